@@ -1,0 +1,56 @@
+/*
+ * http1_body: takes the framing off message content: length, chunked, close (RFC 9112 6, 7.1).
+ *
+ * Role    wire bytes in, content bytes out, without copying; trailers collected separately
+ * Owns    the trailer section while it is incomplete
+ * Thread  one worker; no I/O
+ */
+#ifndef CORE_HTTP_HTTP1_BODY_H
+#define CORE_HTTP_HTTP1_BODY_H
+
+#include "core/buf.h"
+#include "core/http/head.h"
+#include "core/http/http1_parser.h"
+
+/* Bytes. */
+struct http1_body_limits {
+    uint32_t chunk_extension_max;       /* 256 per chunk line */
+    uint32_t chunk_extension_total_max; /* 16384 per message */
+    uint32_t trailer_max;               /* 8192, the whole trailer section */
+};
+
+enum http1_body_result {
+    HTTP1_BODY_MORE, /* needs more input (or `max` was reached) */
+    HTTP1_BODY_END,  /* message complete; `in` holds what follows it */
+    HTTP1_BODY_ERROR, /* see body->error */
+};
+
+struct http1_body {
+    enum http_framing framing;
+    uint64_t remaining; /* LENGTH: bytes still to come; CHUNKED: of this chunk */
+    uint64_t content_bytes; /* content delivered so far */
+    struct http1_body_limits limits;
+    enum http1_error error;
+    /* private */
+    unsigned state;
+    unsigned size_digits;
+    uint32_t extension_bytes, extension_total, trailer_bytes;
+    struct buf *trailer_line; /* heap, only while in a trailer section */
+    struct fields *trailers; /* borrowed; NULL: trailers are checked and dropped */
+    struct arena *arena;     /* borrowed; where trailer bytes go */
+};
+
+/* trailers may be NULL. arena is used for trailers only. */
+void http1_body_init(struct http1_body *body, const struct http_head *head,
+                     const struct http1_body_limits *limits, struct fields *trailers,
+                     struct arena *arena);
+void http1_body_done(struct http1_body *body);
+
+/* Moves at most max content bytes from `in` to `out` (spans, no copy), framing removed. */
+enum http1_body_result http1_body_decode(struct http1_body *body, struct buf *in, struct buf *out,
+                                         size_t max);
+
+/* End of stream: END for close-delimited content, else ERROR with HTTP1_ERR_BODY_TRUNCATED. */
+enum http1_body_result http1_body_eof(struct http1_body *body);
+
+#endif
