@@ -5,15 +5,15 @@
 #include <string.h>
 
 static const struct end_reason_info infos[] = {
-#define END_REASON(id, hop_, phase_, status_, retry_, health_, level_, token_, phrase_)            \
-    [END_##id] = { .name = #id,                                                                    \
-                   .hop = END_HOP_##hop_,                                                          \
-                   .phase = END_PHASE_##phase_,                                                    \
-                   .status = (status_),                                                            \
-                   .retry = END_RETRY_##retry_,                                                    \
-                   .health = END_HEALTH_##health_,                                                 \
-                   .level = END_LEVEL_##level_,                                                    \
-                   .token = (token_),                                                              \
+#define END_REASON(id, hop_, phase_, status_, retry_, health_, level_, token_, phrase_) \
+    [END_##id] = { .name = #id,                                                         \
+                   .hop = END_HOP_##hop_,                                               \
+                   .phase = END_PHASE_##phase_,                                         \
+                   .status = (status_),                                                 \
+                   .retry = END_RETRY_##retry_,                                         \
+                   .health = END_HEALTH_##health_,                                      \
+                   .level = END_LEVEL_##level_,                                         \
+                   .token = (token_),                                                   \
                    .phrase = (phrase_) },
 #include "core/end_reason.def"
 #undef END_REASON

@@ -38,7 +38,14 @@ enum end_phase {
 
 enum end_retry { END_RETRY_NEVER, END_RETRY_UNSENT, END_RETRY_REPLAY };
 enum end_health { END_HEALTH_NONE, END_HEALTH_TCP, END_HEALTH_TIMEOUT, END_HEALTH_HTTP };
-enum end_level { END_LEVEL_debug, END_LEVEL_info, END_LEVEL_notice, END_LEVEL_warn, END_LEVEL_error, END_LEVEL_crit };
+enum end_level {
+    END_LEVEL_debug,
+    END_LEVEL_info,
+    END_LEVEL_notice,
+    END_LEVEL_warn,
+    END_LEVEL_error,
+    END_LEVEL_crit
+};
 
 struct end_reason_info {
     const char *name; /* "CONNECT_REFUSED" */

@@ -37,7 +37,12 @@ enum http_method {
 };
 
 /* RFC 9112 3.2: which form the request target has. */
-enum http_target_form { HTTP_TARGET_ORIGIN, HTTP_TARGET_ABSOLUTE, HTTP_TARGET_AUTHORITY, HTTP_TARGET_ASTERISK };
+enum http_target_form {
+    HTTP_TARGET_ORIGIN,
+    HTTP_TARGET_ABSOLUTE,
+    HTTP_TARGET_AUTHORITY,
+    HTTP_TARGET_ASTERISK
+};
 
 struct http_head {
     uint8_t version_major, version_minor; /* 1.0 or 1.1 (2.0 when HTTP/2 exists) */
@@ -52,13 +57,14 @@ struct http_head {
     struct slice method_name;
     struct slice request_target; /* raw bytes of the request line */
     enum http_target_form target_form;
-    struct slice scheme;    /* absolute-form only */
-    struct slice authority; /* absolute-form: the target's; else the Host value; may be empty on 1.0 */
-    struct slice path;      /* origin-form part up to '?', raw; "*" for asterisk-form */
-    struct slice query;     /* after '?', raw; ptr NULL when there is no '?' */
+    struct slice scheme; /* absolute-form only */
+    struct slice
+        authority;      /* absolute-form: the target's; else the Host value; may be empty on 1.0 */
+    struct slice path;  /* origin-form part up to '?', raw; "*" for asterisk-form */
+    struct slice query; /* after '?', raw; ptr NULL when there is no '?' */
     struct slice request_line; /* the whole line as received, for logs */
-    bool expects_continue;  /* Expect: 100-continue on 1.1 */
-    bool upgrade;           /* Connection lists upgrade and Upgrade is present */
+    bool expects_continue;     /* Expect: 100-continue on 1.1 */
+    bool upgrade;              /* Connection lists upgrade and Upgrade is present */
 
     /* responses */
     uint16_t status;

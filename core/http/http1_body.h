@@ -20,14 +20,14 @@ struct http1_body_limits {
 };
 
 enum http1_body_result {
-    HTTP1_BODY_MORE, /* needs more input (or `max` was reached) */
-    HTTP1_BODY_END,  /* message complete; `in` holds what follows it */
+    HTTP1_BODY_MORE,  /* needs more input (or `max` was reached) */
+    HTTP1_BODY_END,   /* message complete; `in` holds what follows it */
     HTTP1_BODY_ERROR, /* see body->error */
 };
 
 struct http1_body {
     enum http_framing framing;
-    uint64_t remaining; /* LENGTH: bytes still to come; CHUNKED: of this chunk */
+    uint64_t remaining;     /* LENGTH: bytes still to come; CHUNKED: of this chunk */
     uint64_t content_bytes; /* content delivered so far */
     struct http1_body_limits limits;
     enum http1_error error;
@@ -36,8 +36,8 @@ struct http1_body {
     unsigned size_digits;
     uint32_t extension_bytes, extension_total, trailer_bytes;
     struct buf *trailer_line; /* heap, only while in a trailer section */
-    struct fields *trailers; /* borrowed; NULL: trailers are checked and dropped */
-    struct arena *arena;     /* borrowed; where trailer bytes go */
+    struct fields *trailers;  /* borrowed; NULL: trailers are checked and dropped */
+    struct arena *arena;      /* borrowed; where trailer bytes go */
 };
 
 /* trailers may be NULL. arena is used for trailers only. */

@@ -17,9 +17,9 @@ enum http1_role { HTTP1_REQUEST, HTTP1_RESPONSE };
 
 /* Bytes unless the name says otherwise. */
 struct http1_limits {
-    uint32_t start_line_max;  /* 8192 */
-    uint32_t field_line_max;  /* 16384 */
-    uint32_t head_max;        /* 32768, start line included */
+    uint32_t start_line_max;   /* 8192 */
+    uint32_t field_line_max;   /* 16384 */
+    uint32_t head_max;         /* 32768, start line included */
     uint32_t fields_count_max; /* 128 */
 };
 
@@ -50,14 +50,14 @@ struct http1_parser {
     enum http_method request_method;
 
     /* private */
-    struct chunk *chunk;      /* holds all bytes of this head, contiguous */
+    struct chunk *chunk; /* holds all bytes of this head, contiguous */
     uint32_t start, scanned, end;
     uint32_t line_start;
     unsigned state;
-    struct arena *arena; /* borrowed */
+    struct arena *arena;    /* borrowed */
     struct http_head *head; /* borrowed */
     enum http1_error error;
-    uint32_t error_at; /* byte offset in the head */
+    uint32_t error_at;       /* byte offset in the head */
     struct slice error_line; /* the line that was refused (borrowed from the chunk), for the log */
 };
 
@@ -68,10 +68,10 @@ void http1_parser_init(struct http1_parser *parser, enum http1_role role,
 void http1_parser_done(struct http1_parser *parser);
 
 /*
- * Consumes head bytes from `in` (nothing beyond the head). HTTP1_DONE: head is filled, *ret_chunk is
- * a reference that keeps its slices alive (the caller unrefs it). RFC 9112 2.2: one empty line (CRLF)
- * before a request line is skipped.
- * A failed allocation is HTTP1_ERROR with HTTP1_ERR_NO_MEMORY.
+ * Consumes head bytes from `in` (nothing beyond the head). HTTP1_DONE: head is filled, *ret_chunk
+ * is a reference that keeps its slices alive (the caller unrefs it). RFC 9112 2.2: one empty line
+ * (CRLF) before a request line is skipped. A failed allocation is HTTP1_ERROR with
+ * HTTP1_ERR_NO_MEMORY.
  */
 enum http1_result http1_parser_feed(struct http1_parser *parser, struct buf *in,
                                     struct chunk **ret_chunk);
