@@ -22,6 +22,7 @@
 
 enum http_stream_event {
     HTTP_STREAM_OPEN = 1 << 0,     /* back: connected (and TLS done), the request may be sent */
+    HTTP_STREAM_HANDSHAKE = 1 << 7, /* back: TCP is connected, TLS begins */
     HTTP_STREAM_HEAD = 1 << 1,     /* a complete head was parsed */
     HTTP_STREAM_CONTENT = 1 << 2,  /* read_content is worthwhile again */
     HTTP_STREAM_WRITABLE = 1 << 3, /* queued fell to the low mark: send more */
