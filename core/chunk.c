@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/poison.h"
+
 enum { CLASS_SMALL, CLASS_RECORD, CLASS_BULK, CLASS_COUNT, CLASS_ODD = CLASS_COUNT };
 
 /* Free chunks kept for reuse per class; bounds what an idle worker holds (about 3 MiB). */
@@ -25,11 +27,13 @@ enum { CANARY_BYTE = 0xDB };
 static void canary_fill(struct chunk *chunk)
 {
     memset(chunk->data, CANARY_BYTE, chunk->capacity);
+    poison(chunk->data, chunk->capacity);
 }
 
 /* A byte that changed while the chunk was free was written by someone who had let go of it. */
 static void canary_check(const struct chunk *chunk)
 {
+    unpoison(chunk->data, chunk->capacity);
     for (uint32_t i = 0; i < chunk->capacity; i++)
         assert((unsigned char)chunk->data[i] == CANARY_BYTE && "chunk written after it was freed");
 }
