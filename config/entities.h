@@ -1,9 +1,9 @@
 /*
  * entities: Kong's entities as plain structs, linked to each other.
  *
- * Role    what a declarative file (later also the store) says, checked and with Kong's defaults filled in
- * Owns    struct config owns every string and array inside it; nothing in it changes after loading
- * Thread  built on one thread, then read by all
+ * Role    what a declarative file (later also the store) says, checked and with Kong's defaults
+ * filled in Owns    struct config owns every string and array inside it; nothing in it changes
+ * after loading Thread  built on one thread, then read by all
  *
  * Field names and defaults are Kong's (kong/db/schema/entities); times are ms.
  */
@@ -28,8 +28,8 @@ struct config_certificate {
     char *cert_pem; /* leaf, then intermediates; inline PEM text */
     char *key_pem;
     char *cert_alt_pem, *key_alt_pem; /* second pair (the other key type) or NULL */
-    struct config_strings snis;       /* names that point here: exact or with one leading/trailing "*" */
-    const char *path;                 /* "certificates[0]", for messages */
+    struct config_strings snis; /* names that point here: exact or with one leading/trailing "*" */
+    const char *path;           /* "certificates[0]", for messages */
 };
 
 struct config_ca_certificate {
@@ -60,17 +60,17 @@ struct config_service {
     enum config_protocol protocol;
     char *host;
     uint16_t port;
-    char *base_path; /* Kong's "path", or NULL */
+    char *base_path;  /* Kong's "path", or NULL */
     uint32_t retries; /* further tries after the first: 0..32767 */
     uint64_t connect_timeout_ms, write_timeout_ms, read_timeout_ms;
     bool enabled;
-    int tls_verify;       /* 1, 0, or -1: not set */
-    int tls_verify_depth; /* -1: not set */
+    int tls_verify;                                      /* 1, 0, or -1: not set */
+    int tls_verify_depth;                                /* -1: not set */
     const struct config_certificate *client_certificate; /* or NULL */
     const struct config_ca_certificate **ca_certificates;
     size_t ca_certificates_count;
     const struct config_upstream *upstream; /* the upstream that `host` names, or NULL */
-    const char *path; /* "services[0]", for messages */
+    const char *path;                       /* "services[0]", for messages */
 };
 
 struct config_route {

@@ -73,13 +73,15 @@ const struct span *buf_front_span(const struct buf *buf);
 /* length <= buf->length. */
 void buf_consume(struct buf *buf, size_t length);
 
-/* Moves up to length bytes from the front of `from` to the tail of `to`. 0 or -ENOMEM (nothing moved). */
+/* Moves up to length bytes from the front of `from` to the tail of `to`. 0 or -ENOMEM (nothing
+ * moved). */
 int buf_move(struct buf *to, struct buf *from, size_t length);
 
 /* Copies up to length bytes from the front without consuming; returns the number copied. */
 size_t buf_peek(const struct buf *buf, void *into, size_t length);
 
-/* Fills vec with up to max entries and at most bytes_max bytes from the front; returns the entries. */
+/* Fills vec with up to max entries and at most bytes_max bytes from the front; returns the entries.
+ */
 unsigned buf_iovec(const struct buf *buf, struct iovec *vec, unsigned max, size_t bytes_max);
 
 #endif

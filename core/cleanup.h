@@ -9,21 +9,21 @@
 #ifndef CORE_CLEANUP_H
 #define CORE_CLEANUP_H
 
-#define DEFINE_SCOPED(type)                                                                        \
-    static inline void type##_scoped_free(struct type **pointer)                                   \
-    {                                                                                              \
-        type##_free(*pointer);                                                                     \
-    }                                                                                              \
+#define DEFINE_SCOPED(type)                                      \
+    static inline void type##_scoped_free(struct type **pointer) \
+    {                                                            \
+        type##_free(*pointer);                                   \
+    }                                                            \
     struct type
 
 #define SCOPED(type) __attribute__((cleanup(type##_scoped_free))) struct type *
 
 /* Moves a pointer out of a variable and leaves NULL behind. */
-#define TAKE(pointer)                                                                              \
-    __extension__({                                                                                \
-        __auto_type taken_ = (pointer);                                                            \
-        (pointer) = NULL;                                                                          \
-        taken_;                                                                                    \
+#define TAKE(pointer)                   \
+    __extension__({                     \
+        __auto_type taken_ = (pointer); \
+        (pointer) = NULL;               \
+        taken_;                         \
     })
 
 #endif

@@ -5,15 +5,15 @@
 #include <string.h>
 
 static const struct end_reason_info infos[] = {
-#define END_REASON(id, hop_, phase_, status_, retry_, health_, level_, token_, phrase_)            \
-    [END_##id] = { .name = #id,                                                                    \
-                   .hop = END_HOP_##hop_,                                                          \
-                   .phase = END_PHASE_##phase_,                                                    \
-                   .status = (status_),                                                            \
-                   .retry = END_RETRY_##retry_,                                                    \
-                   .health = END_HEALTH_##health_,                                                 \
-                   .level = END_LEVEL_##level_,                                                    \
-                   .token = (token_),                                                              \
+#define END_REASON(id, hop_, phase_, status_, retry_, health_, level_, token_, phrase_) \
+    [END_##id] = { .name = #id,                                                         \
+                   .hop = END_HOP_##hop_,                                               \
+                   .phase = END_PHASE_##phase_,                                         \
+                   .status = (status_),                                                 \
+                   .retry = END_RETRY_##retry_,                                         \
+                   .health = END_HEALTH_##health_,                                      \
+                   .level = END_LEVEL_##level_,                                         \
+                   .token = (token_),                                                   \
                    .phrase = (phrase_) },
 #include "core/end_reason.def"
 #undef END_REASON
@@ -25,11 +25,20 @@ const struct end_reason_info *end_reason_info(enum end_reason reason)
     return &infos[reason];
 }
 
+enum end_reason end_reason_of(const char *name)
+{
+    for (unsigned i = 0; i < END_REASON_COUNT; i++)
+        if (strcmp(infos[i].name, name) == 0)
+            return (enum end_reason)i;
+    return END_REASON_COUNT;
+}
+
 const char *end_phase_text(enum end_phase phase, enum end_hop hop)
 {
     switch (phase) {
     case END_PHASE_NONE:
     case END_PHASE_ROUTING:
+    case END_PHASE_RESOLVING: /* nginx names no action here */
         return "";
     case END_PHASE_READING_REQUEST_LINE:
         return " while reading client request line";
@@ -37,8 +46,6 @@ const char *end_phase_text(enum end_phase phase, enum end_hop hop)
         return " while reading client request headers";
     case END_PHASE_READING_REQUEST_BODY:
         return " while reading client request body";
-    case END_PHASE_RESOLVING:
-        return " while resolving upstream";
     case END_PHASE_CONNECTING:
         return " while connecting to upstream";
     case END_PHASE_TLS_HANDSHAKE:

@@ -8,9 +8,9 @@
  *         to this interface
  *
  * Reading is pulled and that is the back-pressure: at most one receive is armed, and only after
- * stream_read answered -EAGAIN. An event STREAM_READABLE then tells that another read is worthwhile.
- * Who stops reading before -EAGAIN must come back by itself: no event announces bytes that already
- * arrived (they may sit decrypted inside TLS).
+ * stream_read answered -EAGAIN. An event STREAM_READABLE then tells that another read is
+ * worthwhile. Who stops reading before -EAGAIN must come back by itself: no event announces bytes
+ * that already arrived (they may sit decrypted inside TLS).
  *
  * Writing never blocks: stream_write takes every byte. The writer limits itself by stream_queued:
  * above STREAM_QUEUE_HIGH it stops, and STREAM_WRITABLE comes once the queue fell to
@@ -48,7 +48,7 @@ enum stream_close {
     STREAM_CLOSE_FLUSH,  /* send what is queued, end it properly (close_notify, FIN), then close */
     STREAM_CLOSE_LINGER, /* the same, then read and discard for a while, so that a client that is
                             still sending can read our last answer (RFC 9112 9.6) */
-    STREAM_CLOSE_ABORT,  /* drop the queue and reset (RST, no close_notify): truncation is visible */
+    STREAM_CLOSE_ABORT, /* drop the queue and reset (RST, no close_notify): truncation is visible */
 };
 
 /* How much the next receives should fetch at once. */
@@ -84,7 +84,8 @@ struct stream_ops {
     const char *name;
     /* Appends up to max bytes to `into`. > 0: bytes appended; else see above. */
     long (*read)(struct stream *stream, struct buf *into, size_t max);
-    /* Takes all bytes of `from`. 0 or a negative errno (stream failed; `from` may be part consumed). */
+    /* Takes all bytes of `from`. 0 or a negative errno (stream failed; `from` may be part
+     * consumed). */
     int (*write)(struct stream *stream, struct buf *from);
     /* Bytes not yet given to the kernel, this layer and all below. */
     size_t (*queued)(const struct stream *stream);
@@ -101,10 +102,11 @@ struct stream_ops {
 struct stream_endpoint {
     struct sockaddr_storage peer;
     struct sockaddr_storage local;
-    uint64_t connection_id;       /* unique in the process */
-    uint64_t bytes_received;      /* on the wire */
-    uint64_t bytes_sent;          /* on the wire, taken by the kernel */
-    uint64_t send_progress_at_ms; /* last time the kernel took bytes, or the queue became non-empty */
+    uint64_t connection_id;  /* unique in the process */
+    uint64_t bytes_received; /* on the wire */
+    uint64_t bytes_sent;     /* on the wire, taken by the kernel */
+    uint64_t
+        send_progress_at_ms; /* last time the kernel took bytes, or the queue became non-empty */
 };
 
 struct stream {

@@ -23,64 +23,64 @@ struct persona;
 
 /* One attempt to get an answer from one target. */
 struct try_record {
-    struct sockaddr_storage target;  /* address tried */
-    struct slice target_name;        /* "host:port" as configured */
+    struct sockaddr_storage target; /* address tried */
+    struct slice target_name;       /* "host:port" as configured */
     bool over_tls;
-    bool reused;                     /* an idle connection from the pool */
-    uint64_t connection_id;          /* ours, 0 when never connected */
-    struct sockaddr_storage local;   /* our end of that connection */
-    uint32_t request_number;         /* n-th request on that connection, from 1 */
+    bool reused;                   /* an idle connection from the pool */
+    uint64_t connection_id;        /* ours, 0 when never connected */
+    struct sockaddr_storage local; /* our end of that connection */
+    uint32_t request_number;       /* n-th request on that connection, from 1 */
     uint64_t picked_at_us, connected_at_us, tls_done_at_us, sent_at_us, head_at_us, ended_at_us;
-    enum end_reason reason;          /* END_OK: gave a complete response head (and content) */
-    struct slice detail;             /* for the reason's %s; may be empty */
-    uint16_t status;                 /* of the response head; else the reason's status; 0: none */
+    enum end_reason reason; /* END_OK: gave a complete response head (and content) */
+    struct slice detail;    /* for the reason's %s; may be empty */
+    uint16_t status;        /* of the response head; else the reason's status; 0: none */
 };
 
 enum { EXCHANGE_TRIES_KEPT = 8 }; /* further tries are counted, the last one replaces entry 7 */
 
 struct exchange_record {
     const struct persona *persona;
-    struct slice hop_name;           /* hopgate_name */
-    char request_id[33];             /* 32 lower-case hex digits */
-    uint64_t number;                 /* unique in the process */
+    struct slice hop_name; /* hopgate_name */
+    char request_id[33];   /* 32 lower-case hex digits */
+    uint64_t number;       /* unique in the process */
 
     /* the client's connection */
     uint64_t client_connection_id;
-    uint32_t client_request_number;  /* n-th request on it, from 1 */
+    uint32_t client_request_number; /* n-th request on it, from 1 */
     struct sockaddr_storage client_peer, client_local;
-    struct slice client_ip;          /* who the client is: the peer, or what trusted_ips let it say */
-    bool client_is_trusted;          /* peer is in trusted_ips */
+    struct slice client_ip; /* who the client is: the peer, or what trusted_ips let it say */
+    bool client_is_trusted; /* peer is in trusted_ips */
     bool over_tls;
     const struct tls_session_info *tls; /* NULL on plain connections */
-    uint16_t listener_port;          /* after port_maps */
+    uint16_t listener_port;             /* after port_maps */
 
     /* the request */
-    const struct http_head *request; /* NULL when no head was understood */
-    struct slice bad_request_line;   /* what was received instead, for the log */
-    uint64_t request_bytes;          /* head and body as received */
+    const struct http_head *request;      /* NULL when no head was understood */
+    struct slice bad_request_line;        /* what was received instead, for the log */
+    uint64_t request_bytes;               /* head and body as received */
     const struct config_route *route;     /* NULL: none matched */
     const struct config_service *service; /* NULL: none */
-    struct slice upstream_host;      /* Host value sent upstream */
-    struct slice upstream_uri;       /* path and query sent upstream */
-    struct slice matched_prefix;     /* route path that matched and was stripped; may be empty */
+    struct slice upstream_host;           /* Host value sent upstream */
+    struct slice upstream_uri;            /* path and query sent upstream */
+    struct slice matched_prefix; /* route path that matched and was stripped; may be empty */
 
     /* tries, oldest first */
     struct try_record tries[EXCHANGE_TRIES_KEPT];
-    uint32_t tries_count;            /* all of them, may exceed EXCHANGE_TRIES_KEPT */
-    bool was_proxied;                /* a target was picked at least once (Kong's KONG_PROXIED) */
+    uint32_t tries_count; /* all of them, may exceed EXCHANGE_TRIES_KEPT */
+    bool was_proxied;     /* a target was picked at least once (Kong's KONG_PROXIED) */
 
     /* the response */
-    uint16_t status;                 /* sent to the client, or what the log says (499); 0: nothing */
-    bool from_upstream;              /* the response head came from a target */
-    struct fields *response_fields;  /* as sent; NULL when none were */
-    uint64_t response_bytes;         /* head and content as sent, TLS not counted */
+    uint16_t status;                /* sent to the client, or what the log says (499); 0: nothing */
+    bool from_upstream;             /* the response head came from a target */
+    struct fields *response_fields; /* as sent; NULL when none were */
+    uint64_t response_bytes;        /* head and content as sent, TLS not counted */
     uint64_t response_content_bytes;
-    enum end_reason reason;          /* first cause wins */
+    enum end_reason reason; /* first cause wins */
     struct slice reason_detail;
-    bool truncated;                  /* the response was cut after its head had been sent */
+    bool truncated; /* the response was cut after its head had been sent */
 
     /* times */
-    uint64_t started_at_unix_ms;     /* wall clock, first byte of the request */
+    uint64_t started_at_unix_ms; /* wall clock, first byte of the request */
     uint64_t started_at_us, request_head_at_us, request_end_at_us, response_head_at_us, ended_at_us;
 };
 

@@ -2,9 +2,8 @@
  * fields: a field section (RFC 9110 6.3): names and values in wire order, case and bytes kept.
  *
  * Role    what parsers produce, rules edit and writers send
- * Owns    the array (in an arena); names and values are borrowed: they point into a head chunk or an
- *         arena that lives as long as the exchange
- * Thread  one worker
+ * Owns    the array (in an arena); names and values are borrowed: they point into a head chunk or
+ * an arena that lives as long as the exchange Thread  one worker
  */
 #ifndef CORE_HTTP_FIELDS_H
 #define CORE_HTTP_FIELDS_H
@@ -43,7 +42,8 @@ void fields_init(struct fields *fields, struct arena *arena);
 int fields_add(struct fields *fields, struct slice name, struct slice value);
 
 /* The same with the id known. */
-int fields_add_known(struct fields *fields, enum field_id id, struct slice name, struct slice value);
+int fields_add_known(struct fields *fields, enum field_id id, struct slice name,
+                     struct slice value);
 
 /* First field of that id / name (case-insensitive); NULL when absent. */
 const struct field *fields_find(const struct fields *fields, enum field_id id);

@@ -37,7 +37,12 @@ enum http_method {
 };
 
 /* RFC 9112 3.2: which form the request target has. */
-enum http_target_form { HTTP_TARGET_ORIGIN, HTTP_TARGET_ABSOLUTE, HTTP_TARGET_AUTHORITY, HTTP_TARGET_ASTERISK };
+enum http_target_form {
+    HTTP_TARGET_ORIGIN,
+    HTTP_TARGET_ABSOLUTE,
+    HTTP_TARGET_AUTHORITY,
+    HTTP_TARGET_ASTERISK
+};
 
 struct http_head {
     uint8_t version_major, version_minor; /* 1.0 or 1.1 (2.0 when HTTP/2 exists) */
@@ -52,13 +57,16 @@ struct http_head {
     struct slice method_name;
     struct slice request_target; /* raw bytes of the request line */
     enum http_target_form target_form;
-    struct slice scheme;    /* absolute-form only */
-    struct slice authority; /* absolute-form: the target's; else the Host value; may be empty on 1.0 */
-    struct slice path;      /* origin-form part up to '?', raw; "*" for asterisk-form */
-    struct slice query;     /* after '?', raw; ptr NULL when there is no '?' */
+    struct slice scheme; /* absolute-form only */
+    struct slice
+        authority;      /* absolute-form: the target's; else the Host value; may be empty on 1.0 */
+    struct slice path;  /* up to '?', raw; "/" when an absolute-form has none; "*" for asterisk-form
+                           and for OPTIONS on an absolute-form without path (RFC 9112 3.2.4); empty
+                           for CONNECT */
+    struct slice query; /* after '?', raw; ptr NULL when there is no '?' */
     struct slice request_line; /* the whole line as received, for logs */
-    bool expects_continue;  /* Expect: 100-continue on 1.1 */
-    bool upgrade;           /* Connection lists upgrade and Upgrade is present */
+    bool expects_continue;     /* Expect: 100-continue on 1.1 */
+    bool upgrade;              /* Connection lists upgrade and Upgrade is present */
 
     /* responses */
     uint16_t status;
@@ -69,6 +77,14 @@ enum http_method http_method_of(struct slice name);
 
 /* True for methods RFC 9110 9.2.2 calls idempotent. */
 bool http_method_is_idempotent(enum http_method method);
+
+/*
+ * Splits and checks uri-host [":" port] (RFC 3986 3.2, RFC 9112 3.2): a reg-name without empty
+ * labels or an IPv6 literal (kept in its brackets), port 0..65535 or empty. False, and nothing
+ * returned, for anything else, an empty host and userinfo included. The slices point into
+ * `authority`.
+ */
+bool http_authority_split(struct slice authority, struct slice *ret_host, struct slice *ret_port);
 
 /* Reason phrase of a status code for answers made here; "Unknown" when not registered. */
 const char *http_status_reason(unsigned status);
