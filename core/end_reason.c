@@ -25,11 +25,20 @@ const struct end_reason_info *end_reason_info(enum end_reason reason)
     return &infos[reason];
 }
 
+enum end_reason end_reason_of(const char *name)
+{
+    for (unsigned i = 0; i < END_REASON_COUNT; i++)
+        if (strcmp(infos[i].name, name) == 0)
+            return (enum end_reason)i;
+    return END_REASON_COUNT;
+}
+
 const char *end_phase_text(enum end_phase phase, enum end_hop hop)
 {
     switch (phase) {
     case END_PHASE_NONE:
     case END_PHASE_ROUTING:
+    case END_PHASE_RESOLVING: /* nginx names no action here */
         return "";
     case END_PHASE_READING_REQUEST_LINE:
         return " while reading client request line";
@@ -37,8 +46,6 @@ const char *end_phase_text(enum end_phase phase, enum end_hop hop)
         return " while reading client request headers";
     case END_PHASE_READING_REQUEST_BODY:
         return " while reading client request body";
-    case END_PHASE_RESOLVING:
-        return " while resolving upstream";
     case END_PHASE_CONNECTING:
         return " while connecting to upstream";
     case END_PHASE_TLS_HANDSHAKE:

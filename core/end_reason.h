@@ -36,7 +36,7 @@ enum end_phase {
     END_PHASE_SENDING_TO_CLIENT,
 };
 
-enum end_retry { END_RETRY_NEVER, END_RETRY_UNSENT, END_RETRY_REPLAY };
+enum end_retry { END_RETRY_NEVER, END_RETRY_UNSENT, END_RETRY_REPLAY, END_RETRY_INVALID };
 enum end_health { END_HEALTH_NONE, END_HEALTH_TCP, END_HEALTH_TIMEOUT, END_HEALTH_HTTP };
 enum end_level {
     END_LEVEL_debug,
@@ -51,20 +51,23 @@ struct end_reason_info {
     const char *name; /* "CONNECT_REFUSED" */
     enum end_hop hop;
     enum end_phase phase;
-    unsigned status;
+    unsigned status; /* 0: nothing can be sent */
     enum end_retry retry;
     enum end_health health;
     enum end_level level;
-    const char *token;
+    const char *token;  /* RFC 9209 2.3; "" for END_OK only */
     const char *phrase; /* at most one %s */
 };
 
 const struct end_reason_info *end_reason_info(enum end_reason reason);
 
+/* The reason of that name ("CONNECT_REFUSED"); END_REASON_COUNT when there is none. */
+enum end_reason end_reason_of(const char *name);
+
 /* " while connecting to upstream"; "" for END_PHASE_NONE. TLS_HANDSHAKE differs by side. */
 const char *end_phase_text(enum end_phase phase, enum end_hop hop);
 
-/* The phrase with its %s replaced; returns the length written, always NUL-terminated. */
+/* The phrase with its %s replaced; returns the length written, always NUL-terminated (size > 0). */
 size_t end_reason_format(enum end_reason reason, const char *detail, char *into, size_t size);
 
 #endif

@@ -60,7 +60,9 @@ struct http_head {
     struct slice scheme; /* absolute-form only */
     struct slice
         authority;      /* absolute-form: the target's; else the Host value; may be empty on 1.0 */
-    struct slice path;  /* origin-form part up to '?', raw; "*" for asterisk-form */
+    struct slice path;  /* up to '?', raw; "/" when an absolute-form has none; "*" for asterisk-form
+                           and for OPTIONS on an absolute-form without path (RFC 9112 3.2.4); empty
+                           for CONNECT */
     struct slice query; /* after '?', raw; ptr NULL when there is no '?' */
     struct slice request_line; /* the whole line as received, for logs */
     bool expects_continue;     /* Expect: 100-continue on 1.1 */
@@ -75,6 +77,14 @@ enum http_method http_method_of(struct slice name);
 
 /* True for methods RFC 9110 9.2.2 calls idempotent. */
 bool http_method_is_idempotent(enum http_method method);
+
+/*
+ * Splits and checks uri-host [":" port] (RFC 3986 3.2, RFC 9112 3.2): a reg-name without empty
+ * labels or an IPv6 literal (kept in its brackets), port 0..65535 or empty. False, and nothing
+ * returned, for anything else, an empty host and userinfo included. The slices point into
+ * `authority`.
+ */
+bool http_authority_split(struct slice authority, struct slice *ret_host, struct slice *ret_port);
 
 /* Reason phrase of a status code for answers made here; "Unknown" when not registered. */
 const char *http_status_reason(unsigned status);

@@ -2,7 +2,7 @@
  * http1_body: takes the framing off message content: length, chunked, close (RFC 9112 6, 7.1).
  *
  * Role    wire bytes in, content bytes out, without copying; trailers collected separately
- * Owns    the trailer section while it is incomplete
+ * Owns    the bytes of an incomplete trailer line
  * Thread  one worker; no I/O
  */
 #ifndef CORE_HTTP_HTTP1_BODY_H
@@ -19,6 +19,9 @@ struct http1_body_limits {
     uint32_t trailer_max;               /* 8192, the whole trailer section */
 };
 
+/* Lines; http1_body_limits bounds their bytes. */
+enum { HTTP1_TRAILER_FIELDS_MAX = 128 };
+
 enum http1_body_result {
     HTTP1_BODY_MORE,  /* needs more input (or `max` was reached) */
     HTTP1_BODY_END,   /* message complete; `in` holds what follows it */
@@ -31,22 +34,32 @@ struct http1_body {
     uint64_t content_bytes; /* content delivered so far */
     struct http1_body_limits limits;
     enum http1_error error;
+    /* trailers dropped because of their name: a reason not to trust this connection any longer */
+    uint32_t forbidden_trailer_count;
+    struct fields *trailers; /* borrowed; NULL: trailers are checked and dropped */
     /* private */
     unsigned state;
     unsigned size_digits;
-    uint32_t extension_bytes, extension_total, trailer_bytes;
-    struct buf *trailer_line; /* heap, only while in a trailer section */
-    struct fields *trailers;  /* borrowed; NULL: trailers are checked and dropped */
-    struct arena *arena;      /* borrowed; where trailer bytes go */
+    uint32_t extension_bytes, extension_total, trailer_bytes, trailer_count;
+    struct chunk *trailer_line; /* used bytes: the line so far; only while in a trailer section */
+    struct arena *arena;        /* borrowed; where trailer bytes go */
 };
 
-/* trailers may be NULL. arena is used for trailers only. */
+/*
+ * trailers may be NULL. arena is used for trailers only, and then they stay good as long as it
+ * does. Trailers obey the syntax of head fields; those that could change framing, routing, identity
+ * or content after the fact (RFC 9110 6.5.1) are checked like the others and then dropped.
+ */
 void http1_body_init(struct http1_body *body, const struct http_head *head,
                      const struct http1_body_limits *limits, struct fields *trailers,
                      struct arena *arena);
 void http1_body_done(struct http1_body *body);
 
-/* Moves at most max content bytes from `in` to `out` (spans, no copy), framing removed. */
+/*
+ * Moves at most max content bytes from `in` to `out` (spans, no copy), framing removed. Framing
+ * that follows the last of these bytes is still read, so END does not need another call. After
+ * ERROR what was moved is good content, but the message is not.
+ */
 enum http1_body_result http1_body_decode(struct http1_body *body, struct buf *in, struct buf *out,
                                          size_t max);
 

@@ -10,6 +10,9 @@
 #ifndef CORE_HTTP_HTTP1_PARSER_H
 #define CORE_HTTP_HTTP1_PARSER_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "core/buf.h"
 #include "core/http/head.h"
 
@@ -32,15 +35,17 @@ enum http1_result {
 /* What was wrong; text and status come from http1_error_info. Generated from http1_errors.def. */
 enum http1_error {
     HTTP1_OK = 0,
-#define HTTP1_ERROR_DEF(id, status, phrase) HTTP1_ERR_##id,
+#define HTTP1_ERROR_DEF(id, status, phrase, upstream_phrase) HTTP1_ERR_##id,
 #include "core/http/http1_errors.def"
 #undef HTTP1_ERROR_DEF
+    HTTP1_ERROR_COUNT
 };
 
 struct http1_error_info {
     const char *name;   /* "BAD_METHOD" */
     unsigned status;    /* what a server answers to such a request; 502 is implied for responses */
-    const char *phrase; /* nginx's words where nginx has some */
+    const char *phrase; /* what a client did, in nginx's words where nginx has some */
+    const char *upstream_phrase; /* the same of a target; "" when only a request can do it */
 };
 
 struct http1_parser {
@@ -49,34 +54,62 @@ struct http1_parser {
     /* responses: the method of the request this answers decides the framing (HEAD, CONNECT) */
     enum http_method request_method;
 
+    enum http1_error error;
+    uint32_t error_at; /* byte offset in the head */
+    /* The line that was refused, as far as it had arrived, without its line end; for the log.
+       Borrowed from the chunk: good until http1_parser_done. Empty when there is no such line. */
+    struct slice error_line;
+
     /* private */
-    struct chunk *chunk; /* holds all bytes of this head, contiguous */
-    uint32_t start, scanned, end;
-    uint32_t line_start;
-    unsigned state;
     struct arena *arena;    /* borrowed */
     struct http_head *head; /* borrowed */
-    enum http1_error error;
-    uint32_t error_at;       /* byte offset in the head */
-    struct slice error_line; /* the line that was refused (borrowed from the chunk), for the log */
+    struct chunk *chunk;    /* holds all bytes of this head, contiguous; NULL before the first */
+    bool chunk_is_own;      /* else it belongs to the input and is only referenced */
+    unsigned state;
+    /* offsets in the chunk: first byte of the head, of the current line; scanned for LF up to here;
+       end of the bytes that may belong to the head */
+    uint32_t start, line_start, scanned, end;
 };
 
-/* head and arena are the caller's and must outlive the parser's use. */
+/*
+ * head and arena are the caller's and must outlive the parser's use. One init per head. For a
+ * response the caller then sets request_method.
+ */
 void http1_parser_init(struct http1_parser *parser, enum http1_role role,
                        const struct http1_limits *limits, struct arena *arena,
                        struct http_head *head);
+
+/* Drops what an unfinished or refused head held. A finished one belongs to the caller. */
 void http1_parser_done(struct http1_parser *parser);
 
 /*
  * Consumes head bytes from `in` (nothing beyond the head). HTTP1_DONE: head is filled, *ret_chunk
  * is a reference that keeps its slices alive (the caller unrefs it). RFC 9112 2.2: one empty line
- * (CRLF) before a request line is skipped. A failed allocation is HTTP1_ERROR with
- * HTTP1_ERR_NO_MEMORY.
+ * (CRLF) before a request line is skipped.
+ *
+ * A head that lies in one span of `in` is not copied: *ret_chunk is that span's chunk. Anything
+ * else is collected in a chunk from in->pool, so an unfinished head never pins a kernel buffer.
+ *
+ * HTTP1_ERROR: the connection cannot carry another head; what is left in `in` means nothing. A
+ * failed allocation is HTTP1_ERROR with HTTP1_ERR_NO_MEMORY.
+ *
+ * Choices where the RFCs leave room:
+ *   request target  visible ASCII without '#'; CTL, SP, DEL and bytes from 0x80 up are refused.
+ *                   '"<>\^`{|}' and unfinished '%' escapes pass: path rules decide about them
+ *   version         HTTP/1.0 and HTTP/1.1; any other DIGIT.DIGIT is a 505, in responses refused
+ *   status          100..999: a gateway passes on codes that it does not know
+ *   reason phrase   may be missing, also together with its SP
+ *   field names     any token, '_' included: what to do with those is the persona's business
+ *   obs-fold, LF as line end, repeated identical Content-Length: refused in both directions
+ *   limits          a line's counts its line end; the head's ends with the empty line
  */
 enum http1_result http1_parser_feed(struct http1_parser *parser, struct buf *in,
                                     struct chunk **ret_chunk);
 
-/* True once a byte of a head was seen: decides 408 against silent close. */
+/*
+ * True once a byte of a head was seen: decides 408 against silent close. An empty line before a
+ * request is not yet a head.
+ */
 bool http1_parser_has_started(const struct http1_parser *parser);
 
 const struct http1_error_info *http1_error_info(enum http1_error error);
