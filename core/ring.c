@@ -243,9 +243,11 @@ void ring_wait_for_buffer(struct ring *ring, struct ring_user *user)
     ring->waiting_last = &user->next_waiting;
 }
 
-static void wake_waiting(struct ring *ring)
+/* true: somebody has work now, so the wait must not block. */
+static bool wake_waiting(struct ring *ring)
 {
     uint32_t wakes = ring->buffers[RING_RECV_SMALL].free_count;
+    bool woke = ring->waiting_first && wakes > 0;
 
     while (ring->waiting_first && wakes-- > 0) {
         struct ring_user *user = ring->waiting_first;
@@ -253,6 +255,7 @@ static void wake_waiting(struct ring *ring)
         forget_wish(ring, user);
         ring->on_buffer(user);
     }
+    return woke;
 }
 
 /* ---- operations ---------------------------------------------------------------------------- */
@@ -429,8 +432,8 @@ int ring_wait(struct ring *ring, uint64_t timeout_ms)
     struct io_uring_cqe *cqe = NULL;
     int r;
 
-    if (ring->waiting_first)
-        wake_waiting(ring);
+    if (wake_waiting(ring))
+        timeout_ms = 0;
     for (unsigned size = 0; size < RING_RECV_SIZES; size++)
         ring_buffers_publish(&ring->buffers[size]);
     ring->stats.enters++;
