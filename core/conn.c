@@ -12,7 +12,7 @@
 enum conn_state { CONN_CONNECTING, CONN_OPEN, CONN_FLUSHING, CONN_LINGERING, CONN_DYING };
 
 /* One send takes at most this much; a larger queue goes in several. */
-enum { SEND_SPANS_MAX = 16, SEND_BYTES_MAX = 256 * 1024, LINGER_BYTES_MAX = 8 * 1024 * 1024 };
+enum { SEND_BYTES_MAX = 256 * 1024, LINGER_BYTES_MAX = 8 * 1024 * 1024 };
 
 struct conn {
     struct stream stream; /* first: a stream pointer is a conn pointer */
@@ -41,9 +41,6 @@ struct conn {
     struct task task, flush_task;
     struct timer close_timer;
     struct deferred deferred;
-    struct msghdr
-        message; /* what the kernel reads after we returned lives here, not on the stack */
-    struct iovec vec[SEND_SPANS_MAX];
 };
 
 static void conn_die(struct conn *conn);
@@ -155,23 +152,15 @@ static long conn_read(struct stream *stream, struct buf *into, size_t max)
 
 static void arm_send(struct conn *conn)
 {
-    unsigned count = buf_iovec(&conn->out, conn->vec, SEND_SPANS_MAX, SEND_BYTES_MAX);
-    int r;
+    struct iovec vec[RING_SEND_SPANS_MAX];
+    unsigned count = buf_iovec(&conn->out, vec, RING_SEND_SPANS_MAX, SEND_BYTES_MAX);
 
-    conn->sending = 0;
-    for (unsigned i = 0; i < count; i++)
-        conn->sending += conn->vec[i].iov_len;
-    if (count == 1) {
-        r = ring_send(conn->loop->ring, &conn->user, conn->fd, conn->vec[0].iov_base,
-                      conn->vec[0].iov_len);
-    } else {
-        conn->message = (struct msghdr){ .msg_iov = conn->vec, .msg_iovlen = count };
-        r = ring_sendmsg(conn->loop->ring, &conn->user, conn->fd, &conn->message);
-    }
-    if (r < 0) {
-        conn->sending = 0;
+    if (ring_send(conn->loop->ring, &conn->user, conn->fd, vec, count) < 0) {
         loop_post_flush(conn->loop, &conn->flush_task); /* the queue was full: next turn */
+        return;
     }
+    for (unsigned i = 0; i < count; i++)
+        conn->sending += vec[i].iov_len;
 }
 
 static void send_fin(struct conn *conn)

@@ -20,8 +20,19 @@ struct slot {
     uint32_t next_free;
 };
 
+/*
+ * What a send of several spans points to. One per submission entry: the kernel has copied it when
+ * it took the entry (IORING_FEAT_SUBMIT_STABLE), so it is free again together with the entry and
+ * connections do not carry one each.
+ */
+struct gather {
+    struct msghdr message;
+    struct iovec vec[RING_SEND_SPANS_MAX];
+};
+
 struct ring {
     struct io_uring io;
+    struct gather *gathers; /* by index of the submission entry */
     struct slot *slots;
     uint32_t slots_count, free_slot; /* free_slot == slots_count: none */
     struct ring_buffers buffers[RING_RECV_SIZES];
@@ -144,7 +155,8 @@ struct ring *ring_create(const struct ring_options *options, char *error, size_t
         return NULL;
     }
     (void)io_uring_register_ring_fd(&ring->io); /* saves a descriptor lookup; works without */
-    r = setup_buffers(ring, options);
+    ring->gathers = calloc(ring->io.sq.ring_entries, sizeof(*ring->gathers));
+    r = ring->gathers ? setup_buffers(ring, options) : -ENOMEM;
     if (r < 0) {
         explain(r, options->submission_entries, error, error_size);
         ring_free(ring);
@@ -162,6 +174,7 @@ void ring_free(struct ring *ring)
     for (unsigned size = 0; size < RING_RECV_SIZES; size++)
         ring_buffers_done(&ring->buffers[size], &ring->io);
     io_uring_queue_exit(&ring->io);
+    free(ring->gathers);
     free(ring->slots);
     free(ring);
 }
@@ -316,23 +329,23 @@ int ring_recv(struct ring *ring, struct ring_user *user, int fd, enum ring_recv_
     return start(sqe, user, OP_RECV);
 }
 
-int ring_send(struct ring *ring, struct ring_user *user, int fd, const void *bytes, size_t length)
+int ring_send(struct ring *ring, struct ring_user *user, int fd, const struct iovec *vec,
+              unsigned count)
 {
     struct io_uring_sqe *sqe = prepare(ring);
+    struct gather *gather;
 
+    assert(count > 0 && count <= RING_SEND_SPANS_MAX);
     if (!sqe)
         return -EBUSY;
-    io_uring_prep_send(sqe, fd, bytes, length, MSG_NOSIGNAL);
-    return start(sqe, user, OP_SEND);
-}
-
-int ring_sendmsg(struct ring *ring, struct ring_user *user, int fd, const struct msghdr *message)
-{
-    struct io_uring_sqe *sqe = prepare(ring);
-
-    if (!sqe)
-        return -EBUSY;
-    io_uring_prep_sendmsg(sqe, fd, message, MSG_NOSIGNAL);
+    if (count == 1) {
+        io_uring_prep_send(sqe, fd, vec->iov_base, vec->iov_len, MSG_NOSIGNAL);
+        return start(sqe, user, OP_SEND);
+    }
+    gather = &ring->gathers[sqe - ring->io.sq.sqes];
+    memcpy(gather->vec, vec, count * sizeof(*vec));
+    gather->message = (struct msghdr){ .msg_iov = gather->vec, .msg_iovlen = count };
+    io_uring_prep_sendmsg(sqe, fd, &gather->message, MSG_NOSIGNAL);
     return start(sqe, user, OP_SEND);
 }
 
