@@ -197,6 +197,26 @@ TEST(dates_are_checked_against_now)
     check_dates(-1, 32, NULL);
 }
 
+TEST(server_names_must_be_in_the_certificate)
+{
+    static const char *const names[] = { "www.example.com", "www.example.*", "*.example.com" };
+    static const char *const wild[] = { "*.example.org", "a.example.org", "a.b.example.org" };
+    const struct pki_shelf *shelf = pki_shelf();
+    const struct tls_pem_pair www = { shelf->www_chain, shelf->www.key_pem };
+    const struct tls_pem_pair wildcard = { shelf->wild_chain, shelf->wild.key_pem };
+    const struct tls_pem_pair nothing = { NULL, NULL };
+    struct cert_report report = { 0 };
+
+    CHECK_INT(cert_check_names(&www, names, 3, &report), 0);
+    CHECK_INT(cert_check_names(&wildcard, wild, 3, &report), 0);
+    CHECK_INT(cert_check_names(&nothing, names, 3, &report), 0);
+    CHECK_INT(report.count, 2);
+    CHECK(strstr(report.problems[0].text,
+                 "certificate \"CN=www\" does not cover the server name \"*.example.com\""));
+    CHECK(strstr(report.problems[1].text, "\"a.b.example.org\""));
+    cert_report_done(&report);
+}
+
 TESTS(TEST_CASE(a_complete_chain_has_no_findings), TEST_CASE(a_missing_intermediate_is_named),
       TEST_CASE(an_unrelated_certificate_does_not_hide_the_missing_one),
       TEST_CASE(an_intermediate_of_the_same_name_with_another_key_is_not_the_issuer),
@@ -205,4 +225,4 @@ TESTS(TEST_CASE(a_complete_chain_has_no_findings), TEST_CASE(a_missing_intermedi
       TEST_CASE(texts_without_what_they_should_have), TEST_CASE(a_combined_file_is_taken_for_both),
       TEST_CASE(a_damaged_block_is_named_by_number),
       TEST_CASE(an_encrypted_key_is_an_error_and_never_a_question),
-      TEST_CASE(dates_are_checked_against_now))
+      TEST_CASE(dates_are_checked_against_now), TEST_CASE(server_names_must_be_in_the_certificate))
