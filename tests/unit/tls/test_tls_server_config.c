@@ -6,7 +6,8 @@
 #include "tests/unit/tls/raw_peer.h"
 #include "tests/unit/tls/scene.h"
 
-/* Three certificates: 0 www (default), 1 *.example.org, 2 other.example.com under its own policy. */
+/* Three certificates: 0 www (default), 1 *.example.org, 2 other.example.com:
+ * the certificates of 0 under another policy. */
 static struct tls_server_config *shop(struct tls_server_settings settings)
 {
     static const char *const www[] = { "www.example.com" };
@@ -26,6 +27,7 @@ static struct tls_server_config *shop(struct tls_server_settings settings)
           .snis_count = 1 },
         { .label = "other",
           .pair = { shelf->www_chain, shelf->www.key_pem },
+          .alternative = { shelf->www_rsa_chain, shelf->www_rsa.key_pem },
           .snis = other,
           .snis_count = 1,
           .policy = &strict },
