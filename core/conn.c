@@ -257,7 +257,7 @@ static int conn_write(struct stream *stream, struct buf *from)
         conn->endpoint.send_progress_at_ms = conn->loop->now_ms;
     if (buf_move(&conn->out, from, from->length) < 0)
         return -ENOMEM;
-    if (conn->out.length > STREAM_QUEUE_HIGH)
+    if (conn->out.length >= STREAM_QUEUE_HIGH)
         conn->was_high = true;
     if (conn->state != CONN_CONNECTING)
         loop_post_flush(conn->loop, &conn->flush_task);
