@@ -1,9 +1,9 @@
 /*
  * entities: Kong's entities as plain structs, linked to each other.
  *
- * Role    what a declarative file (later also the store) says, checked and with Kong's defaults
- * filled in Owns    struct config owns every string and array inside it; nothing in it changes
- * after loading Thread  built on one thread, then read by all
+ * Role    what a declarative file (later also the store) says, checked, with Kong's defaults
+ * Owns    struct config owns every string and array inside it; nothing changes after loading
+ * Thread  built on one thread, then read by all
  *
  * Field names and defaults are Kong's (kong/db/schema/entities); times are ms.
  */
@@ -30,18 +30,23 @@ struct config_certificate {
     char *cert_alt_pem, *key_alt_pem; /* second pair (the other key type) or NULL */
     struct config_strings snis; /* names that point here: exact or with one leading/trailing "*" */
     const char *path;           /* "certificates[0]", for messages */
+    unsigned line, column;      /* where it stands in config->source; 0: nowhere */
 };
 
 struct config_ca_certificate {
     char *id;
     char *cert_pem;
+    const char *path; /* "ca_certificates[0]" */
+    unsigned line, column;
 };
 
 struct config_target {
     char *target; /* "host:port" as normalised: port always present, IPv6 in brackets */
     char *host;   /* without brackets */
     uint16_t port;
-    uint32_t weight; /* 0..65535; 0 is never picked */
+    uint32_t weight;  /* 0..65535; 0 is never picked */
+    const char *path; /* "upstreams[0].targets[1]" */
+    unsigned line, column;
 };
 
 struct config_upstream {
@@ -52,6 +57,7 @@ struct config_upstream {
     struct config_target *targets;
     size_t targets_count;
     const char *path; /* "upstreams[0]" */
+    unsigned line, column;
 };
 
 struct config_service {
@@ -71,6 +77,7 @@ struct config_service {
     size_t ca_certificates_count;
     const struct config_upstream *upstream; /* the upstream that `host` names, or NULL */
     const char *path;                       /* "services[0]", for messages */
+    unsigned line, column;
 };
 
 struct config_route {
@@ -83,6 +90,7 @@ struct config_route {
     unsigned https_redirect_status_code;
     const struct config_service *service; /* or NULL: answers 503 */
     const char *path;                     /* "services[0].routes[1]" */
+    unsigned line, column;
 };
 
 struct config {
@@ -96,8 +104,16 @@ struct config {
     size_t certificates_count;
     struct config_ca_certificate *ca_certificates;
     size_t ca_certificates_count;
-    char *source; /* file name, or NULL for the empty configuration */
+    char *source;                /* file name, or NULL for the empty configuration */
+    struct config_block *blocks; /* memory of all strings and of the arrays inside entities */
 };
+
+/* Without any entity. NULL: no memory. */
+struct config *config_create(void);
+
+/* Zeroed memory that lives as long as the configuration. NULL: no memory. */
+void *config_alloc(struct config *config, size_t bytes);
+char *config_copy_text(struct config *config, const char *text, size_t length);
 
 void config_free(struct config *config);
 DEFINE_SCOPED(config);

@@ -59,7 +59,8 @@ enum stream_step {
     STREAM_STEP_NONE,
     STREAM_STEP_CONNECT,
     STREAM_STEP_TLS_HANDSHAKE,
-    STREAM_STEP_TLS_VERIFY,
+    STREAM_STEP_TLS_VERIFY, /* the server's certificate: chain, dates */
+    STREAM_STEP_TLS_NAME,   /* the server's certificate: it has another name */
     STREAM_STEP_READ,
     STREAM_STEP_WRITE,
 };

@@ -219,7 +219,11 @@ static enum http1_error keep_trailer(struct http1_body *body, struct slice name,
 {
     struct slice kept_name, kept_value;
 
-    if (!body->trailers || trailer_is_forbidden(name))
+    if (trailer_is_forbidden(name)) {
+        body->forbidden_trailer_count++;
+        return HTTP1_OK;
+    }
+    if (!body->trailers)
         return HTTP1_OK;
     kept_name = arena_copy(body->arena, name);
     kept_value = arena_copy(body->arena, value);

@@ -34,6 +34,8 @@ struct http1_body {
     uint64_t content_bytes; /* content delivered so far */
     struct http1_body_limits limits;
     enum http1_error error;
+    /* trailers dropped because of their name: a reason not to trust this connection any longer */
+    uint32_t forbidden_trailer_count;
     struct fields *trailers; /* borrowed; NULL: trailers are checked and dropped */
     /* private */
     unsigned state;

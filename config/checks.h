@@ -1,0 +1,35 @@
+/*
+ * checks: what a single string of an entity may look like.
+ *
+ * Role    host names, paths, names, methods … with the words that Kong uses when it refuses one
+ * Owns    nothing
+ * Thread  any
+ *
+ * Each check returns 0, or -EINVAL with the reason in `message` (CHECK_MESSAGE_MAX bytes).
+ */
+#ifndef CONFIG_CHECKS_H
+#define CONFIG_CHECKS_H
+
+#include <stddef.h>
+
+enum { CHECK_MESSAGE_MAX = 512 };
+
+typedef int check_function(const char *text, char *message);
+
+check_function check_uuid;
+check_function check_name; /* of a service or route */
+check_function check_tag;
+check_function check_host;           /* of a service: name or address, no port */
+check_function check_host_with_port; /* host_header of an upstream */
+check_function check_upstream_name;
+check_function check_target;
+check_function check_base_path;  /* of a service */
+check_function check_route_path; /* prefix paths; regex paths are refused as not supported */
+check_function check_route_host; /* one leading or trailing wildcard label, optional port */
+check_function check_method;
+check_function check_sni;
+check_function check_certificate; /* PEM shape only: tls/ reads what is inside */
+check_function check_ca_certificate;
+check_function check_private_key;
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * declarative: Kong's declarative file becomes a struct config.
+ *
+ * Role    reads YAML or JSON of format 3.0, checks everything, links the entities to each other
+ * Owns    nothing after it returned; the result belongs to the caller
+ * Thread  any; it reads a file and may take long, so never a worker
+ */
+#ifndef CONFIG_DECLARATIVE_H
+#define CONFIG_DECLARATIVE_H
+
+#include "config/config_error.h"
+#include "config/entities.h"
+#include "core/slice.h"
+
+/*
+ * 0; -EINVAL when the content is wrong; another negative errno when the file could not be read;
+ * -ENOMEM. Except for -ENOMEM the reason stands in `errors`. Warnings may be added also on success.
+ * `errors` gains entries in the order of the file.
+ */
+int config_load_file(const char *file, struct config **ret, struct config_errors *errors);
+
+/* The same from memory; `file` names it in messages and by its extension its format; may be NULL.
+ */
+int config_load_text(struct slice text, const char *file, struct config **ret,
+                     struct config_errors *errors);
+
+#endif

@@ -1,0 +1,68 @@
+#include "config/entities.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK_BYTES = 16 * 1024, ALIGNMENT = 16 };
+
+/* Strings are many and small and die together, so they are cut from blocks. */
+struct config_block {
+    struct config_block *next;
+    size_t used, size; /* bytes of data */
+    _Alignas(ALIGNMENT) char data[];
+};
+
+struct config *config_create(void)
+{
+    return calloc(1, sizeof(struct config));
+}
+
+void *config_alloc(struct config *config, size_t bytes)
+{
+    struct config_block *block = config->blocks;
+    size_t rounded = (bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    void *memory;
+
+    if (rounded < bytes)
+        return NULL;
+    if (!block || block->size - block->used < rounded) {
+        size_t size = rounded > BLOCK_BYTES ? rounded : BLOCK_BYTES;
+        if (size > SIZE_MAX - sizeof(*block))
+            return NULL;
+        block = calloc(1, sizeof(*block) + size);
+        if (!block)
+            return NULL;
+        block->size = size;
+        block->next = config->blocks;
+        config->blocks = block;
+    }
+    memory = block->data + block->used;
+    block->used += rounded;
+    return memory;
+}
+
+char *config_copy_text(struct config *config, const char *text, size_t length)
+{
+    char *copy = config_alloc(config, length + 1);
+
+    if (copy && length > 0)
+        memcpy(copy, text, length);
+    return copy;
+}
+
+void config_free(struct config *config)
+{
+    if (!config)
+        return;
+    while (config->blocks) {
+        struct config_block *block = config->blocks;
+        config->blocks = block->next;
+        free(block);
+    }
+    free(config->services);
+    free(config->routes);
+    free(config->upstreams);
+    free(config->certificates);
+    free(config->ca_certificates);
+    free(config);
+}

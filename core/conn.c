@@ -1,0 +1,564 @@
+#include "core/conn.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum conn_state { CONN_CONNECTING, CONN_OPEN, CONN_FLUSHING, CONN_LINGERING, CONN_DYING };
+
+/* One send takes at most this much; a larger queue goes in several. */
+enum { SEND_SPANS_MAX = 16, SEND_BYTES_MAX = 256 * 1024, LINGER_BYTES_MAX = 8 * 1024 * 1024 };
+
+struct conn {
+    struct stream stream; /* first: a stream pointer is a conn pointer */
+    struct stream_endpoint endpoint;
+    struct ring_user user;
+    struct loop *loop;
+    int fd;
+    enum conn_state state;
+    enum stream_read_size read_size;
+    unsigned events; /* mask to deliver at the next run */
+
+    struct buf in;
+    int in_end; /* 1: not ended; 0: end of stream; negative errno */
+    bool recv_armed, recv_small_only;
+
+    struct buf out;
+    size_t sending; /* bytes of the send in flight; they stay at the front of out */
+    int out_error;
+    bool was_high, shutdown_wanted, shutdown_done, linger_wanted;
+    uint64_t lingered_bytes, linger_until_ms;
+
+    struct stream_failure failure;
+    struct task task, flush_task;
+    struct timer close_timer;
+    struct deferred deferred;
+    struct msghdr
+        message; /* what the kernel reads after we returned lives here, not on the stack */
+    struct iovec vec[SEND_SPANS_MAX];
+};
+
+static void conn_die(struct conn *conn);
+static void conn_finish_if_idle(struct conn *conn);
+
+static struct conn *conn_of(struct stream *stream)
+{
+    return (struct conn *)stream;
+}
+
+static const struct conn *const_conn_of(const struct stream *stream)
+{
+    return (const struct conn *)stream;
+}
+
+socklen_t conn_address_length(const struct sockaddr_storage *address)
+{
+    if (address->ss_family == AF_INET)
+        return sizeof(struct sockaddr_in);
+    if (address->ss_family == AF_INET6)
+        return sizeof(struct sockaddr_in6);
+    return 0;
+}
+
+static void conn_set_state(struct conn *conn, enum conn_state state)
+{
+    assert(state > conn->state); /* every transition of the picture leads to a later state */
+    conn->state = state;
+}
+
+static void conn_raise(struct conn *conn, unsigned events)
+{
+    conn->events |= events;
+    loop_post(conn->loop, &conn->task);
+}
+
+static void conn_fail(struct conn *conn, enum stream_step step, int error)
+{
+    if (conn->failure.step == STREAM_STEP_NONE)
+        conn->failure = (struct stream_failure){ .step = step, .error = error };
+}
+
+/* ---- receiving ----------------------------------------------------------------------------- */
+
+static void arm_recv(struct conn *conn)
+{
+    enum ring_recv_size size = conn->read_size == STREAM_READ_BULK && !conn->recv_small_only
+                                   ? RING_RECV_BULK
+                                   : RING_RECV_SMALL;
+    int r;
+
+    if (conn->recv_armed || conn->user.waits_for_buffer)
+        return;
+    r = ring_recv(conn->loop->ring, &conn->user, conn->fd, size);
+    if (r < 0) {
+        conn->in_end = r;
+        conn_raise(conn, STREAM_READABLE);
+        return;
+    }
+    conn->recv_armed = true;
+}
+
+static void record_recv(struct conn *conn, const struct completion *completion)
+{
+    conn->recv_armed = false;
+    if (completion->result == -ENOBUFS) {
+        /* no buffer of that size: come back when there are some, and take a small one then */
+        conn->recv_small_only = true;
+        ring_wait_for_buffer(conn->loop->ring, &conn->user);
+        return;
+    }
+    conn->recv_small_only = false;
+    if (completion->result <= 0) {
+        conn->in_end = completion->result;
+        if (completion->result < 0)
+            conn_fail(conn, STREAM_STEP_READ, completion->result);
+    } else {
+        conn->endpoint.bytes_received += (uint64_t)completion->result;
+        if (buf_append_chunk(&conn->in, completion->chunk, 0, (uint32_t)completion->result) < 0)
+            conn->in_end = -ENOMEM;
+    }
+    chunk_unref(completion->chunk);
+    conn_raise(conn, STREAM_READABLE);
+}
+
+static long conn_read(struct stream *stream, struct buf *into, size_t max)
+{
+    struct conn *conn = conn_of(stream);
+    size_t n = conn->in.length < max ? conn->in.length : max;
+
+    if (n > 0)
+        return buf_move(into, &conn->in, n) < 0 ? -ENOMEM : (long)n;
+    if (conn->in_end <= 0)
+        return conn->in_end;
+    if (conn->state == CONN_OPEN)
+        arm_recv(conn);
+    return -EAGAIN;
+}
+
+/* ---- sending ------------------------------------------------------------------------------- */
+
+static void arm_send(struct conn *conn)
+{
+    unsigned count = buf_iovec(&conn->out, conn->vec, SEND_SPANS_MAX, SEND_BYTES_MAX);
+    int r;
+
+    conn->sending = 0;
+    for (unsigned i = 0; i < count; i++)
+        conn->sending += conn->vec[i].iov_len;
+    if (count == 1) {
+        r = ring_send(conn->loop->ring, &conn->user, conn->fd, conn->vec[0].iov_base,
+                      conn->vec[0].iov_len);
+    } else {
+        conn->message = (struct msghdr){ .msg_iov = conn->vec, .msg_iovlen = count };
+        r = ring_sendmsg(conn->loop->ring, &conn->user, conn->fd, &conn->message);
+    }
+    if (r < 0) {
+        conn->sending = 0;
+        loop_post_flush(conn->loop, &conn->flush_task); /* the queue was full: next turn */
+    }
+}
+
+static void send_fin(struct conn *conn)
+{
+    if (conn->shutdown_done)
+        return;
+    conn->shutdown_done = true;
+    (void)shutdown(conn->fd, SHUT_WR); /* a dead connection shows in the next read */
+}
+
+static void start_lingering(struct conn *conn)
+{
+    conn_set_state(conn, CONN_LINGERING);
+    send_fin(conn);
+    conn->linger_until_ms = conn->loop->now_ms + CONN_LINGER_TOTAL_TIMEOUT_MS;
+    loop_timer_set(conn->loop, &conn->close_timer, CONN_LINGER_IDLE_TIMEOUT_MS);
+    conn->lingered_bytes = conn->in.length;
+    buf_done(&conn->in);
+    if (conn->in_end <= 0)
+        conn_die(conn);
+    else
+        arm_recv(conn);
+}
+
+/* The queue is empty. */
+static void on_drained(struct conn *conn)
+{
+    if (conn->state == CONN_FLUSHING) {
+        if (conn->linger_wanted)
+            start_lingering(conn);
+        else
+            conn_die(conn);
+        return;
+    }
+    if (conn->shutdown_wanted)
+        send_fin(conn);
+    conn->events |= STREAM_DRAINED;
+    if (conn->was_high) {
+        conn->was_high = false;
+        conn->events |= STREAM_WRITABLE;
+    }
+    conn_raise(conn, 0);
+}
+
+/* Runs at the end of the turn, so that everything written in the turn leaves in one send. */
+static void run_flush(struct task *task)
+{
+    struct conn *conn = (struct conn *)((char *)task - offsetof(struct conn, flush_task));
+
+    if (conn->state == CONN_DYING || conn->sending > 0)
+        return;
+    if (conn->out.length > 0)
+        arm_send(conn);
+    else
+        on_drained(conn);
+}
+
+static void record_send(struct conn *conn, int result)
+{
+    size_t n = result > 0 ? (size_t)result : 0;
+
+    assert(n <= conn->sending);
+    conn->sending = 0;
+    buf_consume(&conn->out, n);
+    conn->endpoint.bytes_sent += n;
+    if (n > 0)
+        conn->endpoint.send_progress_at_ms = conn->loop->now_ms;
+    if (conn->state == CONN_DYING)
+        return;
+    if (result < 0 && result != -EAGAIN && result != -EINTR) {
+        conn->out_error = result;
+        conn_fail(conn, STREAM_STEP_WRITE, result);
+        buf_done(&conn->out);
+        conn_raise(conn, STREAM_WRITE_FAILED);
+        return;
+    }
+    if (conn->was_high && conn->out.length <= STREAM_QUEUE_LOW && conn->out.length > 0) {
+        conn->was_high = false;
+        conn_raise(conn, STREAM_WRITABLE);
+    }
+    loop_post_flush(conn->loop, &conn->flush_task);
+}
+
+static int conn_write(struct stream *stream, struct buf *from)
+{
+    struct conn *conn = conn_of(stream);
+
+    if (conn->out_error < 0)
+        return conn->out_error;
+    assert(!conn->shutdown_wanted && "write after shutdown");
+    if (from->length == 0)
+        return 0;
+    if (conn->out.length == 0)
+        conn->endpoint.send_progress_at_ms = conn->loop->now_ms;
+    if (buf_move(&conn->out, from, from->length) < 0)
+        return -ENOMEM;
+    if (conn->out.length > STREAM_QUEUE_HIGH)
+        conn->was_high = true;
+    if (conn->state != CONN_CONNECTING)
+        loop_post_flush(conn->loop, &conn->flush_task);
+    return 0;
+}
+
+static size_t conn_queued(const struct stream *stream)
+{
+    return const_conn_of(stream)->out.length;
+}
+
+static void conn_shutdown_write(struct stream *stream)
+{
+    struct conn *conn = conn_of(stream);
+
+    conn->shutdown_wanted = true;
+    if (conn->out.length == 0 && conn->state == CONN_OPEN)
+        send_fin(conn);
+}
+
+/* ---- connecting ---------------------------------------------------------------------------- */
+
+static void record_connect(struct conn *conn, int result)
+{
+    socklen_t length = sizeof(conn->endpoint.local);
+
+    if (conn->state == CONN_DYING)
+        return;
+    if (result < 0) {
+        conn_fail(conn, STREAM_STEP_CONNECT, result);
+        conn->in_end = result;
+        conn->out_error = result;
+        conn_raise(conn, STREAM_OPEN_FAILED);
+        return;
+    }
+    /* an unknown local address only costs a log field */
+    (void)getsockname(conn->fd, (struct sockaddr *)&conn->endpoint.local, &length);
+    if (conn->state == CONN_CONNECTING)
+        conn_set_state(conn, CONN_OPEN);
+    if (conn->out.length > 0)
+        loop_post_flush(conn->loop, &conn->flush_task);
+    conn_raise(conn, STREAM_OPEN);
+}
+
+/* ---- closing ------------------------------------------------------------------------------- */
+
+static void free_conn(struct deferred *deferred)
+{
+    struct conn *conn = (struct conn *)((char *)deferred - offsetof(struct conn, deferred));
+
+    conn->loop->objects--;
+    free(conn);
+}
+
+static void conn_finish_if_idle(struct conn *conn)
+{
+    if (conn->state != CONN_DYING || conn->user.ops_in_flight > 0 || conn->fd < 0)
+        return;
+    (void)close(conn->fd); /* nothing to do about an error; the descriptor is gone either way */
+    conn->fd = -1;
+    ring_leave(conn->loop->ring, &conn->user);
+    buf_done(&conn->in);
+    buf_done(&conn->out);
+    timer_cancel(&conn->close_timer);
+    loop_forget(conn->loop, &conn->task);
+    loop_forget(conn->loop, &conn->flush_task);
+    loop_free_later(conn->loop, &conn->deferred);
+}
+
+static void conn_die(struct conn *conn)
+{
+    conn_set_state(conn, CONN_DYING);
+    timer_cancel(&conn->close_timer);
+    if (conn->user.ops_in_flight > 0 && ring_cancel_fd(conn->loop->ring, &conn->user, conn->fd) < 0)
+        (void)shutdown(conn->fd, SHUT_RDWR); /* ends the operations as well, a little later */
+    loop_post(conn->loop, &conn->task);      /* finishes when nothing is in flight */
+}
+
+static void run_linger(struct conn *conn)
+{
+    conn->lingered_bytes += conn->in.length;
+    buf_done(&conn->in);
+    if (conn->in_end <= 0 || conn->lingered_bytes > LINGER_BYTES_MAX ||
+        conn->loop->now_ms >= conn->linger_until_ms) {
+        conn_die(conn);
+        return;
+    }
+    if (!conn->recv_armed)
+        loop_timer_set(conn->loop, &conn->close_timer, CONN_LINGER_IDLE_TIMEOUT_MS);
+    arm_recv(conn);
+}
+
+static void on_close_timer(struct timer *timer)
+{
+    struct conn *conn = (struct conn *)((char *)timer - offsetof(struct conn, close_timer));
+    uint64_t stalled_at = conn->endpoint.send_progress_at_ms + CONN_FLUSH_STALL_TIMEOUT_MS;
+
+    if (conn->state == CONN_FLUSHING && conn->loop->now_ms < stalled_at) {
+        timer_set(&conn->loop->timers, timer, stalled_at);
+        return;
+    }
+    conn_die(conn);
+}
+
+static void conn_close(struct stream *stream, enum stream_close how)
+{
+    const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+    struct conn *conn = conn_of(stream);
+
+    assert(conn->state < CONN_FLUSHING && "closed twice");
+    conn->stream.owner = NULL;
+    conn->events = 0;
+    if (how == STREAM_CLOSE_ABORT || conn->state == CONN_CONNECTING) {
+        if (how == STREAM_CLOSE_ABORT)
+            (void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+        conn_die(conn);
+        return;
+    }
+    conn_set_state(conn, CONN_FLUSHING);
+    conn->linger_wanted = how == STREAM_CLOSE_LINGER;
+    if (conn->out_error < 0) {
+        conn_die(conn);
+        return;
+    }
+    loop_timer_set(conn->loop, &conn->close_timer, CONN_FLUSH_STALL_TIMEOUT_MS);
+    loop_post_flush(conn->loop, &conn->flush_task); /* drained or not is seen there */
+}
+
+/* ---- dispatch ------------------------------------------------------------------------------ */
+
+static void on_completion(struct ring_user *user, const struct completion *completion)
+{
+    struct conn *conn = (struct conn *)((char *)user - offsetof(struct conn, user));
+
+    switch (completion->kind) {
+    case OP_RECV:
+        record_recv(conn, completion);
+        break;
+    case OP_SEND:
+        record_send(conn, completion->result);
+        break;
+    case OP_CONNECT:
+        record_connect(conn, completion->result);
+        break;
+    case OP_CANCEL:
+    case OP_NONE: /* receive buffers are back */
+    case OP_ACCEPT:
+    case OP_DOORBELL:
+        break;
+    }
+    if (conn->state != CONN_OPEN || completion->kind == OP_NONE)
+        loop_post(conn->loop, &conn->task);
+}
+
+static void run_task(struct task *task)
+{
+    struct conn *conn = (struct conn *)((char *)task - offsetof(struct conn, task));
+    unsigned events = conn->events;
+
+    switch (conn->state) {
+    case CONN_CONNECTING:
+    case CONN_OPEN:
+        conn->events = 0;
+        /* a receive that found no buffer is armed again here */
+        if (conn->recv_small_only && !conn->recv_armed && conn->state == CONN_OPEN)
+            arm_recv(conn);
+        if (events && conn->stream.owner)
+            conn->stream.on_event(conn->stream.owner, events);
+        return;
+    case CONN_FLUSHING:
+        if (conn->out_error < 0)
+            conn_die(conn);
+        return;
+    case CONN_LINGERING:
+        run_linger(conn);
+        return;
+    case CONN_DYING:
+        conn_finish_if_idle(conn);
+        return;
+    }
+}
+
+static void conn_set_read_size(struct stream *stream, enum stream_read_size size)
+{
+    conn_of(stream)->read_size = size;
+}
+
+static struct stream_failure conn_failure(const struct stream *stream)
+{
+    return const_conn_of(stream)->failure;
+}
+
+static const struct tls_session_info *conn_tls_info(const struct stream *stream)
+{
+    (void)stream;
+    return NULL;
+}
+
+static const struct stream_ops conn_ops = {
+    .name = "tcp",
+    .read = conn_read,
+    .write = conn_write,
+    .queued = conn_queued,
+    .set_read_size = conn_set_read_size,
+    .shutdown_write = conn_shutdown_write,
+    .close = conn_close,
+    .failure = conn_failure,
+    .tls_info = conn_tls_info,
+};
+
+static struct conn *create(struct loop *loop, int fd)
+{
+    static _Atomic uint64_t last_id;
+    struct conn *conn = calloc(1, sizeof(*conn));
+
+    if (!conn || ring_join(loop->ring, &conn->user) < 0) {
+        free(conn);
+        (void)close(fd);
+        return NULL;
+    }
+    conn->stream.ops = &conn_ops;
+    conn->stream.endpoint = &conn->endpoint;
+    conn->user.on_completion = on_completion;
+    conn->loop = loop;
+    conn->fd = fd;
+    conn->in_end = 1;
+    conn->endpoint.connection_id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
+    buf_init(&conn->in, loop->pool);
+    buf_init(&conn->out, loop->pool);
+    task_init(&conn->task, run_task);
+    task_init(&conn->flush_task, run_flush);
+    timer_init(&conn->close_timer, on_close_timer);
+    conn->deferred.free = free_conn;
+    loop->objects++;
+    return conn;
+}
+
+struct stream *conn_accepted(struct loop *loop, int fd, const struct sockaddr_storage *local)
+{
+    struct conn *conn = create(loop, fd);
+    socklen_t length = sizeof(conn->endpoint.peer);
+
+    if (!conn)
+        return NULL;
+    conn->state = CONN_OPEN;
+    /* fails when the client is gone already; the first read will say so */
+    (void)getpeername(fd, (struct sockaddr *)&conn->endpoint.peer, &length);
+    if (local) {
+        conn->endpoint.local = *local;
+    } else {
+        length = sizeof(conn->endpoint.local);
+        (void)getsockname(fd, (struct sockaddr *)&conn->endpoint.local, &length);
+    }
+    return &conn->stream;
+}
+
+static int open_socket(const struct sockaddr_storage *peer, const struct sockaddr_storage *from)
+{
+    const int on = 1, low_water = CONN_NOT_SENT_LOW_WATER;
+    int fd = socket(peer->ss_family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+
+    if (fd < 0)
+        return -errno;
+    /* without them only a delay or some kernel memory is at stake */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &low_water, sizeof(low_water));
+    if (!from)
+        return fd;
+    (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+    if (bind(fd, (const struct sockaddr *)from, conn_address_length(from)) < 0) {
+        int r = -errno;
+
+        (void)close(fd);
+        return r;
+    }
+    return fd;
+}
+
+struct stream *conn_connect(struct loop *loop, const struct sockaddr_storage *peer,
+                            const struct sockaddr_storage *from, int *ret_error)
+{
+    int fd = open_socket(peer, from);
+    struct conn *conn;
+    int r;
+
+    if (fd < 0) {
+        *ret_error = fd;
+        return NULL;
+    }
+    conn = create(loop, fd);
+    if (!conn) {
+        *ret_error = -ENOMEM;
+        return NULL;
+    }
+    conn->endpoint.peer = *peer;
+    r = ring_connect(loop->ring, &conn->user, fd, (const struct sockaddr *)&conn->endpoint.peer,
+                     conn_address_length(peer));
+    if (r < 0) {
+        conn_die(conn);
+        *ret_error = r;
+        return NULL;
+    }
+    return &conn->stream;
+}

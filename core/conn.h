@@ -1,0 +1,55 @@
+/*
+ * conn: one TCP connection as a stream, with two-step death.
+ *
+ * Role    the bottom of every stack of streams
+ * Owns    the descriptor, what was received and not read yet, what was written and not sent yet
+ * Thread  one worker
+ *
+ *   CONNECTING --> OPEN --> FLUSHING --> LINGERING --> DYING --> freed
+ *        \___________\__________\_____________\________^
+ *
+ *   CONNECTING  a connect is in flight
+ *   OPEN        reading and writing
+ *   FLUSHING    closed by the owner, the queue is still being sent     [conn_close FLUSH, LINGER]
+ *   LINGERING   FIN sent, what the peer still sends is discarded       [queue empty, LINGER]
+ *   DYING       waits for the last completion, then closes the descriptor
+ *
+ * At most one receive and one send are in flight. The descriptor is closed only when nothing is: a
+ * close with a prepared operation would hit whoever gets the same descriptor number next.
+ */
+#ifndef CORE_CONN_H
+#define CORE_CONN_H
+
+#include <sys/socket.h>
+
+#include "core/loop.h"
+#include "core/stream.h"
+
+/* ms; how long a closed connection may take to get rid of its last bytes */
+enum {
+    CONN_FLUSH_STALL_TIMEOUT_MS = 30000, /* no byte taken by the peer */
+    CONN_LINGER_IDLE_TIMEOUT_MS = 5000,  /* nginx lingering_timeout */
+    CONN_LINGER_TOTAL_TIMEOUT_MS = 30000 /* nginx lingering_time */
+};
+
+/*
+ * Takes a connected descriptor. NULL when there is no memory; then fd was closed.
+ * local may be NULL: it is asked from the kernel.
+ */
+struct stream *conn_accepted(struct loop *loop, int fd, const struct sockaddr_storage *local);
+
+/*
+ * Starts to connect to peer, from `from` (or NULL). STREAM_OPEN or STREAM_OPEN_FAILED follows. NULL
+ * when not even a socket could be made; *ret_error is then a negative errno.
+ */
+struct stream *conn_connect(struct loop *loop, const struct sockaddr_storage *peer,
+                            const struct sockaddr_storage *from, int *ret_error);
+
+/* Bytes that the kernel queues beyond what is on its way, so that the backlog of a slow reader
+ * stays within our own limits (TCP_NOTSENT_LOWAT). */
+enum { CONN_NOT_SENT_LOW_WATER = 128 * 1024 };
+
+/* Bytes of an address of that family; 0 for none. */
+socklen_t conn_address_length(const struct sockaddr_storage *address);
+
+#endif

@@ -1,0 +1,243 @@
+#include "core/listener.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/conn.h"
+
+enum {
+    ACCEPTED_PER_TURN_MAX = 64, /* the rest waits one turn, so that traffic goes on */
+    REARM_PAUSE_MS = 50,        /* after the descriptors ran out */
+};
+
+struct listener {
+    struct ring_user user;
+    struct loop *loop;
+    int fd;
+    bool stopping;
+    struct sockaddr_storage local;
+    bool local_is_exact; /* bound to one address: connections need not be asked for theirs */
+    int *accepted;       /* descriptors waiting for their turn */
+    unsigned accepted_count, accepted_capacity;
+    void *owner;
+    void (*on_accept)(void *owner, struct stream *stream);
+    struct task task;
+    struct timer rearm_timer;
+    struct deferred deferred;
+};
+
+/* ---- binding ------------------------------------------------------------------------------- */
+
+static int open_bound(const struct sockaddr_storage *address, bool shared, bool ipv6_only)
+{
+    const int on = 1, low_water = CONN_NOT_SENT_LOW_WATER, only = ipv6_only;
+    int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+
+    if (fd < 0)
+        return -errno;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (shared)
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+    if (address->ss_family == AF_INET6)
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
+    /* accepted sockets inherit both */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &low_water, sizeof(low_water));
+    if (bind(fd, (const struct sockaddr *)address, conn_address_length(address)) < 0) {
+        int r = -errno;
+
+        (void)close(fd);
+        return r;
+    }
+    return fd;
+}
+
+/* SO_REUSEADDR lets two sockets bind the same address as long as neither listens; listening on the
+ * unshared one is what detects a rival. */
+static int probe(struct sockaddr_storage *address, const struct listener_options *options)
+{
+    socklen_t length = sizeof(*address);
+    int fd = open_bound(address, false, options->ipv6_only);
+    int r = 0;
+
+    if (fd < 0)
+        return fd;
+    if (listen(fd, 1) < 0 || getsockname(fd, (struct sockaddr *)address, &length) < 0)
+        r = -errno;
+    (void)close(fd);
+    return r;
+}
+
+int listener_bind(struct sockaddr_storage *address, const struct listener_options *options,
+                  int *fds, unsigned count)
+{
+    int r = probe(address, options);
+    unsigned opened = 0;
+
+    while (r == 0 && opened < count) {
+        int fd = open_bound(address, true, options->ipv6_only);
+
+        if (fd < 0) {
+            r = fd;
+            break;
+        }
+        fds[opened++] = fd;
+        if (listen(fd, options->backlog) < 0)
+            r = -errno;
+    }
+    while (r < 0 && opened > 0)
+        (void)close(fds[--opened]);
+    return r;
+}
+
+/* ---- accepting ----------------------------------------------------------------------------- */
+
+static void arm_accept(struct listener *listener)
+{
+    if (listener->stopping || listener->user.ops_in_flight > 0)
+        return;
+    if (ring_accept(listener->loop->ring, &listener->user, listener->fd) < 0)
+        loop_timer_set(listener->loop, &listener->rearm_timer, REARM_PAUSE_MS);
+}
+
+static int remember(struct listener *listener, int fd)
+{
+    if (listener->accepted_count == listener->accepted_capacity) {
+        unsigned capacity = listener->accepted_capacity ? listener->accepted_capacity * 2 : 64;
+        int *grown = realloc(listener->accepted, capacity * sizeof(*grown));
+
+        if (!grown)
+            return -ENOMEM;
+        listener->accepted = grown;
+        listener->accepted_capacity = capacity;
+    }
+    listener->accepted[listener->accepted_count++] = fd;
+    return 0;
+}
+
+static void on_completion(struct ring_user *user, const struct completion *completion)
+{
+    struct listener *listener = (struct listener *)((char *)user - offsetof(struct listener, user));
+
+    if (completion->kind == OP_ACCEPT && completion->result >= 0 &&
+        (listener->stopping || remember(listener, completion->result) < 0))
+        (void)close(completion->result);
+    /* out of descriptors or memory ends the multishot; a moment later there may be some again */
+    if (completion->kind == OP_ACCEPT && completion->result < 0 && !completion->more &&
+        !listener->stopping)
+        loop_timer_set(listener->loop, &listener->rearm_timer, REARM_PAUSE_MS);
+    loop_post(listener->loop, &listener->task);
+}
+
+static void hand_over(struct listener *listener, int fd)
+{
+    struct stream *stream =
+        conn_accepted(listener->loop, fd, listener->local_is_exact ? &listener->local : NULL);
+
+    if (stream)
+        listener->on_accept(listener->owner, stream);
+}
+
+static void free_listener(struct deferred *deferred)
+{
+    struct listener *listener =
+        (struct listener *)((char *)deferred - offsetof(struct listener, deferred));
+
+    listener->loop->objects--;
+    free(listener->accepted);
+    free(listener);
+}
+
+static void finish_if_idle(struct listener *listener)
+{
+    if (listener->user.ops_in_flight > 0 || listener->fd < 0)
+        return;
+    (void)close(listener->fd);
+    listener->fd = -1;
+    timer_cancel(&listener->rearm_timer);
+    ring_leave(listener->loop->ring, &listener->user);
+    loop_forget(listener->loop, &listener->task);
+    loop_free_later(listener->loop, &listener->deferred);
+}
+
+static void run_task(struct task *task)
+{
+    struct listener *listener = (struct listener *)((char *)task - offsetof(struct listener, task));
+    unsigned n = listener->accepted_count;
+
+    if (n > ACCEPTED_PER_TURN_MAX && !listener->stopping)
+        n = ACCEPTED_PER_TURN_MAX;
+    /* on_accept may stop this listener */
+    for (unsigned i = 0; i < n; i++) {
+        int fd = listener->accepted[i];
+
+        if (listener->stopping)
+            (void)close(fd);
+        else
+            hand_over(listener, fd);
+    }
+    listener->accepted_count -= n;
+    for (unsigned i = 0; i < listener->accepted_count; i++)
+        listener->accepted[i] = listener->accepted[n + i];
+    if (listener->accepted_count > 0)
+        loop_post(listener->loop, &listener->task);
+    else if (listener->stopping)
+        finish_if_idle(listener);
+    else if (!timer_is_armed(&listener->rearm_timer))
+        arm_accept(listener);
+}
+
+static void on_rearm(struct timer *timer)
+{
+    struct listener *listener =
+        (struct listener *)((char *)timer - offsetof(struct listener, rearm_timer));
+
+    arm_accept(listener);
+}
+
+struct listener *listener_start(struct loop *loop, int fd, void *owner,
+                                void (*on_accept)(void *owner, struct stream *stream))
+{
+    struct listener *listener = calloc(1, sizeof(*listener));
+    socklen_t length = sizeof(listener->local);
+
+    if (!listener || ring_join(loop->ring, &listener->user) < 0) {
+        free(listener);
+        (void)close(fd);
+        return NULL;
+    }
+    listener->user.on_completion = on_completion;
+    listener->loop = loop;
+    listener->fd = fd;
+    listener->owner = owner;
+    listener->on_accept = on_accept;
+    task_init(&listener->task, run_task);
+    timer_init(&listener->rearm_timer, on_rearm);
+    listener->deferred.free = free_listener;
+    if (getsockname(fd, (struct sockaddr *)&listener->local, &length) == 0) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)&listener->local;
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&listener->local;
+
+        listener->local_is_exact =
+            (listener->local.ss_family == AF_INET && v4->sin_addr.s_addr != htonl(INADDR_ANY)) ||
+            (listener->local.ss_family == AF_INET6 && !IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr));
+    }
+    loop->objects++;
+    loop_post(loop, &listener->task);
+    return listener;
+}
+
+void listener_stop(struct listener *listener)
+{
+    assert(!listener->stopping);
+    listener->stopping = true;
+    timer_cancel(&listener->rearm_timer);
+    if (listener->user.ops_in_flight > 0 &&
+        ring_cancel_fd(listener->loop->ring, &listener->user, listener->fd) < 0)
+        (void)shutdown(listener->fd, SHUT_RDWR);
+    loop_post(listener->loop, &listener->task);
+}

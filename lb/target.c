@@ -1,0 +1,35 @@
+#include "lb/target.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+bool target_set_state(struct target *target, enum target_state state)
+{
+    uint64_t before = atomic_load_explicit(&target->health, memory_order_relaxed);
+
+    do {
+        if ((before & TARGET_STATE_MASK) == (uint64_t)state)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&target->health, &before, (uint64_t)state,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+void target_use_begin(struct target_use *use, struct target *target)
+{
+    target_use_end(use);
+    atomic_fetch_add_explicit(&target->in_flight, 1, memory_order_relaxed);
+    use->target = target;
+}
+
+void target_use_end(struct target_use *use)
+{
+    uint32_t before;
+
+    if (!use->target)
+        return;
+    before = atomic_fetch_sub_explicit(&use->target->in_flight, 1, memory_order_relaxed);
+    assert(before > 0);
+    (void)before;
+    use->target = NULL;
+}

@@ -1,0 +1,267 @@
+#include "proxy/client_conn.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "proxy/exchange.h"
+#include "proxy/virtual_server.h"
+#include "proxy/worker.h"
+
+static void start_reading(struct client_conn *conn);
+
+static const struct persona_client *policy_of(const struct client_conn *conn)
+{
+    return &conn->virtual_server->persona->client;
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+static void free_client_conn(struct deferred *deferred)
+{
+    free((char *)deferred - offsetof(struct client_conn, deferred));
+}
+
+void client_conn_close(struct client_conn *conn, enum stream_close how)
+{
+    assert(conn->exchange == NULL && "a connection cannot go before its exchange");
+    timer_cancel(&conn->timer);
+    loop_forget(conn->worker->loop, &conn->next_task);
+    http1_endpoint_done(&conn->endpoint);
+    if (conn->endpoint.stream)
+        stream_close(TAKE(conn->endpoint.stream), how);
+    worker_remove_client(conn->worker, conn);
+    loop_free_later(conn->worker->loop, &conn->deferred);
+}
+
+void client_conn_drain(struct client_conn *conn)
+{
+    if (conn->state == CLIENT_CONN_IDLE || conn->state == CLIENT_CONN_HANDSHAKE)
+        client_conn_close(conn, STREAM_CLOSE_FLUSH);
+}
+
+/* ---- the next request ---------------------------------------------------------------------- */
+
+/* Bytes of a request are here: from now on it has an exchange and a total time for its head. */
+static bool open_exchange(struct client_conn *conn)
+{
+    conn->exchange = exchange_create(conn->worker, conn);
+    if (!conn->exchange) {
+        client_conn_close(conn, STREAM_CLOSE_ABORT);
+        return false;
+    }
+    conn->requests_count++;
+    conn->state = CLIENT_CONN_HEAD;
+    exchange_begin_request(conn->exchange);
+    loop_timer_set(conn->worker->loop, &conn->timer, policy_of(conn)->head_timeout_ms);
+    return true;
+}
+
+static void read_head(struct client_conn *conn)
+{
+    switch (http1_endpoint_read_head(&conn->endpoint)) {
+    case ENDPOINT_HEAD_MORE:
+        return;
+    case ENDPOINT_HEAD_DONE:
+        timer_cancel(&conn->timer);
+        conn->state = CLIENT_CONN_EXCHANGE;
+        exchange_on_front(conn->exchange, HTTP_STREAM_HEAD);
+        return;
+    case ENDPOINT_HEAD_FAILED:
+        timer_cancel(&conn->timer);
+        conn->state = CLIENT_CONN_EXCHANGE;
+        exchange_on_front(conn->exchange, HTTP_STREAM_FAILED);
+        return;
+    case ENDPOINT_HEAD_NONE:
+        exchange_discard(TAKE(conn->exchange));
+        client_conn_close(conn, STREAM_CLOSE_FLUSH);
+        return;
+    }
+}
+
+/* IDLE: an idle connection costs no exchange, so look for a first byte before making one. */
+static void start_reading(struct client_conn *conn)
+{
+    while (conn->endpoint.in.length == 0) {
+        long n = stream_read(conn->endpoint.stream, &conn->endpoint.in, CHUNK_BULK_BYTES);
+
+        if (n == -EAGAIN)
+            return;
+        if (n <= 0) {
+            client_conn_close(conn, n == 0 ? STREAM_CLOSE_FLUSH : STREAM_CLOSE_ABORT);
+            return;
+        }
+    }
+    if (open_exchange(conn))
+        read_head(conn);
+}
+
+void client_conn_watch(struct client_conn *conn)
+{
+    long n;
+
+    if (conn->endpoint.in.length > 0)
+        return;
+    n = stream_read(conn->endpoint.stream, &conn->endpoint.in, CHUNK_BULK_BYTES);
+    if (n > 0 || n == -EAGAIN)
+        return;
+    http1_endpoint_fail_read(&conn->endpoint, n);
+    exchange_on_front(conn->exchange, HTTP_STREAM_FAILED);
+}
+
+static void run_next(struct task *task)
+{
+    struct client_conn *conn =
+        (struct client_conn *)((char *)task - offsetof(struct client_conn, next_task));
+
+    start_reading(conn);
+}
+
+void client_conn_exchange_done(struct client_conn *conn, bool keep_alive)
+{
+    conn->exchange = NULL;
+    http1_endpoint_end(&conn->endpoint);
+    if (!keep_alive || conn->worker->draining) {
+        /* what was not read would turn our close into a reset that eats the answer (P16) */
+        client_conn_close(conn, STREAM_CLOSE_LINGER);
+        return;
+    }
+    conn->state = CLIENT_CONN_IDLE;
+    stream_set_read_size(conn->endpoint.stream, STREAM_READ_SMALL);
+    loop_timer_set(conn->worker->loop, &conn->timer, policy_of(conn)->keepalive_timeout_ms);
+    loop_post(conn->worker->loop, &conn->next_task);
+}
+
+/* ---- events -------------------------------------------------------------------------------- */
+
+static void on_timer(struct timer *timer)
+{
+    struct client_conn *conn =
+        (struct client_conn *)((char *)timer - offsetof(struct client_conn, timer));
+
+    switch (conn->state) {
+    case CLIENT_CONN_HANDSHAKE:
+        worker_log_client(conn->worker, conn, END_CLIENT_TLS_TIMEOUT, (struct slice){ NULL, 0 });
+        client_conn_close(conn, STREAM_CLOSE_ABORT);
+        return;
+    case CLIENT_CONN_IDLE:
+        client_conn_close(conn, STREAM_CLOSE_FLUSH);
+        return;
+    case CLIENT_CONN_HEAD:
+        conn->state = CLIENT_CONN_EXCHANGE;
+        http1_endpoint_fail(&conn->endpoint, END_CLIENT_HEAD_TIMEOUT, (struct slice){ NULL, 0 });
+        exchange_on_front(conn->exchange, HTTP_STREAM_FAILED);
+        return;
+    case CLIENT_CONN_EXCHANGE:
+        return; /* the exchange has its own timers */
+    }
+}
+
+static void on_open_failed(struct client_conn *conn)
+{
+    struct stream_failure failure = stream_failure(conn->endpoint.stream);
+    struct slice detail = slice_of(failure.detail);
+    char text[128];
+
+    if (detail.len == 0 && failure.error)
+        detail = errno_detail(failure.error, text, sizeof(text));
+    worker_log_client(conn->worker, conn, END_CLIENT_TLS_FAILED, detail);
+    client_conn_close(conn, STREAM_CLOSE_FLUSH);
+}
+
+static void on_readable(struct client_conn *conn)
+{
+    switch (conn->state) {
+    case CLIENT_CONN_HANDSHAKE:
+        return;
+    case CLIENT_CONN_IDLE:
+        start_reading(conn);
+        return;
+    case CLIENT_CONN_HEAD:
+        read_head(conn);
+        return;
+    case CLIENT_CONN_EXCHANGE:
+        if (conn->endpoint.state == ENDPOINT_COMPLETE)
+            client_conn_watch(conn);
+        else
+            exchange_on_front(conn->exchange, HTTP_STREAM_CONTENT);
+        return;
+    }
+}
+
+static unsigned exchange_events(unsigned events)
+{
+    unsigned mask = 0;
+
+    if (events & STREAM_WRITABLE)
+        mask |= HTTP_STREAM_WRITABLE;
+    if (events & STREAM_DRAINED)
+        mask |= HTTP_STREAM_DRAINED;
+    if (events & STREAM_WRITE_FAILED)
+        mask |= HTTP_STREAM_SEND_FAILED;
+    return mask;
+}
+
+static void on_event(void *owner, unsigned events)
+{
+    struct client_conn *conn = owner;
+    unsigned for_exchange = exchange_events(events);
+
+    if (events & STREAM_OPEN_FAILED) {
+        on_open_failed(conn);
+        return;
+    }
+    if (events & STREAM_OPEN) {
+        conn->state = CLIENT_CONN_IDLE;
+        loop_timer_set(conn->worker->loop, &conn->timer, policy_of(conn)->head_timeout_ms);
+        start_reading(conn);
+        return;
+    }
+    /* an exchange may end, and the connection with it, in either call; the second is made only when
+     * it is still the same exchange */
+    if (for_exchange && conn->state == CLIENT_CONN_EXCHANGE) {
+        struct exchange *exchange = conn->exchange;
+
+        if (!exchange_on_front(exchange, for_exchange))
+            return;
+    }
+    if (events & STREAM_READABLE)
+        on_readable(conn);
+}
+
+void client_conn_start(struct worker *worker, const struct virtual_server *virtual_server,
+                       struct stream *stream)
+{
+    struct client_conn *conn = calloc(1, sizeof(*conn));
+
+    if (!conn) {
+        stream_close(stream, STREAM_CLOSE_ABORT);
+        return;
+    }
+    http1_endpoint_init(&conn->endpoint, HTTP1_REQUEST, worker->loop->pool);
+    conn->worker = worker;
+    conn->virtual_server = virtual_server;
+    conn->peer = stream->endpoint->peer;
+    conn->local = stream->endpoint->local;
+    conn->connection_id = stream->endpoint->connection_id;
+    timer_init(&conn->timer, on_timer);
+    task_init(&conn->next_task, run_next);
+    conn->deferred.free = free_client_conn;
+    worker_add_client(worker, conn);
+    if (virtual_server->tls)
+        stream = virtual_server_start_tls(virtual_server, worker, stream);
+    if (!stream) {
+        client_conn_close(conn, STREAM_CLOSE_ABORT);
+        return;
+    }
+    conn->endpoint.stream = stream;
+    stream_set_owner(stream, conn, on_event);
+    if (virtual_server->tls) {
+        conn->state = CLIENT_CONN_HANDSHAKE;
+        loop_timer_set(worker->loop, &conn->timer, policy_of(conn)->head_timeout_ms);
+        return;
+    }
+    conn->state = CLIENT_CONN_IDLE;
+    loop_timer_set(worker->loop, &conn->timer, policy_of(conn)->head_timeout_ms);
+    start_reading(conn);
+}

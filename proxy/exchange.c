@@ -1,0 +1,352 @@
+#include "proxy/exchange.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "proxy/access_log.h"
+#include "proxy/client_conn.h"
+#include "proxy/error_log.h"
+#include "proxy/worker.h"
+
+/* Bytes an exchange may take for rewritten fields, field arrays and pages. */
+enum { ARENA_BYTES_MAX = 512 * 1024, SPARE_EXCHANGES_MAX = 256 };
+
+static void on_front_timer(struct timer *timer);
+static void on_back_timer(struct timer *timer);
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+struct exchange *exchange_create(struct worker *worker, struct client_conn *client)
+{
+    struct exchange *exchange = worker->spare_exchanges;
+
+    if (exchange) {
+        worker->spare_exchanges = exchange->next_spare;
+        worker->spare_exchanges_count--;
+    } else {
+        exchange = malloc(sizeof(*exchange));
+        if (!exchange)
+            return NULL;
+    }
+    memset(exchange, 0, sizeof(*exchange));
+    exchange->worker = worker;
+    exchange->client = client;
+    exchange->front = &client->endpoint.http;
+    upstream_conn_init(&exchange->back, worker);
+    arena_init(&exchange->arena, worker->loop->pool, ARENA_BYTES_MAX);
+    buf_init(&exchange->pass, worker->loop->pool);
+    timer_init(&exchange->front_timer, on_front_timer);
+    timer_init(&exchange->back_timer, on_back_timer);
+    worker->exchanges_count++;
+    return exchange;
+}
+
+static void give_back(struct exchange *exchange)
+{
+    struct worker *worker = exchange->worker;
+
+    timer_cancel(&exchange->front_timer);
+    timer_cancel(&exchange->back_timer);
+    target_use_end(&exchange->target_use);
+    upstream_conn_abort(&exchange->back);
+    buf_done(&exchange->pass);
+    arena_done(&exchange->arena);
+    worker->exchanges_count--;
+    if (worker->spare_exchanges_count >= SPARE_EXCHANGES_MAX) {
+        free(exchange);
+        return;
+    }
+    exchange->next_spare = worker->spare_exchanges;
+    worker->spare_exchanges = exchange;
+    worker->spare_exchanges_count++;
+}
+
+void exchange_free_spares(struct worker *worker)
+{
+    while (worker->spare_exchanges) {
+        struct exchange *exchange = worker->spare_exchanges;
+
+        worker->spare_exchanges = exchange->next_spare;
+        free(exchange);
+    }
+    worker->spare_exchanges_count = 0;
+}
+
+void exchange_discard(struct exchange *exchange)
+{
+    give_back(exchange);
+}
+
+/* 128 random bits, as Kong's request ids; a worker asks the kernel once per 256 requests. */
+static void make_request_id(struct worker *worker, char into[33])
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char *bytes = worker->random_bytes;
+
+    if (worker->random_left < 16) {
+        if (getrandom(bytes, sizeof(worker->random_bytes), 0) < 0)
+            memset(bytes, 0, sizeof(worker->random_bytes)); /* ids repeat; nothing depends on it */
+        worker->random_left = sizeof(worker->random_bytes);
+    }
+    worker->random_left -= 16;
+    bytes += worker->random_left;
+    for (unsigned i = 0; i < 16; i++) {
+        into[i * 2] = digits[bytes[i] >> 4];
+        into[i * 2 + 1] = digits[bytes[i] & 15];
+    }
+    into[32] = '\0';
+}
+
+static struct http1_limits client_limits(const struct persona *persona)
+{
+    return (struct http1_limits){
+        .start_line_max = (uint32_t)persona->client.start_line_max_bytes,
+        .field_line_max = (uint32_t)persona->client.field_line_max_bytes,
+        .head_max = (uint32_t)persona->client.head_max_bytes,
+        .fields_count_max = (uint32_t)persona->client.fields_max_count,
+    };
+}
+
+void exchange_begin_request(struct exchange *exchange)
+{
+    struct client_conn *client = exchange->client;
+    struct exchange_record *record = &exchange->record;
+    struct hop *hop = exchange->worker->hop;
+    struct http1_limits limits = client_limits(client->virtual_server->persona);
+    struct timespec wall;
+
+    (void)clock_gettime(CLOCK_REALTIME, &wall); /* cannot fail for this clock */
+    record->persona = client->virtual_server->persona;
+    record->hop_name = hop->name;
+    record->number = atomic_fetch_add_explicit(&hop->exchanges_count, 1, memory_order_relaxed) + 1;
+    make_request_id(exchange->worker, record->request_id);
+    record->client_connection_id = client->connection_id;
+    record->client_request_number = client->requests_count;
+    record->client_peer = client->peer;
+    record->client_local = client->local;
+    record->over_tls = client->virtual_server->tls != NULL;
+    record->tls = stream_tls_info(client->endpoint.stream);
+    record->listener_port = client->virtual_server->port;
+    record->started_at_unix_ms = (uint64_t)wall.tv_sec * 1000 + (uint64_t)wall.tv_nsec / 1000000;
+    record->started_at_us = exchange->worker->loop->now_us;
+    http1_endpoint_begin(&client->endpoint, &limits, &exchange->arena, &exchange->request);
+}
+
+void exchange_set_reason(struct exchange *exchange, enum end_reason reason, struct slice detail)
+{
+    if (exchange->record.reason != END_OK)
+        return;
+    exchange->record.reason = reason;
+    exchange->record.reason_detail = arena_copy(&exchange->arena, detail);
+}
+
+/* ---- the end ------------------------------------------------------------------------------- */
+
+static void write_logs(struct exchange *exchange)
+{
+    struct hop *hop = exchange->worker->hop;
+    struct exchange_record *record = &exchange->record;
+
+    record->ended_at_us = exchange->worker->loop->now_us;
+    record->request_bytes = exchange->client->endpoint.received_bytes;
+    record->response_bytes = exchange->client->endpoint.sent_bytes;
+    access_log_write(hop->access_log, record, &exchange->arena);
+}
+
+static void finish(struct exchange *exchange, bool keep_alive)
+{
+    struct client_conn *client = exchange->client;
+
+    write_logs(exchange);
+    exchange_drop_back(exchange);
+    give_back(exchange);
+    client_conn_exchange_done(client, keep_alive);
+}
+
+static bool is_drained(const struct exchange *exchange)
+{
+    return exchange->front->ops->queued(exchange->front) == 0;
+}
+
+void exchange_end_response(struct exchange *exchange)
+{
+    exchange->front_response = FRONT_RESPONSE_ENDED;
+    if (exchange->front_request != FRONT_REQUEST_DONE)
+        exchange->client_keep_alive = false;
+    exchange_update_timers(exchange);
+}
+
+void exchange_hang_up(struct exchange *exchange, enum stream_close how)
+{
+    struct client_conn *client = exchange->client;
+
+    write_logs(exchange);
+    exchange_drop_back(exchange);
+    client->exchange = NULL;
+    give_back(exchange);
+    client_conn_close(client, how);
+}
+
+void exchange_abort(struct exchange *exchange, enum end_reason reason)
+{
+    exchange_set_reason(exchange, reason, (struct slice){ NULL, 0 });
+    if (exchange->front_response != FRONT_RESPONSE_NONE)
+        exchange->record.truncated = true;
+    exchange_hang_up(exchange, STREAM_CLOSE_ABORT);
+}
+
+bool exchange_may_keep_client(const struct exchange *exchange)
+{
+    const struct exchange_record *record = &exchange->record;
+    uint64_t limit = record->persona->client.keepalive_requests_count;
+
+    return record->request && exchange->request.keep_alive && !exchange->worker->draining &&
+           record->persona->client.keepalive_timeout_ms > 0 &&
+           (limit == 0 || record->client_request_number < limit);
+}
+
+/* ---- timers -------------------------------------------------------------------------------- */
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    if (a == 0 || b == 0)
+        return a ? a : b;
+    return a < b ? a : b;
+}
+
+/* When the client is too late; 0: it owes us nothing at the moment. */
+static uint64_t front_deadline(const struct exchange *exchange)
+{
+    const struct persona_client *policy = &exchange->record.persona->client;
+    uint64_t deadline = 0;
+
+    if (exchange->front_request == FRONT_REQUEST_BODY && exchange->front_waits)
+        deadline = exchange->front_wait_at_ms + policy->body_timeout_ms;
+    if (exchange->front->ops->queued(exchange->front) > 0)
+        deadline = earlier(deadline,
+                           exchange->client->endpoint.stream->endpoint->send_progress_at_ms +
+                               policy->send_timeout_ms);
+    return deadline;
+}
+
+/* The same for the target. Back-pressure is not its fault: no clock runs while we do not read. */
+static uint64_t back_deadline(const struct exchange *exchange)
+{
+    const struct config_service *service = exchange->record.service;
+    const struct http_stream *back = &exchange->back.endpoint.http;
+
+    switch (exchange->back_request) {
+    case BACK_REQUEST_NONE:
+        return 0;
+    case BACK_REQUEST_CONNECT:
+    case BACK_REQUEST_HANDSHAKE: /* Kong: the connect timeout again */
+        return exchange->back_step_at_ms + service->connect_timeout_ms;
+    case BACK_REQUEST_SENDING:
+    case BACK_REQUEST_SENT:
+        if (back->ops->queued(back) > 0)
+            return exchange->back.endpoint.stream->endpoint->send_progress_at_ms +
+                   service->write_timeout_ms;
+        if (exchange->back_request == BACK_REQUEST_SENDING)
+            return 0;
+        break;
+    case BACK_REQUEST_STOPPED:
+        break;
+    }
+    if (exchange->back_response == BACK_RESPONSE_WAIT)
+        return exchange->back_step_at_ms + service->read_timeout_ms;
+    if (exchange->back_response == BACK_RESPONSE_BODY && exchange->back_waits)
+        return exchange->back_wait_at_ms + service->read_timeout_ms;
+    return 0;
+}
+
+void exchange_update_timers(struct exchange *exchange)
+{
+    struct timer_wheel *wheel = &exchange->worker->loop->timers;
+    uint64_t front = front_deadline(exchange), back = back_deadline(exchange);
+
+    /* a deadline that is gone is noticed when the timer fires: cheaper than disarming each time */
+    if (front)
+        timer_set(wheel, &exchange->front_timer, front);
+    if (back)
+        timer_set(wheel, &exchange->back_timer, back);
+}
+
+static void on_front_timer(struct timer *timer)
+{
+    struct exchange *exchange =
+        (struct exchange *)((char *)timer - offsetof(struct exchange, front_timer));
+    uint64_t deadline = front_deadline(exchange);
+    bool sending = exchange->front->ops->queued(exchange->front) > 0;
+
+    if (deadline == 0)
+        return;
+    if (exchange->worker->loop->now_ms < deadline) {
+        timer_set(&exchange->worker->loop->timers, timer, deadline);
+        return;
+    }
+    if (sending)
+        exchange_abort(exchange, END_CLIENT_SEND_TIMEOUT);
+    else
+        exchange_answer(exchange, END_CLIENT_BODY_TIMEOUT, (struct slice){ NULL, 0 });
+}
+
+static void on_back_timer(struct timer *timer)
+{
+    struct exchange *exchange =
+        (struct exchange *)((char *)timer - offsetof(struct exchange, back_timer));
+    uint64_t deadline = back_deadline(exchange);
+
+    if (deadline == 0)
+        return;
+    if (exchange->worker->loop->now_ms < deadline)
+        timer_set(&exchange->worker->loop->timers, timer, deadline);
+    else
+        exchange_on_back_timeout(exchange);
+}
+
+/* ---- the client's events ------------------------------------------------------------------- */
+
+static void on_front_failed(struct exchange *exchange)
+{
+    struct http_failure failure = exchange->front->failure;
+    bool half_closed = failure.reason == END_CLIENT_ABORTED && failure.detail.len == 0;
+    bool goes_on = exchange->record.persona->client.half_close == PERSONA_ABORT_CONTINUE &&
+                   exchange->front_request == FRONT_REQUEST_DONE;
+
+    /* FIN after a complete request: the client may still read */
+    if (half_closed && (goes_on || exchange->front_response == FRONT_RESPONSE_ENDED)) {
+        exchange->client_keep_alive = false;
+        return;
+    }
+    if (failure.reason == END_CLIENT_ABORTED) {
+        exchange->record.status = 499;
+        exchange_abort(exchange, failure.reason);
+        return;
+    }
+    exchange_answer(exchange, failure.reason, failure.detail);
+}
+
+bool exchange_on_front(struct exchange *exchange, unsigned events)
+{
+    struct client_conn *client = exchange->client;
+
+    if (events & HTTP_STREAM_FAILED)
+        on_front_failed(exchange);
+    else if (events & HTTP_STREAM_SEND_FAILED)
+        exchange_abort(exchange, END_CLIENT_ABORTED);
+    else if (events & HTTP_STREAM_HEAD)
+        exchange_start(exchange);
+    else if (exchange->front_response == FRONT_RESPONSE_ENDED) {
+        if (is_drained(exchange))
+            finish(exchange, exchange->client_keep_alive);
+    } else {
+        if (events & HTTP_STREAM_CONTENT)
+            relay_request(exchange);
+        if (client->exchange == exchange && events & HTTP_STREAM_WRITABLE)
+            relay_response(exchange);
+    }
+    return client->exchange == exchange;
+}

@@ -1,0 +1,141 @@
+/*
+ * exchange: one request and its response, between a client's stream and a target's.
+ *
+ * Role    the state machine: route, pick, try (and try again), relay both ways, answer, log
+ * Owns    its memory (arena, heads), the back connection while a try lasts, a hold on a target
+ * Thread  one worker
+ *
+ * Four states advance independently, so that an early answer, a slow upload, or an HTTP/2 stream need
+ * no special case:
+ *
+ *   front_request    HEAD --> BODY --> DONE                    what we read from the client
+ *   back_request     NONE --> CONNECT --> HANDSHAKE --> SENDING --> SENT
+ *                      ^_________\____________\____________\__ next try, nothing relayed yet
+ *                                                   \--> STOPPED   the target takes no more
+ *   back_response    WAIT --> BODY --> DONE                    what we read from the target
+ *   front_response   NONE --> BODY --> ENDED --> (finished)    what we send to the client
+ *                      \-> LOCAL --------^   answers made here
+ *
+ * The exchange is over when front_response is ENDED and the kernel has taken its last byte, or when
+ * the client is gone. The record's reason is set once: the first cause wins.
+ *
+ * Files: exchange.c (life, the client's events, timers), exchange_request.c (head to destination),
+ * exchange_try.c (tries and the target's events), relay.c (content both ways),
+ * local_responder.c (answers made here).
+ */
+#ifndef PROXY_EXCHANGE_H
+#define PROXY_EXCHANGE_H
+
+#include "core/loop.h"
+#include "lb/target.h"
+#include "proxy/exchange_record.h"
+#include "proxy/upstream_conn.h"
+
+struct client_conn;
+struct destination;
+struct worker;
+
+enum front_request { FRONT_REQUEST_HEAD, FRONT_REQUEST_BODY, FRONT_REQUEST_DONE };
+
+enum back_request {
+    BACK_REQUEST_NONE,
+    BACK_REQUEST_CONNECT,
+    BACK_REQUEST_HANDSHAKE,
+    BACK_REQUEST_SENDING,
+    BACK_REQUEST_SENT,
+    BACK_REQUEST_STOPPED,
+};
+
+enum back_response { BACK_RESPONSE_WAIT, BACK_RESPONSE_BODY, BACK_RESPONSE_DONE };
+
+enum front_response {
+    FRONT_RESPONSE_NONE,
+    FRONT_RESPONSE_BODY,
+    FRONT_RESPONSE_LOCAL,
+    FRONT_RESPONSE_ENDED,
+};
+
+struct exchange {
+    struct exchange_record record;
+    struct worker *worker;
+    struct client_conn *client;
+    struct http_stream *front; /* the client's stream */
+    struct upstream_conn back;
+
+    enum front_request front_request;
+    enum back_request back_request;
+    enum back_response back_response;
+    enum front_response front_response;
+
+    struct arena arena;
+    struct http_head request, response;
+    struct fields sent_request, sent_response;
+    struct buf pass; /* content on its way from one side to the other; empty between turns */
+
+    const struct destination *destination;
+    struct target_use target_use;
+    const struct target *tried[EXCHANGE_TRIES_KEPT];
+    size_t tried_count;
+    uint32_t tries_left; /* after the present one */
+    uint32_t interim_count;
+    bool content_taken;      /* request content was consumed: the request cannot be sent again */
+    bool continue_sent;      /* 100 Continue went to the client */
+    bool client_keep_alive;  /* the client connection may persist after this exchange */
+    struct http_failure send_failure; /* the target took no more bytes; reported if no answer comes */
+
+    struct timer front_timer, back_timer;
+    bool front_waits, back_waits; /* content was asked for and has not come */
+    uint64_t front_wait_at_ms, back_wait_at_ms;
+    uint64_t back_step_at_ms; /* when back_request was entered, or the request was fully sent */
+
+    struct exchange *next_spare;
+};
+
+/* NULL: no memory. The client connection begins to read a request into it. */
+struct exchange *exchange_create(struct worker *worker, struct client_conn *client);
+void exchange_begin_request(struct exchange *exchange);
+
+/* For an exchange whose request never came: no log, no answer. */
+void exchange_discard(struct exchange *exchange);
+
+/* Events of the client's stream (mask of enum http_stream_event). False: the exchange is over. */
+bool exchange_on_front(struct exchange *exchange, unsigned events);
+
+/* HTTP, the persona and the hop allow another request on the client connection. */
+bool exchange_may_keep_client(const struct exchange *exchange);
+
+/* The hop stops: ends the exchange and its client connection at once. */
+void exchange_abort(struct exchange *exchange, enum end_reason reason);
+
+/* Memory kept for later exchanges. */
+void exchange_free_spares(struct worker *worker);
+
+/* ---- between the files of the exchange ---- */
+
+/* First cause wins; detail is copied. */
+void exchange_set_reason(struct exchange *exchange, enum end_reason reason, struct slice detail);
+
+/* exchange_request.c: the request head is complete. */
+void exchange_start(struct exchange *exchange);
+
+/* exchange_try.c */
+void exchange_try(struct exchange *exchange);
+void exchange_drop_back(struct exchange *exchange);
+void exchange_on_back_timeout(struct exchange *exchange);
+
+/* relay.c: move what can be moved. Each may end the exchange: check with exchange_is_over. */
+void relay_request(struct exchange *exchange);
+void relay_response(struct exchange *exchange);
+
+/* local_responder.c: answers in place of a target; cuts the response when it has begun. */
+void exchange_answer(struct exchange *exchange, enum end_reason reason, struct slice detail);
+
+/* exchange.c: front_response is ENDED: finish now or when the last byte has left. */
+void exchange_end_response(struct exchange *exchange);
+
+/* The client connection goes without a (further) byte. how: STREAM_CLOSE_*. */
+void exchange_hang_up(struct exchange *exchange, enum stream_close how);
+
+void exchange_update_timers(struct exchange *exchange);
+
+#endif

@@ -1,0 +1,117 @@
+/* The request head is complete: who asks, where it goes, what it may not do. */
+#include <stdlib.h>
+
+#include "core/addr.h"
+#include "proxy/client_conn.h"
+#include "proxy/exchange.h"
+#include "proxy/real_ip.h"
+#include "proxy/router.h"
+#include "proxy/service_plan.h"
+#include "proxy/uri.h"
+#include "proxy/worker.h"
+
+static const struct slice nothing = { NULL, 0 };
+
+/* What this hop never does, whatever the route says. END_OK: nothing against it. */
+static enum end_reason refusal(const struct exchange *exchange, struct slice *ret_detail)
+{
+    const struct persona_client *policy = &exchange->record.persona->client;
+    const struct http_head *request = &exchange->request;
+
+    *ret_detail = request->method_name;
+    if (request->method == HTTP_METHOD_CONNECT || request->method == HTTP_METHOD_TRACE)
+        return END_CLIENT_METHOD_REFUSED;
+    if (request->method == HTTP_METHOD_OTHER && policy->unknown_method == PERSONA_METHOD_REFUSE)
+        return END_CLIENT_METHOD_REFUSED;
+    if (policy->content_max_bytes != 0 && request->framing == HTTP_FRAMING_LENGTH &&
+        request->content_length > policy->content_max_bytes)
+        return END_CLIENT_BODY_TOO_BIG;
+    return END_OK;
+}
+
+static bool learn_client(struct exchange *exchange)
+{
+    struct exchange_record *record = &exchange->record;
+    const struct settings *settings = exchange->worker->hop->settings;
+
+    return real_ip_resolve(record, &settings->real_ip, &exchange->arena) == 0;
+}
+
+static bool find_route(struct exchange *exchange)
+{
+    struct exchange_record *record = &exchange->record;
+    struct slice path = uri_normalise(&exchange->arena, exchange->request.path);
+    struct router_request wanted = {
+        .method = exchange->request.method_name,
+        .host = exchange->request.authority,
+        .path = path,
+        .port = record->listener_port,
+    };
+    struct router_match match;
+    struct uri_upstream uri;
+
+    if (!path.ptr) {
+        exchange_answer(exchange, END_OUT_OF_MEMORY, nothing);
+        return false;
+    }
+    if (!router_match(exchange->worker->hop->router, &wanted, &match)) {
+        exchange_answer(exchange, END_NO_ROUTE, nothing);
+        return false;
+    }
+    record->route = match.route;
+    record->service = match.service;
+    if (!match.service) {
+        exchange_answer(exchange, END_NO_SERVICE, nothing);
+        return false;
+    }
+    if (match.route->strip_path)
+        record->matched_prefix = match.matched_prefix;
+    uri = (struct uri_upstream){ .base = slice_of(match.service->base_path),
+                                 .path = path,
+                                 .matched_prefix = match.matched_prefix,
+                                 .query = exchange->request.query,
+                                 .strip_path = match.route->strip_path };
+    record->upstream_uri = uri_upstream_target(&exchange->arena, &uri);
+    if (!record->upstream_uri.ptr) {
+        exchange_answer(exchange, END_OUT_OF_MEMORY, nothing);
+        return false;
+    }
+    return true;
+}
+
+/* kong/runloop/handler.lua: the route is taken first, then its protocols are looked at. */
+static bool wants_https(const struct exchange *exchange)
+{
+    return !exchange->record.over_tls &&
+           exchange->record.route->protocols == CONFIG_PROTOCOL_HTTPS;
+}
+
+void exchange_start(struct exchange *exchange)
+{
+    struct exchange_record *record = &exchange->record;
+    struct slice detail;
+    enum end_reason reason;
+
+    record->request = &exchange->request;
+    record->request_head_at_us = exchange->worker->loop->now_us;
+    exchange->front_request = FRONT_REQUEST_BODY;
+    if (!learn_client(exchange)) {
+        exchange_answer(exchange, END_OUT_OF_MEMORY, nothing);
+        return;
+    }
+    reason = refusal(exchange, &detail);
+    if (reason != END_OK) {
+        exchange_answer(exchange, reason, detail);
+        return;
+    }
+    if (!find_route(exchange))
+        return;
+    if (wants_https(exchange)) {
+        exchange_answer(exchange, END_HTTPS_REQUIRED, nothing);
+        return;
+    }
+    exchange->destination =
+        &exchange->worker->destinations[record->service - exchange->worker->hop->config->services];
+    exchange->tries_left = record->service->retries;
+    exchange_try(exchange);
+}

@@ -1,0 +1,381 @@
+/* Tries: pick a target, connect, send the request, take the response head; and try again. */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "proxy/client_conn.h"
+#include "proxy/error_log.h"
+#include "proxy/exchange.h"
+#include "proxy/retry.h"
+#include "proxy/rewrite.h"
+#include "proxy/service_plan.h"
+#include "proxy/worker.h"
+
+enum { INTERIM_HEADS_MAX = 16 };
+
+static const struct slice nothing = { NULL, 0 };
+
+static void on_back(void *owner, unsigned events);
+static void start_sending(struct exchange *exchange);
+
+/* ---- a try fails --------------------------------------------------------------------------- */
+
+void exchange_drop_back(struct exchange *exchange)
+{
+    exchange->back_request = BACK_REQUEST_NONE;
+    exchange->back_waits = false;
+    upstream_conn_abort(&exchange->back);
+    target_use_end(&exchange->target_use);
+}
+
+static void try_failed(struct exchange *exchange, enum end_reason reason, struct slice detail)
+{
+    struct exchange_record *record = &exchange->record;
+    struct try_record *attempt = exchange_record_last_try(record);
+    const struct retry_facts facts = {
+        .reason = reason,
+        .method = exchange->request.method,
+        .request_sent = upstream_conn_has_sent(&exchange->back),
+        .content_taken = exchange->content_taken,
+        .response_begun = http1_parser_has_started(&exchange->back.endpoint.parser),
+        .reused = exchange->back.reused,
+        .tries_left = exchange->tries_left,
+    };
+    enum retry_verdict verdict = retry_decide(&record->persona->retry, &facts);
+
+    attempt->reason = reason;
+    attempt->detail = arena_copy(&exchange->arena, detail);
+    attempt->status = (uint16_t)end_reason_info(reason)->status;
+    attempt->ended_at_us = exchange->worker->loop->now_us;
+    error_log_write_try(exchange->worker->hop->error_log, record, &exchange->arena);
+    exchange_drop_back(exchange);
+    if (verdict == RETRY_NO) {
+        exchange_answer(exchange, reason, attempt->detail);
+        return;
+    }
+    if (verdict == RETRY_YES)
+        exchange->tries_left--;
+    exchange_try(exchange);
+}
+
+/* A reset while sending is only the cause when no answer can be read any more. */
+static void back_failed(struct exchange *exchange)
+{
+    struct http_failure failure = exchange->back.endpoint.http.failure;
+
+    if (exchange->back_response == BACK_RESPONSE_BODY) {
+        relay_response(exchange); /* what came before the fault, then the cut */
+        return;
+    }
+    if (exchange->send_failure.reason != END_OK &&
+        !http1_parser_has_started(&exchange->back.endpoint.parser))
+        failure = exchange->send_failure;
+    try_failed(exchange, failure.reason, failure.detail);
+}
+
+void exchange_on_back_timeout(struct exchange *exchange)
+{
+    const struct http_stream *back = &exchange->back.endpoint.http;
+
+    switch (exchange->back_request) {
+    case BACK_REQUEST_NONE:
+        return;
+    case BACK_REQUEST_CONNECT:
+        try_failed(exchange, END_CONNECT_TIMEOUT, nothing);
+        return;
+    case BACK_REQUEST_HANDSHAKE:
+        try_failed(exchange, END_UPSTREAM_TLS_TIMEOUT, nothing);
+        return;
+    case BACK_REQUEST_SENDING:
+    case BACK_REQUEST_SENT:
+        if (back->ops->queued(back) > 0 && exchange->back_response == BACK_RESPONSE_WAIT) {
+            try_failed(exchange, END_UPSTREAM_SEND_TIMEOUT, nothing);
+            return;
+        }
+        break;
+    case BACK_REQUEST_STOPPED:
+        break;
+    }
+    if (exchange->back_response == BACK_RESPONSE_WAIT)
+        try_failed(exchange, END_UPSTREAM_HEAD_TIMEOUT, nothing);
+    else
+        exchange_answer(exchange, END_UPSTREAM_BODY_TIMEOUT, nothing);
+}
+
+/* ---- a try begins -------------------------------------------------------------------------- */
+
+static struct try_record *new_try(struct exchange *exchange)
+{
+    struct exchange_record *record = &exchange->record;
+    const struct target *target = exchange->target_use.target;
+    struct try_record *attempt;
+
+    record->tries_count++;
+    record->was_proxied = true;
+    attempt = exchange_record_last_try(record);
+    *attempt = (struct try_record){ .target = target->address,
+                                    .target_name = slice_of(target->name),
+                                    .over_tls = exchange->destination->plan->tls != NULL,
+                                    .picked_at_us = exchange->worker->loop->now_us };
+    if (exchange->tried_count < EXCHANGE_TRIES_KEPT)
+        exchange->tried[exchange->tried_count++] = target;
+    return attempt;
+}
+
+/* Name for SNI and verification: the Host sent upstream without its port (Kong: proxy_ssl_name). */
+static const char *server_name(struct exchange *exchange)
+{
+    struct slice host = exchange->record.upstream_host, name, port;
+
+    if (addr_split_host_port(host, &name, &port) < 0)
+        name = host;
+    return arena_copy(&exchange->arena, name).ptr;
+}
+
+static void note_connection(struct exchange *exchange)
+{
+    struct try_record *attempt = exchange_record_last_try(&exchange->record);
+
+    attempt->reused = exchange->back.reused;
+    attempt->connection_id = exchange->back.connection_id;
+    attempt->local = exchange->back.local;
+    attempt->request_number = exchange->back.requests_count;
+}
+
+void exchange_try(struct exchange *exchange)
+{
+    const struct balancer_request request = { .tried = exchange->tried,
+                                              .tried_count = exchange->tried_count };
+    const struct destination *destination = exchange->destination;
+    struct upstream_goal goal = { .tls = destination->plan->tls, .may_reuse = true };
+    struct try_record *attempt;
+
+    if (destination->plan->resolve_error[0]) {
+        exchange_answer(exchange, END_UPSTREAM_RESOLVE_FAILED,
+                        slice_of(destination->plan->service->host));
+        return;
+    }
+    if (upstream_pick(destination->upstream, &request, &exchange->target_use) < 0) {
+        exchange_answer(exchange, END_NO_TARGET, nothing);
+        return;
+    }
+    attempt = new_try(exchange);
+    exchange->record.upstream_host =
+        rewrite_upstream_host(&exchange->record, attempt, &exchange->arena);
+    goal.target = exchange->target_use.target;
+    goal.server_name = server_name(exchange);
+    if (!exchange->record.upstream_host.ptr || !goal.server_name) {
+        exchange_answer(exchange, END_OUT_OF_MEMORY, nothing);
+        return;
+    }
+    exchange->back.endpoint.http.owner = exchange;
+    exchange->back.endpoint.http.on_event = on_back;
+    exchange->send_failure.reason = END_OK;
+    exchange->back_response = BACK_RESPONSE_WAIT;
+    if (!upstream_conn_open(&exchange->back, &goal)) {
+        try_failed(exchange, exchange->back.endpoint.http.failure.reason,
+                   exchange->back.endpoint.http.failure.detail);
+        return;
+    }
+    exchange->back_step_at_ms = exchange->worker->loop->now_ms;
+    exchange->back_request = BACK_REQUEST_CONNECT;
+    if (exchange->back.state == UPSTREAM_CONN_OPEN)
+        start_sending(exchange);
+    else
+        exchange_update_timers(exchange);
+}
+
+/* ---- the request goes out ------------------------------------------------------------------ */
+
+static void begin_response(struct exchange *exchange)
+{
+    const struct persona_upstream *policy = &exchange->record.persona->upstream;
+    const struct http1_limits limits = {
+        .start_line_max = (uint32_t)policy->start_line_max_bytes,
+        .field_line_max = (uint32_t)policy->field_line_max_bytes,
+        .head_max = (uint32_t)policy->head_max_bytes,
+        .fields_count_max = (uint32_t)policy->fields_max_count,
+    };
+
+    memset(&exchange->response, 0, sizeof(exchange->response));
+    http1_endpoint_begin(&exchange->back.endpoint, &limits, &exchange->arena, &exchange->response);
+    exchange->back.endpoint.parser.request_method = exchange->request.method;
+}
+
+static int send_request_head(struct exchange *exchange)
+{
+    struct http_stream *back = &exchange->back.endpoint.http;
+    const struct rewrite_framing framing = {
+        .framing = exchange->request.framing,
+        .content_length = exchange->request.content_length,
+    };
+    struct http_outgoing outgoing = {
+        .method = exchange->request.method_name,
+        .target = exchange->record.upstream_uri,
+        .version_minor = rewrite_request_version(&exchange->record),
+        .fields = &exchange->sent_request,
+        .chunked = exchange->request.framing == HTTP_FRAMING_CHUNKED,
+    };
+    int r;
+
+    fields_init(&exchange->sent_request, &exchange->arena);
+    r = rewrite_request(&exchange->record, &framing, &exchange->arena, &exchange->sent_request);
+    return r < 0 ? r : back->ops->send_head(back, &outgoing);
+}
+
+static void start_sending(struct exchange *exchange)
+{
+    struct try_record *attempt = exchange_record_last_try(&exchange->record);
+    struct client_conn *client = exchange->client;
+    int r;
+
+    note_connection(exchange);
+    if (!attempt->reused)
+        *(attempt->over_tls ? &attempt->tls_done_at_us : &attempt->connected_at_us) =
+            exchange->worker->loop->now_us;
+    begin_response(exchange);
+    r = send_request_head(exchange);
+    if (r < 0) {
+        exchange_answer(exchange, r == -ENOMEM ? END_OUT_OF_MEMORY : END_INTERNAL,
+                        SLICE("a field of the request cannot be sent"));
+        return;
+    }
+    exchange->back_request = BACK_REQUEST_SENDING;
+    relay_request(exchange);
+    /* ask for the answer at once: a target may refuse before it has read everything */
+    if (client->exchange == exchange && exchange->back.endpoint.state == ENDPOINT_HEAD)
+        upstream_conn_read(&exchange->back);
+}
+
+/* ---- the response comes in ----------------------------------------------------------------- */
+
+/* An interim head (1xx) is taken off and the next head is awaited. False: the try failed. */
+static bool skip_interim(struct exchange *exchange)
+{
+    if (exchange->response.status == 101 || ++exchange->interim_count > INTERIM_HEADS_MAX) {
+        try_failed(exchange, END_UPSTREAM_HEAD_INVALID,
+                   exchange->response.status == 101 ? SLICE("101 that was not asked for")
+                                                    : SLICE("too many interim responses"));
+        return false;
+    }
+    http1_endpoint_end(&exchange->back.endpoint);
+    begin_response(exchange);
+    return true;
+}
+
+static void forward_head(struct exchange *exchange)
+{
+    struct http_stream *front = exchange->front;
+    struct exchange_record *record = &exchange->record;
+    struct rewrite_framing framing;
+    struct http_outgoing outgoing;
+    int r;
+
+    record->status = exchange->response.status;
+    record->from_upstream = true;
+    record->response_head_at_us = exchange->worker->loop->now_us;
+    rewrite_response_framing(&exchange->request, &exchange->response, &framing);
+    exchange->client_keep_alive = exchange_may_keep_client(exchange) && !framing.ends_by_close;
+    framing.keep_alive = exchange->client_keep_alive;
+    fields_init(&exchange->sent_response, &exchange->arena);
+    r = rewrite_response(record, &exchange->response, &framing, &exchange->arena,
+                         &exchange->sent_response);
+    record->response_fields = &exchange->sent_response;
+    outgoing = (struct http_outgoing){ .status = exchange->response.status,
+                                       .reason = exchange->response.reason,
+                                       .version_minor = 1,
+                                       .fields = &exchange->sent_response,
+                                       .chunked = framing.framing == HTTP_FRAMING_CHUNKED };
+    if (r == 0)
+        r = front->ops->send_head(front, &outgoing);
+    if (r < 0) {
+        exchange_answer(exchange, r == -ENOMEM ? END_OUT_OF_MEMORY : END_INTERNAL,
+                        SLICE("a field of the response cannot be sent"));
+        return;
+    }
+    exchange->front_response = FRONT_RESPONSE_BODY;
+    exchange->back_response = BACK_RESPONSE_BODY;
+    relay_response(exchange);
+}
+
+static void on_response_head(struct exchange *exchange)
+{
+    struct try_record *attempt = exchange_record_last_try(&exchange->record);
+
+    if (exchange->response.status < 200) {
+        if (skip_interim(exchange))
+            upstream_conn_read(&exchange->back);
+        return;
+    }
+    attempt->head_at_us = exchange->worker->loop->now_us;
+    attempt->status = exchange->response.status;
+    forward_head(exchange);
+}
+
+/* ---- the target's events ------------------------------------------------------------------- */
+
+/* The target takes no more of the request; what it has answered can still be read (P15). */
+static void on_send_failed(struct exchange *exchange)
+{
+    struct stream_failure failure = stream_failure(exchange->back.endpoint.stream);
+    char text[128];
+
+    if (exchange->back_request != BACK_REQUEST_SENDING &&
+        exchange->back_request != BACK_REQUEST_SENT)
+        return;
+    exchange->send_failure = (struct http_failure){
+        .reason = END_UPSTREAM_SEND_FAILED,
+        .detail = arena_copy(&exchange->arena, errno_detail(failure.error, text, sizeof(text))),
+    };
+    exchange->back_request = BACK_REQUEST_STOPPED;
+    exchange->back_step_at_ms = exchange->worker->loop->now_ms;
+    exchange->front_waits = false;
+    exchange_update_timers(exchange);
+}
+
+static void on_sent(struct exchange *exchange)
+{
+    struct try_record *attempt = exchange_record_last_try(&exchange->record);
+
+    if (exchange->back_request != BACK_REQUEST_SENT || attempt->sent_at_us)
+        return;
+    attempt->sent_at_us = exchange->worker->loop->now_us;
+    if (exchange->back_response == BACK_RESPONSE_WAIT)
+        exchange->back_step_at_ms = exchange->worker->loop->now_ms; /* the read timeout begins */
+    exchange_update_timers(exchange);
+}
+
+static void on_back(void *owner, unsigned events)
+{
+    struct exchange *exchange = owner;
+    struct client_conn *client = exchange->client;
+    uint32_t this_try = exchange->record.tries_count;
+
+    if (events & HTTP_STREAM_OPEN) {
+        start_sending(exchange);
+        return;
+    }
+    if (events & HTTP_STREAM_HANDSHAKE) {
+        exchange_record_last_try(&exchange->record)->connected_at_us =
+            exchange->worker->loop->now_us;
+        exchange->back_request = BACK_REQUEST_HANDSHAKE;
+        exchange->back_step_at_ms = exchange->worker->loop->now_ms;
+        exchange_update_timers(exchange);
+        return;
+    }
+    if (events & HTTP_STREAM_DRAINED)
+        on_sent(exchange);
+    if (events & HTTP_STREAM_SEND_FAILED)
+        on_send_failed(exchange);
+    if (events & HTTP_STREAM_WRITABLE)
+        relay_request(exchange);
+    /* each step may have ended the exchange or begun another try */
+    if (client->exchange != exchange || exchange->record.tries_count != this_try)
+        return;
+    if (events & HTTP_STREAM_FAILED)
+        back_failed(exchange);
+    else if (events & HTTP_STREAM_HEAD)
+        on_response_head(exchange);
+    else if (events & HTTP_STREAM_CONTENT)
+        relay_response(exchange);
+}

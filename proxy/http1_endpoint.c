@@ -1,0 +1,327 @@
+#include "proxy/http1_endpoint.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* How much one read of a head may take; what lies behind it is held for the next message. */
+enum { HEAD_READ_MAX = 64 * 1024 };
+
+static struct http1_endpoint *endpoint_of(struct http_stream *stream)
+{
+    return (struct http1_endpoint *)stream;
+}
+
+void http1_endpoint_init(struct http1_endpoint *endpoint, enum http1_role role,
+                         struct chunk_pool *pool)
+{
+    memset(endpoint, 0, sizeof(*endpoint));
+    endpoint->http.ops = &http1_endpoint_ops;
+    endpoint->role = role;
+    buf_init(&endpoint->in, pool);
+    buf_init(&endpoint->out, pool);
+}
+
+void http1_endpoint_done(struct http1_endpoint *endpoint)
+{
+    http1_endpoint_end(endpoint);
+    buf_done(&endpoint->in);
+    buf_done(&endpoint->out);
+}
+
+void http1_endpoint_begin(struct http1_endpoint *endpoint, const struct http1_limits *limits,
+                          struct arena *arena, struct http_head *head)
+{
+    assert(endpoint->state == ENDPOINT_IDLE && !endpoint->head_chunk);
+    http1_parser_init(&endpoint->parser, endpoint->role, limits, arena, head);
+    endpoint->head = head;
+    endpoint->state = ENDPOINT_HEAD;
+    endpoint->http.failure = (struct http_failure){ .reason = END_OK };
+    endpoint->chunked_out = false;
+    endpoint->received_bytes = 0;
+    endpoint->sent_bytes = 0;
+}
+
+void http1_endpoint_end(struct http1_endpoint *endpoint)
+{
+    if (endpoint->state == ENDPOINT_IDLE)
+        return;
+    http1_parser_done(&endpoint->parser);
+    if (endpoint->head_chunk)
+        http1_body_done(&endpoint->body);
+    chunk_unref(endpoint->head_chunk);
+    endpoint->head_chunk = NULL;
+    endpoint->head = NULL;
+    endpoint->state = ENDPOINT_IDLE;
+}
+
+/* ---- failures ------------------------------------------------------------------------------ */
+
+struct slice errno_detail(int error, char *into, size_t size)
+{
+    int n;
+
+    if (error < 0)
+        error = -error;
+    n = snprintf(into, size, "%d: %s", error, strerror(error));
+    return (struct slice){ into, n > 0 && (size_t)n < size ? (size_t)n : 0 };
+}
+
+void http1_endpoint_fail(struct http1_endpoint *endpoint, enum end_reason reason,
+                         struct slice detail)
+{
+    size_t n = detail.len < sizeof(endpoint->detail) ? detail.len : sizeof(endpoint->detail);
+
+    if (endpoint->http.failure.reason != END_OK)
+        return;
+    if (n > 0)
+        memmove(endpoint->detail, detail.ptr, n);
+    endpoint->http.failure =
+        (struct http_failure){ .reason = reason, .detail = { endpoint->detail, n } };
+    endpoint->state = ENDPOINT_FAILED;
+}
+
+static enum end_reason closed_reason(const struct http1_endpoint *endpoint, bool reset)
+{
+    bool in_head = endpoint->state == ENDPOINT_HEAD;
+
+    if (endpoint->role == HTTP1_REQUEST)
+        return END_CLIENT_ABORTED;
+    if (reset)
+        return in_head ? END_UPSTREAM_HEAD_RESET : END_UPSTREAM_BODY_RESET;
+    return in_head ? END_UPSTREAM_HEAD_CLOSED : END_UPSTREAM_BODY_CLOSED;
+}
+
+void http1_endpoint_fail_read(struct http1_endpoint *endpoint, long result)
+{
+    char text[192];
+    struct stream_failure failure;
+    struct slice detail = { NULL, 0 };
+
+    if (result == 0 || result == STREAM_TRUNCATED) {
+        http1_endpoint_fail(endpoint, closed_reason(endpoint, false), detail);
+        return;
+    }
+    failure = stream_failure(endpoint->stream);
+    if (result == -ENOMEM)
+        http1_endpoint_fail(endpoint, END_OUT_OF_MEMORY, detail);
+    else if (failure.detail)
+        http1_endpoint_fail(endpoint, closed_reason(endpoint, true), slice_of(failure.detail));
+    else
+        http1_endpoint_fail(endpoint, closed_reason(endpoint, true),
+                            errno_detail((int)result, text, sizeof(text)));
+}
+
+static enum end_reason refused_request_reason(enum http1_error error)
+{
+    switch (http1_error_info(error)->status) {
+    case 405:
+        return END_CLIENT_METHOD_REFUSED;
+    case 414:
+        return END_CLIENT_URI_TOO_LONG;
+    case 431:
+        return END_CLIENT_HEAD_TOO_BIG;
+    case 500:
+        return END_OUT_OF_MEMORY;
+    case 501:
+        return END_CLIENT_CODING_UNKNOWN;
+    case 505:
+        return END_CLIENT_VERSION_REFUSED;
+    default:
+        return END_CLIENT_HEAD_INVALID;
+    }
+}
+
+static enum end_reason refused_response_reason(enum http1_error error)
+{
+    switch (error) {
+    case HTTP1_ERR_NO_MEMORY:
+        return END_OUT_OF_MEMORY;
+    case HTTP1_ERR_HEAD_TOO_BIG:
+    case HTTP1_ERR_FIELD_LINE_TOO_LONG:
+    case HTTP1_ERR_TOO_MANY_FIELDS:
+        return END_UPSTREAM_HEAD_TOO_BIG;
+    case HTTP1_ERR_BAD_STATUS_LINE:
+        return END_UPSTREAM_STATUS_INVALID;
+    default:
+        return END_UPSTREAM_HEAD_INVALID;
+    }
+}
+
+static void fail_parse(struct http1_endpoint *endpoint)
+{
+    enum http1_error error = endpoint->parser.error;
+
+    if (endpoint->role == HTTP1_RESPONSE)
+        http1_endpoint_fail(endpoint, refused_response_reason(error), endpoint->parser.error_line);
+    else if (refused_request_reason(error) == END_CLIENT_HEAD_INVALID)
+        http1_endpoint_fail(endpoint, END_CLIENT_HEAD_INVALID,
+                            slice_of(http1_error_info(error)->phrase));
+    else
+        http1_endpoint_fail(endpoint, refused_request_reason(error), endpoint->parser.error_line);
+}
+
+static void fail_body(struct http1_endpoint *endpoint)
+{
+    struct slice detail = slice_of(http1_error_info(endpoint->body.error)->phrase);
+
+    if (endpoint->body.error == HTTP1_ERR_NO_MEMORY)
+        http1_endpoint_fail(endpoint, END_OUT_OF_MEMORY, detail);
+    else if (endpoint->role == HTTP1_REQUEST)
+        http1_endpoint_fail(endpoint, END_CLIENT_BODY_INVALID, detail);
+    else
+        http1_endpoint_fail(endpoint, END_UPSTREAM_BODY_INVALID, detail);
+}
+
+/* ---- receiving ----------------------------------------------------------------------------- */
+
+enum endpoint_head_result http1_endpoint_read_head(struct http1_endpoint *endpoint)
+{
+    /* chunk limits of hostile-input 4; they become settings with the persona's limits */
+    static const struct http1_body_limits body_limits = { .chunk_extension_max = 256,
+                                                          .chunk_extension_total_max = 16384,
+                                                          .trailer_max = 8192 };
+
+    for (;;) {
+        size_t before = endpoint->in.length;
+        long n;
+
+        if (before > 0) {
+            enum http1_result r =
+                http1_parser_feed(&endpoint->parser, &endpoint->in, &endpoint->head_chunk);
+
+            endpoint->received_bytes += before - endpoint->in.length;
+            if (r == HTTP1_ERROR) {
+                fail_parse(endpoint);
+                return ENDPOINT_HEAD_FAILED;
+            }
+            if (r == HTTP1_DONE) {
+                http1_body_init(&endpoint->body, endpoint->head, &body_limits, NULL,
+                                endpoint->parser.arena);
+                endpoint->state = ENDPOINT_CONTENT;
+                return ENDPOINT_HEAD_DONE;
+            }
+        }
+        n = stream_read(endpoint->stream, &endpoint->in, HEAD_READ_MAX);
+        if (n > 0)
+            continue;
+        if (n == -EAGAIN)
+            return ENDPOINT_HEAD_MORE;
+        if (n == 0 && !http1_parser_has_started(&endpoint->parser) &&
+            endpoint->role == HTTP1_REQUEST)
+            return ENDPOINT_HEAD_NONE;
+        http1_endpoint_fail_read(endpoint, n);
+        return ENDPOINT_HEAD_FAILED;
+    }
+}
+
+static long end_of_content(struct http1_endpoint *endpoint)
+{
+    endpoint->state = ENDPOINT_COMPLETE;
+    return 0;
+}
+
+static long read_content(struct http_stream *stream, struct buf *into, size_t max)
+{
+    struct http1_endpoint *endpoint = endpoint_of(stream);
+
+    if (endpoint->state == ENDPOINT_COMPLETE)
+        return 0;
+    if (endpoint->state != ENDPOINT_CONTENT)
+        return endpoint->state == ENDPOINT_FAILED ? -EIO : -EAGAIN;
+    for (;;) {
+        size_t before = endpoint->in.length, had = into->length;
+        enum http1_body_result r = http1_body_decode(&endpoint->body, &endpoint->in, into, max);
+        long n;
+
+        endpoint->received_bytes += before - endpoint->in.length;
+        if (into->length > had)
+            return (long)(into->length - had);
+        if (r == HTTP1_BODY_END)
+            return end_of_content(endpoint);
+        if (r == HTTP1_BODY_ERROR) {
+            fail_body(endpoint);
+            return -EIO;
+        }
+        n = stream_read(endpoint->stream, &endpoint->in, max);
+        if (n > 0)
+            continue;
+        if (n == -EAGAIN)
+            return -EAGAIN;
+        if (n == 0 && http1_body_eof(&endpoint->body) == HTTP1_BODY_END)
+            return end_of_content(endpoint);
+        http1_endpoint_fail_read(endpoint, n);
+        return -EIO;
+    }
+}
+
+/* ---- sending ------------------------------------------------------------------------------- */
+
+static int send_head(struct http_stream *stream, const struct http_outgoing *outgoing)
+{
+    struct http1_endpoint *endpoint = endpoint_of(stream);
+    size_t before = endpoint->out.length;
+    int r;
+
+    if (endpoint->role == HTTP1_RESPONSE)
+        r = http1_write_request_head(&endpoint->out, outgoing->method, outgoing->target,
+                                     outgoing->version_minor, outgoing->fields);
+    else
+        r = http1_write_response_head(&endpoint->out, outgoing->version_minor, outgoing->status,
+                                      outgoing->reason, outgoing->fields);
+    endpoint->chunked_out = outgoing->chunked;
+    endpoint->sent_bytes += endpoint->out.length - before;
+    return r;
+}
+
+static int send_content(struct http_stream *stream, struct buf *content)
+{
+    struct http1_endpoint *endpoint = endpoint_of(stream);
+    size_t before = endpoint->out.length;
+    int r;
+
+    if (content->length == 0)
+        return 0;
+    r = endpoint->chunked_out ? http1_write_chunk(&endpoint->out, content)
+                              : buf_move(&endpoint->out, content, content->length);
+    endpoint->sent_bytes += endpoint->out.length - before;
+    return r;
+}
+
+static int send_end(struct http_stream *stream)
+{
+    struct http1_endpoint *endpoint = endpoint_of(stream);
+    size_t before = endpoint->out.length;
+    int r = 0;
+
+    if (endpoint->chunked_out)
+        r = http1_write_last_chunk(&endpoint->out, NULL);
+    endpoint->sent_bytes += endpoint->out.length - before;
+    return r;
+}
+
+static int flush(struct http_stream *stream)
+{
+    struct http1_endpoint *endpoint = endpoint_of(stream);
+
+    if (endpoint->out.length == 0 || !endpoint->stream)
+        return 0;
+    return stream_write(endpoint->stream, &endpoint->out);
+}
+
+static size_t queued(const struct http_stream *stream)
+{
+    const struct http1_endpoint *endpoint = (const struct http1_endpoint *)stream;
+
+    return endpoint->out.length + (endpoint->stream ? stream_queued(endpoint->stream) : 0);
+}
+
+const struct http_stream_ops http1_endpoint_ops = {
+    .send_head = send_head,
+    .send_content = send_content,
+    .send_end = send_end,
+    .flush = flush,
+    .read_content = read_content,
+    .queued = queued,
+};

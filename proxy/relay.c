@@ -1,0 +1,202 @@
+/*
+ * relay: content in both directions, with back-pressure.
+ *
+ * A side is read only while the other side's queue is below STREAM_QUEUE_HIGH; whoever stopped
+ * comes back when HTTP_STREAM_WRITABLE says that the queue is low. Content is never copied here.
+ */
+#include <errno.h>
+
+#include "proxy/client_conn.h"
+#include "proxy/exchange.h"
+
+static size_t room_of(const struct http_stream *stream)
+{
+    size_t queued = stream->ops->queued(stream);
+
+    return queued < STREAM_QUEUE_HIGH ? STREAM_QUEUE_HIGH - queued : 0;
+}
+
+/* A content of this size is worth the large receive buffers. */
+static bool is_bulk(const struct http_head *head)
+{
+    return head->framing == HTTP_FRAMING_CHUNKED || head->framing == HTTP_FRAMING_CLOSE ||
+           (head->framing == HTTP_FRAMING_LENGTH && head->content_length > CHUNK_SMALL_BYTES);
+}
+
+/* ---- request ------------------------------------------------------------------------------- */
+
+static void request_is_complete(struct exchange *exchange)
+{
+    exchange->front_request = FRONT_REQUEST_DONE;
+    exchange->front_waits = false;
+    exchange->record.request_end_at_us = exchange->worker->loop->now_us;
+}
+
+static void wait_for_client(struct exchange *exchange)
+{
+    struct loop *loop = exchange->worker->loop;
+
+    exchange->front_waits = true;
+    exchange->front_wait_at_ms = loop->now_ms;
+    if (is_bulk(&exchange->request))
+        stream_set_read_size(exchange->client->endpoint.stream, STREAM_READ_BULK);
+    /* RFC 9110 10.1.1: it waits for our word before it sends content */
+    if (exchange->request.expects_continue && !exchange->continue_sent &&
+        exchange->front_response == FRONT_RESPONSE_NONE) {
+        struct fields none = { 0 };
+        const struct http_outgoing outgoing = { .status = 100,
+                                                .reason = SLICE("Continue"),
+                                                .version_minor = 1,
+                                                .fields = &none };
+
+        exchange->continue_sent = true;
+        if (exchange->front->ops->send_head(exchange->front, &outgoing) == 0)
+            (void)exchange->front->ops->flush(exchange->front); /* a failure comes as an event */
+    }
+}
+
+static void finish_request(struct exchange *exchange)
+{
+    struct http_stream *back = &exchange->back.endpoint.http;
+
+    if (back->ops->send_end(back) < 0) {
+        exchange_answer(exchange, END_OUT_OF_MEMORY, (struct slice){ NULL, 0 });
+        return;
+    }
+    exchange->back_request = BACK_REQUEST_SENT;
+    exchange->back_step_at_ms = exchange->worker->loop->now_ms;
+}
+
+/* Moves content until one side has to wait. False: the exchange was answered or ended. */
+static bool pump_request(struct exchange *exchange)
+{
+    struct http_stream *front = exchange->front, *back = &exchange->back.endpoint.http;
+    const struct client_conn *client = exchange->client;
+
+    while (exchange->front_request == FRONT_REQUEST_BODY) {
+        size_t room = room_of(back);
+        long n;
+
+        if (room == 0) {
+            exchange->front_waits = false;
+            return true;
+        }
+        n = front->ops->read_content(front, &exchange->pass, room);
+        if (n == -EAGAIN) {
+            wait_for_client(exchange);
+            return true;
+        }
+        if (n < 0) {
+            (void)exchange_on_front(exchange, HTTP_STREAM_FAILED);
+            return false;
+        }
+        if (n == 0) {
+            request_is_complete(exchange);
+            finish_request(exchange);
+            return client->exchange == exchange && exchange->back_request == BACK_REQUEST_SENT;
+        }
+        exchange->content_taken = true;
+        if (back->ops->send_content(back, &exchange->pass) < 0) {
+            exchange_answer(exchange, END_OUT_OF_MEMORY, (struct slice){ NULL, 0 });
+            return false;
+        }
+    }
+    /* a further try: the request had been read completely before */
+    if (exchange->back_request == BACK_REQUEST_SENDING)
+        finish_request(exchange);
+    return client->exchange == exchange && exchange->back_request == BACK_REQUEST_SENT;
+}
+
+void relay_request(struct exchange *exchange)
+{
+    struct http_stream *back = &exchange->back.endpoint.http;
+    bool was_complete = exchange->front_request == FRONT_REQUEST_DONE;
+
+    if (exchange->back_request != BACK_REQUEST_SENDING)
+        return;
+    if (!pump_request(exchange))
+        return;
+    (void)back->ops->flush(back); /* a failure comes as an event */
+    exchange_update_timers(exchange);
+    if (!was_complete && exchange->front_request == FRONT_REQUEST_DONE)
+        client_conn_watch(exchange->client); /* may end the exchange: last touch */
+}
+
+/* ---- response ------------------------------------------------------------------------------ */
+
+static void wait_for_target(struct exchange *exchange)
+{
+    exchange->back_waits = true;
+    exchange->back_wait_at_ms = exchange->worker->loop->now_ms;
+    if (is_bulk(&exchange->response))
+        stream_set_read_size(exchange->back.endpoint.stream, STREAM_READ_BULK);
+}
+
+/* The target did its part: its connection may serve the next exchange while our client reads on. */
+static void response_is_complete(struct exchange *exchange)
+{
+    bool reusable = exchange->back_request == BACK_REQUEST_SENT &&
+                    exchange->response.keep_alive &&
+                    exchange->response.framing != HTTP_FRAMING_CLOSE;
+    struct try_record *attempt = exchange_record_last_try(&exchange->record);
+
+    attempt->ended_at_us = exchange->worker->loop->now_us;
+    exchange->back_response = BACK_RESPONSE_DONE;
+    exchange->back_waits = false;
+    exchange->back_request = BACK_REQUEST_NONE;
+    upstream_conn_release(&exchange->back, reusable);
+    target_use_end(&exchange->target_use);
+}
+
+/* Moves content until one side has to wait. False: the exchange was cut. */
+static bool pump_response(struct exchange *exchange)
+{
+    struct http_stream *front = exchange->front, *back = &exchange->back.endpoint.http;
+
+    while (exchange->back_response == BACK_RESPONSE_BODY) {
+        size_t room = room_of(front);
+        long n;
+
+        if (room == 0) {
+            exchange->back_waits = false;
+            return true;
+        }
+        n = back->ops->read_content(back, &exchange->pass, room);
+        if (n == -EAGAIN) {
+            wait_for_target(exchange);
+            return true;
+        }
+        if (n < 0) {
+            /* what arrived before the fault still goes out, then the cut */
+            struct http_failure failure = back->failure;
+
+            exchange_answer(exchange, failure.reason, failure.detail);
+            return false;
+        }
+        if (n == 0) {
+            response_is_complete(exchange);
+            if (front->ops->send_end(front) < 0) {
+                exchange_abort(exchange, END_OUT_OF_MEMORY);
+                return false;
+            }
+            exchange_end_response(exchange);
+            return true;
+        }
+        exchange->record.response_content_bytes += (uint64_t)n;
+        if (front->ops->send_content(front, &exchange->pass) < 0) {
+            exchange_abort(exchange, END_OUT_OF_MEMORY);
+            return false;
+        }
+    }
+    return true;
+}
+
+void relay_response(struct exchange *exchange)
+{
+    if (exchange->front_response != FRONT_RESPONSE_BODY)
+        return;
+    if (!pump_response(exchange))
+        return;
+    (void)exchange->front->ops->flush(exchange->front); /* a failure comes as an event */
+    exchange_update_timers(exchange);
+}

@@ -1,0 +1,41 @@
+/*
+ * retry: may a failed try be followed by another?
+ *
+ * Role    one decision from plain facts: what failed, what had been sent, what the persona says
+ * Owns    nothing
+ * Thread  any
+ *
+ * Nothing sent: any method may go to another target. Something sent and no byte of an answer: only
+ * methods that the persona replays, and only when no request content was consumed (it is not kept).
+ * Once an answer's head was forwarded: never (the exchange does not ask then). DESIGN-NOTES 10.
+ */
+#ifndef PROXY_RETRY_H
+#define PROXY_RETRY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/end_reason.h"
+#include "core/http/head.h"
+#include "proxy/persona.h"
+
+struct retry_facts {
+    enum end_reason reason;
+    enum http_method method;
+    bool request_sent;   /* a byte of the request was handed to the target's connection */
+    bool content_taken;  /* request content was consumed and cannot be sent again */
+    bool response_begun; /* a byte of an answer came */
+    bool reused;         /* over a pooled connection */
+    uint32_t tries_left;
+};
+
+enum retry_verdict {
+    RETRY_NO,
+    RETRY_YES,
+    RETRY_FREE, /* yes, and it does not use up a try: a stale pooled connection */
+};
+
+enum retry_verdict retry_decide(const struct persona_retry *policy,
+                                const struct retry_facts *facts);
+
+#endif

@@ -1,0 +1,82 @@
+"""Options, tiers and the lab fixture. `tools/test` calls pytest with these; so can you:
+
+    /usr/bin/python3 -m pytest tests/integration -k retry --hopgate build/dev/hopgate
+"""
+import os
+import pathlib
+
+import pytest
+
+from lab.lab import Lab
+from lab.pki import Pki
+
+ROOT = pathlib.Path(__file__).parents[2]
+TIERS = {"fast": (), "default": ("slow",), "full": ("slow", "long")}
+TEST_TIMEOUT_S = {"fast": 60, "default": 120, "full": 1800}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--hopgate", default=str(ROOT / "build" / "dev" / "hopgate"), help="the binary under test")
+    parser.addoption("--tier", choices=TIERS, default="default")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: not in the fast tier")
+    config.addinivalue_line("markers", "long: in the full tier only")
+    config.addinivalue_line("markers", "serial: measures or loads the machine, so it runs alone")
+    config.addinivalue_line("markers", "timeout(seconds): needs longer than the tier's limit")
+
+
+def pytest_collection_modifyitems(config, items):
+    tier = config.getoption("--tier")
+    wanted, left_out = [], []
+    for item in items:
+        marks = {mark.name for mark in item.iter_markers()}
+        (wanted if marks & {"slow", "long"} <= set(TIERS[tier]) else left_out).append(item)
+        if "timeout" not in marks and config.pluginmanager.hasplugin("timeout"):
+            item.add_marker(pytest.mark.timeout(TEST_TIMEOUT_S[tier]))
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = wanted
+
+
+@pytest.fixture(scope="session")
+def pki_maker(tmp_path_factory):
+    """Makes the PKI when the first test asks for it."""
+    made = []
+
+    def make():
+        if not made:
+            made.append(Pki(tmp_path_factory.mktemp("pki")))
+        return made[0]
+
+    return make
+
+
+@pytest.fixture
+def binary(request):
+    path = pathlib.Path(request.config.getoption("--hopgate")).resolve()
+    if not os.access(path, os.X_OK):
+        pytest.fail(f"there is no hopgate at {path}; build it: cmake --preset dev && cmake --build --preset dev")
+    return path
+
+
+@pytest.fixture
+def tier(request):
+    return request.config.getoption("--tier")
+
+
+@pytest.fixture
+def lab(request, tmp_path, pki_maker):
+    lab = Lab(lambda: request.getfixturevalue("binary"), tmp_path, pki_maker)
+    request.node.lab = lab
+    yield lab
+    problems = lab.close()
+    assert not problems, "\n".join(problems)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed and hasattr(item, "lab"):
+        report.sections += item.lab.describe()

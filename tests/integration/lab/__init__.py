@@ -1,0 +1,1 @@
+"""The words the stories use: origin, client, hop, chain. Python's standard library only."""

@@ -1,0 +1,54 @@
+"""What a hop wrote: access log entries (JSON lines) and the error log."""
+import json
+import pathlib
+
+from .wait import wait_until
+
+
+class Entry(dict):
+    """One access log entry."""
+
+    @property
+    def tries(self):
+        """What each try came to, oldest first: a status, or the reason it failed."""
+        return [attempt.get("reason") if attempt.get("reason") not in (None, "", "OK") else attempt["status"]
+                for attempt in self["tries"]]
+
+
+class AccessLog:
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+
+    def text(self):
+        return self.path.read_text(errors="replace") if self.path.exists() else ""
+
+    def entries(self):
+        """Complete lines only: the last one may be half written."""
+        return [Entry(json.loads(line)) for line in self.text().split("\n")[:-1] if line]
+
+    def wait(self, count=1):
+        """At least `count` entries: an exchange is logged after its last byte was sent."""
+        wait_until(lambda: len(self.entries()) >= count,
+                   lambda: f"{count} access log entries, there are {len(self.entries())}:\n{self.text()}")
+        return self.entries()
+
+    def last(self, count=1):
+        """The count-th entry, awaited."""
+        return self.wait(count)[-1]
+
+
+class ErrorLog:
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+
+    def text(self):
+        return self.path.read_text(errors="replace") if self.path.exists() else ""
+
+    def lines(self, *parts):
+        return [line for line in self.text().splitlines() if all(part in line for part in parts)]
+
+    def wait_for(self, *parts, count=1):
+        """Lines that hold all parts."""
+        wait_until(lambda: len(self.lines(*parts)) >= count,
+                   lambda: f"{count} error log lines with {parts}, the log is:\n{self.text()}")
+        return self.lines(*parts)

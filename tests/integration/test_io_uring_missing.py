@@ -1,0 +1,60 @@
+"""A machine that does not let us have io_uring: one clear message with what to change, and an exit code."""
+import os
+import pathlib
+
+import pytest
+
+from lab.lab import NOBODY, service_to
+
+RESTRICT = pathlib.Path(__file__).parent / "lab" / "restrict.py"
+DISABLED = pathlib.Path("/proc/sys/kernel/io_uring_disabled")
+FAILURE = 1
+
+
+def ends_with_a_message(hop, lab, *words):
+    lab.expect_bad_end.add(hop)
+    assert hop.spawn().wait_exit() == FAILURE
+    said = hop.stderr()
+    assert "hopgate: ready" not in said
+    about = [line for line in said.splitlines() if "io_uring" in line]
+    assert len(about) == 1, f"one message, not one per worker:\n{said}"
+    for word in words:
+        assert word in said, said
+
+
+@pytest.mark.parametrize("error, words", [("ENOSYS", ["6.1"]), ("EPERM", ["kernel.io_uring_disabled"])])
+def test_system_call_that_is_missing_or_forbidden(lab, error, words):
+    """ENOSYS: an old kernel; EPERM: the sysctl, or a container's seccomp profile (which this is)."""
+    hop = lab.make_hop(service_to(lab.origin()), wrapper=[str(RESTRICT), error])
+    ends_with_a_message(hop, lab, *words)
+
+
+def test_too_little_locked_memory_names_the_limit(lab):
+    if os.getuid() == 0:
+        directory = lab.user_directory()
+        user = NOBODY
+    else:
+        directory, user = lab.directory, None
+    hop = unprivileged_hop(lab, directory, user, memlock_bytes=4096)
+    ends_with_a_message(hop, lab, "RLIMIT_MEMLOCK")
+
+
+def unprivileged_hop(lab, directory, user, memlock_bytes):
+    lab.directory = directory
+    lab.copy_binary(directory)
+    return lab.make_hop(service_to(lab.origin()), user=user,
+                        wrapper=["/usr/bin/prlimit", f"--memlock={memlock_bytes}:{memlock_bytes}"])
+
+
+@pytest.mark.serial
+@pytest.mark.skipif(not os.access(DISABLED, os.W_OK), reason="kernel.io_uring_disabled is not writable here")
+def test_sysctl_that_disables_io_uring(lab):
+    before = DISABLED.read_text()
+    try:
+        try:
+            DISABLED.write_text("2")
+        except OSError as problem:
+            pytest.skip(f"kernel.io_uring_disabled cannot be set here: {problem}")
+        ends_with_a_message(lab.make_hop(service_to(lab.origin())), lab, "kernel.io_uring_disabled")
+    finally:
+        DISABLED.write_text(before)

@@ -1,0 +1,114 @@
+"""Connections live as long as both sides of them want, and no longer."""
+import pytest
+
+from lab import behaviours
+from lab.wire import Ended
+
+
+def test_two_requests_share_both_connections(lab):
+    origin = lab.origin(content=b"x")
+    client = lab.client(lab.edge(origin))
+    assert [client.get(path).status for path in ("/1", "/2")] == [200, 200]
+    assert [request.number for request in origin.requests] == [1, 2]
+    assert len(origin.connections) == 1
+
+
+def test_connection_close_from_the_client_ends_it_after_the_response(lab):
+    client = lab.client(lab.edge(lab.origin(content=b"bye")))
+    answer = client.get("/", [("Connection", "close")])
+    assert (answer.content, answer.fields.get("Connection")) == (b"bye", "close")
+    assert client.wait_for_end() == "fin"
+
+
+def test_connection_close_over_tls_ends_with_close_notify(lab):
+    client = lab.client(lab.edge(lab.origin(content=b"bye"), tls=True), tls=True)
+    assert client.get("/", [("Connection", "close")]).content == b"bye"
+    assert client.wait_for_end() == "close_notify"
+
+
+def test_http_1_0_closes_unless_asked(lab):
+    edge = lab.edge(lab.origin(content=b"old"))
+    client = lab.client(edge)
+    client.send(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+    assert client.read_response().content == b"old"
+    assert client.wait_for_end() == "fin"
+
+    client = lab.client(edge)
+    for _ in range(2):
+        client.send(b"GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n")
+        answer = client.read_response()
+        assert (answer.content, answer.fields.get("Connection")) == (b"old", "keep-alive")
+
+
+def test_origin_that_closes_does_not_close_the_client(lab):
+    origin = lab.origin().on("/", behaviours.answer(b"one", fields=[("Connection", "close")]))
+    client = lab.client(lab.edge(origin))
+    assert [client.get("/").content for _ in range(3)] == [b"one"] * 3
+    assert [request.number for request in origin.requests] == [1, 1, 1]
+
+
+def test_response_that_ends_with_the_connection_is_chunked_for_the_client(lab):
+    origin = lab.origin().on("/", behaviours.answer(b"until close", framing="close"))
+    client = lab.client(lab.edge(origin))
+    for _ in range(2):
+        answer = client.get("/")
+        assert (answer.content, answer.framing) == (b"until close", "chunked")
+
+
+@pytest.mark.parametrize("persona", ["kong", "edge"])
+def test_errors_made_here_keep_the_connection(lab, persona):
+    hop = lab.kong(lab.refusing_port(), paths=["/dead"]) if persona == "kong" else \
+        lab.edge(lab.refusing_port(), paths=["/dead"])
+    client = lab.client(hop)
+    assert [client.get(path).status for path in ("/dead", "/nowhere", "/dead")] == [502, 404, 502]
+
+
+def test_idle_client_is_closed_silently(lab):
+    edge = lab.edge(lab.origin(), conf={"nginx_http_keepalive_timeout": "1s"})
+    client = lab.client(edge)
+    client.get("/")
+    assert client.wait_for_end() == "fin"
+    assert len(edge.access_log.wait(1)) == 1
+
+
+def test_client_that_closes_between_requests_is_no_exchange(lab):
+    edge = lab.edge(lab.origin())
+    start = edge.fd_count()
+    client = lab.client(edge)
+    client.get("/")
+    client.close()
+    lab.origins[0].stop()
+    edge.wait_fd_count(start)
+    assert len(edge.access_log.wait(1)) == 1
+
+
+def test_idle_upstream_connection_that_ends_is_not_used_again(lab):
+    origin = lab.origin(content=b"fresh")
+    client = lab.client(lab.edge(origin))
+    client.get("/")
+    origin.connections[0].reset()
+    assert client.get("/").content == b"fresh"
+    assert [request.number for request in origin.requests] == [1, 1]
+
+
+def test_connections_of_different_clients_may_share_one_upstream_connection(lab):
+    origin = lab.origin()
+    edge = lab.edge(origin, conf={"nginx_worker_processes": "1"})
+    for _ in range(5):
+        client = lab.client(edge)
+        client.get("/")
+        client.close()
+    assert [request.number for request in origin.requests] == [1, 2, 3, 4, 5]
+
+
+def test_half_closed_client_is_an_abort_before_the_answer(lab):
+    """The default: a client that ends its side while it waits has gone (499)."""
+    origin = lab.origin().on("/", behaviours.hang())
+    edge = lab.edge(origin)
+    client = lab.client(edge)
+    client.send(client.request_bytes("GET", "/"))
+    origin.wait_for_requests(1)
+    client.half_close()
+    with pytest.raises(Ended):
+        client.read_response()
+    assert edge.access_log.last()["status"] == 499

@@ -1,0 +1,131 @@
+"""Each timer alone: when it runs, what ends it, what the client gets and what the log says."""
+import pytest
+
+from lab import behaviours
+from lab.client import Truncated
+from lab.wire import Ended, Stopwatch
+
+SHORT_MS = 300
+TIMED_OUT = "upstream timed out (110: Connection timed out)"
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
+
+
+def within(watch, milliseconds):
+    """The timer fired, and not long after its time (a busy machine may add a second)."""
+    return milliseconds / 1000 * 0.95 <= watch.seconds < milliseconds / 1000 + 3
+
+
+def test_connect_timeout_gives_504(lab):
+    kong = lab.kong(lab.black_hole(), connect_timeout=SHORT_MS)
+    watch = Stopwatch()
+    assert lab.client(kong).get("/").status == 504
+    assert within(watch, SHORT_MS)
+    kong.error_log.wait_for(f"{TIMED_OUT} while connecting to upstream")
+
+
+def test_read_timeout_before_the_head_gives_504(lab):
+    origin = lab.origin().on("/", behaviours.hang())
+    kong = lab.kong(origin, read_timeout=SHORT_MS)
+    watch = Stopwatch()
+    assert lab.client(kong).get("/").status == 504
+    assert within(watch, SHORT_MS)
+    kong.error_log.wait_for(f"{TIMED_OUT} while reading response header from upstream")
+    assert kong.access_log.last()["status"] == 504
+
+
+def test_head_that_trickles_does_not_extend_the_read_timeout(lab):
+    """One deadline from the request sent to the head complete, as nginx and Kong have it."""
+    origin = lab.origin().on("/", behaviours.trickle(HEAD, gap_s=0.1, size=2))
+    kong = lab.kong(origin, read_timeout=SHORT_MS)
+    watch = Stopwatch()
+    assert lab.client(kong).get("/").status == 504
+    assert within(watch, SHORT_MS)
+
+
+def test_content_that_trickles_faster_than_the_timeout_passes(lab):
+    origin = lab.origin().on("/", behaviours.trickle(HEAD + b"0123456789", gap_s=0.1, size=len(HEAD)))
+    origin.on("/slow", lambda connection, request: (connection.send(HEAD), behaviours.trickle(
+        b"0123456789", gap_s=0.1)(connection, request)))
+    kong = lab.kong(origin, read_timeout=SHORT_MS * 2)
+    watch = Stopwatch()
+    assert lab.client(kong).get("/slow").content == b"0123456789"
+    assert watch.seconds > SHORT_MS * 2 / 1000
+
+
+def test_content_that_stalls_is_cut_and_logged(lab):
+    origin = lab.origin().on("/", behaviours.raw(HEAD + b"01234", then="hang"))
+    kong = lab.kong(origin, read_timeout=SHORT_MS)
+    watch = Stopwatch()
+    with pytest.raises((Truncated, Ended)):
+        lab.client(kong).get("/")
+    assert within(watch, SHORT_MS)
+    kong.error_log.wait_for(f"{TIMED_OUT} while reading upstream")
+
+
+def test_write_timeout_when_the_origin_does_not_read(lab):
+    origin = lab.origin(receive_buffer_bytes=4096, on_connect=lambda connection, _: connection.origin.wait_for(NEVER))
+    kong = lab.kong(origin, write_timeout=SHORT_MS)
+    content = bytes(16 * 1024 * 1024)
+    assert lab.client(kong).post("/", content).status == 504
+    kong.error_log.wait_for(f"{TIMED_OUT} while sending request to upstream")
+
+
+class NEVER:
+    """A gate that only the end of the origin opens."""
+
+    @staticmethod
+    def is_set():
+        return False
+
+
+@pytest.mark.parametrize("persona", ["kong", "edge"])
+def test_client_that_sends_no_whole_head_in_time(lab, persona):
+    """Kong closes without a word (nginx does), the edge says 408; both log 408."""
+    hop = getattr(lab, persona)(lab.origin(), conf={"nginx_http_client_header_timeout": "1s"})
+    client = lab.client(hop)
+    client.send(b"GET / HTTP/1.1\r\nHo")
+    if persona == "edge":
+        assert client.read_response().status == 408
+    assert client.wait_for_end() in ("fin", "reset")
+    assert hop.access_log.last()["status"] == 408
+
+
+def test_client_that_sends_nothing_is_closed_without_an_answer(lab):
+    edge = lab.edge(lab.origin(), conf={"nginx_http_client_header_timeout": "1s"})
+    assert lab.client(edge).wait_for_end() == "fin"
+    assert edge.access_log.text() == ""
+
+
+def test_client_that_stops_sending_its_content(lab):
+    origin = lab.origin()
+    kong = lab.kong(origin, conf={"nginx_http_client_body_timeout": "1s"})
+    client = lab.client(kong)
+    client.send(client.request_bytes("POST", "/", [("Content-Length", "10")]) + b"12345")
+    client.read_to_end()
+    assert kong.access_log.last()["status"] == 408
+    assert origin.requests == []
+
+
+def test_slow_reading_client_is_no_timeout_of_the_origin(lab):
+    """A timer runs only while its operation is armed: pausing for the client is not the origin's fault."""
+    size = 32 * 1024 * 1024
+    origin = lab.origin().on("/", behaviours.stream(size))
+    kong = lab.kong(origin, read_timeout=SHORT_MS)
+    client = lab.client(kong)
+    client.send(client.request_bytes("GET", "/"))
+    client.read_head()
+    behaviours.pace(3 * SHORT_MS / 1000)  # the client does not read for three read timeouts
+    received = len(client.buffer)
+    client.buffer.clear()
+    while received < size:
+        received += len(client.receive())
+    assert received == size
+    assert kong.error_log.lines("timed out") == []
+
+
+def test_origin_that_takes_long_but_not_too_long(lab):
+    origin = lab.origin().on("/", lambda connection, request: (
+        behaviours.pace(SHORT_MS / 1000), behaviours.answer(b"late")(connection, request)))
+    kong = lab.kong(origin, read_timeout=10 * SHORT_MS)
+    assert lab.client(kong).get("/").content == b"late"
+    assert kong.error_log.text() == "" or "timed out" not in kong.error_log.text()

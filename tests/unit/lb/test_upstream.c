@@ -1,0 +1,116 @@
+#include "lb/upstream.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+
+#include "tests/check.h"
+
+static const struct balancer_request first_try;
+
+static struct sockaddr_storage ipv4(const char *text)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET };
+    struct sockaddr_storage storage = { 0 };
+
+    CHECK_INT(inet_pton(AF_INET, text, &address.sin_addr), 1);
+    memcpy(&storage, &address, sizeof(address));
+    return storage;
+}
+
+static struct upstream_targets *two_hosts(void)
+{
+    const struct sockaddr_storage one[] = { ipv4("192.0.2.1") };
+    const struct sockaddr_storage two[] = { ipv4("192.0.2.2"), ipv4("192.0.2.3") };
+    const struct upstream_target_options targets[] = {
+        { .host = "one.test", .port = 8001, .weight = 50, .addresses = one, .addresses_count = 1 },
+        { .host = "gone.test", .port = 8001, .weight = 50 },
+        { .host = "two.test", .port = 8002, .weight = 100, .addresses = two, .addresses_count = 2 },
+    };
+
+    return upstream_targets_create(
+        &(struct upstream_options){ .name = "u", .targets = targets, .targets_count = 3 });
+}
+
+TEST(each_address_of_a_host_is_a_target_with_the_full_weight)
+{
+    SCOPED(upstream_targets) targets = two_hosts();
+    const struct sockaddr_in *address;
+
+    CHECK_STR(targets->name, "u");
+    CHECK_INT(targets->count, 3);
+    CHECK_STR(targets->items[0].name, "one.test:8001");
+    CHECK_INT(targets->items[0].weight, 50);
+    CHECK_STR(targets->items[2].name, "two.test:8002");
+    CHECK_INT(targets->items[1].weight, 100);
+    CHECK_INT(targets->items[2].weight, 100);
+    address = (const struct sockaddr_in *)&targets->items[2].address;
+    CHECK_INT(ntohs(address->sin_port), 8002);
+    CHECK_INT(ntohl(address->sin_addr.s_addr), 0xc0000203);
+    CHECK_INT((uintptr_t)&targets->items[1] % TARGET_ALIGN, 0);
+}
+
+TEST(ipv6_literals_are_named_in_brackets)
+{
+    struct sockaddr_storage any = { .ss_family = AF_INET6 };
+    struct upstream_target_options target = {
+        .host = "::1", .port = 443, .weight = 1, .addresses = &any, .addresses_count = 1
+    };
+    SCOPED(upstream_targets)
+    targets = upstream_targets_create(
+        &(struct upstream_options){ .name = "u", .targets = &target, .targets_count = 1 });
+
+    CHECK_STR(targets->items[0].name, "[::1]:443");
+    CHECK_INT(ntohs(((struct sockaddr_in6 *)&targets->items[0].address)->sin6_port), 443);
+}
+
+TEST(workers_share_targets_and_count_together)
+{
+    SCOPED(upstream_targets) targets = two_hosts();
+    SCOPED(upstream) worker1 = upstream_create(targets, 0);
+    SCOPED(upstream) worker2 = upstream_create(targets, 0);
+    struct target_use use1 = { 0 }, use2 = { 0 };
+
+    CHECK(upstream_targets_of(worker1) == targets);
+    CHECK_INT(upstream_pick(worker1, &first_try, &use1), 0);
+    CHECK_INT(upstream_pick(worker2, &first_try, &use2), 0);
+    CHECK(use1.target == use2.target); /* the same seed */
+    CHECK_INT(target_in_flight(use1.target), 2);
+    target_use_end(&use2);
+    CHECK_INT(target_in_flight(use1.target), 1);
+    target_use_end(&use1);
+}
+
+TEST(next_try_gives_back_the_target_before_it)
+{
+    SCOPED(upstream_targets) targets = two_hosts();
+    SCOPED(upstream) upstream = upstream_create(targets, 0);
+    struct target_use use = { 0 };
+    const struct target *tried[3];
+
+    CHECK_INT(upstream_pick(upstream, &first_try, &use), 0);
+    for (size_t i = 0; i < 2; i++) {
+        tried[i] = use.target;
+        CHECK_INT(upstream_pick(upstream, &(struct balancer_request){ tried, i + 1 }, &use), 0);
+        CHECK(use.target != tried[0] && (i == 0 || use.target != tried[1]));
+        CHECK_INT(target_in_flight(tried[i]), 0);
+    }
+    target_use_end(&use);
+}
+
+TEST(upstream_without_usable_targets_is_enoent)
+{
+    SCOPED(upstream_targets)
+    empty = upstream_targets_create(&(struct upstream_options){ .name = "empty" });
+    SCOPED(upstream) upstream = upstream_create(empty, 3);
+    struct target_use use = { 0 };
+
+    CHECK_INT(empty->count, 0);
+    CHECK_INT(upstream_pick(upstream, &first_try, &use), -ENOENT);
+    CHECK(use.target == NULL);
+}
+
+TESTS(TEST_CASE(each_address_of_a_host_is_a_target_with_the_full_weight),
+      TEST_CASE(ipv6_literals_are_named_in_brackets),
+      TEST_CASE(workers_share_targets_and_count_together),
+      TEST_CASE(next_try_gives_back_the_target_before_it),
+      TEST_CASE(upstream_without_usable_targets_is_enoent))

@@ -1,0 +1,33 @@
+/*
+ * ticket_keys: the keys that seal session tickets (RFC 5077, RFC 8446 4.6.1).
+ *
+ * Role    a ring {current, previous}: new tickets by current, tickets of previous are still opened
+ *         and renewed, older ones mean a full handshake
+ * Owns    the keys; wiped when replaced and on free
+ * Thread  any worker reads, one thread at a time rotates; no lock on the reading side
+ *
+ * Rings lie in a few fixed slots and one atomic pointer names the one in force. A reader counts
+ * itself into the slot, looks at the pointer again, and goes back if it moved meanwhile. The
+ * rotating thread only fills a slot that is not in force and that no reader is counted into, so a
+ * reader never sees a ring change, and nothing is freed under it.
+ */
+#ifndef TLS_TICKET_KEYS_H
+#define TLS_TICKET_KEYS_H
+
+#include "core/cleanup.h"
+
+struct tls_ticket_keys;
+
+/* Random keys. NULL: no memory or no randomness. Outlives every configuration that uses it. */
+struct tls_ticket_keys *tls_ticket_keys_create(void);
+void tls_ticket_keys_free(struct tls_ticket_keys *keys);
+DEFINE_SCOPED(tls_ticket_keys);
+
+/*
+ * A new current key; what was current becomes previous. 0, -EIO (no randomness), or -EBUSY: readers
+ * are inside every spare slot, which lasts microseconds; try again later. On failure nothing
+ * changed.
+ */
+int tls_ticket_keys_rotate(struct tls_ticket_keys *keys);
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * tls_context: what every OpenSSL context of this program has in common, and the two
+ * configurations made of contexts.
+ *
+ * Role    versions, ciphers, modes (DESIGN of the write path: small writes, released buffers)
+ * Owns    see the structs
+ * Thread  built by one thread, then read-only
+ */
+#ifndef TLS_TLS_CONTEXT_PRIV_H
+#define TLS_TLS_CONTEXT_PRIV_H
+
+#include <openssl/ssl.h>
+
+#include <stdatomic.h>
+
+#include "tls/sni_priv.h"
+#include "tls/tls.h"
+
+struct tls_context_settings {
+    enum tls_version min_version, max_version;
+    enum tls_cipher_profile cipher_profile;
+};
+
+/* ALPN protocol list as on the wire: length byte, name, ... (RFC 7301 3.1) */
+struct tls_alpn {
+    unsigned char *wire; /* NULL: no ALPN */
+    unsigned length;
+};
+
+struct tls_server_config {
+    atomic_uint refs;
+    SSL_CTX **contexts; /* one per certificate (and policy) */
+    size_t contexts_count;
+    size_t default_context;
+    struct sni_map names; /* -> index into contexts */
+    struct tls_alpn alpn;
+    bool alpn_required;
+    enum tls_unknown_sni unknown_sni, missing_sni;
+    struct tls_ticket_keys *ticket_keys; /* borrowed; NULL: none */
+};
+
+struct tls_client_config {
+    atomic_uint refs;
+    uint64_t id; /* unique in the process: sessions never cross configurations */
+    SSL_CTX *context;
+    bool verify;
+};
+
+/* NULL: reterr. */
+SSL_CTX *tls_context_create(const SSL_METHOD *method, const struct tls_context_settings *settings,
+                            struct tls_error *reterr);
+
+/* Certificate, issuers in sending order, key. 0 or -EINVAL with reterr. label: for messages. */
+int tls_context_use_pair(SSL_CTX *context, const struct tls_pem_pair *pair, const char *label,
+                         struct tls_error *reterr);
+
+/* 0, -ENOMEM, or -EINVAL (a name of 0 or more than 255 bytes), both with reterr. */
+int tls_alpn_init(struct tls_alpn *alpn, const char *const *names, size_t count,
+                  struct tls_error *reterr);
+void tls_alpn_done(struct tls_alpn *alpn);
+
+__attribute__((format(printf, 2, 3))) void tls_error_set(struct tls_error *error,
+                                                         const char *format, ...);
+
+#endif

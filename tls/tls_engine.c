@@ -1,0 +1,322 @@
+#include "tls/tls_engine_priv.h"
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tls/openssl_error_priv.h"
+#include "tls/sni_priv.h"
+
+/* BIO: `in` and `out` of the engine as OpenSSL sees them */
+
+static int bio_read(BIO *bio, char *into, int length)
+{
+    struct tls_engine *engine = BIO_get_data(bio);
+    size_t copied = buf_peek(&engine->in, into, (size_t)length);
+
+    BIO_clear_retry_flags(bio);
+    if (copied == 0) {
+        BIO_set_retry_read(bio);
+        return -1;
+    }
+    buf_consume(&engine->in, copied);
+    return (int)copied;
+}
+
+/* Always accepts: the limiter is the writer above, who watches stream_queued. */
+static int bio_write(BIO *bio, const char *from, int length)
+{
+    struct tls_engine *engine = BIO_get_data(bio);
+
+    BIO_clear_retry_flags(bio);
+    if (buf_append_bytes(&engine->out, from, (size_t)length) < 0) {
+        engine->out_of_memory = true;
+        return -1;
+    }
+    return length;
+}
+
+static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
+{
+    const struct tls_engine *engine = BIO_get_data(bio);
+
+    (void)number;
+    (void)pointer;
+    switch (command) {
+    case BIO_CTRL_FLUSH:
+        return 1;
+    case BIO_CTRL_EOF:
+        return engine->input_ended && buf_is_empty(&engine->in);
+    case BIO_CTRL_PENDING:
+        return (long)engine->in.length;
+    default:
+        return 0;
+    }
+}
+
+static BIO_METHOD *engine_method;
+
+/* Lives as long as the process. */
+static void engine_method_create(void)
+{
+    BIO_METHOD *method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "tls_engine");
+
+    if (method && BIO_meth_set_read(method, bio_read) == 1 &&
+        BIO_meth_set_write(method, bio_write) == 1 && BIO_meth_set_ctrl(method, bio_ctrl) == 1)
+        engine_method = method;
+    else
+        BIO_meth_free(method);
+}
+
+int tls_engine_init(struct tls_engine *engine, SSL_CTX *context, struct chunk_pool *pool,
+                    bool is_server)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    BIO *bio;
+
+    *engine = (struct tls_engine){ 0 };
+    buf_init(&engine->in, pool);
+    buf_init(&engine->out, pool);
+    if (pthread_once(&once, engine_method_create) != 0 || !engine_method)
+        return -ENOMEM;
+    engine->ssl = SSL_new(context);
+    bio = BIO_new(engine_method);
+    if (!engine->ssl || !bio) {
+        BIO_free(bio);
+        ERR_clear_error();
+        return -ENOMEM;
+    }
+    BIO_set_data(bio, engine);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(engine->ssl, bio, bio);
+    SSL_set_app_data(engine->ssl, engine);
+    if (is_server)
+        SSL_set_accept_state(engine->ssl);
+    else
+        SSL_set_connect_state(engine->ssl);
+    return 0;
+}
+
+void tls_engine_done(struct tls_engine *engine)
+{
+    /* an aborted connection is no reason to distrust its session, a broken record is */
+    if (engine->ssl && !engine->failed)
+        SSL_set_shutdown(engine->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    SSL_free(engine->ssl);
+    ERR_clear_error();
+    buf_done(&engine->in);
+    buf_done(&engine->out);
+    free(engine->error);
+    free(engine->server_name);
+    free(engine->alpn);
+    free(engine->session_key);
+    *engine = (struct tls_engine){ 0 };
+}
+
+int tls_engine_note_server_name(struct tls_engine *engine, const char *name)
+{
+    char *copy = strdup(name);
+
+    if (!copy)
+        return -ENOMEM;
+    free(engine->server_name);
+    engine->server_name = copy;
+    return 0;
+}
+
+/* "[::1]" and "name." as they stand in a URL, to what a certificate says. */
+static int plain_name(const char *name, char into[static SNI_NAME_MAX + 1])
+{
+    struct slice text = slice_of(name);
+
+    if (text.len > 2 && text.ptr[0] == '[' && text.ptr[text.len - 1] == ']')
+        text = (struct slice){ text.ptr + 1, text.len - 2 };
+    else if (text.len > 1 && text.ptr[text.len - 1] == '.')
+        text.len--;
+    if (text.len == 0 || text.len > SNI_NAME_MAX)
+        return -EINVAL;
+    memcpy(into, text.ptr, text.len);
+    into[text.len] = '\0';
+    return 0;
+}
+
+int tls_engine_expect_server(struct tls_engine *engine, const char *name, bool verify)
+{
+    X509_VERIFY_PARAM *param = SSL_get0_param(engine->ssl);
+    ASN1_OCTET_STRING *address;
+    char text[SNI_NAME_MAX + 1];
+    int r = plain_name(name, text);
+
+    if (r < 0)
+        return r;
+    address = a2i_IPADDRESS(text);
+    if (address) {
+        ASN1_OCTET_STRING_free(address);
+        /* RFC 6066 3: an IP literal is no server name */
+        r = verify && X509_VERIFY_PARAM_set1_ip_asc(param, text) != 1 ? -ENOMEM : 0;
+    } else {
+        X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+        if (SSL_set_tlsext_host_name(engine->ssl, text) != 1 ||
+            (verify && X509_VERIFY_PARAM_set1_host(param, text, 0) != 1))
+            r = -ENOMEM;
+        else
+            r = tls_engine_note_server_name(engine, text);
+    }
+    ERR_clear_error();
+    return r;
+}
+
+void tls_engine_use_sessions(struct tls_engine *engine, struct tls_session_cache *sessions,
+                             char *key)
+{
+    SSL_SESSION *session = tls_session_cache_get(sessions, key);
+
+    engine->sessions = sessions;
+    engine->session_key = key;
+    if (session)
+        (void)SSL_set_session(engine->ssl, session); /* refused: then it is a full handshake */
+    ERR_clear_error();
+}
+
+int tls_engine_keep_session(struct tls_engine *engine, SSL_SESSION *session)
+{
+    if (!engine->sessions)
+        return 0;
+    tls_session_cache_put(engine->sessions, engine->session_key, session);
+    return 1;
+}
+
+static int engine_fail(struct tls_engine *engine)
+{
+    char text[400];
+
+    engine->failed = true;
+    openssl_error_drain(text, sizeof(text));
+    if (engine->out_of_memory)
+        return -ENOMEM;
+    free(engine->error);
+    if (asprintf(&engine->error, "SSL: %s", text[0] ? text : "no reason given") < 0)
+        engine->error = NULL;
+    return -EPROTO;
+}
+
+/* What a call that returned r <= 0 means; ret_ended says what close_notify is to the caller. */
+static int engine_result(struct tls_engine *engine, int r, int ended)
+{
+    switch (SSL_get_error(engine->ssl, r)) {
+    case SSL_ERROR_WANT_READ:
+        return -EAGAIN;
+    case SSL_ERROR_ZERO_RETURN:
+        return ended;
+    default:
+        return engine_fail(engine);
+    }
+}
+
+int tls_engine_handshake(struct tls_engine *engine)
+{
+    int r;
+
+    assert(!engine->failed);
+    ERR_clear_error();
+    r = SSL_do_handshake(engine->ssl);
+    if (r == 1)
+        return 0;
+    r = engine_result(engine, r, -ECONNABORTED);
+    if (r != -EAGAIN && engine->sessions)
+        tls_session_cache_forget(engine->sessions, engine->session_key);
+    return r;
+}
+
+long tls_engine_read(struct tls_engine *engine, struct buf *into, size_t max)
+{
+    size_t wanted, room, done = 0;
+    char *at;
+    int r;
+
+    assert(!engine->failed);
+    /* do not take a chunk only to learn that there is nothing to put into it */
+    if (buf_is_empty(&engine->in) && !SSL_has_pending(engine->ssl))
+        return -EAGAIN;
+    wanted = (size_t)SSL_pending(engine->ssl); /* the rest of a record that did not fit */
+    if (wanted == 0)
+        wanted = engine->bulk ? TLS_RECORD_CONTENT_MAX : 1;
+    at = buf_reserve(into, wanted < max ? wanted : max, &room);
+    if (!at)
+        return -ENOMEM;
+    ERR_clear_error();
+    r = SSL_read_ex(engine->ssl, at, room < max ? room : max, &done);
+    buf_commit(into, r == 1 ? done : 0);
+    return r == 1 ? (long)done : engine_result(engine, r, 0);
+}
+
+/* A head and a little content that were written together go out as one record. */
+static struct slice next_record(const struct buf *from, char copy[static TLS_RECORD_CONTENT_MAX])
+{
+    struct slice front = buf_front(from);
+
+    if (front.len >= TLS_RECORD_CONTENT_MAX)
+        return (struct slice){ front.ptr, TLS_RECORD_CONTENT_MAX };
+    if (front.len == from->length)
+        return front;
+    return (struct slice){ copy, buf_peek(from, copy, TLS_RECORD_CONTENT_MAX) };
+}
+
+int tls_engine_write(struct tls_engine *engine, struct buf *from)
+{
+    char copy[TLS_RECORD_CONTENT_MAX];
+
+    assert(!engine->failed);
+    while (!buf_is_empty(from)) {
+        struct slice record = next_record(from, copy);
+        size_t done = 0;
+        int r;
+
+        ERR_clear_error();
+        r = SSL_write_ex(engine->ssl, record.ptr, record.len, &done);
+        if (r != 1)
+            return engine_result(engine, r, -EPIPE);
+        buf_consume(from, done);
+    }
+    return 0;
+}
+
+void tls_engine_end_writing(struct tls_engine *engine)
+{
+    if (engine->failed || SSL_in_init(engine->ssl) ||
+        (SSL_get_shutdown(engine->ssl) & SSL_SENT_SHUTDOWN))
+        return;
+    ERR_clear_error();
+    (void)SSL_shutdown(engine->ssl); /* 0: sent, the other side's is still to come */
+    ERR_clear_error();
+}
+
+int tls_engine_info(struct tls_engine *engine, struct tls_session_info *ret_info)
+{
+    const unsigned char *alpn;
+    unsigned length;
+
+    SSL_get0_alpn_selected(engine->ssl, &alpn, &length);
+    if (length > 0) {
+        free(engine->alpn);
+        engine->alpn = strndup((const char *)alpn, length);
+        if (!engine->alpn)
+            return -ENOMEM;
+    }
+    *ret_info = (struct tls_session_info){
+        .version = SSL_get_version(engine->ssl),
+        .cipher = SSL_get_cipher_name(engine->ssl),
+        .server_name = engine->server_name ? engine->server_name : "",
+        .alpn = engine->alpn ? engine->alpn : "",
+        .client_verify = "NONE",
+        .resumed = SSL_session_reused(engine->ssl) == 1,
+    };
+    return 0;
+}
