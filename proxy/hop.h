@@ -17,8 +17,7 @@
 #include "proxy/virtual_server.h"
 
 struct router;
-struct upstream_plan;
-
+struct service_plan;
 struct hop {
     const struct settings *settings; /* borrowed from the caller of gateway_run */
     const struct config *config;     /* likewise */
@@ -26,6 +25,9 @@ struct hop {
     struct slice name;
     struct router *router;
     struct service_plan *services; /* parallel to config->services */
+    struct sockaddr_storage upstream_bind; /* source address; AF_UNSPEC: none */
+    uint64_t drain_timeout_ms;
+    uint32_t tick_ms; /* of timers */
     struct virtual_server *virtual_servers;
     size_t virtual_servers_count;
     unsigned workers_count;
