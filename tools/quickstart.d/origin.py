@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 """A small origin server for tools/quickstart: origin.py ADDRESS NAME; prints the port it got.
 
-/slow answers after five seconds, everything else at once.
+/slow answers after two seconds, everything else at once.
 """
 import http.server
 import sys
 import time
 
-SLOW_SECONDS = 5
+SLOW_SECONDS = 2
 
 
 class Origin(http.server.BaseHTTPRequestHandler):
