@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "core/log.h"
 #include "proxy/persona.h"
+#include "proxy/real_ip.h"
 #include "proxy/virtual_server.h"
 
 struct router;
@@ -25,6 +26,7 @@ struct hop {
     struct slice name;
     struct router *router;
     struct service_plan *services; /* parallel to config->services */
+    struct real_ip_settings real_ip;
     struct sockaddr_storage upstream_bind; /* source address; AF_UNSPEC: none */
     uint64_t drain_timeout_ms;
     uint32_t tick_ms; /* of timers */

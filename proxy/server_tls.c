@@ -20,13 +20,14 @@ static struct config_place place_of(const struct config *config,
 {
     return (struct config_place){ .file = config->source,
                                   .line = certificate->line,
-                                  .column = certificate->column };
+                                  .column = certificate->column,
+                                  .path = certificate->path };
 }
 
 /* ---- checks -------------------------------------------------------------------------------- */
 
-static void check_pair(const struct tls_pem_pair *pair, const struct config_place *place,
-                       const char *path, struct config_errors *errors)
+static void check_pair(const struct tls_pem_pair *pair, struct config_place place,
+                       struct config_errors *errors)
 {
     struct cert_report report;
 
@@ -34,10 +35,10 @@ static void check_pair(const struct tls_pem_pair *pair, const struct config_plac
         return;
     if (cert_check(pair, (int64_t)time(NULL), &report) == 0) {
         for (size_t i = 0; i < report.count; i++) {
-            if (report.problems[i].severity == CERT_ERROR)
-                config_error_add(errors, place, path, "%s", report.problems[i].text);
-            else
-                config_warning_add(errors, place, path, "%s", report.problems[i].text);
+            bool fatal = report.problems[i].severity == CERT_ERROR;
+
+            config_errors_add(errors, fatal ? CONFIG_ERROR : CONFIG_WARNING, place, "%s",
+                              report.problems[i].text);
         }
     }
     cert_report_done(&report);
@@ -52,8 +53,8 @@ static void check_entities(const struct config *config, struct config_errors *er
                                                   certificate->key_alt_pem };
         struct config_place place = place_of(config, certificate);
 
-        check_pair(&pair, &place, certificate->path, errors);
-        check_pair(&alternative, &place, certificate->path, errors);
+        check_pair(&pair, place, errors);
+        check_pair(&alternative, place, errors);
     }
 }
 
@@ -104,7 +105,7 @@ static void check_defaults(const struct settings *settings, const struct default
     for (size_t i = 0; i < pairs->count; i++) {
         const struct tls_pem_pair pair = { pairs->chain_pem[i], pairs->key_pem[i] };
 
-        check_pair(&pair, &place, settings->ssl_cert.items[i], errors);
+        check_pair(&pair, place, errors);
     }
 }
 
@@ -203,10 +204,10 @@ struct tls_server_config *server_tls_create(const struct settings *settings,
     if (r == 0) {
         check_defaults(settings, &pairs, errors);
         check_entities(config, errors);
-        if (!config_errors_has_errors(errors)) {
+        if (errors->errors_count == 0) {
             server = build(settings, config, &pairs, ticket_keys, &reterr);
             if (!server)
-                config_error_add(errors, &place, "", "%s", reterr.text);
+                config_errors_add(errors, CONFIG_ERROR, place, "%s", reterr.text);
         }
     }
     default_pairs_done(&pairs);
