@@ -17,6 +17,6 @@
 #include "config/config_error.h"
 #include "config/declarative.h"
 #include "config/entities.h"
-
+#include "config/settings.h"
 
 #endif

@@ -127,8 +127,8 @@ static bool same_file(const struct config_error *a, const struct config_error *b
 
 static bool comes_before(const struct config_error *a, const struct config_error *b)
 {
-    if (!same_file(a, b))
-        return false; /* files keep the order in which they were read */
+    if (a->file_order != b->file_order)
+        return a->file_order < b->file_order;
     if (a->place.line != b->place.line)
         return a->place.line < b->place.line;
     return a->place.column < b->place.column;
@@ -137,6 +137,12 @@ static bool comes_before(const struct config_error *a, const struct config_error
 /* Insertion sort: stable, the list is nearly sorted, and CONFIG_ERRORS_MAX bounds it. */
 void config_errors_sort(struct config_errors *errors)
 {
+    for (size_t i = 0; i < errors->count; i++) {
+        size_t first = 0;
+        while (!same_file(&errors->items[first], &errors->items[i]))
+            first++;
+        errors->items[i].file_order = first;
+    }
     for (size_t i = 1; i < errors->count; i++) {
         struct config_error error = errors->items[i];
         size_t at = i;

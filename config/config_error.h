@@ -34,6 +34,7 @@ struct config_error {
     enum config_severity severity;
     struct config_place place; /* its texts belong to the list */
     char *message;
+    size_t file_order; /* used by config_errors_sort */
 };
 
 enum {

@@ -10,7 +10,9 @@
 
 #include <stdbool.h>
 
-enum { UUID_TEXT_SIZE = 37 }; /* with its NUL */
+#include "core/uuid.h"
+
+enum { UUID_TEXT_SIZE = UUID_TEXT_BYTES + 1 }; /* with its NUL */
 
 /* Eight-four-four-four-twelve hex digits; any version, any case, as Kong takes it. */
 bool uuid_is_valid(const char *text);

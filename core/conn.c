@@ -267,7 +267,7 @@ static int conn_write(struct stream *stream, struct buf *from)
     if (buf_move(&conn->out, from, from->length) < 0)
         return -ENOMEM;
     conn->drain_due = true;
-    if (conn->out.length > STREAM_QUEUE_HIGH)
+    if (conn->out.length >= STREAM_QUEUE_HIGH)
         conn->was_high = true;
     if (conn->state != CONN_CONNECTING)
         loop_post_flush(conn->loop, &conn->flush_task);

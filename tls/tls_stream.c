@@ -190,8 +190,6 @@ static void end_reading(struct tls_stream *tls, long end)
     if (end < 0)
         fail_with(tls, STREAM_STEP_READ, end == STREAM_TRUNCATED ? 0 : (int)end,
                   end == -EPROTO ? tls->engine.error : NULL);
-    if (end == -EPROTO && !tls->write_error)
-        tls->write_error = -EPROTO; /* OpenSSL takes nothing more after a fatal error */
 }
 
 static long tls_stream_read(struct stream *stream, struct buf *into, size_t max)

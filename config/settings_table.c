@@ -1,0 +1,428 @@
+/*
+ * settings_table: every key of kong.conf (3.9), and hopgate's own.
+ *
+ * Keys of Kong Enterprise stand here too: a kong.conf that was written for it should be told what
+ * will not happen rather than that its keys are unknown.
+ */
+#include <string.h>
+
+#include "config/settings_priv.h"
+
+#define AT(member) .offset = offsetof(struct settings, member)
+
+#define TIME_MAX_MS    2147483646
+#define SIZE_MAX_BYTES (1ull << 40)
+
+#define NO_EFFECT(key, text, why)                                                          \
+    {                                                                                      \
+        .name = (key), .state = SETTING_NO_EFFECT, .default_text = (text), .reason = (why) \
+    }
+#define REFUSED(key, text, why)                                                          \
+    {                                                                                    \
+        .name = (key), .state = SETTING_REFUSED, .default_text = (text), .reason = (why) \
+    }
+#define ALIAS(key, other)                                             \
+    {                                                                 \
+        .name = (key), .type = SETTING_ALIAS, .default_text = (other) \
+    }
+
+#define NOT_YET     "is not supported by this version of hopgate"
+#define NO_NGINX    "is an nginx directive without an equal in hopgate"
+#define NO_PLUGINS  "plugins are not supported by this version of hopgate"
+#define NO_ADMIN    "the Admin API is not served by this version of hopgate"
+#define NO_STATUS   "the status API is not served by this version of hopgate"
+#define NO_GUI      "there is no Kong Manager in hopgate"
+#define NO_DATABASE "no database is used"
+#define NO_CLUSTER  "hopgate has no control plane and no data planes"
+#define NO_LUA      "there is no Lua in hopgate"
+#define NO_DNS      "names are resolved by the system's resolver"
+#define NO_STREAM   "TCP and UDP proxying is not supported by this version of hopgate"
+#define ENTERPRISE  "it belongs to Kong Enterprise"
+
+const struct setting settings_table[] = {
+    /* the process */
+    { .name = "prefix", AT(prefix) }, /* default depends on the user: see settings.c */
+    { .name = "log_level",
+      .default_text = "notice",
+      .one_of = "debug, info, notice, warn, error, crit, alert, emerg",
+      AT(log_level) },
+    { .name = "proxy_access_log", .default_text = "logs/access.log", AT(proxy_access_log) },
+    { .name = "proxy_error_log", .default_text = "logs/error.log", AT(proxy_error_log) },
+    { .name = "nginx_worker_processes",
+      .type = SETTING_WORKERS,
+      .default_text = "auto",
+      .min = 1,
+      .max = 1024,
+      AT(worker_processes) },
+    ALIAS("nginx_main_worker_processes", "nginx_worker_processes"),
+    { .name = "database",
+      .default_text = "off",
+      .one_of = "off, sqlite, postgres, cassandra",
+      .supported = "off",
+      AT(database) },
+    { .name = "declarative_config", AT(declarative_config) },
+    REFUSED("declarative_config_string", NULL,
+            "is not supported; write a file and name it in "
+            "declarative_config"),
+    { .name = "port_maps", .type = SETTING_PORT_MAPS, AT(port_maps) },
+
+    /* listeners */
+    { .name = "proxy_listen",
+      .type = SETTING_LISTEN,
+      .default_text = "0.0.0.0:8000 reuseport backlog=16384, "
+                      "0.0.0.0:8443 http2 ssl reuseport backlog=16384",
+      AT(proxy_listen) },
+    { .name = "admin_listen",
+      .type = SETTING_LISTEN,
+      .default_text = "127.0.0.1:8001 reuseport backlog=16384, "
+                      "127.0.0.1:8444 http2 ssl reuseport backlog=16384",
+      AT(admin_listen) },
+    { .name = "status_listen", .type = SETTING_LISTEN, .default_text = "off", AT(status_listen) },
+    { .name = "admin_gui_listen",
+      .type = SETTING_LISTEN,
+      .default_text = "off",
+      AT(admin_gui_listen) },
+    REFUSED("stream_listen", "off", NO_STREAM),
+
+    /* TLS */
+    { .name = "ssl_cert", .type = SETTING_LIST, AT(ssl_cert) },
+    { .name = "ssl_cert_key", .type = SETTING_LIST, AT(ssl_cert_key) },
+    { .name = "ssl_cipher_suite",
+      .default_text = "intermediate",
+      .one_of = "modern, intermediate, old, fips, custom",
+      .supported = "modern, intermediate, old, custom",
+      AT(ssl_cipher_suite) },
+    { .name = "ssl_ciphers", AT(ssl_ciphers) },
+    { .name = "ssl_protocols",
+      .type = SETTING_WORDS,
+      .default_text = "TLSv1.2 TLSv1.3",
+      .one_of = "TLSv1, TLSv1.1, TLSv1.2, TLSv1.3",
+      AT(ssl_protocols) },
+    { .name = "ssl_prefer_server_ciphers",
+      .type = SETTING_SWITCH,
+      .default_text = "on",
+      AT(ssl_prefer_server_ciphers) },
+    { .name = "ssl_session_tickets",
+      .type = SETTING_SWITCH,
+      .default_text = "on",
+      AT(ssl_session_tickets) },
+    { .name = "ssl_session_timeout",
+      .type = SETTING_TIME,
+      .default_text = "1d",
+      .min = 1,
+      .max = TIME_MAX_MS,
+      AT(ssl_session_timeout_ms) },
+    ALIAS("nginx_http_ssl_protocols", "ssl_protocols"),
+    ALIAS("nginx_http_ssl_prefer_server_ciphers", "ssl_prefer_server_ciphers"),
+    ALIAS("nginx_http_ssl_session_tickets", "ssl_session_tickets"),
+    ALIAS("nginx_http_ssl_session_timeout", "ssl_session_timeout"),
+    NO_EFFECT("ssl_session_cache_size", "10m", "sessions are resumed by ticket only"),
+    NO_EFFECT("ssl_dhparam", NULL, "OpenSSL chooses the group"),
+    NO_EFFECT("nginx_http_ssl_dhparam", NULL, "OpenSSL chooses the group"),
+    REFUSED("client_ssl", "off", NOT_YET),
+    NO_EFFECT("client_ssl_cert", NULL, "client_ssl is off"),
+    NO_EFFECT("client_ssl_cert_key", NULL, "client_ssl is off"),
+    { .name = "lua_ssl_trusted_certificate",
+      .type = SETTING_LIST,
+      .default_text = "system",
+      AT(lua_ssl_trusted_certificate) },
+    NO_EFFECT("lua_ssl_verify_depth", "1", NO_LUA),
+    NO_EFFECT("lua_ssl_protocols", "TLSv1.2 TLSv1.3", NO_LUA),
+    REFUSED("nginx_proxy_ssl_verify_client", "off", NOT_YET),
+    NO_EFFECT("nginx_proxy_ssl_client_certificate", NULL, "nginx_proxy_ssl_verify_client is off"),
+    NO_EFFECT("nginx_proxy_ssl_verify_depth", "1", "nginx_proxy_ssl_verify_client is off"),
+    REFUSED("nginx_proxy_ssl_crl", NULL, NOT_YET),
+    REFUSED("fips", "off", NOT_YET),
+
+    /* requests and responses */
+    { .name = "trusted_ips", .type = SETTING_CIDRS, AT(trusted_ips) },
+    { .name = "real_ip_header", .default_text = "X-Real-IP", AT(real_ip_header) },
+    { .name = "real_ip_recursive",
+      .type = SETTING_SWITCH,
+      .default_text = "off",
+      AT(real_ip_recursive) },
+    ALIAS("nginx_proxy_real_ip_header", "real_ip_header"),
+    ALIAS("nginx_proxy_real_ip_recursive", "real_ip_recursive"),
+    { .name = "headers",
+      .type = SETTING_LIST,
+      .default_text = "server_tokens, latency_tokens, X-Kong-Request-Id",
+      .one_of = "off, server_tokens, latency_tokens, Server, Via, X-Kong-Proxy-Latency, "
+                "X-Kong-Response-Latency, X-Kong-Admin-Latency, X-Kong-Upstream-Latency, "
+                "X-Kong-Upstream-Status, X-Kong-Request-Id, X-Kong-Third-Party-Latency, "
+                "X-Kong-Client-Latency, X-Kong-Total-Latency",
+      AT(headers) },
+    { .name = "headers_upstream",
+      .type = SETTING_LIST,
+      .default_text = "X-Kong-Request-Id",
+      .one_of = "off, X-Kong-Request-Id",
+      AT(headers_upstream) },
+    { .name = "error_default_type",
+      .default_text = "text/plain",
+      .one_of = "text/plain, text/html, application/json, application/xml",
+      AT(error_default_type) },
+    REFUSED("error_template_*", NULL, NOT_YET),
+    NO_EFFECT("allow_debug_header", "off", NOT_YET),
+    NO_EFFECT("request_debug", "on", NOT_YET),
+    NO_EFFECT("request_debug_token", NULL, NOT_YET),
+    NO_EFFECT("enforce_route_path_pattern", NULL, ENTERPRISE),
+    NO_EFFECT("route_validation_strategy", "smart", ENTERPRISE),
+    { .name = "router_flavor",
+      .state = SETTING_REFUSED,
+      .default_text = "traditional_compatible",
+      .reason = NOT_YET "; routes match as in traditional_compatible" },
+
+    /* upstream connections */
+    { .name = "upstream_keepalive_pool_size",
+      .type = SETTING_NUMBER,
+      .default_text = "512",
+      .min = 0,
+      .max = 1000000,
+      AT(upstream_keepalive_pool_size) },
+    { .name = "upstream_keepalive_max_requests",
+      .type = SETTING_NUMBER,
+      .default_text = "10000",
+      .min = 0,
+      .max = UINT32_MAX,
+      AT(upstream_keepalive_max_requests) },
+    { .name = "upstream_keepalive_idle_timeout",
+      .type = SETTING_TIME,
+      .default_text = "60",
+      .min = 0,
+      .max = TIME_MAX_MS,
+      AT(upstream_keepalive_idle_timeout_ms) },
+    NO_EFFECT("nginx_upstream_keepalive*", NULL, "Kong ignores it too; use upstream_keepalive_…"),
+
+    /* client connections: nginx's directives */
+    { .name = "nginx_http_client_header_timeout",
+      .type = SETTING_TIME,
+      .default_text = "60s",
+      .min = 1,
+      .max = TIME_MAX_MS,
+      AT(client_header_timeout_ms) },
+    { .name = "nginx_http_client_body_timeout",
+      .type = SETTING_TIME,
+      .default_text = "60s",
+      .min = 1,
+      .max = TIME_MAX_MS,
+      AT(client_body_timeout_ms) },
+    { .name = "nginx_http_send_timeout",
+      .type = SETTING_TIME,
+      .default_text = "60s",
+      .min = 1,
+      .max = TIME_MAX_MS,
+      AT(send_timeout_ms) },
+    { .name = "nginx_http_keepalive_timeout",
+      .type = SETTING_TIME,
+      .default_text = "75s",
+      .min = 0,
+      .max = TIME_MAX_MS,
+      AT(keepalive_timeout_ms) },
+    { .name = "nginx_http_keepalive_requests",
+      .type = SETTING_NUMBER,
+      .default_text = "10000",
+      .min = 0,
+      .max = UINT32_MAX,
+      AT(keepalive_requests) },
+    { .name = "nginx_http_client_max_body_size",
+      .type = SETTING_SIZE,
+      .default_text = "0",
+      .min = 0,
+      .max = SIZE_MAX_BYTES,
+      AT(client_max_body_size_bytes) },
+    { .name = "nginx_http_client_body_buffer_size",
+      .type = SETTING_SIZE,
+      .default_text = "8k",
+      .min = 1,
+      .max = 1ull << 30,
+      AT(client_body_buffer_size_bytes) },
+    { .name = "nginx_http_client_header_buffer_size",
+      .type = SETTING_SIZE,
+      .default_text = "1k",
+      .min = 256,
+      .max = 1 << 20,
+      AT(client_header_buffer_size_bytes) },
+    { .name = "nginx_http_large_client_header_buffers",
+      .type = SETTING_BUFFERS,
+      .default_text = "4 8k",
+      .min = 256,
+      .max = 1 << 20,
+      AT(large_client_header_buffers_count),
+      .second_offset = offsetof(struct settings, large_client_header_buffers_size_bytes) },
+    ALIAS("client_max_body_size", "nginx_http_client_max_body_size"),
+    ALIAS("client_body_buffer_size", "nginx_http_client_body_buffer_size"),
+
+    /* hopgate's own */
+    { .name = "hopgate_persona", .default_text = "kong", AT(hopgate_persona) },
+    { .name = "hopgate_name", AT(hopgate_name) },
+    { .name = "hopgate_lab", .type = SETTING_SWITCH, .default_text = "off", AT(hopgate_lab) },
+    { .name = "hopgate_upstream_bind", .type = SETTING_ADDRESS, AT(hopgate_upstream_bind) },
+    { .name = "hopgate_access_log_format",
+      .default_text = "kong",
+      .one_of = "kong, json, haproxy, alb",
+      .supported = "kong, json",
+      AT(hopgate_access_log_format) },
+    { .name = "hopgate_proxy_status",
+      .type = SETTING_SWITCH,
+      .default_text = "off",
+      AT(hopgate_proxy_status) },
+    { .name = "hopgate_shutdown_timeout",
+      .type = SETTING_TIME,
+      .default_text = "10s",
+      .min = 0,
+      .max = TIME_MAX_MS,
+      AT(hopgate_shutdown_timeout_ms) },
+    NO_EFFECT("hopgate_sqlite_path", NULL, NO_DATABASE),
+    REFUSED("hopgate_mtls", NULL, NOT_YET),
+    REFUSED("hopgate_retry_on", NULL, NOT_YET),
+    REFUSED("hopgate_redispatch", NULL, NOT_YET),
+    REFUSED("hopgate_client_verify_refusal", NULL, NOT_YET),
+    REFUSED("hopgate_client_cert_fields", NULL, NOT_YET),
+    REFUSED("hopgate_duplicate_routes", NULL, NOT_YET),
+
+    /* other injected directives */
+    REFUSED("nginx_proxy_proxy_next_upstream", "error timeout", NOT_YET),
+    NO_EFFECT("nginx_daemon", "off", "hopgate always runs in the foreground"),
+    NO_EFFECT("nginx_main_daemon", "off", "hopgate always runs in the foreground"),
+    NO_EFFECT("nginx_user", "kong kong", "hopgate stays the user that started it"),
+    NO_EFFECT("nginx_main_user", "kong kong", "hopgate stays the user that started it"),
+    NO_EFFECT("nginx_main_worker_rlimit_nofile", "auto", "the limit is raised as far as allowed"),
+    NO_EFFECT("nginx_events_worker_connections", "auto", "the limit on open files decides"),
+    NO_EFFECT("nginx_events_multi_accept", "on", "io_uring accepts all that wait"),
+    NO_EFFECT("nginx_http_charset", "UTF-8", "content is never changed"),
+    NO_EFFECT("nginx_http_lua_*", NULL, NO_LUA),
+    NO_EFFECT("nginx_admin_client_max_body_size", "10m", NO_ADMIN),
+    NO_EFFECT("nginx_admin_client_body_buffer_size", "10m", NO_ADMIN),
+    REFUSED("nginx_main_*", NULL, NO_NGINX),
+    REFUSED("nginx_events_*", NULL, NO_NGINX),
+    REFUSED("nginx_http_*", NULL, NO_NGINX),
+    REFUSED("nginx_proxy_*", NULL, NO_NGINX),
+    REFUSED("nginx_location_*", NULL, NO_NGINX),
+    REFUSED("nginx_upstream_*", NULL, NO_NGINX),
+    REFUSED("nginx_admin_*", NULL, NO_NGINX),
+    REFUSED("nginx_admin_gui_*", NULL, NO_NGINX),
+    REFUSED("nginx_status_*", NULL, NO_NGINX),
+    REFUSED("nginx_debug_*", NULL, NO_NGINX),
+    REFUSED("nginx_stream_*", NULL, NO_NGINX),
+    REFUSED("nginx_sproxy_*", NULL, NO_NGINX),
+    REFUSED("nginx_supstream_*", NULL, NO_NGINX),
+    REFUSED("nginx_sstream_*", NULL, NO_NGINX),
+    REFUSED("nginx_wasm_*", NULL, NO_NGINX),
+
+    /* Admin API, status, Kong Manager */
+    NO_EFFECT("admin_access_log", "logs/admin_access.log", NO_ADMIN),
+    NO_EFFECT("admin_error_log", "logs/error.log", NO_ADMIN),
+    NO_EFFECT("admin_ssl_cert", NULL, NO_ADMIN),
+    NO_EFFECT("admin_ssl_cert_key", NULL, NO_ADMIN),
+    NO_EFFECT("admin_api_uri", NULL, NO_ADMIN),
+    NO_EFFECT("status_access_log", "off", NO_STATUS),
+    NO_EFFECT("status_error_log", "logs/status_error.log", NO_STATUS),
+    NO_EFFECT("status_ssl_cert", NULL, NO_STATUS),
+    NO_EFFECT("status_ssl_cert_key", NULL, NO_STATUS),
+    NO_EFFECT("admin_gui_*", NULL, NO_GUI),
+    NO_EFFECT("admin_approved_email", NULL, ENTERPRISE),
+    NO_EFFECT("admin_emails_*", NULL, ENTERPRISE),
+    NO_EFFECT("admin_invitation_expiry", NULL, ENTERPRISE),
+    NO_EFFECT("proxy_stream_access_log", "logs/access.log basic", NO_STREAM),
+    NO_EFFECT("proxy_stream_error_log", "logs/error.log", NO_STREAM),
+    NO_EFFECT("debug_*", NULL, ENTERPRISE),
+
+    /* plugins, Lua, tracing, wasm */
+    { .name = "plugins",
+      .state = SETTING_NO_EFFECT,
+      .default_text = "bundled",
+      .reason = NO_PLUGINS },
+    NO_EFFECT("pluginserver_*", NULL, NO_PLUGINS),
+    NO_EFFECT("vaults", "bundled", "vaults are not supported by this version of hopgate"),
+    NO_EFFECT("vault_*", NULL, "vaults are not supported by this version of hopgate"),
+    NO_EFFECT("lua_*", NULL, NO_LUA),
+    NO_EFFECT("untrusted_lua*", NULL, NO_LUA),
+    NO_EFFECT("wasm*", NULL, "WebAssembly filters are not supported by this version of hopgate"),
+    NO_EFFECT("tracing*", NULL, "tracing is not supported by this version of hopgate"),
+    NO_EFFECT("opentelemetry_*", NULL, "tracing is not supported by this version of hopgate"),
+    NO_EFFECT("generate_trace_details", NULL, ENTERPRISE),
+    NO_EFFECT("openresty_path", NULL, NO_LUA),
+
+    /* database, cache, cluster */
+    NO_EFFECT("pg_*", NULL, NO_DATABASE),
+    NO_EFFECT("cassandra_*", NULL, NO_DATABASE),
+    NO_EFFECT("db_*", NULL, NO_DATABASE),
+    NO_EFFECT("lmdb_*", NULL, NO_DATABASE),
+    NO_EFFECT("_debug_pg_*", NULL, NO_DATABASE),
+    NO_EFFECT("mem_cache_size", "128m", "there is no entity cache"),
+    NO_EFFECT("worker_consistency", "eventual", "every worker changes over at once"),
+    NO_EFFECT("worker_state_update_frequency", "5", "every worker changes over at once"),
+    { .name = "role",
+      .state = SETTING_REFUSED,
+      .default_text = "traditional",
+      .reason = NOT_YET "; " NO_CLUSTER },
+    NO_EFFECT("cluster_*", NULL, NO_CLUSTER),
+    NO_EFFECT("dedicated_config_processing", NULL, NO_CLUSTER),
+    NO_EFFECT("declarative_config_encryption_mode", "off", ENTERPRISE),
+    NO_EFFECT("privileged_agent", NULL, NO_CLUSTER),
+    NO_EFFECT("legacy_worker_events", "off", NO_CLUSTER),
+    NO_EFFECT("kic", "off", NO_CLUSTER),
+    NO_EFFECT("konnect_mode", "off", ENTERPRISE),
+    NO_EFFECT("node_id", NULL, NO_CLUSTER),
+    NO_EFFECT("proxy_server", NULL, NO_CLUSTER),
+    NO_EFFECT("proxy_server_ssl_verify", "on", NO_CLUSTER),
+    NO_EFFECT("proxy_url", NULL, ENTERPRISE),
+    NO_EFFECT("host_ports", NULL, "port_maps is what X-Forwarded-Port uses"),
+    NO_EFFECT("anonymous_reports", NULL, "hopgate reports nothing to anyone"),
+
+    /* names */
+    NO_EFFECT("dns_*", NULL, NO_DNS),
+    NO_EFFECT("resolver_*", NULL, NO_DNS),
+    NO_EFFECT("new_dns_client", "off", NO_DNS),
+
+    /* Kong Enterprise */
+    NO_EFFECT("enforce_rbac", "off", ENTERPRISE),
+    NO_EFFECT("rbac_*", NULL, ENTERPRISE),
+    NO_EFFECT("vitals*", NULL, ENTERPRISE),
+    NO_EFFECT("analytics_*", NULL, ENTERPRISE),
+    NO_EFFECT("portal*", NULL, ENTERPRISE),
+    NO_EFFECT("smtp_*", NULL, ENTERPRISE),
+    NO_EFFECT("audit_log*", NULL, ENTERPRISE),
+    NO_EFFECT("keyring_*", NULL, ENTERPRISE),
+    NO_EFFECT("event_hooks_enabled", NULL, ENTERPRISE),
+    NO_EFFECT("feature_conf_path", NULL, ENTERPRISE),
+    NO_EFFECT("license_*", NULL, ENTERPRISE),
+    NO_EFFECT("allow_inconsistent_data_plane_plugins", NULL, ENTERPRISE),
+};
+const size_t settings_table_count = sizeof(settings_table) / sizeof(settings_table[0]);
+
+static const struct setting *find_exact(const char *key)
+{
+    for (size_t i = 0; i < settings_table_count; i++)
+        if (strcmp(settings_table[i].name, key) == 0)
+            return &settings_table[i];
+    return NULL;
+}
+
+/* The first row of the form "prefix*" that fits. */
+static const struct setting *find_family(const char *key)
+{
+    for (size_t i = 0; i < settings_table_count; i++) {
+        const char *star = strchr(settings_table[i].name, '*');
+        size_t length = star ? (size_t)(star - settings_table[i].name) : 0;
+        if (star && strncmp(settings_table[i].name, key, length) == 0)
+            return &settings_table[i];
+    }
+    return NULL;
+}
+
+const struct setting *settings_find(const char *key)
+{
+    static const char inner[] = "nginx_proxy_", outer[] = "nginx_http_";
+    const struct setting *setting = strchr(key, '*') ? NULL : find_exact(key);
+    char other[128];
+
+    if (!setting && strncmp(key, inner, sizeof(inner) - 1) == 0 && strlen(key) < sizeof(other)) {
+        size_t length = sizeof(outer) - 1;
+        memcpy(other, outer, length);
+        memcpy(other + length, key + sizeof(inner) - 1, strlen(key + sizeof(inner) - 1) + 1);
+        setting = find_exact(other);
+    }
+    if (setting && setting->type == SETTING_ALIAS)
+        setting = find_exact(setting->default_text);
+    return setting ? setting : find_family(key);
+}
