@@ -94,4 +94,17 @@ static inline struct try_record *exchange_record_last_try(struct exchange_record
                           1];
 }
 
+static inline const struct try_record *exchange_record_peek_try(
+    const struct exchange_record *record)
+{
+    return exchange_record_last_try((struct exchange_record *)record);
+}
+
+/* An instant of the record on the wall clock; the start when it did not happen. */
+static inline uint64_t exchange_record_unix_ms(const struct exchange_record *record, uint64_t at_us)
+{
+    return record->started_at_unix_ms +
+           (at_us > record->started_at_us ? (at_us - record->started_at_us) / 1000 : 0);
+}
+
 #endif
