@@ -160,67 +160,67 @@ TEST(every_field_of_a_service_is_checked)
     CHECK_ROWS(rows);
 }
 
+static const struct row route_mistakes[] = {
+    { HEAD "routes: [{}, {protocols: [http]}, {protocols: []}]",
+      "k.yaml:2:10: error: routes[0]: must set one of 'methods', 'hosts', 'headers', 'paths', "
+      "'snis' when 'protocols' is 'https'\n"
+      "k.yaml:2:14: error: routes[1]: must set one of 'methods', 'hosts', 'headers', 'paths' "
+      "when 'protocols' is 'http'\n"
+      "k.yaml:2:35: error: routes[2]: must set one of 'methods', 'hosts', 'headers', 'paths' "
+      "when 'protocols' is 'http'\n"
+      "k.yaml:2:47: error: routes[2].protocols: length must be at least 1; remove it for http "
+      "and https\n" },
+    { HEAD "routes:\n- methods: GET\n- methods: [get]\n- hosts: ['*', a.*.b]\n"
+           "- hosts: ['*.*', '*a.b', 'a b', 'a:b']\n",
+      "k.yaml:3:12: error: routes[0].methods: expected a set; write it as a list: [ … ]\n"
+      "k.yaml:4:13: error: routes[1].methods[0]: invalid value: get; methods are written in "
+      "capitals\n"
+      "k.yaml:5:11: error: routes[2].hosts[0]: invalid wildcard: must be placed at leftmost or "
+      "rightmost label\n"
+      "k.yaml:5:16: error: routes[2].hosts[1]: invalid wildcard: must be placed at leftmost or "
+      "rightmost label\n"
+      "k.yaml:6:11: error: routes[3].hosts[0]: invalid wildcard: must have at most one "
+      "wildcard\n"
+      "k.yaml:6:18: error: routes[3].hosts[1]: invalid wildcard: must be placed at leftmost or "
+      "rightmost label\n"
+      "k.yaml:6:26: error: routes[3].hosts[2]: invalid value: a b\n"
+      "k.yaml:6:33: error: routes[3].hosts[3]: invalid value: a:b\n" },
+    { HEAD "routes:\n- paths: [a, /a//b, /%zz, /%2f, /a%20b, /a/../b, /./, /a/., /%41]\n",
+      "k.yaml:3:11: error: routes[0].paths[0]: should start with: / (fixed path) or ~/ (regex "
+      "path)\n"
+      "k.yaml:3:14: error: routes[0].paths[1]: must not have empty segments\n"
+      "k.yaml:3:21: error: routes[0].paths[2]: invalid url-encoded value: '%zz'\n"
+      "k.yaml:3:27: error: routes[0].paths[3]: non-normalized path, consider use '/%2F' "
+      "instead\n"
+      "k.yaml:3:33: error: routes[0].paths[4]: non-normalized path, consider use '/a b' "
+      "instead\n"
+      "k.yaml:3:41: error: routes[0].paths[5]: non-normalized path, consider use '/b' instead\n"
+      "k.yaml:3:50: error: routes[0].paths[6]: non-normalized path, consider use '/' instead\n"
+      "k.yaml:3:55: error: routes[0].paths[7]: non-normalized path, consider use '/a/' "
+      "instead\n"
+      "k.yaml:3:61: error: routes[0].paths[8]: non-normalized path, consider use '/A' "
+      "instead\n" },
+    { HEAD "routes: [{paths: [/], https_redirect_status_code: 303, regex_priority: 99999999999, "
+           "service: nobody}, {paths: [/], service: {}}]",
+      "k.yaml:2:51: error: routes[0].https_redirect_status_code: expected one of: 426, 301, "
+      "302, 307, 308\n"
+      "k.yaml:2:72: error: routes[0].regex_priority: value should be between -2147483648 and "
+      "2147483647\n"
+      "k.yaml:2:94: error: routes[0].service: invalid reference 'service: nobody' (no such "
+      "entry in 'services'); add it or correct the name\n"
+      "k.yaml:2:125: error: routes[1].service: expected an id or a name, or one of {id: …} and "
+      "{name: …}\n" },
+    { HEAD "services: [{name: a, host: a, routes: [{paths: [/], service: a}]}]",
+      "k.yaml:2:62: error: services[0].routes[0].service: value must be null; the nesting "
+      "already says it, remove 'service'\n" },
+    { HEAD "services: [{host: a, routes: [{paths: ['/ä b', /, '/a.b/c..d'], hosts: ['*.a:80', "
+           "'a.*', 'a.*:80', 127.0.0.1, '[::1]:80', a_b]}]}]",
+      "" },
+};
+
 TEST(every_field_of_a_route_is_checked)
 {
-    static const struct row rows[] = {
-        { HEAD "routes: [{}, {protocols: [http]}, {protocols: []}]",
-          "k.yaml:2:10: error: routes[0]: must set one of 'methods', 'hosts', 'headers', 'paths', "
-          "'snis' when 'protocols' is 'https'\n"
-          "k.yaml:2:14: error: routes[1]: must set one of 'methods', 'hosts', 'headers', 'paths' "
-          "when 'protocols' is 'http'\n"
-          "k.yaml:2:35: error: routes[2]: must set one of 'methods', 'hosts', 'headers', 'paths' "
-          "when 'protocols' is 'http'\n"
-          "k.yaml:2:47: error: routes[2].protocols: length must be at least 1; remove it for http "
-          "and https\n" },
-        { HEAD "routes:\n- methods: GET\n- methods: [get]\n- hosts: ['*', a.*.b]\n"
-               "- hosts: ['*.*', '*a.b', 'a b', 'a:b']\n",
-          "k.yaml:3:12: error: routes[0].methods: expected a set; write it as a list: [ … ]\n"
-          "k.yaml:4:13: error: routes[1].methods[0]: invalid value: get; methods are written in "
-          "capitals\n"
-          "k.yaml:5:11: error: routes[2].hosts[0]: invalid wildcard: must be placed at leftmost or "
-          "rightmost label\n"
-          "k.yaml:5:16: error: routes[2].hosts[1]: invalid wildcard: must be placed at leftmost or "
-          "rightmost label\n"
-          "k.yaml:6:11: error: routes[3].hosts[0]: invalid wildcard: must have at most one "
-          "wildcard\n"
-          "k.yaml:6:18: error: routes[3].hosts[1]: invalid wildcard: must be placed at leftmost or "
-          "rightmost label\n"
-          "k.yaml:6:26: error: routes[3].hosts[2]: invalid value: a b\n"
-          "k.yaml:6:33: error: routes[3].hosts[3]: invalid value: a:b\n" },
-        { HEAD "routes:\n- paths: [a, /a//b, /%zz, /%2f, /a%20b, /a/../b, /./, /a/., /%41]\n",
-          "k.yaml:3:11: error: routes[0].paths[0]: should start with: / (fixed path) or ~/ (regex "
-          "path)\n"
-          "k.yaml:3:14: error: routes[0].paths[1]: must not have empty segments\n"
-          "k.yaml:3:21: error: routes[0].paths[2]: invalid url-encoded value: '%zz'\n"
-          "k.yaml:3:27: error: routes[0].paths[3]: non-normalized path, consider use '/%2F' "
-          "instead\n"
-          "k.yaml:3:33: error: routes[0].paths[4]: non-normalized path, consider use '/a b' "
-          "instead\n"
-          "k.yaml:3:41: error: routes[0].paths[5]: non-normalized path, consider use '/b' instead\n"
-          "k.yaml:3:50: error: routes[0].paths[6]: non-normalized path, consider use '/' instead\n"
-          "k.yaml:3:55: error: routes[0].paths[7]: non-normalized path, consider use '/a/' "
-          "instead\n"
-          "k.yaml:3:61: error: routes[0].paths[8]: non-normalized path, consider use '/A' "
-          "instead\n" },
-        { HEAD
-          "routes: [{paths: [/], https_redirect_status_code: 303, regex_priority: 99999999999, "
-          "service: nobody}, {paths: [/], service: {}}]",
-          "k.yaml:2:51: error: routes[0].https_redirect_status_code: expected one of: 426, 301, "
-          "302, 307, 308\n"
-          "k.yaml:2:72: error: routes[0].regex_priority: value should be between -2147483648 and "
-          "2147483647\n"
-          "k.yaml:2:94: error: routes[0].service: invalid reference 'service: nobody' (no such "
-          "entry in 'services'); add it or correct the name\n"
-          "k.yaml:2:125: error: routes[1].service: expected an id or a name, or one of {id: …} and "
-          "{name: …}\n" },
-        { HEAD "services: [{name: a, host: a, routes: [{paths: [/], service: a}]}]",
-          "k.yaml:2:62: error: services[0].routes[0].service: value must be null; the nesting "
-          "already says it, remove 'service'\n" },
-        { HEAD "services: [{host: a, routes: [{paths: ['/ä b', /, '/a.b/c..d'], hosts: ['*.a:80', "
-               "'a.*', 'a.*:80', 127.0.0.1, '[::1]:80', a_b]}]}]",
-          "" },
-    };
-    CHECK_ROWS(rows);
+    CHECK_ROWS(route_mistakes);
 }
 
 TEST(upstreams_and_targets_are_checked)

@@ -152,87 +152,88 @@ TEST(the_environment_goes_before_the_file_and_the_inner_block_before_the_outer)
     CHECK_STR(settings_place(settings, "log_level").file, "environment");
 }
 
+struct row {
+    const char *text, *want;
+};
+
+static const struct row mistakes[] = {
+    { "prefx = /x", "k.conf:1:1: error: prefx: unknown key; did you mean 'prefix'?\n" },
+    { "quite_unknown = 1", "k.conf:1:1: error: quite_unknown: unknown key; remove it\n" },
+    { "keepalive_timeout = 1s", "k.conf:1:1: error: keepalive_timeout: unknown key; did you mean "
+                                "'nginx_http_keepalive_timeout'?\n" },
+    { "nginx_http_gzip = on\nnginx_proxy_send_timeot = 1s",
+      "k.conf:1:1: error: nginx_http_gzip: is an nginx directive without an equal in hopgate; "
+      "remove it\n"
+      "k.conf:2:1: error: nginx_proxy_send_timeot: is an nginx directive without an equal in "
+      "hopgate; remove it\n" },
+    { "nginx_http_send_timeot = 1s",
+      "k.conf:1:1: error: nginx_http_send_timeot: is an nginx directive without an equal in "
+      "hopgate; did you mean 'nginx_http_send_timeout'?\n" },
+    { "log_level = loud\nnginx_worker_processes = many\n",
+      "k.conf:1:13: error: log_level: 'loud': expected one of: debug, info, notice, warn, "
+      "error, crit, alert, emerg\n"
+      "k.conf:2:26: error: nginx_worker_processes: 'many' is not a number\n" },
+    { "nginx_worker_processes = 0",
+      "k.conf:1:26: error: nginx_worker_processes: value should be between 1 and 1024\n" },
+    { "nginx_http_send_timeout = 0\nnginx_http_keepalive_timeout = 1x\n",
+      "k.conf:1:27: error: nginx_http_send_timeout: value should be between 1 and 2147483646 "
+      "ms\n"
+      "k.conf:2:32: error: nginx_http_keepalive_timeout: '1x' is not a time; write one as 60s, "
+      "1m30s or 500ms\n" },
+    { "nginx_http_client_max_body_size = 1q\nnginx_http_large_client_header_buffers = 8k\n"
+      "nginx_http_client_header_buffer_size = 1",
+      "k.conf:1:35: error: nginx_http_client_max_body_size: '1q' is not a size; write one as "
+      "8k, 10m or 1g\n"
+      "k.conf:2:42: error: nginx_http_large_client_header_buffers: write a number and a size, "
+      "as in '4 8k'\n"
+      "k.conf:3:40: error: nginx_http_client_header_buffer_size: value should be between 256 "
+      "and 1048576 bytes\n" },
+    { "trusted_ips = 10.0.0.0/8, 10.0.0/8\nport_maps = 80\nhopgate_upstream_bind = here\n",
+      "k.conf:1:15: error: trusted_ips: '10.0.0/8' is neither an IP address nor a block such "
+      "as 10.0.0.0/8\n"
+      "k.conf:2:13: error: port_maps: '80' is not a pair of ports; write outside:inside, as "
+      "443:8443\n"
+      "k.conf:3:25: error: hopgate_upstream_bind: 'here' is not an IP address\n" },
+    { "proxy_listen = 0.0.0.0:80 proxy_protocol\nhopgate_lab = maybe",
+      "k.conf:1:16: error: proxy_listen: 'proxy_protocol' is not supported by this version of "
+      "hopgate\n"
+      "k.conf:2:15: error: hopgate_lab: write on or off\n" },
+    { "database = postgres\nheaders = Via, Foo\nssl_cipher_suite = fips",
+      "k.conf:1:12: error: database: 'postgres' is not supported by this version of hopgate; "
+      "use one of: off\n"
+      "k.conf:2:11: error: headers: 'Foo': expected one of: off, server_tokens, "
+      "latency_tokens, Server, Via, X-Kong-Proxy-Latency, X-Kong-Response-Latency, "
+      "X-Kong-Admin-Latency, X-Kong-Upstream-Latency, X-Kong-Upstream-Status, "
+      "X-Kong-Request-Id, X-Kong-Third-Party-Latency, X-Kong-Client-Latency, "
+      "X-Kong-Total-Latency\n"
+      "k.conf:3:20: error: ssl_cipher_suite: 'fips' is not supported by this version of "
+      "hopgate; use one of: modern, intermediate, old, custom\n" },
+    { "stream_listen = 0.0.0.0:9000\nrole = data_plane\nrouter_flavor = expressions",
+      "k.conf:1:1: error: stream_listen: TCP and UDP proxying is not supported by this version "
+      "of hopgate; remove it\n"
+      "k.conf:2:1: error: role: is not supported by this version of hopgate; hopgate has no "
+      "control plane and no data planes; remove it\n"
+      "k.conf:3:1: error: router_flavor: is not supported by this version of hopgate; routes "
+      "match as in traditional_compatible; remove it\n" },
+    { "ssl_cert = a, b\nssl_cert_key = a",
+      "k.conf:1:12: error: ssl_cert: ssl_cert names 2 certificates and ssl_cert_key 1 keys; "
+      "each certificate needs its key, in the same order\n" },
+    { "real_ip_header = proxy_protocol",
+      "k.conf:1:18: error: real_ip_header: proxy_protocol is not supported by this version of "
+      "hopgate\n" },
+    { "ssl_cert_key = {vault://env/key}\nssl_cert = a",
+      "k.conf:1:16: error: ssl_cert_key: vault references are not supported by this version of "
+      "hopgate\n"
+      "k.conf:2:12: error: ssl_cert: ssl_cert names 1 certificates and ssl_cert_key 0 keys; "
+      "each certificate needs its key, in the same order\n" },
+};
+
 TEST(every_mistake_is_told_at_once_with_its_place)
 {
-    static const struct {
-        const char *text, *want;
-    } rows[] = {
-        { "prefx = /x", "k.conf:1:1: error: prefx: unknown key; did you mean 'prefix'?\n" },
-        { "quite_unknown = 1", "k.conf:1:1: error: quite_unknown: unknown key; remove it\n" },
-        { "keepalive_timeout = 1s",
-          "k.conf:1:1: error: keepalive_timeout: unknown key; did you mean "
-          "'nginx_http_keepalive_timeout'?\n" },
-        { "nginx_http_gzip = on\nnginx_proxy_send_timeot = 1s",
-          "k.conf:1:1: error: nginx_http_gzip: is an nginx directive without an equal in hopgate; "
-          "remove it\n"
-          "k.conf:2:1: error: nginx_proxy_send_timeot: is an nginx directive without an equal in "
-          "hopgate; remove it\n" },
-        { "nginx_http_send_timeot = 1s",
-          "k.conf:1:1: error: nginx_http_send_timeot: is an nginx directive without an equal in "
-          "hopgate; did you mean 'nginx_http_send_timeout'?\n" },
-        { "log_level = loud\nnginx_worker_processes = many\n",
-          "k.conf:1:13: error: log_level: 'loud': expected one of: debug, info, notice, warn, "
-          "error, crit, alert, emerg\n"
-          "k.conf:2:26: error: nginx_worker_processes: 'many' is not a number\n" },
-        { "nginx_worker_processes = 0",
-          "k.conf:1:26: error: nginx_worker_processes: value should be between 1 and 1024\n" },
-        { "nginx_http_send_timeout = 0\nnginx_http_keepalive_timeout = 1x\n",
-          "k.conf:1:27: error: nginx_http_send_timeout: value should be between 1 and 2147483646 "
-          "ms\n"
-          "k.conf:2:32: error: nginx_http_keepalive_timeout: '1x' is not a time; write one as 60s, "
-          "1m30s or 500ms\n" },
-        { "nginx_http_client_max_body_size = 1q\nnginx_http_large_client_header_buffers = 8k\n"
-          "nginx_http_client_header_buffer_size = 1",
-          "k.conf:1:35: error: nginx_http_client_max_body_size: '1q' is not a size; write one as "
-          "8k, 10m or 1g\n"
-          "k.conf:2:42: error: nginx_http_large_client_header_buffers: write a number and a size, "
-          "as in '4 8k'\n"
-          "k.conf:3:40: error: nginx_http_client_header_buffer_size: value should be between 256 "
-          "and 1048576 bytes\n" },
-        { "trusted_ips = 10.0.0.0/8, 10.0.0/8\nport_maps = 80\nhopgate_upstream_bind = here\n",
-          "k.conf:1:15: error: trusted_ips: '10.0.0/8' is neither an IP address nor a block such "
-          "as 10.0.0.0/8\n"
-          "k.conf:2:13: error: port_maps: '80' is not a pair of ports; write outside:inside, as "
-          "443:8443\n"
-          "k.conf:3:25: error: hopgate_upstream_bind: 'here' is not an IP address\n" },
-        { "proxy_listen = 0.0.0.0:80 proxy_protocol\nhopgate_lab = maybe",
-          "k.conf:1:16: error: proxy_listen: 'proxy_protocol' is not supported by this version of "
-          "hopgate\n"
-          "k.conf:2:15: error: hopgate_lab: write on or off\n" },
-        { "database = postgres\nheaders = Via, Foo\nssl_cipher_suite = fips",
-          "k.conf:1:12: error: database: 'postgres' is not supported by this version of hopgate; "
-          "use one of: off\n"
-          "k.conf:2:11: error: headers: 'Foo': expected one of: off, server_tokens, "
-          "latency_tokens, Server, Via, X-Kong-Proxy-Latency, X-Kong-Response-Latency, "
-          "X-Kong-Admin-Latency, X-Kong-Upstream-Latency, X-Kong-Upstream-Status, "
-          "X-Kong-Request-Id, X-Kong-Third-Party-Latency, X-Kong-Client-Latency, "
-          "X-Kong-Total-Latency\n"
-          "k.conf:3:20: error: ssl_cipher_suite: 'fips' is not supported by this version of "
-          "hopgate; use one of: modern, intermediate, old, custom\n" },
-        { "stream_listen = 0.0.0.0:9000\nrole = data_plane\nrouter_flavor = expressions",
-          "k.conf:1:1: error: stream_listen: TCP and UDP proxying is not supported by this version "
-          "of hopgate; remove it\n"
-          "k.conf:2:1: error: role: is not supported by this version of hopgate; hopgate has no "
-          "control plane and no data planes; remove it\n"
-          "k.conf:3:1: error: router_flavor: is not supported by this version of hopgate; routes "
-          "match as in traditional_compatible; remove it\n" },
-        { "ssl_cert = a, b\nssl_cert_key = a",
-          "k.conf:1:12: error: ssl_cert: ssl_cert names 2 certificates and ssl_cert_key 1 keys; "
-          "each certificate needs its key, in the same order\n" },
-        { "real_ip_header = proxy_protocol",
-          "k.conf:1:18: error: real_ip_header: proxy_protocol is not supported by this version of "
-          "hopgate\n" },
-        { "ssl_cert_key = {vault://env/key}\nssl_cert = a",
-          "k.conf:1:16: error: ssl_cert_key: vault references are not supported by this version of "
-          "hopgate\n"
-          "k.conf:2:12: error: ssl_cert: ssl_cert names 1 certificates and ssl_cert_key 0 keys; "
-          "each certificate needs its key, in the same order\n" },
-    };
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
         char *problems;
-        struct settings *settings = load(rows[i].text, NULL, &problems);
-        CHECK_STR(problems, rows[i].want);
+        struct settings *settings = load(mistakes[i].text, NULL, &problems);
+        CHECK_STR(problems, mistakes[i].want);
         CHECK(settings == NULL);
         free(problems);
     }
