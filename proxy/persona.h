@@ -312,6 +312,7 @@ struct persona_log {
 };
 
 struct persona {
+    const char *extends; /* the built-in persona that it changes, or NULL */
     const char *name;
     const char *product; /* "kong/3.9.3": $product */
     struct persona_request request;

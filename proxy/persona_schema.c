@@ -473,6 +473,7 @@ const struct persona_schema persona_schema = {
     .size = sizeof(struct persona),
     .keys =
         (const struct persona_key[]){
+            KEY(persona, extends, TEXT, .optional = true), /* its base was read before */
             KEY(persona, name, TEXT),
             KEY(persona, product, TEXT),
             KEY(persona, request, OBJECT, .schema = &request_schema),
