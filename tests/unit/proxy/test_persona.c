@@ -217,12 +217,12 @@ TEST(leniencies_are_listed_for_the_lab_and_forgotten_when_taken_back)
     SCOPED(persona)
     p = fixture_persona("{\"extends\": \"kong\", \"client\": {\"trace\":"
                         " \"forward\"}, \"parse\": {\"response\":"
-                        " [\"http09_relay\", \"bare_lf\"]}}");
+                        " [\"odd_status\", \"bare_lf\"]}}");
     struct persona_strings words = persona_lab_words(p);
 
     CHECK_INT(words.count, 3);
     CHECK_SLICE(words.items[0], "client.trace=forward");
-    CHECK_SLICE(words.items[1], "parse.response[0]=http09_relay");
+    CHECK_SLICE(words.items[1], "parse.response[0]=odd_status");
     CHECK_SLICE(words.items[2], "parse.response[1]=bare_lf");
 }
 
