@@ -126,7 +126,7 @@ struct conn_pool *conn_pool_create(const struct conn_pool_options *options,
         chains *= 2;
     pool->chains_mask = chains - 1;
     pool->chains = calloc(chains, sizeof(struct idle *));
-    pool->slots = calloc(options->idle_max + 1, sizeof(*pool->slots));
+    pool->slots = calloc(options->idle_max + 1, sizeof(*pool->slots)); /* never 0 bytes */
     if (!pool->chains || !pool->slots)
         goto fail;
     for (size_t i = 0; i < options->idle_max; i++) {

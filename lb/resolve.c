@@ -1,13 +1,14 @@
 #include "lb/resolve.h"
 
 #include <ares.h>
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "core/addr.h"
 
 /* Questions at a time: a burst for every name of a large file would overrun the socket's buffer. */
 enum { IN_FLIGHT_MAX = 64 };
@@ -52,19 +53,6 @@ static const char *error_text(int status)
     default:
         return ares_strerror(status);
     }
-}
-
-static bool parse_literal(const char *name, struct sockaddr_storage *ret)
-{
-    struct sockaddr_storage address = { .ss_family = AF_INET };
-
-    if (inet_pton(AF_INET, name, &((struct sockaddr_in *)&address)->sin_addr) != 1) {
-        address.ss_family = AF_INET6;
-        if (inet_pton(AF_INET6, name, &((struct sockaddr_in6 *)&address)->sin6_addr) != 1)
-            return false;
-    }
-    *ret = address;
-    return true;
 }
 
 static int add_address(struct resolve_result *result, const struct sockaddr *address, size_t bytes)
@@ -121,7 +109,7 @@ static void settle_literals(struct resolution *resolution)
     for (size_t i = 0; i < resolution->count; i++) {
         struct resolve_result *result = &resolution->results[i];
 
-        if (parse_literal(resolution->names[i], &literal) &&
+        if (addr_parse_ip(slice_of(resolution->names[i]), 0, &literal) == 0 &&
             add_address(result, (struct sockaddr *)&literal, sizeof(literal)) < 0)
             result->error = error_text(ARES_ENOMEM);
     }

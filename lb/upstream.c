@@ -1,23 +1,16 @@
 #include "lb/upstream.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "core/addr.h"
 
 struct upstream {
     struct upstream_targets *targets; /* borrowed */
     struct balancer *balancer;
 };
-
-static void set_port(struct sockaddr_storage *address, uint16_t port)
-{
-    if (address->ss_family == AF_INET6)
-        ((struct sockaddr_in6 *)address)->sin6_port = htons(port);
-    else
-        ((struct sockaddr_in *)address)->sin_port = htons(port);
-}
 
 static char *name_of(const struct upstream_target_options *options)
 {
@@ -34,7 +27,7 @@ static int add_addresses(struct upstream_targets *targets,
         struct target *target = &targets->items[targets->count];
 
         target->address = options->addresses[i];
-        set_port(&target->address, options->port);
+        addr_set_port(&target->address, options->port);
         target->weight = options->weight;
         target->name = name_of(options);
         if (!target->name)

@@ -3,12 +3,16 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "core/addr.h"
+#include "core/log.h"
 #include "proxy/exchange.h"
 #include "proxy/virtual_server.h"
 #include "proxy/worker.h"
+#include "tls/tls_stream.h"
 
-static void start_reading(struct client_conn *conn);
+static void on_event(void *owner, unsigned events);
 
 static const struct persona_client *policy_of(const struct client_conn *conn)
 {
@@ -134,6 +138,19 @@ void client_conn_exchange_done(struct client_conn *conn, bool keep_alive)
 
 /* ---- events -------------------------------------------------------------------------------- */
 
+/* A handshake that fails has no exchange, hence its own line: "... while SSL handshaking, client: ..." */
+static void log_handshake(const struct client_conn *conn, enum end_reason reason,
+                          struct slice detail)
+{
+    char phrase[512], ip[ADDR_IP_TEXT_MAX];
+
+    (void)end_reason_format(reason, detail.ptr, phrase, sizeof(phrase)); /* a cut text will do */
+    log_error((enum log_level)end_reason_info(reason)->level,
+              "*%llu %s%s, client: %s, server: %s:%u", (unsigned long long)conn->connection_id,
+              phrase, end_phase_text(END_PHASE_TLS_HANDSHAKE, END_HOP_CLIENT),
+              addr_format_ip(&conn->peer, ip, sizeof(ip)), "0.0.0.0", conn->virtual_server->port);
+}
+
 static void on_timer(struct timer *timer)
 {
     struct client_conn *conn =
@@ -141,7 +158,7 @@ static void on_timer(struct timer *timer)
 
     switch (conn->state) {
     case CLIENT_CONN_HANDSHAKE:
-        worker_log_client(conn->worker, conn, END_CLIENT_TLS_TIMEOUT, (struct slice){ NULL, 0 });
+        log_handshake(conn, END_CLIENT_TLS_TIMEOUT, (struct slice){ NULL, 0 });
         client_conn_close(conn, STREAM_CLOSE_ABORT);
         return;
     case CLIENT_CONN_IDLE:
@@ -157,15 +174,32 @@ static void on_timer(struct timer *timer)
     }
 }
 
+/* A browser that was told http:// for the TLS port gets a page that says so (nginx's 497). */
+static void answer_plain_http(struct client_conn *conn)
+{
+    conn->endpoint.stream = tls_stream_take_lower(conn->endpoint.stream);
+    stream_set_owner(conn->endpoint.stream, conn, on_event);
+    if (!open_exchange(conn))
+        return;
+    timer_cancel(&conn->timer);
+    conn->state = CLIENT_CONN_EXCHANGE;
+    http1_endpoint_fail(&conn->endpoint, END_CLIENT_PLAIN_HTTP, (struct slice){ NULL, 0 });
+    exchange_on_front(conn->exchange, HTTP_STREAM_FAILED);
+}
+
 static void on_open_failed(struct client_conn *conn)
 {
     struct stream_failure failure = stream_failure(conn->endpoint.stream);
     struct slice detail = slice_of(failure.detail);
     char text[128];
 
+    if (failure.detail && strcmp(failure.detail, TLS_PLAIN_HTTP) == 0) {
+        answer_plain_http(conn);
+        return;
+    }
     if (detail.len == 0 && failure.error)
         detail = errno_detail(failure.error, text, sizeof(text));
-    worker_log_client(conn->worker, conn, END_CLIENT_TLS_FAILED, detail);
+    log_handshake(conn, END_CLIENT_TLS_FAILED, detail);
     client_conn_close(conn, STREAM_CLOSE_FLUSH);
 }
 
@@ -229,6 +263,23 @@ static void on_event(void *owner, unsigned events)
         on_readable(conn);
 }
 
+static void start_handshake(struct client_conn *conn, struct stream *plain)
+{
+    struct stream *secured =
+        tls_stream_accept(&plain, conn->worker->loop->pool, conn->virtual_server->tls);
+
+    conn->endpoint.stream = secured ? secured : plain;
+    if (!secured) {
+        client_conn_close(conn, STREAM_CLOSE_ABORT);
+        return;
+    }
+    conn->state = CLIENT_CONN_HANDSHAKE;
+    stream_set_owner(secured, conn, on_event);
+    loop_timer_set(conn->worker->loop, &conn->timer, policy_of(conn)->head_timeout_ms);
+    if (tls_stream_begin(secured) & STREAM_OPEN_FAILED)
+        on_open_failed(conn);
+}
+
 void client_conn_start(struct worker *worker, const struct virtual_server *virtual_server,
                        struct stream *stream)
 {
@@ -248,19 +299,12 @@ void client_conn_start(struct worker *worker, const struct virtual_server *virtu
     task_init(&conn->next_task, run_next);
     conn->deferred.free = free_client_conn;
     worker_add_client(worker, conn);
-    if (virtual_server->tls)
-        stream = virtual_server_start_tls(virtual_server, worker, stream);
-    if (!stream) {
-        client_conn_close(conn, STREAM_CLOSE_ABORT);
+    if (virtual_server->tls) {
+        start_handshake(conn, stream);
         return;
     }
     conn->endpoint.stream = stream;
     stream_set_owner(stream, conn, on_event);
-    if (virtual_server->tls) {
-        conn->state = CLIENT_CONN_HANDSHAKE;
-        loop_timer_set(worker->loop, &conn->timer, policy_of(conn)->head_timeout_ms);
-        return;
-    }
     conn->state = CLIENT_CONN_IDLE;
     loop_timer_set(worker->loop, &conn->timer, policy_of(conn)->head_timeout_ms);
     start_reading(conn);

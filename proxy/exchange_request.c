@@ -32,9 +32,14 @@ static enum end_reason refusal(const struct exchange *exchange, struct slice *re
 static bool learn_client(struct exchange *exchange)
 {
     struct exchange_record *record = &exchange->record;
-    const struct settings *settings = exchange->worker->hop->settings;
+    struct real_ip client;
 
-    return real_ip_resolve(record, &settings->real_ip, &exchange->arena) == 0;
+    if (real_ip_resolve(&exchange->worker->hop->real_ip, &record->client_peer,
+                        &exchange->request.fields, &exchange->arena, &client) < 0)
+        return false;
+    record->client_ip = client.text;
+    record->client_is_trusted = client.peer_is_trusted;
+    return true;
 }
 
 static bool find_route(struct exchange *exchange)
@@ -82,8 +87,7 @@ static bool find_route(struct exchange *exchange)
 /* kong/runloop/handler.lua: the route is taken first, then its protocols are looked at. */
 static bool wants_https(const struct exchange *exchange)
 {
-    return !exchange->record.over_tls &&
-           exchange->record.route->protocols == CONFIG_PROTOCOL_HTTPS;
+    return !exchange->record.over_tls && exchange->record.route->protocols == CONFIG_PROTOCOL_HTTPS;
 }
 
 void exchange_start(struct exchange *exchange)

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/addr.h"
 #include "proxy/client_conn.h"
-#include "proxy/error_log.h"
 #include "proxy/exchange.h"
 #include "proxy/retry.h"
 #include "proxy/rewrite.h"
@@ -47,7 +47,8 @@ static void try_failed(struct exchange *exchange, enum end_reason reason, struct
     attempt->detail = arena_copy(&exchange->arena, detail);
     attempt->status = (uint16_t)end_reason_info(reason)->status;
     attempt->ended_at_us = exchange->worker->loop->now_us;
-    error_log_write_try(exchange->worker->hop->error_log, record, &exchange->arena);
+    exchange->last_try_reason = reason;
+    exchange_log_try(exchange);
     exchange_drop_back(exchange);
     if (verdict == RETRY_NO) {
         exchange_answer(exchange, reason, attempt->detail);
@@ -104,7 +105,7 @@ void exchange_on_back_timeout(struct exchange *exchange)
 
 /* ---- a try begins -------------------------------------------------------------------------- */
 
-static struct try_record *new_try(struct exchange *exchange)
+static void begin_try(struct exchange *exchange)
 {
     struct exchange_record *record = &exchange->record;
     const struct target *target = exchange->target_use.target;
@@ -119,7 +120,34 @@ static struct try_record *new_try(struct exchange *exchange)
                                     .picked_at_us = exchange->worker->loop->now_us };
     if (exchange->tried_count < EXCHANGE_TRIES_KEPT)
         exchange->tried[exchange->tried_count++] = target;
-    return attempt;
+}
+
+/*
+ * Host value for the target (kong/runloop/balancer set_host_header): the client's own when it is to be
+ * preserved; else host_header, or the name of the target; with the port unless it is the scheme's.
+ */
+static struct slice upstream_host(struct exchange *exchange)
+{
+    const struct exchange_record *record = &exchange->record;
+    const struct config_service *service = record->service;
+    const struct target *target = exchange->target_use.target;
+    const unsigned default_port = service->protocol == CONFIG_PROTOCOL_HTTPS ? 443 : 80;
+    bool clients =
+        record->route->preserve_host || record->persona->request.host == PERSONA_HOST_CLIENT;
+    struct slice name, port;
+
+    if (clients && exchange->request.authority.len > 0)
+        return exchange->request.authority;
+    if (addr_split_host_port(slice_of(target->name), &name, &port) < 0)
+        name = slice_of(service->host);
+    if (service->upstream && service->upstream->host_header)
+        name = slice_of(service->upstream->host_header);
+    if (addr_port(&target->address) == default_port)
+        return name;
+    if (memchr(name.ptr, ':', name.len) && name.ptr[0] != '[')
+        return arena_printf(&exchange->arena, "[%.*s]:%u", SLICE_ARG(name),
+                            addr_port(&target->address));
+    return arena_printf(&exchange->arena, "%.*s:%u", SLICE_ARG(name), addr_port(&target->address));
 }
 
 /* Name for SNI and verification: the Host sent upstream without its port (Kong: proxy_ssl_name). */
@@ -148,7 +176,6 @@ void exchange_try(struct exchange *exchange)
                                               .tried_count = exchange->tried_count };
     const struct destination *destination = exchange->destination;
     struct upstream_goal goal = { .tls = destination->plan->tls, .may_reuse = true };
-    struct try_record *attempt;
 
     if (destination->plan->resolve_error[0]) {
         exchange_answer(exchange, END_UPSTREAM_RESOLVE_FAILED,
@@ -159,9 +186,8 @@ void exchange_try(struct exchange *exchange)
         exchange_answer(exchange, END_NO_TARGET, nothing);
         return;
     }
-    attempt = new_try(exchange);
-    exchange->record.upstream_host =
-        rewrite_upstream_host(&exchange->record, attempt, &exchange->arena);
+    begin_try(exchange);
+    exchange->record.upstream_host = upstream_host(exchange);
     goal.target = exchange->target_use.target;
     goal.server_name = server_name(exchange);
     if (!exchange->record.upstream_host.ptr || !goal.server_name) {
@@ -202,6 +228,19 @@ static void begin_response(struct exchange *exchange)
     exchange->back.endpoint.parser.request_method = exchange->request.method;
 }
 
+static unsigned request_version(const struct exchange *exchange)
+{
+    switch (exchange->record.persona->request.version) {
+    case PERSONA_VERSION_1_0:
+        return 0;
+    case PERSONA_VERSION_CLIENT:
+        return exchange->request.version_minor;
+    case PERSONA_VERSION_1_1:
+        break;
+    }
+    return 1;
+}
+
 static int send_request_head(struct exchange *exchange)
 {
     struct http_stream *back = &exchange->back.endpoint.http;
@@ -212,14 +251,14 @@ static int send_request_head(struct exchange *exchange)
     struct http_outgoing outgoing = {
         .method = exchange->request.method_name,
         .target = exchange->record.upstream_uri,
-        .version_minor = rewrite_request_version(&exchange->record),
+        .version_minor = request_version(exchange),
         .fields = &exchange->sent_request,
         .chunked = exchange->request.framing == HTTP_FRAMING_CHUNKED,
     };
     int r;
 
     fields_init(&exchange->sent_request, &exchange->arena);
-    r = rewrite_request(&exchange->record, &framing, &exchange->arena, &exchange->sent_request);
+    r = rewrite_request(&exchange->record, &framing, &exchange->sent_request);
     return r < 0 ? r : back->ops->send_head(back, &outgoing);
 }
 
@@ -249,8 +288,28 @@ static void start_sending(struct exchange *exchange)
 
 /* ---- the response comes in ----------------------------------------------------------------- */
 
+/* 103 and its like pass to clients that know them (RFC 9110 15.2); 100 answers our own Expect. */
+static void forward_interim(struct exchange *exchange)
+{
+    const struct rewrite_framing framing = { .framing = HTTP_FRAMING_NONE };
+    struct http_stream *front = exchange->front;
+    struct http_outgoing outgoing = { .status = exchange->response.status,
+                                      .reason = exchange->response.reason,
+                                      .version_minor = 1,
+                                      .fields = &exchange->sent_response };
+
+    if (exchange->response.status == 100 || exchange->request.version_minor == 0 ||
+        exchange->record.persona->response.interim != PERSONA_INTERIM_FORWARD)
+        return;
+    fields_init(&exchange->sent_response, &exchange->arena);
+    if (rewrite_response(&exchange->record, &exchange->response, &framing,
+                         &exchange->sent_response) == 0 &&
+        front->ops->send_head(front, &outgoing) == 0)
+        (void)front->ops->flush(front); /* a hint that is lost costs the client only time */
+}
+
 /* An interim head (1xx) is taken off and the next head is awaited. False: the try failed. */
-static bool skip_interim(struct exchange *exchange)
+static bool take_interim(struct exchange *exchange)
 {
     if (exchange->response.status == 101 || ++exchange->interim_count > INTERIM_HEADS_MAX) {
         try_failed(exchange, END_UPSTREAM_HEAD_INVALID,
@@ -258,34 +317,47 @@ static bool skip_interim(struct exchange *exchange)
                                                     : SLICE("too many interim responses"));
         return false;
     }
+    forward_interim(exchange);
     http1_endpoint_end(&exchange->back.endpoint);
     begin_response(exchange);
     return true;
+}
+
+/* The framing towards the client is made anew: chunked where the length is not known, and for an
+ * HTTP/1.0 client the end of the connection. */
+static struct rewrite_framing response_framing(const struct exchange *exchange)
+{
+    const struct http_head *response = &exchange->response;
+    struct rewrite_framing framing = { .framing = response->framing,
+                                       .content_length = response->content_length };
+
+    if (response->framing == HTTP_FRAMING_CHUNKED || response->framing == HTTP_FRAMING_CLOSE)
+        framing.framing =
+            exchange->request.version_minor == 0 ? HTTP_FRAMING_CLOSE : HTTP_FRAMING_CHUNKED;
+    return framing;
 }
 
 static void forward_head(struct exchange *exchange)
 {
     struct http_stream *front = exchange->front;
     struct exchange_record *record = &exchange->record;
-    struct rewrite_framing framing;
-    struct http_outgoing outgoing;
+    struct rewrite_framing framing = response_framing(exchange);
+    const struct http_outgoing outgoing = { .status = exchange->response.status,
+                                            .reason = exchange->response.reason,
+                                            .version_minor = 1,
+                                            .fields = &exchange->sent_response,
+                                            .chunked = framing.framing == HTTP_FRAMING_CHUNKED };
     int r;
 
     record->status = exchange->response.status;
     record->from_upstream = true;
     record->response_head_at_us = exchange->worker->loop->now_us;
-    rewrite_response_framing(&exchange->request, &exchange->response, &framing);
-    exchange->client_keep_alive = exchange_may_keep_client(exchange) && !framing.ends_by_close;
+    exchange->client_keep_alive =
+        exchange_may_keep_client(exchange) && framing.framing != HTTP_FRAMING_CLOSE;
     framing.keep_alive = exchange->client_keep_alive;
     fields_init(&exchange->sent_response, &exchange->arena);
-    r = rewrite_response(record, &exchange->response, &framing, &exchange->arena,
-                         &exchange->sent_response);
+    r = rewrite_response(record, &exchange->response, &framing, &exchange->sent_response);
     record->response_fields = &exchange->sent_response;
-    outgoing = (struct http_outgoing){ .status = exchange->response.status,
-                                       .reason = exchange->response.reason,
-                                       .version_minor = 1,
-                                       .fields = &exchange->sent_response,
-                                       .chunked = framing.framing == HTTP_FRAMING_CHUNKED };
     if (r == 0)
         r = front->ops->send_head(front, &outgoing);
     if (r < 0) {
@@ -303,7 +375,7 @@ static void on_response_head(struct exchange *exchange)
     struct try_record *attempt = exchange_record_last_try(&exchange->record);
 
     if (exchange->response.status < 200) {
-        if (skip_interim(exchange))
+        if (take_interim(exchange))
             upstream_conn_read(&exchange->back);
         return;
     }
@@ -367,7 +439,7 @@ static void on_back(void *owner, unsigned events)
         on_sent(exchange);
     if (events & HTTP_STREAM_SEND_FAILED)
         on_send_failed(exchange);
-    if (events & HTTP_STREAM_WRITABLE)
+    if (events & (HTTP_STREAM_WRITABLE | HTTP_STREAM_DRAINED))
         relay_request(exchange);
     /* each step may have ended the exchange or begun another try */
     if (client->exchange != exchange || exchange->record.tries_count != this_try)

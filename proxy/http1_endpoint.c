@@ -164,11 +164,13 @@ static void fail_parse(struct http1_endpoint *endpoint)
 
 static void fail_body(struct http1_endpoint *endpoint)
 {
-    struct slice detail = slice_of(http1_error_info(endpoint->body.error)->phrase);
+    const struct http1_error_info *info = http1_error_info(endpoint->body.error);
+    bool of_request = endpoint->role == HTTP1_REQUEST;
+    struct slice detail = slice_of(of_request ? info->phrase : info->upstream_phrase);
 
     if (endpoint->body.error == HTTP1_ERR_NO_MEMORY)
         http1_endpoint_fail(endpoint, END_OUT_OF_MEMORY, detail);
-    else if (endpoint->role == HTTP1_REQUEST)
+    else if (of_request)
         http1_endpoint_fail(endpoint, END_CLIENT_BODY_INVALID, detail);
     else
         http1_endpoint_fail(endpoint, END_UPSTREAM_BODY_INVALID, detail);

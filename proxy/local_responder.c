@@ -1,57 +1,59 @@
 /* Answers made here instead of by a target: error pages, refusals; and the cut of a response. */
 #include "proxy/client_conn.h"
-#include "proxy/error_log.h"
 #include "proxy/error_page.h"
 #include "proxy/exchange.h"
 #include "proxy/rewrite.h"
 #include "proxy/worker.h"
 
-/* The response head is out: all that is left is to make the loss visible. */
+/*
+ * The response head is out: all that is left is to make the loss visible. FIN does that where length
+ * or last chunk is missing; content that ends with the connection needs a reset.
+ */
 static void cut(struct exchange *exchange)
 {
     const struct persona_response *policy = &exchange->record.persona->response;
+    bool by_fin = policy->cut == PERSONA_CUT_FIN && exchange->request.version_minor > 0;
 
     exchange->record.truncated = true;
-    exchange_hang_up(exchange, policy->cut == PERSONA_CUT_FIN ? STREAM_CLOSE_FLUSH
-                                                              : STREAM_CLOSE_ABORT);
+    if (by_fin)
+        (void)exchange->front->ops->flush(exchange->front); /* what is lost is lost */
+    exchange_hang_up(exchange, by_fin ? STREAM_CLOSE_FLUSH : STREAM_CLOSE_ABORT);
 }
 
 static int send_page(struct exchange *exchange, const struct error_page *page)
 {
     struct http_stream *front = exchange->front;
-    struct http_outgoing outgoing = { .status = exchange->record.status,
-                                      .reason = page->reason_phrase,
-                                      .version_minor = 1,
-                                      .fields = &exchange->sent_response };
-    int r = front->ops->send_head(front, &outgoing);
+    bool head_only = exchange->record.request && exchange->request.method == HTTP_METHOD_HEAD;
+    const struct rewrite_framing framing = { .framing = HTTP_FRAMING_LENGTH,
+                                             .content_length = page->content.len,
+                                             .keep_alive = exchange->client_keep_alive };
+    const struct http_outgoing outgoing = { .status = exchange->record.status,
+                                            .reason = slice_of(page->answer.reason_phrase),
+                                            .version_minor = 1,
+                                            .fields = &exchange->sent_response };
+    int r = rewrite_error_page(&exchange->record, page, &framing, &exchange->sent_response);
 
-    if (r < 0)
-        return r;
-    /* HEAD: the length stays, the content does not (RFC 9110 9.3.2) */
-    if (exchange->record.request && exchange->request.method == HTTP_METHOD_HEAD)
-        return 0;
-    r = buf_append_slice(&exchange->pass, page->content);
     if (r == 0)
-        r = front->ops->send_content(front, &exchange->pass);
+        r = front->ops->send_head(front, &outgoing);
+    if (r < 0 || head_only) /* HEAD: the length stays, the content does not (RFC 9110 9.3.2) */
+        return r;
+    buf_done(&exchange->pass);
     exchange->record.response_content_bytes = page->content.len;
-    return r;
+    r = buf_append_slice(&exchange->pass, page->content);
+    return r < 0 ? r : front->ops->send_content(front, &exchange->pass);
 }
 
-static void answer_with_page(struct exchange *exchange, const struct persona_answer *answer)
+static void answer_with_page(struct exchange *exchange, const struct error_page *page)
 {
     struct exchange_record *record = &exchange->record;
-    struct error_page page;
 
-    record->status = (uint16_t)answer->status;
-    record->response_head_at_us = exchange->worker->loop->now_us;
-    exchange->client_keep_alive = answer->keep_alive &&
+    record->status = (uint16_t)page->answer.status;
+    exchange->client_keep_alive = page->answer.keep_alive &&
                                   exchange->front_request == FRONT_REQUEST_DONE &&
                                   exchange_may_keep_client(exchange);
     fields_init(&exchange->sent_response, &exchange->arena);
     record->response_fields = &exchange->sent_response;
-    if (error_page_make(record, answer, exchange->client_keep_alive, &exchange->arena, &page,
-                        &exchange->sent_response) < 0 ||
-        send_page(exchange, &page) < 0) {
+    if (send_page(exchange, page) < 0) {
         exchange_hang_up(exchange, STREAM_CLOSE_ABORT);
         return;
     }
@@ -73,23 +75,32 @@ static void take_complete_request(struct exchange *exchange)
 void exchange_answer(struct exchange *exchange, enum end_reason reason, struct slice detail)
 {
     struct exchange_record *record = &exchange->record;
-    const struct try_record *last = exchange_record_last_try(record);
-    struct persona_answer answer;
+    struct try_record *last = exchange_record_last_try(record);
+    struct error_page page;
 
+    /* a target that fails inside its content ends its try here */
+    if (last && last->ended_at_us == 0) {
+        last->reason = reason;
+        last->detail = arena_copy(&exchange->arena, detail);
+        last->ended_at_us = exchange->worker->loop->now_us;
+    }
     exchange_set_reason(exchange, reason, detail);
-    error_log_write_end(exchange->worker->hop->error_log, record, &exchange->arena);
-    answer = persona_answer(record->persona, record->reason, record->was_proxied,
-                            last && last->reused);
     exchange_drop_back(exchange);
     if (exchange->front_response != FRONT_RESPONSE_NONE) {
         cut(exchange);
         return;
     }
     take_complete_request(exchange);
-    switch (answer.action) {
+    record->response_head_at_us = exchange->worker->loop->now_us;
+    if (error_page_make(record, &exchange->arena, &page) < 0) {
+        exchange_hang_up(exchange, STREAM_CLOSE_ABORT);
+        return;
+    }
+    exchange->is_logged = page.answer.logged;
+    switch (page.answer.action) {
     case PERSONA_ACTION_UNSET:
     case PERSONA_PAGE:
-        answer_with_page(exchange, &answer);
+        answer_with_page(exchange, &page);
         return;
     case PERSONA_RESET:
         exchange_hang_up(exchange, STREAM_CLOSE_ABORT);

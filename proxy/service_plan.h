@@ -28,11 +28,11 @@ struct destination {
 
 /*
  * One plan per service of the configuration, in its order. Names are looked up here, once, before
- * traffic. NULL: error says what is wrong.
+ * traffic. trusted_pem: authorities for services that name none of their own; NULL: the system's.
+ * NULL: error says what is wrong.
  */
-struct service_plan *service_plans_create(const struct config *config,
-                                          const struct settings *settings, char *error,
-                                          size_t error_size);
+struct service_plan *service_plans_create(const struct config *config, const char *trusted_pem,
+                                          char *error, size_t error_size);
 void service_plans_free(struct service_plan *plans, size_t count);
 
 #endif

@@ -114,7 +114,7 @@ class Runner:
         for word, number in CMOCKA_COUNT.findall(output):
             counts[word] += int(number)
         skipped = sum(int(number) for number in CMOCKA_SKIPPED.findall(output))
-        failed = case.get("status") == "fail" or case.find("failure") is not None
+        failed = case.get("status") != "run"  # "fail", or "notrun": a program that could not be started
         if failed:
             self.counts.add(passed=counts["PASSED"], failed=max(1, counts["FAILED"]), skipped=skipped)
             self.say(f"     failed: {case.get('name')}")
@@ -128,7 +128,7 @@ class Runner:
         self.say(f"---- {label}")
         code = self.command(label, [
             PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "--tb=short", "-q", "-rs",
-            f"--junitxml={junit}", "--hopgate", binary, *arguments], env=env, show_output=True)
+            f"--junitxml={junit}", f"--hopgate={binary}", *arguments], env=env, show_output=True)
         if code == 5:  # pytest: nothing collected in this part of the tier
             return 0
         if not junit.exists():
@@ -150,7 +150,7 @@ class Runner:
         parallel = ["-n", str(min(4, os.cpu_count() or 1))] if has_module("xdist") else []
         if not parallel:
             self.say("note: python3-pytest-xdist is missing, so the integration tests run one by one")
-        common = [tests, "--tier", tier, *extra]
+        common = [tests, f"--tier={tier}", *extra]
         self.integration(binary, label, [*parallel, "-m", "not serial", *common], env)
         self.integration(binary, f"{label}, one by one", ["-m", "serial", *common], env)
 
@@ -178,7 +178,7 @@ def run_named(run, names):
             run.unit(run.build_dir, f"unit {name}", names=name)
             found += 1
         arguments = [name] if ".py" in name else [ROOT / "tests" / "integration", "-k", name]
-        found += run.integration(binary, f"integration {name}", [*arguments, "--tier", "full"])
+        found += run.integration(binary, f"integration {name}", [*arguments, "--tier=full"])
     if not found:
         run.say(f"no test is called {' or '.join(names)}; see `ctest --test-dir build/dev -N` "
                 "and the functions in tests/integration")

@@ -37,7 +37,7 @@ void http1_parser_done(struct http1_parser *parser)
 
 bool http1_parser_has_started(const struct http1_parser *parser)
 {
-    return parser->chunk != NULL;
+    return parser->started;
 }
 
 static enum http1_result refuse_line(struct http1_parser *parser, struct http1_verdict verdict,
@@ -195,6 +195,7 @@ static enum http1_result feed_in_place(struct http1_parser *parser, struct buf *
     enum http1_result result;
 
     parser->chunk = chunk_ref(span->chunk);
+    parser->started = true;
     parser->start = parser->line_start = parser->scanned = span->offset;
     parser->end = span->offset + span->length;
     result = read_lines(parser);

@@ -65,6 +65,7 @@ struct http1_parser {
     struct http_head *head; /* borrowed */
     struct chunk *chunk;    /* holds all bytes of this head, contiguous; NULL before the first */
     bool chunk_is_own;      /* else it belongs to the input and is only referenced */
+    bool started;
     unsigned state;
     /* offsets in the chunk: first byte of the head, of the current line; scanned for LF up to here;
        end of the bytes that may belong to the head */
@@ -107,8 +108,8 @@ enum http1_result http1_parser_feed(struct http1_parser *parser, struct buf *in,
                                     struct chunk **ret_chunk);
 
 /*
- * True once a byte of a head was seen: decides 408 against silent close. An empty line before a
- * request is not yet a head.
+ * True once a byte of a head was seen, and until the next init: decides 408 against silent close. An
+ * empty line before a request is not yet a head.
  */
 bool http1_parser_has_started(const struct http1_parser *parser);
 

@@ -1,6 +1,6 @@
 """Options, tiers and the lab fixture. `tools/test` calls pytest with these; so can you:
 
-    /usr/bin/python3 -m pytest tests/integration -k retry --hopgate build/dev/hopgate
+    /usr/bin/python3 -m pytest tests/integration -k retry --hopgate=build/dev/hopgate
 """
 import os
 import pathlib

@@ -31,7 +31,7 @@ def test_request_passes_every_hop_and_comes_back(lab, chain):
     assert (answer.status, answer.content) == (200, b"hello")
     (request,) = chain.origin.requests
     assert (request.method, request.target, request.fields.get("X-Mine")) == ("GET", "/path?q=1", "kept")
-    assert [hop.access_log.last()["status"] for hop in chain.hops] == [200, 200, 200]
+    assert [hop.access_log.last().status for hop in chain.hops] == [200, 200, 200]
 
 
 def test_curl_verifies_the_chain_and_gets_the_content(lab, chain):
@@ -47,10 +47,11 @@ def test_dead_server_gives_502_and_the_inner_log_names_it(lab, chain):
     assert answer.status == 502
     assert b"An invalid response was received from the upstream server" in answer.content
     assert chain.origin.requests == []
-    chain.inner.error_log.wait_for("connect() failed (111: Connection refused) while connecting to upstream", "/dead")
+    chain.inner.error_log.wait_for("RST sent from", "TCP RST from remote system")
+    assert chain.inner.access_log.last().tries == ["CONNECT_REFUSED"]
     chain.gateway.error_log.wait_for("while reading response header from upstream", "/dead")
-    assert chain.gateway.access_log.last()["status"] == 502
-    assert chain.edge.access_log.last()["status"] == 502
+    assert chain.gateway.access_log.last().status == 502
+    assert chain.edge.access_log.last().status == 502
     assert chain.edge.error_log.lines("/dead") == []
 
 
@@ -64,9 +65,20 @@ def test_slow_server_gives_504_and_the_gateway_log_names_it(lab, chain):
     assert len(chain.origin.requests) == 1
     chain.gateway.error_log.wait_for(
         "upstream timed out (110: Connection timed out) while reading response header from upstream", "/slow")
-    assert [hop.access_log.last()["status"] for hop in (chain.edge, chain.gateway)] == [504, 504]
+    assert [hop.access_log.last().status for hop in (chain.edge, chain.gateway)] == [504, 504]
     assert chain.edge.error_log.lines("/slow") == []
-    assert chain.inner.error_log.lines("upstream timed out") == []
+    assert chain.inner.error_log.lines("RST sent") == []
+
+
+def test_logs_of_the_hops_join_by_their_connections(lab, chain):
+    """Hop A's upstream connection is hop B's client connection: no id has to travel."""
+    client = lab.client(chain.edge, tls=True)
+    for number in range(3):
+        client.get(f"/{number}")
+    for outer, inner in ((chain.edge, chain.gateway), (chain.gateway, chain.inner)):
+        outer_side = [entry.upstream_connection for entry in outer.access_log.wait(3)]
+        assert outer_side == [entry.client_connection for entry in inner.access_log.wait(3)]
+    assert chain.edge.access_log.last().client_connection == (client.local_port, 3)
 
 
 def test_a_chain_survives_its_failures(lab, chain):

@@ -130,7 +130,7 @@ def test_ambiguous_request_is_refused_and_never_reaches_the_origin(lab, origin, 
     assert client.read_response().status == status
     assert client.read_to_end()[0] == b""
     assert origin.requests == []
-    assert edge.access_log.last()["status"] == status
+    assert edge.access_log.last().status == status
 
 
 @pytest.mark.parametrize("body", [b"zz\r\nabc\r\n", b"3\r\nabcd\r\n", b"-3\r\nabc\r\n", b"0x3\r\nabc\r\n",

@@ -111,4 +111,4 @@ def test_half_closed_client_is_an_abort_before_the_answer(lab):
     client.half_close()
     with pytest.raises(Ended):
         client.read_response()
-    assert edge.access_log.last()["status"] == 499
+    assert edge.access_log.last().status == 499

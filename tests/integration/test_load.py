@@ -29,7 +29,7 @@ def test_wrk(lab, chain, tls, tier):
     entries = chain.access_log.wait(completed)
     # wrk leaves when its time is up, in the middle of at most one exchange per connection
     assert completed <= len(entries) <= completed + 32
-    assert {entry["status"] for entry in entries[:completed - 32]} == {200}
+    assert {entry.status for entry in entries[:completed - 32]} == {200}
     assert completed <= len(lab.origins[0].requests) <= completed + 32
 
 

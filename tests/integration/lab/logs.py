@@ -6,13 +6,31 @@ from .wait import wait_until
 
 
 class Entry(dict):
-    """One access log entry."""
+    """One access log entry; the names of its keys are used here and nowhere else."""
+
+    @property
+    def status(self):
+        """Sent to the client, or what stands for its going away (499); 0: nothing was sent."""
+        return self["response"]["status"]
+
+    @property
+    def reason(self):
+        return self["reason"]
 
     @property
     def tries(self):
         """What each try came to, oldest first: a status, or the reason it failed."""
-        return [attempt.get("reason") if attempt.get("reason") not in (None, "", "OK") else attempt["status"]
-                for attempt in self["tries"]]
+        return [attempt["status"] if attempt["reason"] == "OK" else attempt["reason"] for attempt in self["tries"]]
+
+    @property
+    def client_connection(self):
+        """(client's port, n-th request on the connection)."""
+        return self["client"]["peer_port"], self["client"]["request_number"]
+
+    @property
+    def upstream_connection(self):
+        """(our port, n-th request on the connection) of the last try."""
+        return self["tries"][-1]["local_port"], self["tries"][-1]["request_number"]
 
 
 class AccessLog:

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/addr.h"
 #include "tests/check.h"
 
 /* ---- the server ---- */
@@ -165,13 +166,9 @@ static void dns_stop(struct dns *dns)
 
 static void check_address(const struct sockaddr_storage *address, const char *want)
 {
-    char text[INET6_ADDRSTRLEN];
-    const void *bytes = address->ss_family == AF_INET6
-                            ? (const void *)&((const struct sockaddr_in6 *)address)->sin6_addr
-                            : (const void *)&((const struct sockaddr_in *)address)->sin_addr;
+    char text[ADDR_IP_TEXT_MAX];
 
-    CHECK(inet_ntop(address->ss_family, bytes, text, sizeof(text)));
-    CHECK_STR(text, want);
+    CHECK_STR(addr_format_ip(address, text, sizeof(text)), want);
 }
 
 static struct resolve_options options_for(const struct dns *dns)

@@ -1,26 +1,31 @@
 #include "lb/upstream.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 
+#include "core/addr.h"
 #include "tests/check.h"
 
 static const struct balancer_request first_try;
 
-static struct sockaddr_storage ipv4(const char *text)
+static struct sockaddr_storage ip(const char *text)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET };
-    struct sockaddr_storage storage = { 0 };
+    struct sockaddr_storage address;
 
-    CHECK_INT(inet_pton(AF_INET, text, &address.sin_addr), 1);
-    memcpy(&storage, &address, sizeof(address));
-    return storage;
+    CHECK_INT(addr_parse_ip(slice_of(text), 0, &address), 0);
+    return address;
+}
+
+static void check_address(const struct target *target, const char *want)
+{
+    char text[ADDR_TEXT_MAX];
+
+    CHECK_STR(addr_format(&target->address, text, sizeof(text)), want);
 }
 
 static struct upstream_targets *two_hosts(void)
 {
-    const struct sockaddr_storage one[] = { ipv4("192.0.2.1") };
-    const struct sockaddr_storage two[] = { ipv4("192.0.2.2"), ipv4("192.0.2.3") };
+    const struct sockaddr_storage one[] = { ip("192.0.2.1") };
+    const struct sockaddr_storage two[] = { ip("192.0.2.2"), ip("192.0.2.3") };
     const struct upstream_target_options targets[] = {
         { .host = "one.test", .port = 8001, .weight = 50, .addresses = one, .addresses_count = 1 },
         { .host = "gone.test", .port = 8001, .weight = 50 },
@@ -34,7 +39,6 @@ static struct upstream_targets *two_hosts(void)
 TEST(each_address_of_a_host_is_a_target_with_the_full_weight)
 {
     SCOPED(upstream_targets) targets = two_hosts();
-    const struct sockaddr_in *address;
 
     CHECK_STR(targets->name, "u");
     CHECK_INT(targets->count, 3);
@@ -43,15 +47,14 @@ TEST(each_address_of_a_host_is_a_target_with_the_full_weight)
     CHECK_STR(targets->items[2].name, "two.test:8002");
     CHECK_INT(targets->items[1].weight, 100);
     CHECK_INT(targets->items[2].weight, 100);
-    address = (const struct sockaddr_in *)&targets->items[2].address;
-    CHECK_INT(ntohs(address->sin_port), 8002);
-    CHECK_INT(ntohl(address->sin_addr.s_addr), 0xc0000203);
+    check_address(&targets->items[0], "192.0.2.1:8001");
+    check_address(&targets->items[2], "192.0.2.3:8002");
     CHECK_INT((uintptr_t)&targets->items[1] % TARGET_ALIGN, 0);
 }
 
 TEST(ipv6_literals_are_named_in_brackets)
 {
-    struct sockaddr_storage any = { .ss_family = AF_INET6 };
+    struct sockaddr_storage any = ip("::1");
     struct upstream_target_options target = {
         .host = "::1", .port = 443, .weight = 1, .addresses = &any, .addresses_count = 1
     };
@@ -60,7 +63,7 @@ TEST(ipv6_literals_are_named_in_brackets)
         &(struct upstream_options){ .name = "u", .targets = &target, .targets_count = 1 });
 
     CHECK_STR(targets->items[0].name, "[::1]:443");
-    CHECK_INT(ntohs(((struct sockaddr_in6 *)&targets->items[0].address)->sin6_port), 443);
+    check_address(&targets->items[0], "[::1]:443");
 }
 
 TEST(workers_share_targets_and_count_together)
