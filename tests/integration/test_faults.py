@@ -48,7 +48,7 @@ def is_unharmed(lab, hop):
     for each in lab.clients:
         each.close()
     for connection in lab.origins[0].connections:
-        connection.reset()
+        connection.drop()
     hop.wait_fd_count(hop.fd_count_at_start)
     assert hop.is_alive()
 
@@ -211,7 +211,7 @@ def test_everything_goes_away_at_once(lab, hop):
     for client in lab.clients:
         client.reset()
     for connection in list(origin.connections):
-        connection.reset()
+        connection.drop()
     is_unharmed(lab, hop)
 
 
