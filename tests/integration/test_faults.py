@@ -97,7 +97,7 @@ def test_origin_fails_in_the_middle_of_an_upload(lab, hop, end, answered):
     if answered and end != "reset":
         answer = client.read_response()
         assert (answer.status, answer.content) == (413, b"big")
-    else:
+    elif end != "hang":  # an origin and a client that both wait are nobody's fault yet; the client leaves below
         try:
             assert client.read_response().status in (502, 504, 413)
         except (Truncated, Ended):
