@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/uuid.h"
+#include "config/entity_id.h"
 #include "core/addr.h"
 #include "core/slice.h"
 
@@ -26,7 +26,7 @@ __attribute__((format(printf, 2, 3))) static int refuse(char *message, const cha
 
 int check_uuid(const char *text, char *message)
 {
-    return uuid_is_valid(text) ? 0 : refuse(message, "expected a valid UUID");
+    return entity_id_is_valid(text) ? 0 : refuse(message, "expected a valid UUID");
 }
 
 int check_name(const char *text, char *message)

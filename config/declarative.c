@@ -1,15 +1,12 @@
 #include "config/declarative.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "config/declarative_priv.h"
+#include "config/entity_id.h"
 #include "config/file.h"
-#include "config/uuid.h"
 #include "core/addr.h"
 
 const char *const entity_kind_names[ENTITY_KIND_COUNT] = {
@@ -99,11 +96,11 @@ static int register_key(struct loader *loader, enum entity_kind kind, json_t *ke
 static int fill_id(struct loader *loader, enum entity_kind kind, const char *name, const char *path,
                    char **id)
 {
-    char text[UUID_TEXT_SIZE];
+    char text[UUID_TEXT_BYTES + 1];
 
     if (*id)
         return 0;
-    uuid_for_entity(entity_kind_names[kind], name ? name : path, text);
+    entity_id_from_key(entity_kind_names[kind], name ? name : path, text);
     *id = config_copy_text(loader->config, text, strlen(text));
     return *id ? 0 : -ENOMEM;
 }
@@ -209,7 +206,11 @@ static int read_list(struct loader *loader, const struct document_node *parent_n
     return 0;
 }
 
-/* Only the port of kong's own rule: 80 unless the scheme is https. NULL: no memory. */
+/*
+ * Kong's shorthand (kong/db/schema/entities/services.lua): the port is 80 unless the scheme is https;
+ * user, query and fragment are dropped. What is wrong with a part is told by its field's check. NULL:
+ * no memory.
+ */
 static json_t *expand_url(const char *url)
 {
     const char *authority = strstr(url, "//"), *path;

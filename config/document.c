@@ -24,6 +24,28 @@ int document_add_mark(struct document *document, struct document_mark mark, uint
     return 0;
 }
 
+/* Recursive: jansson's parser and the YAML reader bound the depth of what they make. */
+size_t document_height(const json_t *value)
+{
+    size_t tallest = 0, index;
+    const char *key;
+    json_t *child;
+
+    if (!json_is_array(value) && !json_is_object(value))
+        return 0;
+    json_array_foreach(value, index, child)
+    {
+        size_t height = document_height(child);
+        tallest = height > tallest ? height : tallest;
+    }
+    json_object_foreach((json_t *)value, key, child)
+    {
+        size_t height = document_height(child);
+        tallest = height > tallest ? height : tallest;
+    }
+    return tallest + 1;
+}
+
 static bool has_extension(const char *file, const char *extension)
 {
     size_t length = strlen(file), extension_length = strlen(extension);

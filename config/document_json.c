@@ -51,7 +51,7 @@ static void skip_word(struct scan *scan)
         step(scan);
 }
 
-/* Recursion is bounded by jansson's own limit, checked against ours before this pass. */
+/* Recursion is bounded by DOCUMENT_DEPTH_MAX, checked before this pass. */
 static int scan_value(struct scan *scan, const struct document_mark *key)
 {
     struct document_mark mark = { 0 };
@@ -92,30 +92,6 @@ static int scan_value(struct scan *scan, const struct document_mark *key)
     return 0;
 }
 
-static size_t value_depth(const json_t *value, size_t depth)
-{
-    size_t deepest = depth, index;
-    const char *key;
-    json_t *child;
-
-    if (depth > DOCUMENT_DEPTH_MAX)
-        return depth;
-    if (json_is_array(value)) {
-        json_array_foreach(value, index, child)
-        {
-            size_t below = value_depth(child, depth + 1);
-            deepest = below > deepest ? below : deepest;
-        }
-    } else if (json_is_object(value)) {
-        json_object_foreach((json_t *)value, key, child)
-        {
-            size_t below = value_depth(child, depth + 1);
-            deepest = below > deepest ? below : deepest;
-        }
-    }
-    return deepest;
-}
-
 int document_read_json(struct document *document, struct slice text, struct config_errors *errors)
 {
     struct scan scan = {
@@ -134,7 +110,7 @@ int document_read_json(struct document *document, struct slice text, struct conf
         config_errors_add(errors, CONFIG_ERROR, place, "not valid JSON: %s", error.text);
         return -EINVAL;
     }
-    if (value_depth(document->root, 0) > DOCUMENT_DEPTH_MAX) {
+    if (document_height(document->root) > DOCUMENT_DEPTH_MAX) {
         config_errors_add(errors, CONFIG_ERROR, place,
                           "lists and objects stand more than %d deep inside each other",
                           DOCUMENT_DEPTH_MAX);

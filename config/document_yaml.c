@@ -263,25 +263,6 @@ static int find_alias(struct reader *reader, const struct anchor **ret)
     return 0;
 }
 
-static size_t value_height(const json_t *value)
-{
-    size_t height = 0, index;
-    const char *key;
-    json_t *child;
-
-    json_array_foreach(value, index, child)
-    {
-        size_t below = value_height(child) + 1;
-        height = below > height ? below : height;
-    }
-    json_object_foreach((json_t *)value, key, child)
-    {
-        size_t below = value_height(child) + 1;
-        height = below > height ? below : height;
-    }
-    return height;
-}
-
 /* --- the tree ------------------------------------------------------------------------------ */
 
 static int read_value(struct reader *reader, const yaml_mark_t *key_at, struct item *ret);
@@ -306,7 +287,7 @@ static int read_alias(struct reader *reader, const yaml_mark_t *key_at, struct i
 
     if (r < 0)
         return r;
-    if (reader->depth + value_height(anchor->value) > DOCUMENT_DEPTH_MAX)
+    if (reader->depth + document_height(anchor->value) > DOCUMENT_DEPTH_MAX)
         return fail_at(reader, reader->event.start_mark,
                        "lists and mappings stand more than %d deep inside each other",
                        DOCUMENT_DEPTH_MAX);

@@ -15,19 +15,20 @@ void buf_init(struct buf *buf, struct chunk_pool *pool)
     buf->capacity = BUF_INLINE_SPANS;
 }
 
-void buf_done(struct buf *buf)
-{
-    while (buf->count > 0)
-        buf_consume(buf, buf->spans[buf->head].length);
-    if (buf->spans != buf->inline_spans)
-        free(buf->spans);
-    buf_init(buf, buf->pool);
-}
-
 /* capacity is a power of two */
 static struct span *span_at(const struct buf *buf, uint32_t index)
 {
     return &buf->spans[(buf->head + index) & (buf->capacity - 1)];
+}
+
+void buf_done(struct buf *buf)
+{
+    /* not by length: the tail may be a reservation that nobody committed */
+    for (uint32_t i = 0; i < buf->count; i++)
+        chunk_unref(span_at(buf, i)->chunk);
+    if (buf->spans != buf->inline_spans)
+        free(buf->spans);
+    buf_init(buf, buf->pool);
 }
 
 static struct span *tail_span(const struct buf *buf)

@@ -12,7 +12,7 @@
 enum conn_state { CONN_CONNECTING, CONN_OPEN, CONN_FLUSHING, CONN_LINGERING, CONN_DYING };
 
 /* One send takes at most this much; a larger queue goes in several. */
-enum { SEND_SPANS_MAX = 16, SEND_BYTES_MAX = 256 * 1024, LINGER_BYTES_MAX = 8 * 1024 * 1024 };
+enum { SEND_BYTES_MAX = 256 * 1024, LINGER_BYTES_MAX = 8 * 1024 * 1024 };
 
 struct conn {
     struct stream stream; /* first: a stream pointer is a conn pointer */
@@ -27,23 +27,24 @@ struct conn {
     struct buf in;
     int in_end; /* 1: not ended; 0: end of stream; negative errno */
     bool recv_armed, recv_small_only;
+    bool recv_delayed; /* the submission queue was full */
 
     struct buf out;
     size_t sending; /* bytes of the send in flight; they stay at the front of out */
     int out_error;
+    bool drain_due; /* the queue got bytes, or the end, since it was last seen empty */
     bool was_high, shutdown_wanted, shutdown_done, linger_wanted;
+    bool cancel_wanted; /* DYING: the submission queue was full */
     uint64_t lingered_bytes, linger_until_ms;
 
     struct stream_failure failure;
     struct task task, flush_task;
     struct timer close_timer;
     struct deferred deferred;
-    struct msghdr
-        message; /* what the kernel reads after we returned lives here, not on the stack */
-    struct iovec vec[SEND_SPANS_MAX];
 };
 
 static void conn_die(struct conn *conn);
+static void cancel_operations(struct conn *conn);
 static void conn_finish_if_idle(struct conn *conn);
 
 static struct conn *conn_of(struct stream *stream)
@@ -90,17 +91,24 @@ static void arm_recv(struct conn *conn)
     enum ring_recv_size size = conn->read_size == STREAM_READ_BULK && !conn->recv_small_only
                                    ? RING_RECV_BULK
                                    : RING_RECV_SMALL;
-    int r;
 
     if (conn->recv_armed || conn->user.waits_for_buffer)
         return;
-    r = ring_recv(conn->loop->ring, &conn->user, conn->fd, size);
-    if (r < 0) {
-        conn->in_end = r;
-        conn_raise(conn, STREAM_READABLE);
-        return;
-    }
-    conn->recv_armed = true;
+    conn->recv_armed = ring_recv(conn->loop->ring, &conn->user, conn->fd, size) == 0;
+    conn->recv_delayed = !conn->recv_armed;
+    if (conn->recv_delayed)
+        loop_post_flush(conn->loop, &conn->flush_task); /* the queue was full: next turn */
+}
+
+/*
+ * The kernel reports a reset once, to whichever operation asks first. When the send got it, the
+ * receive ends in 0 as if the peer had sent FIN, and a cut answer would look complete. After a real
+ * FIN a reset is EPIPE for the send.
+ */
+static int end_of_input(const struct conn *conn, int result)
+{
+    return result == 0 && conn->out_error < 0 && conn->out_error != -EPIPE ? conn->out_error
+                                                                           : result;
 }
 
 static void record_recv(struct conn *conn, const struct completion *completion)
@@ -114,9 +122,9 @@ static void record_recv(struct conn *conn, const struct completion *completion)
     }
     conn->recv_small_only = false;
     if (completion->result <= 0) {
-        conn->in_end = completion->result;
-        if (completion->result < 0)
-            conn_fail(conn, STREAM_STEP_READ, completion->result);
+        conn->in_end = end_of_input(conn, completion->result);
+        if (conn->in_end < 0)
+            conn_fail(conn, STREAM_STEP_READ, conn->in_end);
     } else {
         conn->endpoint.bytes_received += (uint64_t)completion->result;
         if (buf_append_chunk(&conn->in, completion->chunk, 0, (uint32_t)completion->result) < 0)
@@ -144,23 +152,15 @@ static long conn_read(struct stream *stream, struct buf *into, size_t max)
 
 static void arm_send(struct conn *conn)
 {
-    unsigned count = buf_iovec(&conn->out, conn->vec, SEND_SPANS_MAX, SEND_BYTES_MAX);
-    int r;
+    struct iovec vec[RING_SEND_SPANS_MAX];
+    unsigned count = buf_iovec(&conn->out, vec, RING_SEND_SPANS_MAX, SEND_BYTES_MAX);
 
-    conn->sending = 0;
-    for (unsigned i = 0; i < count; i++)
-        conn->sending += conn->vec[i].iov_len;
-    if (count == 1) {
-        r = ring_send(conn->loop->ring, &conn->user, conn->fd, conn->vec[0].iov_base,
-                      conn->vec[0].iov_len);
-    } else {
-        conn->message = (struct msghdr){ .msg_iov = conn->vec, .msg_iovlen = count };
-        r = ring_sendmsg(conn->loop->ring, &conn->user, conn->fd, &conn->message);
-    }
-    if (r < 0) {
-        conn->sending = 0;
+    if (ring_send(conn->loop->ring, &conn->user, conn->fd, vec, count) < 0) {
         loop_post_flush(conn->loop, &conn->flush_task); /* the queue was full: next turn */
+        return;
     }
+    for (unsigned i = 0; i < count; i++)
+        conn->sending += vec[i].iov_len;
 }
 
 static void send_fin(struct conn *conn)
@@ -188,6 +188,7 @@ static void start_lingering(struct conn *conn)
 /* The queue is empty. */
 static void on_drained(struct conn *conn)
 {
+    conn->drain_due = false;
     if (conn->state == CONN_FLUSHING) {
         if (conn->linger_wanted)
             start_lingering(conn);
@@ -210,11 +211,18 @@ static void run_flush(struct task *task)
 {
     struct conn *conn = (struct conn *)((char *)task - offsetof(struct conn, flush_task));
 
-    if (conn->state == CONN_DYING || conn->sending > 0)
+    if (conn->state == CONN_DYING) {
+        if (conn->cancel_wanted)
+            cancel_operations(conn);
+        return;
+    }
+    if (conn->recv_delayed)
+        arm_recv(conn);
+    if (conn->sending > 0)
         return;
     if (conn->out.length > 0)
         arm_send(conn);
-    else
+    else if (conn->drain_due)
         on_drained(conn);
 }
 
@@ -234,6 +242,7 @@ static void record_send(struct conn *conn, int result)
         conn->out_error = result;
         conn_fail(conn, STREAM_STEP_WRITE, result);
         buf_done(&conn->out);
+        conn->drain_due = false;
         conn_raise(conn, STREAM_WRITE_FAILED);
         return;
     }
@@ -257,7 +266,8 @@ static int conn_write(struct stream *stream, struct buf *from)
         conn->endpoint.send_progress_at_ms = conn->loop->now_ms;
     if (buf_move(&conn->out, from, from->length) < 0)
         return -ENOMEM;
-    if (conn->out.length > STREAM_QUEUE_HIGH)
+    conn->drain_due = true;
+    if (conn->out.length >= STREAM_QUEUE_HIGH)
         conn->was_high = true;
     if (conn->state != CONN_CONNECTING)
         loop_post_flush(conn->loop, &conn->flush_task);
@@ -299,6 +309,8 @@ static void record_connect(struct conn *conn, int result)
         conn_set_state(conn, CONN_OPEN);
     if (conn->out.length > 0)
         loop_post_flush(conn->loop, &conn->flush_task);
+    else if (conn->shutdown_wanted)
+        send_fin(conn);
     conn_raise(conn, STREAM_OPEN);
 }
 
@@ -327,13 +339,22 @@ static void conn_finish_if_idle(struct conn *conn)
     loop_free_later(conn->loop, &conn->deferred);
 }
 
+/* With a full submission queue the next turn tries again. shutdown() would end the operations as
+ * well, but its FIN would make an aborted answer look complete. */
+static void cancel_operations(struct conn *conn)
+{
+    conn->cancel_wanted = ring_cancel_fd(conn->loop->ring, &conn->user, conn->fd) < 0;
+    if (conn->cancel_wanted)
+        loop_post_flush(conn->loop, &conn->flush_task);
+}
+
 static void conn_die(struct conn *conn)
 {
     conn_set_state(conn, CONN_DYING);
     timer_cancel(&conn->close_timer);
-    if (conn->user.ops_in_flight > 0 && ring_cancel_fd(conn->loop->ring, &conn->user, conn->fd) < 0)
-        (void)shutdown(conn->fd, SHUT_RDWR); /* ends the operations as well, a little later */
-    loop_post(conn->loop, &conn->task);      /* finishes when nothing is in flight */
+    if (conn->user.ops_in_flight > 0)
+        cancel_operations(conn);
+    loop_post(conn->loop, &conn->task); /* finishes when nothing is in flight */
 }
 
 static void run_linger(struct conn *conn)
@@ -383,6 +404,7 @@ static void conn_close(struct stream *stream, enum stream_close how)
         return;
     }
     loop_timer_set(conn->loop, &conn->close_timer, CONN_FLUSH_STALL_TIMEOUT_MS);
+    conn->drain_due = true;
     loop_post_flush(conn->loop, &conn->flush_task); /* drained or not is seen there */
 }
 

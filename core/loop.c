@@ -27,8 +27,7 @@ void task_init(struct task *task, void (*run)(struct task *task))
 
 static void queue_init(struct task_queue *queue)
 {
-    queue->first = NULL;
-    queue->last = &queue->first;
+    *queue = (struct task_queue){ .last = &queue->first };
 }
 
 static void queue_push(struct task_queue *queue, struct task *task)
@@ -39,6 +38,7 @@ static void queue_push(struct task_queue *queue, struct task *task)
     task->next = NULL;
     *queue->last = task;
     queue->last = &task->next;
+    queue->count++;
 }
 
 static struct task *queue_pop(struct task_queue *queue)
@@ -50,6 +50,7 @@ static struct task *queue_pop(struct task_queue *queue)
     queue->first = task->next;
     if (!queue->first)
         queue->last = &queue->first;
+    queue->count--;
     task->queued = false;
     return task;
 }
@@ -62,6 +63,7 @@ static bool queue_remove(struct task_queue *queue, struct task *task)
         *link = task->next;
         if (!*link)
             queue->last = link;
+        queue->count--;
         task->queued = false;
         return true;
     }
@@ -100,6 +102,17 @@ static void collect_garbage(struct loop *loop)
     }
 }
 
+/* A flush that found the submission queue full posts itself again and must wait until the kernel
+ * was looked at, so only those that are queued now run. */
+static void run_flushes(struct loop *loop)
+{
+    struct task *task;
+    unsigned left = loop->flush.count;
+
+    while (left-- > 0 && (task = queue_pop(&loop->flush)) != NULL)
+        task->run(task);
+}
+
 static void run_tasks(struct loop *loop)
 {
     struct task *task;
@@ -107,8 +120,7 @@ static void run_tasks(struct loop *loop)
 
     while (left-- > 0 && (task = queue_pop(&loop->ready)) != NULL)
         task->run(task);
-    while ((task = queue_pop(&loop->flush)) != NULL)
-        task->run(task);
+    run_flushes(loop);
     collect_garbage(loop);
 }
 
@@ -253,6 +265,7 @@ int loop_run(struct loop *loop)
     while (!loop->stopping && r >= 0)
         r = loop_turn(loop, UINT64_MAX);
     run_tasks(loop);
+    loop->stopping = false; /* who drains with loop_turn from here on waits in the kernel again */
     return r < 0 ? r : 0;
 }
 

@@ -31,6 +31,7 @@ struct task {
 
 struct task_queue {
     struct task *first, **last;
+    unsigned count;
 };
 
 struct loop {
@@ -81,7 +82,8 @@ void task_init(struct task *task, void (*run)(struct task *task));
 /* Runs the task in this turn; a task that is already queued stays queued once. */
 void loop_post(struct loop *loop, struct task *task);
 
-/* Runs the task after all posted ones, right before submitting. */
+/* Runs the task after all posted ones, right before submitting; posted from a flush: a turn later.
+ */
 void loop_post_flush(struct loop *loop, struct task *task);
 
 /* Takes a queued task out of whichever queue it is in. */

@@ -20,8 +20,19 @@ struct slot {
     uint32_t next_free;
 };
 
+/*
+ * What a send of several spans points to. One per submission entry: the kernel has copied it when
+ * it took the entry (IORING_FEAT_SUBMIT_STABLE), so it is free again together with the entry and
+ * connections do not carry one each.
+ */
+struct gather {
+    struct msghdr message;
+    struct iovec vec[RING_SEND_SPANS_MAX];
+};
+
 struct ring {
     struct io_uring io;
+    struct gather *gathers; /* by index of the submission entry */
     struct slot *slots;
     uint32_t slots_count, free_slot; /* free_slot == slots_count: none */
     struct ring_buffers buffers[RING_RECV_SIZES];
@@ -144,7 +155,8 @@ struct ring *ring_create(const struct ring_options *options, char *error, size_t
         return NULL;
     }
     (void)io_uring_register_ring_fd(&ring->io); /* saves a descriptor lookup; works without */
-    r = setup_buffers(ring, options);
+    ring->gathers = calloc(ring->io.sq.ring_entries, sizeof(*ring->gathers));
+    r = ring->gathers ? setup_buffers(ring, options) : -ENOMEM;
     if (r < 0) {
         explain(r, options->submission_entries, error, error_size);
         ring_free(ring);
@@ -162,6 +174,7 @@ void ring_free(struct ring *ring)
     for (unsigned size = 0; size < RING_RECV_SIZES; size++)
         ring_buffers_done(&ring->buffers[size], &ring->io);
     io_uring_queue_exit(&ring->io);
+    free(ring->gathers);
     free(ring->slots);
     free(ring);
 }
@@ -243,9 +256,11 @@ void ring_wait_for_buffer(struct ring *ring, struct ring_user *user)
     ring->waiting_last = &user->next_waiting;
 }
 
-static void wake_waiting(struct ring *ring)
+/* true: somebody has work now, so the wait must not block. */
+static bool wake_waiting(struct ring *ring)
 {
     uint32_t wakes = ring->buffers[RING_RECV_SMALL].free_count;
+    bool woke = ring->waiting_first && wakes > 0;
 
     while (ring->waiting_first && wakes-- > 0) {
         struct ring_user *user = ring->waiting_first;
@@ -253,6 +268,7 @@ static void wake_waiting(struct ring *ring)
         forget_wish(ring, user);
         ring->on_buffer(user);
     }
+    return woke;
 }
 
 /* ---- operations ---------------------------------------------------------------------------- */
@@ -313,23 +329,23 @@ int ring_recv(struct ring *ring, struct ring_user *user, int fd, enum ring_recv_
     return start(sqe, user, OP_RECV);
 }
 
-int ring_send(struct ring *ring, struct ring_user *user, int fd, const void *bytes, size_t length)
+int ring_send(struct ring *ring, struct ring_user *user, int fd, const struct iovec *vec,
+              unsigned count)
 {
     struct io_uring_sqe *sqe = prepare(ring);
+    struct gather *gather;
 
+    assert(count > 0 && count <= RING_SEND_SPANS_MAX);
     if (!sqe)
         return -EBUSY;
-    io_uring_prep_send(sqe, fd, bytes, length, MSG_NOSIGNAL);
-    return start(sqe, user, OP_SEND);
-}
-
-int ring_sendmsg(struct ring *ring, struct ring_user *user, int fd, const struct msghdr *message)
-{
-    struct io_uring_sqe *sqe = prepare(ring);
-
-    if (!sqe)
-        return -EBUSY;
-    io_uring_prep_sendmsg(sqe, fd, message, MSG_NOSIGNAL);
+    if (count == 1) {
+        io_uring_prep_send(sqe, fd, vec->iov_base, vec->iov_len, MSG_NOSIGNAL);
+        return start(sqe, user, OP_SEND);
+    }
+    gather = &ring->gathers[sqe - ring->io.sq.sqes];
+    memcpy(gather->vec, vec, count * sizeof(*vec));
+    gather->message = (struct msghdr){ .msg_iov = gather->vec, .msg_iovlen = count };
+    io_uring_prep_sendmsg(sqe, fd, &gather->message, MSG_NOSIGNAL);
     return start(sqe, user, OP_SEND);
 }
 
@@ -429,8 +445,8 @@ int ring_wait(struct ring *ring, uint64_t timeout_ms)
     struct io_uring_cqe *cqe = NULL;
     int r;
 
-    if (ring->waiting_first)
-        wake_waiting(ring);
+    if (wake_waiting(ring))
+        timeout_ms = 0;
     for (unsigned size = 0; size < RING_RECV_SIZES; size++)
         ring_buffers_publish(&ring->buffers[size]);
     ring->stats.enters++;

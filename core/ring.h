@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "core/chunk.h"
 
@@ -72,14 +73,18 @@ int ring_join(struct ring *ring, struct ring_user *user);
 /* ops_in_flight must be 0. */
 void ring_leave(struct ring *ring, struct ring_user *user);
 
-/* Addresses and iovecs must stay where they are until the completion. 0, or a negative errno when
+/* Addresses must stay where they are until the completion. 0, or a negative errno when
  * no submission entry could be had even after submitting. */
 int ring_accept(struct ring *ring, struct ring_user *user, int fd); /* multishot */
 int ring_connect(struct ring *ring, struct ring_user *user, int fd, const struct sockaddr *address,
                  socklen_t length);
 int ring_recv(struct ring *ring, struct ring_user *user, int fd, enum ring_recv_size size);
-int ring_send(struct ring *ring, struct ring_user *user, int fd, const void *bytes, size_t length);
-int ring_sendmsg(struct ring *ring, struct ring_user *user, int fd, const struct msghdr *message);
+
+/* The bytes must stay until the completion; vec is copied. 1 <= count <= RING_SEND_SPANS_MAX. */
+enum { RING_SEND_SPANS_MAX = 16 };
+int ring_send(struct ring *ring, struct ring_user *user, int fd, const struct iovec *vec,
+              unsigned count);
+
 int ring_read(struct ring *ring, struct ring_user *user, int fd, void *into, size_t length);
 
 /* Cancels every operation on fd, submitted or still queued. Completes as OP_CANCEL. */

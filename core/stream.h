@@ -13,7 +13,7 @@
  * that already arrived (they may sit decrypted inside TLS).
  *
  * Writing never blocks: stream_write takes every byte. The writer limits itself by stream_queued:
- * above STREAM_QUEUE_HIGH it stops, and STREAM_WRITABLE comes once the queue fell to
+ * from STREAM_QUEUE_HIGH on it stops, and STREAM_WRITABLE comes once the queue fell to
  * STREAM_QUEUE_LOW again. STREAM_DRAINED comes each time that the queue became empty.
  *
  * End of life: stream_close may be called at any time, once. No event is delivered after it; the
@@ -38,7 +38,7 @@ enum {
 enum stream_event {
     STREAM_OPEN = 1 << 0,     /* connected / handshake complete: reading and writing may begin */
     STREAM_READABLE = 1 << 1, /* bytes, end of stream or an error are ready for stream_read */
-    STREAM_WRITABLE = 1 << 2, /* queue fell to STREAM_QUEUE_LOW after it had been above HIGH */
+    STREAM_WRITABLE = 1 << 2, /* queue fell to STREAM_QUEUE_LOW after it had reached HIGH */
     STREAM_DRAINED = 1 << 3,  /* everything written so far was given to the kernel */
     STREAM_WRITE_FAILED = 1 << 4, /* the peer takes no more bytes; reading may still give some */
     STREAM_OPEN_FAILED = 1 << 5,  /* connect or handshake failed; see stream_failure */

@@ -145,11 +145,10 @@ static void log_handshake(const struct client_conn *conn, enum end_reason reason
     char phrase[512], ip[ADDR_IP_TEXT_MAX];
 
     (void)end_reason_format(reason, detail.ptr, phrase, sizeof(phrase)); /* a cut text will do */
-    log_error((enum log_level)end_reason_info(reason)->level, "*%llu %s%s, client: %s, server: %s:%u",
-              (unsigned long long)conn->connection_id, phrase,
-              end_phase_text(END_PHASE_TLS_HANDSHAKE, END_HOP_CLIENT),
-              addr_format_ip(&conn->peer, ip, sizeof(ip)), "0.0.0.0",
-              conn->virtual_server->port);
+    log_error((enum log_level)end_reason_info(reason)->level,
+              "*%llu %s%s, client: %s, server: %s:%u", (unsigned long long)conn->connection_id,
+              phrase, end_phase_text(END_PHASE_TLS_HANDSHAKE, END_HOP_CLIENT),
+              addr_format_ip(&conn->peer, ip, sizeof(ip)), "0.0.0.0", conn->virtual_server->port);
 }
 
 static void on_timer(struct timer *timer)

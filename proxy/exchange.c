@@ -119,6 +119,7 @@ void exchange_begin_request(struct exchange *exchange)
     struct timespec wall;
 
     (void)clock_gettime(CLOCK_REALTIME, &wall); /* cannot fail for this clock */
+    exchange->is_logged = true;
     record->persona = client->virtual_server->persona;
     record->hop_name = hop->name;
     record->number = atomic_fetch_add_explicit(&hop->exchanges_count, 1, memory_order_relaxed) + 1;
@@ -139,21 +140,48 @@ void exchange_set_reason(struct exchange *exchange, enum end_reason reason, stru
 {
     if (exchange->record.reason != END_OK)
         return;
+    if (exchange->last_try_reason != reason)
+        exchange->reason_is_told = false;
     exchange->record.reason = reason;
     exchange->record.reason_detail = arena_copy(&exchange->arena, detail);
 }
 
 /* ---- the end ------------------------------------------------------------------------------- */
 
+static void write_error_line(struct exchange *exchange, const struct try_record *attempt)
+{
+    struct log_file *log = exchange->worker->hop->error_log;
+    struct slice line;
+
+    if (log_is_off(log) || !log_level_is_on(error_log_level(&exchange->record, attempt)))
+        return;
+    line = error_log_line(&exchange->record, attempt, &exchange->arena);
+    if (line.len > 0)
+        log_write(log, line);
+}
+
+void exchange_log_try(struct exchange *exchange)
+{
+    exchange->reason_is_told = true;
+    write_error_line(exchange, exchange_record_last_try(&exchange->record));
+}
+
 static void write_logs(struct exchange *exchange)
 {
     struct hop *hop = exchange->worker->hop;
     struct exchange_record *record = &exchange->record;
+    struct slice line;
 
     record->ended_at_us = exchange->worker->loop->now_us;
     record->request_bytes = exchange->client->endpoint.received_bytes;
     record->response_bytes = exchange->client->endpoint.sent_bytes;
-    access_log_write(hop->access_log, record, &exchange->arena);
+    if (record->reason != END_OK && !exchange->reason_is_told)
+        write_error_line(exchange, NULL);
+    if (log_is_off(hop->access_log) || !exchange->is_logged)
+        return;
+    line = access_log_line(hop->access_log_format, record, &exchange->arena);
+    if (line.len > 0)
+        log_write(hop->access_log, line);
 }
 
 static void finish(struct exchange *exchange, bool keep_alive)
@@ -226,9 +254,9 @@ static uint64_t front_deadline(const struct exchange *exchange)
     if (exchange->front_request == FRONT_REQUEST_BODY && exchange->front_waits)
         deadline = exchange->front_wait_at_ms + policy->body_timeout_ms;
     if (exchange->front->ops->queued(exchange->front) > 0)
-        deadline = earlier(deadline,
-                           exchange->client->endpoint.stream->endpoint->send_progress_at_ms +
-                               policy->send_timeout_ms);
+        deadline =
+            earlier(deadline, exchange->client->endpoint.stream->endpoint->send_progress_at_ms +
+                                  policy->send_timeout_ms);
     return deadline;
 }
 
@@ -345,7 +373,7 @@ bool exchange_on_front(struct exchange *exchange, unsigned events)
     } else {
         if (events & HTTP_STREAM_CONTENT)
             relay_request(exchange);
-        if (client->exchange == exchange && events & HTTP_STREAM_WRITABLE)
+        if (client->exchange == exchange && events & (HTTP_STREAM_WRITABLE | HTTP_STREAM_DRAINED))
             relay_response(exchange);
     }
     return client->exchange == exchange;

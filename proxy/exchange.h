@@ -78,10 +78,14 @@ struct exchange {
     size_t tried_count;
     uint32_t tries_left; /* after the present one */
     uint32_t interim_count;
-    bool content_taken;      /* request content was consumed: the request cannot be sent again */
-    bool continue_sent;      /* 100 Continue went to the client */
-    bool client_keep_alive;  /* the client connection may persist after this exchange */
-    struct http_failure send_failure; /* the target took no more bytes; reported if no answer comes */
+    bool content_taken;     /* request content was consumed: the request cannot be sent again */
+    bool continue_sent;     /* 100 Continue went to the client */
+    bool client_keep_alive; /* the client connection may persist after this exchange */
+    bool reason_is_told;    /* the record's reason stands in the error log already */
+    bool is_logged;         /* an access log line is due */
+    enum end_reason last_try_reason;
+    struct http_failure
+        send_failure; /* the target took no more bytes; reported if no answer comes */
 
     struct timer front_timer, back_timer;
     bool front_waits, back_waits; /* content was asked for and has not come */
@@ -114,6 +118,9 @@ void exchange_free_spares(struct worker *worker);
 
 /* First cause wins; detail is copied. */
 void exchange_set_reason(struct exchange *exchange, enum end_reason reason, struct slice detail);
+
+/* The latest try has failed: its line in the error log. */
+void exchange_log_try(struct exchange *exchange);
 
 /* exchange_request.c: the request head is complete. */
 void exchange_start(struct exchange *exchange);

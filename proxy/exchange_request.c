@@ -87,8 +87,7 @@ static bool find_route(struct exchange *exchange)
 /* kong/runloop/handler.lua: the route is taken first, then its protocols are looked at. */
 static bool wants_https(const struct exchange *exchange)
 {
-    return !exchange->record.over_tls &&
-           exchange->record.route->protocols == CONFIG_PROTOCOL_HTTPS;
+    return !exchange->record.over_tls && exchange->record.route->protocols == CONFIG_PROTOCOL_HTTPS;
 }
 
 void exchange_start(struct exchange *exchange)

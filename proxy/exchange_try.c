@@ -5,7 +5,6 @@
 
 #include "core/addr.h"
 #include "proxy/client_conn.h"
-#include "proxy/error_log.h"
 #include "proxy/exchange.h"
 #include "proxy/retry.h"
 #include "proxy/rewrite.h"
@@ -48,7 +47,8 @@ static void try_failed(struct exchange *exchange, enum end_reason reason, struct
     attempt->detail = arena_copy(&exchange->arena, detail);
     attempt->status = (uint16_t)end_reason_info(reason)->status;
     attempt->ended_at_us = exchange->worker->loop->now_us;
-    error_log_write_try(exchange->worker->hop->error_log, record, &exchange->arena);
+    exchange->last_try_reason = reason;
+    exchange_log_try(exchange);
     exchange_drop_back(exchange);
     if (verdict == RETRY_NO) {
         exchange_answer(exchange, reason, attempt->detail);
@@ -132,8 +132,8 @@ static struct slice upstream_host(struct exchange *exchange)
     const struct config_service *service = record->service;
     const struct target *target = exchange->target_use.target;
     const unsigned default_port = service->protocol == CONFIG_PROTOCOL_HTTPS ? 443 : 80;
-    bool clients = record->route->preserve_host ||
-                   record->persona->request.host == PERSONA_HOST_CLIENT;
+    bool clients =
+        record->route->preserve_host || record->persona->request.host == PERSONA_HOST_CLIENT;
     struct slice name, port;
 
     if (clients && exchange->request.authority.len > 0)
@@ -332,8 +332,8 @@ static struct rewrite_framing response_framing(const struct exchange *exchange)
                                        .content_length = response->content_length };
 
     if (response->framing == HTTP_FRAMING_CHUNKED || response->framing == HTTP_FRAMING_CLOSE)
-        framing.framing = exchange->request.version_minor == 0 ? HTTP_FRAMING_CLOSE
-                                                               : HTTP_FRAMING_CHUNKED;
+        framing.framing =
+            exchange->request.version_minor == 0 ? HTTP_FRAMING_CLOSE : HTTP_FRAMING_CHUNKED;
     return framing;
 }
 
@@ -439,7 +439,7 @@ static void on_back(void *owner, unsigned events)
         on_sent(exchange);
     if (events & HTTP_STREAM_SEND_FAILED)
         on_send_failed(exchange);
-    if (events & HTTP_STREAM_WRITABLE)
+    if (events & (HTTP_STREAM_WRITABLE | HTTP_STREAM_DRAINED))
         relay_request(exchange);
     /* each step may have ended the exchange or begun another try */
     if (client->exchange != exchange || exchange->record.tries_count != this_try)

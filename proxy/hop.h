@@ -17,6 +17,7 @@
 #include "proxy/real_ip.h"
 #include "proxy/virtual_server.h"
 
+struct access_log_format;
 struct router;
 struct service_plan;
 struct hop {
@@ -35,6 +36,7 @@ struct hop {
     unsigned workers_count;
     struct tls_ticket_keys *ticket_keys;
     struct log_file *access_log, *error_log;
+    const struct access_log_format *access_log_format;
     _Atomic uint64_t exchanges_count; /* numbers given out */
 };
 

@@ -43,9 +43,9 @@ struct http1_endpoint {
     struct http_head *head;   /* borrowed from the exchange, of the message being received */
     struct chunk *head_chunk; /* keeps the head's slices alive */
     bool chunked_out;
-    uint64_t received_bytes;  /* of the present message, framing included */
-    uint64_t sent_bytes;      /* of the present message, framing included */
-    char detail[256];         /* what http.failure.detail points to */
+    uint64_t received_bytes; /* of the present message, framing included */
+    uint64_t sent_bytes;     /* of the present message, framing included */
+    char detail[256];        /* what http.failure.detail points to */
 };
 
 void http1_endpoint_init(struct http1_endpoint *endpoint, enum http1_role role,

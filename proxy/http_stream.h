@@ -21,13 +21,13 @@
 #include "core/stream.h"
 
 enum http_stream_event {
-    HTTP_STREAM_OPEN = 1 << 0,     /* back: connected (and TLS done), the request may be sent */
-    HTTP_STREAM_HANDSHAKE = 1 << 7, /* back: TCP is connected, TLS begins */
-    HTTP_STREAM_HEAD = 1 << 1,     /* a complete head was parsed */
-    HTTP_STREAM_CONTENT = 1 << 2,  /* read_content is worthwhile again */
-    HTTP_STREAM_WRITABLE = 1 << 3, /* queued fell to the low mark: send more */
-    HTTP_STREAM_DRAINED = 1 << 4,  /* everything sent so far was given to the kernel */
-    HTTP_STREAM_FAILED = 1 << 5,   /* see failure; nothing more can be read */
+    HTTP_STREAM_OPEN = 1 << 0,        /* back: connected (and TLS done), the request may be sent */
+    HTTP_STREAM_HANDSHAKE = 1 << 7,   /* back: TCP is connected, TLS begins */
+    HTTP_STREAM_HEAD = 1 << 1,        /* a complete head was parsed */
+    HTTP_STREAM_CONTENT = 1 << 2,     /* read_content is worthwhile again */
+    HTTP_STREAM_WRITABLE = 1 << 3,    /* queued fell to the low mark: send more */
+    HTTP_STREAM_DRAINED = 1 << 4,     /* everything sent so far was given to the kernel */
+    HTTP_STREAM_FAILED = 1 << 5,      /* see failure; nothing more can be read */
     HTTP_STREAM_SEND_FAILED = 1 << 6, /* the peer takes no more bytes; reading may go on */
 };
 

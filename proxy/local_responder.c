@@ -1,19 +1,23 @@
 /* Answers made here instead of by a target: error pages, refusals; and the cut of a response. */
 #include "proxy/client_conn.h"
-#include "proxy/error_log.h"
 #include "proxy/error_page.h"
 #include "proxy/exchange.h"
 #include "proxy/rewrite.h"
 #include "proxy/worker.h"
 
-/* The response head is out: all that is left is to make the loss visible. */
+/*
+ * The response head is out: all that is left is to make the loss visible. FIN does that where length
+ * or last chunk is missing; content that ends with the connection needs a reset.
+ */
 static void cut(struct exchange *exchange)
 {
     const struct persona_response *policy = &exchange->record.persona->response;
+    bool by_fin = policy->cut == PERSONA_CUT_FIN && exchange->request.version_minor > 0;
 
     exchange->record.truncated = true;
-    exchange_hang_up(exchange, policy->cut == PERSONA_CUT_FIN ? STREAM_CLOSE_FLUSH
-                                                              : STREAM_CLOSE_ABORT);
+    if (by_fin)
+        (void)exchange->front->ops->flush(exchange->front); /* what is lost is lost */
+    exchange_hang_up(exchange, by_fin ? STREAM_CLOSE_FLUSH : STREAM_CLOSE_ABORT);
 }
 
 static int send_page(struct exchange *exchange, const struct error_page *page)
@@ -71,8 +75,15 @@ static void take_complete_request(struct exchange *exchange)
 void exchange_answer(struct exchange *exchange, enum end_reason reason, struct slice detail)
 {
     struct exchange_record *record = &exchange->record;
+    struct try_record *last = exchange_record_last_try(record);
     struct error_page page;
 
+    /* a target that fails inside its content ends its try here */
+    if (last && last->ended_at_us == 0) {
+        last->reason = reason;
+        last->detail = arena_copy(&exchange->arena, detail);
+        last->ended_at_us = exchange->worker->loop->now_us;
+    }
     exchange_set_reason(exchange, reason, detail);
     exchange_drop_back(exchange);
     if (exchange->front_response != FRONT_RESPONSE_NONE) {
@@ -85,6 +96,7 @@ void exchange_answer(struct exchange *exchange, enum end_reason reason, struct s
         exchange_hang_up(exchange, STREAM_CLOSE_ABORT);
         return;
     }
+    exchange->is_logged = page.answer.logged;
     switch (page.answer.action) {
     case PERSONA_ACTION_UNSET:
     case PERSONA_PAGE:

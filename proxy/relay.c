@@ -8,6 +8,7 @@
 
 #include "proxy/client_conn.h"
 #include "proxy/exchange.h"
+#include "proxy/worker.h"
 
 static size_t room_of(const struct http_stream *stream)
 {
@@ -44,10 +45,9 @@ static void wait_for_client(struct exchange *exchange)
     if (exchange->request.expects_continue && !exchange->continue_sent &&
         exchange->front_response == FRONT_RESPONSE_NONE) {
         struct fields none = { 0 };
-        const struct http_outgoing outgoing = { .status = 100,
-                                                .reason = SLICE("Continue"),
-                                                .version_minor = 1,
-                                                .fields = &none };
+        const struct http_outgoing outgoing = {
+            .status = 100, .reason = SLICE("Continue"), .version_minor = 1, .fields = &none
+        };
 
         exchange->continue_sent = true;
         if (exchange->front->ops->send_head(exchange->front, &outgoing) == 0)
@@ -135,8 +135,7 @@ static void wait_for_target(struct exchange *exchange)
 /* The target did its part: its connection may serve the next exchange while our client reads on. */
 static void response_is_complete(struct exchange *exchange)
 {
-    bool reusable = exchange->back_request == BACK_REQUEST_SENT &&
-                    exchange->response.keep_alive &&
+    bool reusable = exchange->back_request == BACK_REQUEST_SENT && exchange->response.keep_alive &&
                     exchange->response.framing != HTTP_FRAMING_CLOSE;
     struct try_record *attempt = exchange_record_last_try(&exchange->record);
 

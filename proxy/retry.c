@@ -23,8 +23,7 @@ static bool is_stale_connection(const struct retry_facts *facts)
             facts->reason == END_UPSTREAM_SEND_FAILED);
 }
 
-enum retry_verdict retry_decide(const struct persona_retry *policy,
-                                const struct retry_facts *facts)
+enum retry_verdict retry_decide(const struct persona_retry *policy, const struct retry_facts *facts)
 {
     unsigned condition = persona_retry_condition(facts->reason);
     bool stale = is_stale_connection(facts);

@@ -148,9 +148,8 @@ struct service_plan *service_plans_create(const struct config *config, const cha
         struct service_plan *plan = &plans[i];
 
         plan->service = &config->services[i];
-        if (!plan_targets(plan, results) ||
-            (plan->service->protocol == CONFIG_PROTOCOL_HTTPS &&
-             !plan_tls(plan, trusted_pem, &reterr))) {
+        if (!plan_targets(plan, results) || (plan->service->protocol == CONFIG_PROTOCOL_HTTPS &&
+                                             !plan_tls(plan, trusted_pem, &reterr))) {
             snprintf(error, error_size, "%s: %s", plan->service->path, reterr.text);
             goto fail;
         }

@@ -45,8 +45,7 @@ static struct conn_pool_key pool_key(const struct upstream_goal *goal)
 {
     return (struct conn_pool_key){ .target = goal->target,
                                    .tls_profile = goal->tls,
-                                   .server_name_hash =
-                                       goal->tls ? hash_of(goal->server_name) : 0 };
+                                   .server_name_hash = goal->tls ? hash_of(goal->server_name) : 0 };
 }
 
 /* ---- failures ------------------------------------------------------------------------------ */
@@ -143,9 +142,8 @@ bool upstream_conn_open(struct upstream_conn *conn, const struct upstream_goal *
         return true;
     conn->requests_count = 1;
     conn->opened_at_ms = conn->worker->loop->now_ms;
-    conn->endpoint.stream =
-        conn_connect(conn->worker->loop, &goal->target->address, worker_bind_address(conn->worker),
-                     &error);
+    conn->endpoint.stream = conn_connect(conn->worker->loop, &goal->target->address,
+                                         worker_bind_address(conn->worker), &error);
     if (!conn->endpoint.stream) {
         fail_connect(conn, error);
         return false;
@@ -163,9 +161,8 @@ static bool start_handshake(struct upstream_conn *conn)
         .sessions = conn->worker->tls_sessions,
         .session_key = addr_format(&conn->goal.target->address, session_key, sizeof(session_key)),
     };
-    struct stream *secured =
-        tls_stream_connect(&conn->endpoint.stream, conn->worker->loop->pool, conn->goal.tls,
-                           &options);
+    struct stream *secured = tls_stream_connect(&conn->endpoint.stream, conn->worker->loop->pool,
+                                                conn->goal.tls, &options);
 
     if (!secured) {
         http1_endpoint_fail(&conn->endpoint, END_OUT_OF_MEMORY, (struct slice){ NULL, 0 });

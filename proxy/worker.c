@@ -173,8 +173,8 @@ static bool open_destinations(struct worker *worker)
         struct destination *destination = &worker->destinations[i];
 
         destination->plan = &worker->hop->services[i];
-        destination->upstream = upstream_create(destination->plan->targets,
-                                                worker->loop->now_us * 31 + worker->index);
+        destination->upstream =
+            upstream_create(destination->plan->targets, worker->loop->now_us * 31 + worker->index);
         if (!destination->upstream)
             return false;
     }

@@ -235,7 +235,7 @@ EVP_PKEY *cert_key_parse(const char *pem, char *reterr, size_t reterr_size)
         snprintf(reterr, reterr_size,
                  "the private key is encrypted; store it without a pass phrase "
                  "(openssl pkey -in KEY -out KEY.plain)");
-    else if (ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE)
+    else if (!strstr(pem, "PRIVATE KEY-----")) /* OpenSSL's decoder only says "unsupported" */
         snprintf(reterr, reterr_size, "the text has no private key (no PEM block of that kind)");
     else {
         openssl_error_reason(reason, sizeof(reason));

@@ -1,12 +1,13 @@
 #include "tls/cert_check.h"
 
 #include <openssl/err.h>
-#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "tls/cert_chain_priv.h"
@@ -174,6 +175,41 @@ int cert_check(const struct tls_pem_pair *pair, int64_t now_s, struct cert_repor
         cert_chain_done(&chain);
     }
     EVP_PKEY_free(key);
+    return r;
+}
+
+/* "*.example.com" as a name is covered by the same wildcard only: OpenSSL matches a literal star. */
+static bool leaf_covers(const struct cert_chain *chain, const char *sni)
+{
+    size_t length = strlen(sni);
+
+    if (length > 2 && strcmp(sni + length - 2, ".*") == 0)
+        return true;
+    return X509_check_host(chain->leaf, sni, length, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) ==
+           1;
+}
+
+int cert_check_names(const struct tls_pem_pair *pair, const char *const *snis, size_t count,
+                     struct cert_report *report)
+{
+    char text[256], subject[NAME_TEXT_MAX];
+    EVP_PKEY *key = cert_key_parse(pair->key_pem ? pair->key_pem : "", text, sizeof(text));
+    struct cert_chain chain;
+    int r = 0;
+
+    /* what cannot be parsed was reported by cert_check */
+    if (cert_chain_parse(&chain, pair->chain_pem ? pair->chain_pem : "", key, text, sizeof(text)) ==
+        0) {
+        for (size_t i = 0; r == 0 && chain.leaf && i < count; i++)
+            if (!leaf_covers(&chain, snis[i]))
+                r = report_add(report, CERT_WARNING,
+                               "certificate \"%s\" does not cover the server name \"%s\"; clients "
+                               "refuse it there: add the name to the certificate or remove the SNI",
+                               subject_text(chain.leaf, subject), snis[i]);
+        cert_chain_done(&chain);
+    }
+    EVP_PKEY_free(key);
+    ERR_clear_error();
     return r;
 }
 

@@ -32,6 +32,14 @@ enum { CERT_EXPIRY_WARNING_DAYS = 30 };
 
 /* now_s: seconds since 1970. Fills a fresh report. 0 or -ENOMEM (the report must still be done). */
 int cert_check(const struct tls_pem_pair *pair, int64_t now_s, struct cert_report *ret_report);
+
+/*
+ * A warning for each server name that the leaf does not cover. "example.*" is left out: no
+ * certificate can have such a name. Adds to a report that cert_check filled. 0 or -ENOMEM.
+ */
+int cert_check_names(const struct tls_pem_pair *pair, const char *const *snis, size_t count,
+                     struct cert_report *report);
+
 void cert_report_done(struct cert_report *report);
 
 #endif

@@ -88,10 +88,6 @@ SSL_SESSION *tls_session_cache_get(struct tls_session_cache *cache, const char *
 
     if (!entry)
         return NULL;
-    if (!SSL_SESSION_is_resumable(entry->session)) {
-        entry_clear(entry);
-        return NULL;
-    }
     entry->used_at = ++cache->clock;
     return entry->session;
 }

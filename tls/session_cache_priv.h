@@ -15,10 +15,10 @@
 /* Takes the reference. Without memory the session is dropped: the next handshake is a full one. */
 void tls_session_cache_put(struct tls_session_cache *cache, const char *key, SSL_SESSION *session);
 
-/* Borrowed until the next put; NULL: none, or not resumable any more. */
+/* Borrowed until the next put; NULL: none. */
 SSL_SESSION *tls_session_cache_get(struct tls_session_cache *cache, const char *key);
 
-/* After a handshake that failed with it. */
+/* After a connection that failed with it. */
 void tls_session_cache_forget(struct tls_session_cache *cache, const char *key);
 
 #endif

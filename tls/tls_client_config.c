@@ -5,12 +5,6 @@
 #include <stdlib.h>
 
 #include "tls/cert_chain_priv.h"
-#include "tls/tls_engine_priv.h"
-
-static int on_new_session(SSL *ssl, SSL_SESSION *session)
-{
-    return tls_engine_keep_session(SSL_get_app_data(ssl), session);
-}
 
 static bool trust_bundle(SSL_CTX *context, const char *ca_pem, struct tls_error *reterr)
 {
@@ -72,9 +66,7 @@ static bool build(struct tls_client_config *config, const struct tls_client_sett
     if (!done)
         tls_error_set(reterr, "out of memory");
     tls_alpn_done(&alpn);
-    SSL_CTX_set_session_cache_mode(config->context,
-                                   SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-    SSL_CTX_sess_set_new_cb(config->context, on_new_session);
+    SSL_CTX_set_session_cache_mode(config->context, SSL_SESS_CACHE_OFF); /* see keep_session */
     return done;
 }
 

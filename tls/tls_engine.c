@@ -106,7 +106,7 @@ int tls_engine_init(struct tls_engine *engine, SSL_CTX *context, struct chunk_po
 
 void tls_engine_done(struct tls_engine *engine)
 {
-    /* an aborted connection is no reason to distrust its session, a broken record is */
+    /* an aborted connection is no reason for OpenSSL to distrust its session, a broken record is */
     if (engine->ssl && !engine->failed)
         SSL_set_shutdown(engine->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(engine->ssl);
@@ -180,17 +180,26 @@ void tls_engine_use_sessions(struct tls_engine *engine, struct tls_session_cache
 
     engine->sessions = sessions;
     engine->session_key = key;
+    engine->session_seen = session;
     if (session)
         (void)SSL_set_session(engine->ssl, session); /* refused: then it is a full handshake */
     ERR_clear_error();
 }
 
-int tls_engine_keep_session(struct tls_engine *engine, SSL_SESSION *session)
+/*
+ * Looks whether the last call brought a session (TLS 1.3: any read may). OpenSSL's callback for that
+ * works only with its own client cache switched on, and that makes a TLS 1.3 session, and those that
+ * descend from it, not resumable after its first use.
+ */
+static void keep_session(struct tls_engine *engine)
 {
-    if (!engine->sessions)
-        return 0;
+    SSL_SESSION *session = engine->sessions ? SSL_get0_session(engine->ssl) : NULL;
+
+    if (!session || session == engine->session_seen || !SSL_SESSION_is_resumable(session))
+        return;
+    engine->session_seen = session;
+    SSL_SESSION_up_ref(session);
     tls_session_cache_put(engine->sessions, engine->session_key, session);
-    return 1;
 }
 
 static int engine_fail(struct tls_engine *engine)
@@ -198,6 +207,8 @@ static int engine_fail(struct tls_engine *engine)
     char text[400];
 
     engine->failed = true;
+    if (engine->sessions)
+        tls_session_cache_forget(engine->sessions, engine->session_key);
     openssl_error_drain(text, sizeof(text));
     if (engine->out_of_memory)
         return -ENOMEM;
@@ -227,12 +238,10 @@ int tls_engine_handshake(struct tls_engine *engine)
     assert(!engine->failed);
     ERR_clear_error();
     r = SSL_do_handshake(engine->ssl);
-    if (r == 1)
-        return 0;
-    r = engine_result(engine, r, -ECONNABORTED);
-    if (r != -EAGAIN && engine->sessions)
-        tls_session_cache_forget(engine->sessions, engine->session_key);
-    return r;
+    if (r != 1)
+        return engine_result(engine, r, -ECONNABORTED);
+    keep_session(engine);
+    return 0;
 }
 
 long tls_engine_read(struct tls_engine *engine, struct buf *into, size_t max)
@@ -254,6 +263,7 @@ long tls_engine_read(struct tls_engine *engine, struct buf *into, size_t max)
     ERR_clear_error();
     r = SSL_read_ex(engine->ssl, at, room < max ? room : max, &done);
     buf_commit(into, r == 1 ? done : 0);
+    keep_session(engine);
     return r == 1 ? (long)done : engine_result(engine, r, 0);
 }
 

@@ -32,6 +32,7 @@ struct tls_engine {
     char *alpn;                         /* NULL: none */
     struct tls_session_cache *sessions; /* client; borrowed; NULL: none */
     char *session_key;
+    const SSL_SESSION *session_seen; /* only compared */
 };
 
 enum { TLS_RECORD_CONTENT_MAX = 16384 }; /* bytes of plain text (RFC 8446 5.1) */
@@ -65,10 +66,7 @@ void tls_engine_end_writing(struct tls_engine *engine);
 /* After the handshake. 0 or -ENOMEM. The texts live as long as the engine. */
 int tls_engine_info(struct tls_engine *engine, struct tls_session_info *ret_info);
 
-/* For callbacks. 0 or -ENOMEM. */
+/* For the client_hello callback. 0 or -ENOMEM. */
 int tls_engine_note_server_name(struct tls_engine *engine, const char *name);
-
-/* For OpenSSL's new-session callback: 1 when the reference was taken. */
-int tls_engine_keep_session(struct tls_engine *engine, SSL_SESSION *session);
 
 #endif

@@ -180,6 +180,66 @@ unsigned tls_stream_begin(struct stream *stream)
     return tls->state == TLS_STREAM_HANDSHAKE ? handshake_run(tls) : 0;
 }
 
+/* what has to wait */
+
+static void fail_writing(struct tls_stream *tls, int error)
+{
+    if (!tls->write_error)
+        tls->write_error = error;
+    fail_with(tls, STREAM_STEP_WRITE, error, error == -EPROTO ? tls->engine.error : NULL);
+}
+
+/* Encrypts; what has to wait stays in `from`. 0, -EAGAIN, or a failure. */
+static int encrypt(struct tls_stream *tls, struct buf *from)
+{
+    for (;;) {
+        int r = tls_engine_write(&tls->engine, from);
+        long pulled;
+
+        push(tls);
+        if (r != -EAGAIN)
+            return r ? r : tls->write_error;
+        pulled = pull(tls);
+        if (pulled == -EAGAIN)
+            return -EAGAIN;
+        if (pulled <= 0)
+            return pulled == 0 ? -EPIPE : (int)pulled;
+    }
+}
+
+static void write_held(struct tls_stream *tls)
+{
+    int r;
+
+    if (buf_is_empty(&tls->held) || tls->write_error || tls->engine.failed)
+        return;
+    r = encrypt(tls, &tls->held);
+    if (r < 0 && r != -EAGAIN)
+        fail_writing(tls, r);
+}
+
+/* close_notify behind everything that was written. false: something must still wait. */
+static bool end_writing(struct tls_stream *tls)
+{
+    write_held(tls);
+    if (!buf_is_empty(&tls->held))
+        return false;
+    if (tls->state == TLS_STREAM_OPEN && !tls->write_error)
+        tls_engine_end_writing(&tls->engine);
+    push(tls);
+    return true;
+}
+
+/* More input came: what had to wait may be possible now, and the end of writing behind it. */
+static void resume_writing(struct tls_stream *tls)
+{
+    if (buf_is_empty(&tls->held))
+        return;
+    write_held(tls);
+    if (buf_is_empty(&tls->held) && tls->write_shut && end_writing(tls))
+        stream_shutdown_write(tls->lower);
+}
+
 /* reading */
 
 /* end: 0, STREAM_TRUNCATED or a negative errno. */
@@ -219,49 +279,13 @@ static long tls_stream_read(struct stream *stream, struct buf *into, size_t max)
             end_reading(tls, n == 0 ? STREAM_TRUNCATED : n);
     }
     push(tls);
+    resume_writing(tls);
     if (total > 0)
         return (long)total;
     return tls->read_ended ? tls->read_end : -EAGAIN;
 }
 
 /* writing */
-
-static void fail_writing(struct tls_stream *tls, int error)
-{
-    if (!tls->write_error)
-        tls->write_error = error;
-    fail_with(tls, STREAM_STEP_WRITE, error, error == -EPROTO ? tls->engine.error : NULL);
-}
-
-/* Encrypts; what has to wait stays in `from`. 0, -EAGAIN, or a failure. */
-static int encrypt(struct tls_stream *tls, struct buf *from)
-{
-    for (;;) {
-        int r = tls_engine_write(&tls->engine, from);
-        long pulled;
-
-        push(tls);
-        if (r != -EAGAIN)
-            return r ? r : tls->write_error;
-        pulled = pull(tls);
-        if (pulled == -EAGAIN)
-            return -EAGAIN;
-        if (pulled <= 0)
-            return pulled == 0 ? -EPIPE : (int)pulled;
-    }
-}
-
-static int write_held(struct tls_stream *tls)
-{
-    int r;
-
-    if (buf_is_empty(&tls->held) || tls->write_error || tls->engine.failed)
-        return tls->write_error;
-    r = encrypt(tls, &tls->held);
-    if (r < 0 && r != -EAGAIN)
-        fail_writing(tls, r);
-    return tls->write_error;
-}
 
 static size_t tls_stream_queued(const struct stream *stream)
 {
@@ -298,18 +322,6 @@ static void tls_stream_set_read_size(struct stream *stream, enum stream_read_siz
     stream_set_read_size(tls->lower, size);
 }
 
-/* close_notify behind everything that was written. false: something must still wait. */
-static bool end_writing(struct tls_stream *tls)
-{
-    (void)write_held(tls); /* a failure shows in write_error */
-    if (!buf_is_empty(&tls->held))
-        return false;
-    if (tls->state == TLS_STREAM_OPEN && !tls->write_error)
-        tls_engine_end_writing(&tls->engine);
-    push(tls);
-    return true;
-}
-
 static void tls_stream_shutdown_write(struct stream *stream)
 {
     struct tls_stream *tls = of(stream);
@@ -340,14 +352,13 @@ static unsigned write_events(struct tls_stream *tls, unsigned events)
 
 static unsigned open_events(struct tls_stream *tls, unsigned events)
 {
-    bool was_held = !buf_is_empty(&tls->held);
-    int error_before = tls->write_error;
     unsigned up = events & (STREAM_READABLE | STREAM_WRITE_FAILED);
+    bool was_broken = tls->write_error != 0;
 
-    if ((events & STREAM_READABLE) && write_held(tls) != error_before)
+    if (events & STREAM_READABLE)
+        resume_writing(tls);
+    if (tls->write_error && !was_broken)
         up |= STREAM_WRITE_FAILED;
-    if (was_held && tls->write_shut && buf_is_empty(&tls->held) && end_writing(tls))
-        stream_shutdown_write(tls->lower);
     return up | write_events(tls, events);
 }
 

@@ -136,8 +136,23 @@ TEST(iovec_respects_both_limits)
     chunk_pool_free(pool);
 }
 
+TEST(a_buf_with_an_open_reservation_can_be_dropped)
+{
+    struct chunk_pool *pool = chunk_pool_create(0);
+    struct buf a;
+    size_t room;
+
+    buf_init(&a, pool);
+    CHECK_INT(buf_append_bytes(&a, "abc", 3), 0);
+    CHECK(buf_reserve(&a, 10000, &room) != NULL);
+    buf_done(&a);
+    CHECK_INT(chunk_pool_bytes_in_use(pool), 0);
+    chunk_pool_free(pool);
+}
+
 TESTS(TEST_CASE(bytes_come_out_in_order_for_random_cuts), TEST_CASE(small_appends_share_a_chunk),
       TEST_CASE(a_moved_span_is_not_overwritten_by_a_later_append),
       TEST_CASE(reserve_and_commit_of_nothing_leaves_nothing),
       TEST_CASE(a_pool_at_its_limit_refuses_and_keeps_what_is_there),
-      TEST_CASE(iovec_respects_both_limits))
+      TEST_CASE(iovec_respects_both_limits),
+      TEST_CASE(a_buf_with_an_open_reservation_can_be_dropped))

@@ -1,0 +1,410 @@
+/* ring: operations outlive the objects that wanted them; receive buffers never get lost. */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "tests/unit/core/net.h"
+
+/* What an operation points to must outlive the function that prepared it (P6). */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "detect_stack_use_after_return=1";
+}
+
+static void attach_accepted(struct witness *witness, struct bench *bench, int fd)
+{
+    witness_attach(witness, bench->loop, conn_accepted(bench->loop, fd, NULL));
+}
+
+/* ---- operations that wait in the submission queue (P3, P6) --------------------------------- */
+
+TEST(a_send_prepared_before_the_close_never_reaches_the_next_connection)
+{
+    struct bench bench = bench_start();
+    struct witness first = { 0 }, second = { 0 };
+    struct raw_reader reader = { 0 };
+    int old[2], new[2];
+
+    net_pair(old, 0);
+    attach_accepted(&first, &bench, old[0]);
+    loop_turn(bench.loop, 0);
+    ring_hold_submissions(bench.loop->ring, true);
+    CHECK_INT(witness_write(&first, 4000), 0);
+    loop_turn(bench.loop, 0); /* the send is prepared now */
+    witness_close(&first, STREAM_CLOSE_ABORT);
+    for (unsigned i = 0; i < 4; i++)
+        loop_turn(bench.loop, 0);
+    net_pair(new, 0); /* takes the old descriptor's number if that was closed */
+    attach_accepted(&second, &bench, new[0]);
+    ring_hold_submissions(bench.loop->ring, false);
+    NET_UNTIL(bench.loop, bench.loop->objects == 1);
+    reader.fd = new[1];
+    CHECK_INT(witness_write(&second, 1000), 0);
+    witness_close(&second, STREAM_CLOSE_FLUSH);
+    NET_UNTIL(bench.loop, raw_read(&reader, 65536));
+    CHECK_INT(reader.bytes, 1000);
+    close(old[1]);
+    close(new[1]);
+    bench_stop(&bench);
+}
+
+TEST(operations_may_be_submitted_many_turns_after_they_were_prepared)
+{
+    struct bench bench = bench_start();
+    struct sockaddr_storage address;
+    struct witness witness = { 0 };
+    struct raw_reader reader = { 0 };
+    uint64_t sent = 0;
+    int listening = net_listen(&address, 8, 0), error = 0;
+
+    loop_turn(bench.loop, 0);
+    ring_hold_submissions(bench.loop->ring, true);
+    witness_attach(&witness, bench.loop, conn_connect(bench.loop, &address, NULL, &error));
+    for (unsigned i = 0; i < 5; i++)
+        loop_turn(bench.loop, 0);
+    ring_hold_submissions(bench.loop->ring, false);
+    NET_UNTIL(bench.loop, witness.seen & STREAM_OPEN);
+    reader.fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    CHECK(reader.fd >= 0);
+    ring_hold_submissions(bench.loop->ring, true);
+    for (unsigned i = 0; i < 40; i++) /* several spans: sendmsg */
+        CHECK_INT(witness_write(&witness, 5000), 0);
+    for (unsigned i = 0; i < 5; i++)
+        loop_turn(bench.loop, 0);
+    ring_hold_submissions(bench.loop->ring, false);
+    NET_UNTIL(bench.loop, (raw_read(&reader, 65536), reader.bytes == 200000));
+    NET_UNTIL(bench.loop, raw_write(reader.fd, &sent, 10000));
+    NET_UNTIL(bench.loop, witness.received == 10000);
+    witness_close(&witness, STREAM_CLOSE_FLUSH);
+    close(reader.fd);
+    close(listening);
+    bench_stop(&bench);
+}
+
+/* ---- crowds -------------------------------------------------------------------------------- */
+
+enum { CROWD_TOTAL = 10000, CROWD_AT_ONCE = 200 };
+
+TEST(ten_thousand_connections_aborted_at_random_leak_nothing)
+{
+    struct bench bench = bench_start();
+    struct witness *crowd = calloc(CROWD_AT_ONCE, sizeof(*crowd));
+    static int peers[CROWD_AT_ONCE];
+    unsigned seed = 20;
+
+    CHECK(crowd != NULL);
+    for (unsigned done = 0; done < CROWD_TOTAL; done += CROWD_AT_ONCE) {
+        for (unsigned i = 0; i < CROWD_AT_ONCE; i++) {
+            uint64_t sent = 0;
+            int fds[2];
+
+            net_pair(fds, 0);
+            peers[i] = fds[1];
+            crowd[i] = (struct witness){ .paused = (unsigned)rand_r(&seed) % 2 };
+            attach_accepted(&crowd[i], &bench, fds[0]);
+            witness_read(&crowd[i]);
+            CHECK(raw_write(fds[1], &sent, 1 + (unsigned)rand_r(&seed) % 6000));
+            CHECK_INT(witness_write(&crowd[i], 1 + (unsigned)rand_r(&seed) % 20000), 0);
+        }
+        for (unsigned left = CROWD_AT_ONCE; left > 0; left--) {
+            unsigned i = (unsigned)rand_r(&seed) % left;
+
+            if ((unsigned)rand_r(&seed) % 3 == 0)
+                loop_turn(bench.loop, 0);
+            if ((unsigned)rand_r(&seed) % 4 == 0)
+                net_reset(peers[i]);
+            else
+                close(peers[i]);
+            witness_close(&crowd[i],
+                          (unsigned)rand_r(&seed) % 8 ? STREAM_CLOSE_ABORT : STREAM_CLOSE_LINGER);
+            peers[i] = peers[left - 1];
+            /* the last one moves here; nothing points to a closed witness any more */
+            crowd[i] = crowd[left - 1];
+            if (i != left - 1)
+                stream_set_owner(crowd[i].stream, &crowd[i], witness_on_event);
+        }
+        bench_check_clean(&bench);
+    }
+    free(crowd);
+    bench_stop(&bench);
+}
+
+/* source -> in | relay | out -> slow reader */
+struct relay {
+    struct witness in, out;
+    struct raw_reader reader;
+    int source;
+    uint64_t sent;
+};
+
+enum { RELAY_COUNT = 100, RELAY_BYTES = 120000 };
+
+static void relay_move(struct relay *relay)
+{
+    struct buf bytes;
+    long n = 1;
+
+    if (!relay->in.stream)
+        return;
+    buf_init(&bytes, relay->in.loop->pool);
+    while (n > 0 && stream_queued(relay->out.stream) <= STREAM_QUEUE_HIGH / 4) {
+        n = stream_read(relay->in.stream, &bytes, SIZE_MAX);
+        if (n > 0)
+            CHECK_INT(stream_write(relay->out.stream, &bytes), 0);
+    }
+    buf_done(&bytes);
+    if (n > 0 || n == -EAGAIN)
+        return;
+    CHECK_INT(n, 0);
+    witness_close(&relay->in, STREAM_CLOSE_FLUSH);
+    witness_close(&relay->out, STREAM_CLOSE_FLUSH);
+}
+
+static void relay_on_event(struct witness *witness, unsigned events)
+{
+    (void)events;
+    relay_move(witness->context);
+}
+
+static void relay_start(struct relay *relay, struct bench *bench)
+{
+    int in[2], out[2];
+
+    *relay = (struct relay){ 0 };
+    net_pair(in, 0);
+    net_pair(out, 4096);
+    relay->source = in[1];
+    relay->reader.fd = out[1];
+    relay->in = (struct witness){ .paused = true, .on_event = relay_on_event, .context = relay };
+    relay->out = relay->in;
+    attach_accepted(&relay->in, bench, in[0]);
+    attach_accepted(&relay->out, bench, out[0]);
+    stream_set_read_size(relay->in.stream, STREAM_READ_BULK);
+    relay_move(relay);
+}
+
+/* true: the source has sent all and the reader has seen the end. */
+static bool relay_pump(struct relay *relay)
+{
+    if (relay->source >= 0 && raw_write(relay->source, &relay->sent, RELAY_BYTES)) {
+        close(relay->source);
+        relay->source = -1;
+    }
+    return raw_read(&relay->reader, 2000);
+}
+
+TEST(slow_readers_all_finish_with_a_handful_of_receive_buffers)
+{
+    struct bench bench = bench_with_buffers(8, 4);
+    struct relay *relays = calloc(RELAY_COUNT, sizeof(*relays));
+    uint64_t until = net_now_ms() + 30000;
+    unsigned left;
+
+    CHECK(relays != NULL);
+    for (unsigned i = 0; i < RELAY_COUNT; i++)
+        relay_start(&relays[i], &bench);
+    do {
+        CHECK(net_now_ms() < until);
+        left = 0;
+        for (unsigned i = 0; i < RELAY_COUNT; i++)
+            left += !relay_pump(&relays[i]);
+        CHECK_INT(loop_turn(bench.loop, 1), 0);
+    } while (left > 0);
+    for (unsigned i = 0; i < RELAY_COUNT; i++) {
+        CHECK_INT(relays[i].reader.error, 0);
+        CHECK_INT(relays[i].reader.bytes, RELAY_BYTES);
+        close(relays[i].reader.fd);
+    }
+    CHECK(ring_stats(bench.loop->ring)->no_buffer > 0);
+    CHECK(ring_stats(bench.loop->ring)->copied_out > 0);
+    free(relays);
+    bench_stop(&bench);
+}
+
+TEST(a_receive_without_buffer_is_retried_without_any_other_event)
+{
+    struct bench bench = bench_with_buffers(8, 1);
+    struct witness hoarder = { .paused = true }, thirsty = { 0 };
+    uint64_t sent = 0, begin;
+    int a[2], b[2];
+
+    net_pair(a, 0);
+    net_pair(b, 0);
+    attach_accepted(&hoarder, &bench, a[0]);
+    attach_accepted(&thirsty, &bench, b[0]);
+    stream_set_read_size(hoarder.stream, STREAM_READ_BULK);
+    stream_set_read_size(thirsty.stream, STREAM_READ_BULK);
+    CHECK(raw_write(a[1], &sent, 100));
+    witness_read(&hoarder); /* keeps the only bulk buffer: it does not read what arrives */
+    NET_UNTIL(bench.loop, hoarder.seen & STREAM_READABLE);
+    CHECK_INT(ring_buffers_held(bench.loop->ring, RING_RECV_BULK), 1);
+    sent = 0;
+    CHECK(raw_write(b[1], &sent, 100));
+    witness_read(&thirsty);
+    begin = net_now_ms();
+    while (thirsty.received < 100 && net_now_ms() < begin + 5000)
+        loop_turn(bench.loop, 1000); /* a loop that slept on a queued task would take this long */
+    CHECK_INT(thirsty.received, 100);
+    CHECK(net_now_ms() - begin < 500);
+    witness_close(&hoarder, STREAM_CLOSE_ABORT);
+    witness_close(&thirsty, STREAM_CLOSE_ABORT);
+    close(a[1]);
+    close(b[1]);
+    bench_stop(&bench);
+}
+
+/* ---- a full submission queue --------------------------------------------------------------- */
+
+enum { MANY = 700 }; /* the queue has 256 entries */
+
+TEST(more_operations_than_the_queue_has_entries_fit_in_one_turn)
+{
+    struct bench bench = bench_start();
+    struct witness *many = calloc(MANY, sizeof(*many));
+    static int peers[MANY];
+    unsigned done = 0;
+
+    CHECK(many != NULL);
+    for (unsigned i = 0; i < MANY; i++) {
+        int fds[2];
+
+        net_pair(fds, 0);
+        peers[i] = fds[1];
+        attach_accepted(&many[i], &bench, fds[0]);
+        witness_read(&many[i]);
+        CHECK_INT(witness_write(&many[i], 500), 0);
+    }
+    while (done < MANY) {
+        struct raw_reader reader = { .fd = peers[done] };
+
+        NET_UNTIL(bench.loop, (raw_read(&reader, 1000), reader.bytes == 500));
+        close(peers[done++]);
+    }
+    for (unsigned i = 0; i < MANY; i++)
+        witness_close(&many[i], STREAM_CLOSE_ABORT);
+    free(many);
+    bench_stop(&bench);
+}
+
+TEST(what_found_the_queue_full_is_tried_again_and_nothing_is_lost)
+{
+    struct bench bench = bench_start();
+    struct witness *many = calloc(MANY, sizeof(*many));
+    static int peers[MANY];
+
+    CHECK(many != NULL);
+    loop_turn(bench.loop, 0);
+    ring_hold_submissions(bench.loop->ring, true);
+    for (unsigned i = 0; i < MANY; i++) {
+        int fds[2];
+
+        net_pair(fds, 0);
+        peers[i] = fds[1];
+        attach_accepted(&many[i], &bench, fds[0]);
+        witness_read(&many[i]);
+        CHECK_INT(witness_write(&many[i], 500), 0);
+    }
+    for (unsigned i = 0; i < 3; i++)
+        CHECK_INT(loop_turn(bench.loop, 0), 0); /* comes back although sends cannot be prepared */
+    for (unsigned i = 0; i < MANY; i += 2)
+        witness_close(&many[i], STREAM_CLOSE_ABORT);
+    loop_turn(bench.loop, 0);
+    ring_hold_submissions(bench.loop->ring, false);
+    NET_UNTIL(bench.loop, bench.loop->objects == MANY / 2);
+    for (unsigned i = 0; i < MANY; i++) {
+        struct raw_reader reader = { .fd = peers[i] };
+
+        if (i % 2) {
+            CHECK_INT(send(peers[i], "", 1, 0), 1); /* pattern byte 0 is 0 */
+            NET_UNTIL(bench.loop, (raw_read(&reader, 1000), reader.bytes == 500));
+            NET_UNTIL(bench.loop, many[i].received == 1);
+            witness_close(&many[i], STREAM_CLOSE_FLUSH);
+        }
+        NET_UNTIL(bench.loop, raw_read(&reader, 1000));
+        CHECK_INT(reader.error, i % 2 ? 0 : ECONNRESET);
+        close(peers[i]);
+    }
+    free(many);
+    bench_stop(&bench);
+}
+
+/* ---- a ring that cannot be had ------------------------------------------------------------- */
+
+/* Makes io_uring_setup fail with that errno for this process. */
+static void forbid_io_uring(int error)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = { .len = 4, .filter = code };
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+        _exit(99);
+}
+
+static void forbid_locked_memory(int bytes)
+{
+    const struct rlimit limit = { (rlim_t)bytes, (rlim_t)bytes };
+
+    if (setrlimit(RLIMIT_MEMLOCK, &limit) < 0 || (geteuid() == 0 && setuid(65534) < 0))
+        _exit(99);
+}
+
+/* What loop_create says in a process of its own, after `spoil`. */
+static void check_complaint(void (*spoil)(int), int argument, const char *first, const char *second)
+{
+    char text[600] = "";
+    int ends[2], status = 0;
+    pid_t child;
+
+    CHECK_INT(pipe(ends), 0);
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        struct loop_options options;
+        struct loop *loop;
+
+        spoil(argument);
+        loop_options_default(&options);
+        loop = loop_create(&options, text, sizeof(text));
+        _exit(loop || write(ends[1], text, strlen(text)) <= 0);
+    }
+    CHECK_INT(waitpid(child, &status, 0), child);
+    CHECK(WIFEXITED(status));
+    CHECK_INT(WEXITSTATUS(status), 0);
+    CHECK(read(ends[0], text, sizeof(text) - 1) > 0);
+    if (!strstr(text, first) || !strstr(text, second) || strchr(text, '\n'))
+        fail_msg("the complaint is: %s", text);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+TEST(without_locked_memory_the_operator_is_told_which_limit)
+{
+    check_complaint(forbid_locked_memory, 0, "RLIMIT_MEMLOCK is 0 KiB", "LimitMEMLOCK=");
+}
+
+TEST(a_container_without_io_uring_is_told_what_to_allow)
+{
+    check_complaint(forbid_io_uring, EPERM, "kernel.io_uring_disabled=0", "seccomp");
+    check_complaint(forbid_io_uring, ENOSYS, "Linux 6.1", "io_uring_setup");
+}
+
+TESTS(TEST_CASE(a_send_prepared_before_the_close_never_reaches_the_next_connection),
+      TEST_CASE(operations_may_be_submitted_many_turns_after_they_were_prepared),
+      TEST_CASE(ten_thousand_connections_aborted_at_random_leak_nothing),
+      TEST_CASE(slow_readers_all_finish_with_a_handful_of_receive_buffers),
+      TEST_CASE(a_receive_without_buffer_is_retried_without_any_other_event),
+      TEST_CASE(more_operations_than_the_queue_has_entries_fit_in_one_turn),
+      TEST_CASE(what_found_the_queue_full_is_tried_again_and_nothing_is_lost),
+      TEST_CASE(without_locked_memory_the_operator_is_told_which_limit),
+      TEST_CASE(a_container_without_io_uring_is_told_what_to_allow))
