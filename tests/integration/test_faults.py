@@ -48,7 +48,7 @@ def is_unharmed(lab, hop):
     for each in lab.clients:
         each.close()
     for connection in lab.origins[0].connections:
-        connection.reset()
+        connection.drop()
     hop.wait_fd_count(hop.fd_count_at_start)
     assert hop.is_alive()
 
@@ -97,7 +97,7 @@ def test_origin_fails_in_the_middle_of_an_upload(lab, hop, end, answered):
     if answered and end != "reset":
         answer = client.read_response()
         assert (answer.status, answer.content) == (413, b"big")
-    else:
+    elif end != "hang":  # an origin and a client that both wait are nobody's fault yet; the client leaves below
         try:
             assert client.read_response().status in (502, 504, 413)
         except (Truncated, Ended):
@@ -211,7 +211,7 @@ def test_everything_goes_away_at_once(lab, hop):
     for client in lab.clients:
         client.reset()
     for connection in list(origin.connections):
-        connection.reset()
+        connection.drop()
     is_unharmed(lab, hop)
 
 

@@ -86,7 +86,7 @@ def test_idle_upstream_connection_that_ends_is_not_used_again(lab):
     origin = lab.origin(content=b"fresh")
     client = lab.client(lab.edge(origin))
     client.get("/")
-    origin.connections[0].reset()
+    origin.connections[0].drop()
     assert client.get("/").content == b"fresh"
     assert [request.number for request in origin.requests] == [1, 1]
 

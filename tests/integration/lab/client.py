@@ -57,6 +57,13 @@ class RawClient(Wire):
         self.send(self.request_bytes(method, target, fields, content))
         return self.read_response(method)
 
+    def send_what_is_taken(self, data):
+        """Sends until the peer takes no more; what it answered meanwhile is still to be read."""
+        try:
+            self.send(data)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
     def get(self, target, fields=()):
         return self.request("GET", target, fields)
 

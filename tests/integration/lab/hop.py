@@ -13,7 +13,7 @@ READY = re.compile(r"^hopgate: ready(.*)$", re.M)
 ADDRESS = re.compile(r"(https?)://([^\s/:]+|\[[^\]]+\]):(\d+)")
 REPORTS = ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime error:", "Assertion")
 SANITIZERS = {
-    "ASAN_OPTIONS": "detect_leaks=1:exitcode=97:detect_stack_use_after_return=1:strict_string_checks=1",
+    "ASAN_OPTIONS": "detect_leaks=1:exitcode=97:detect_stack_use_after_return=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:exitcode=97",
     "TSAN_OPTIONS": "exitcode=97",
 }
@@ -121,8 +121,13 @@ class Hop:
                    f"{self.fd_count()}: {self.fds()}")
 
     def fds(self):
-        directory = pathlib.Path(f"/proc/{self.pid_of_binary()}/fd")
-        return sorted(os.readlink(fd) for fd in directory.iterdir())
+        links = []
+        for fd in pathlib.Path(f"/proc/{self.pid_of_binary()}/fd").iterdir():
+            try:
+                links.append(f"{fd.name} {os.readlink(fd)}")
+            except FileNotFoundError:
+                pass  # closed while we looked
+        return sorted(links)
 
     def memory_bytes(self, which="VmRSS"):
         status = pathlib.Path(f"/proc/{self.pid_of_binary()}/status").read_text()

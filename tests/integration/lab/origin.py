@@ -78,6 +78,14 @@ class Connection(Wire):
                 self.ended_by = end.how
                 return
 
+    def drop(self):
+        """Ends the connection from the test's thread. Closing would not: the serving thread waits on the socket, and
+        the kernel keeps it open for that."""
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
     def serve(self):
         number = 0
         try:
@@ -192,11 +200,7 @@ class Origin:
         self.stopping = True
         self.close_listener()
         for connection in list(self.connections):
-            try:
-                connection.sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            connection.close()
+            connection.drop()
 
     def describe(self):
         lines = [f"{request.method} {request.target} (connection {request.connection.number}, "

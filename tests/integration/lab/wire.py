@@ -51,7 +51,7 @@ class Wire:
         except ConnectionResetError:
             raise Ended("reset", bytes(self.buffer)) from None
         except ssl.SSLError as problem:
-            if "EOF" not in (problem.reason or ""):
+            if not isinstance(problem, ssl.SSLEOFError) and "EOF" not in (problem.reason or ""):
                 raise
             raise Ended("truncated", bytes(self.buffer)) from None
         if not data:
