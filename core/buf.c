@@ -252,6 +252,18 @@ int buf_move(struct buf *to, struct buf *from, size_t length)
     return 0;
 }
 
+int buf_append_copy(struct buf *to, const struct buf *from)
+{
+    if (spans_reserve(to, from->count) < 0)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < from->count; i++) {
+        const struct span *span = span_at(from, i);
+
+        push_span(to, chunk_ref(span->chunk), span->offset, span->length);
+    }
+    return 0;
+}
+
 size_t buf_peek(const struct buf *buf, void *into, size_t length)
 {
     size_t done = 0;

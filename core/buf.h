@@ -77,6 +77,9 @@ void buf_consume(struct buf *buf, size_t length);
  * moved). */
 int buf_move(struct buf *to, struct buf *from, size_t length);
 
+/* Appends all bytes of `from` to `to` by reference; `from` keeps them. 0 or -ENOMEM (nothing done). */
+int buf_append_copy(struct buf *to, const struct buf *from);
+
 /* Copies up to length bytes from the front without consuming; returns the number copied. */
 size_t buf_peek(const struct buf *buf, void *into, size_t length);
 

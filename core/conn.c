@@ -40,6 +40,8 @@ struct conn {
     struct stream_failure failure;
     struct task task, flush_task;
     struct timer close_timer;
+    struct conn *next_closing, *prev_closing;
+    bool is_listed;
     struct deferred deferred;
 };
 
@@ -348,9 +350,33 @@ static void cancel_operations(struct conn *conn)
         loop_post_flush(conn->loop, &conn->flush_task);
 }
 
+/* Between close and death a connection has no owner: the loop's list is how it is found. */
+static void list_closing(struct conn *conn)
+{
+    conn->is_listed = true;
+    conn->next_closing = conn->loop->closing;
+    if (conn->next_closing)
+        conn->next_closing->prev_closing = conn;
+    conn->loop->closing = conn;
+}
+
+static void unlist_closing(struct conn *conn)
+{
+    if (!conn->is_listed)
+        return;
+    conn->is_listed = false;
+    if (conn->prev_closing)
+        conn->prev_closing->next_closing = conn->next_closing;
+    else
+        conn->loop->closing = conn->next_closing;
+    if (conn->next_closing)
+        conn->next_closing->prev_closing = conn->prev_closing;
+}
+
 static void conn_die(struct conn *conn)
 {
     conn_set_state(conn, CONN_DYING);
+    unlist_closing(conn);
     timer_cancel(&conn->close_timer);
     if (conn->user.ops_in_flight > 0)
         cancel_operations(conn);
@@ -398,6 +424,7 @@ static void conn_close(struct stream *stream, enum stream_close how)
         return;
     }
     conn_set_state(conn, CONN_FLUSHING);
+    list_closing(conn);
     conn->linger_wanted = how == STREAM_CLOSE_LINGER;
     if (conn->out_error < 0) {
         conn_die(conn);
@@ -406,6 +433,17 @@ static void conn_close(struct stream *stream, enum stream_close how)
     loop_timer_set(conn->loop, &conn->close_timer, CONN_FLUSH_STALL_TIMEOUT_MS);
     conn->drain_due = true;
     loop_post_flush(conn->loop, &conn->flush_task); /* drained or not is seen there */
+}
+
+void conn_abort_closing(struct loop *loop, bool all)
+{
+    struct conn *next;
+
+    for (struct conn *conn = loop->closing; conn; conn = next) {
+        next = conn->next_closing;
+        if (all || conn->state == CONN_LINGERING)
+            conn_die(conn);
+    }
 }
 
 /* ---- dispatch ------------------------------------------------------------------------------ */

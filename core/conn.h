@@ -45,6 +45,12 @@ struct stream *conn_accepted(struct loop *loop, int fd, const struct sockaddr_st
 struct stream *conn_connect(struct loop *loop, const struct sockaddr_storage *peer,
                             const struct sockaddr_storage *from, int *ret_error);
 
+/*
+ * Ends connections whose owners have closed them already: those that only linger, and with `all` also
+ * those that still have bytes to send (their peers see a reset). For a loop that is about to end.
+ */
+void conn_abort_closing(struct loop *loop, bool all);
+
 /* Bytes that the kernel queues beyond what is on its way, so that the backlog of a slow reader
  * stays within our own limits (TCP_NOTSENT_LOWAT). */
 enum { CONN_NOT_SENT_LOW_WATER = 128 * 1024 };

@@ -47,7 +47,8 @@ struct loop {
     struct ring_user doorbell_user;
     uint64_t doorbell_count;
     bool stopping;
-    uint32_t objects; /* connections and listeners that are not freed yet */
+    struct conn *closing; /* closed by their owners, not gone yet; core/conn's */
+    uint32_t objects;     /* connections and listeners that are not freed yet */
 };
 
 struct loop_options {

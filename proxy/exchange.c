@@ -38,6 +38,7 @@ struct exchange *exchange_create(struct worker *worker, struct client_conn *clie
     upstream_conn_init(&exchange->back, worker);
     arena_init(&exchange->arena, worker->loop->pool, ARENA_BYTES_MAX);
     buf_init(&exchange->pass, worker->loop->pool);
+    buf_init(&exchange->replay, worker->loop->pool);
     timer_init(&exchange->front_timer, on_front_timer);
     timer_init(&exchange->back_timer, on_back_timer);
     worker->exchanges_count++;
@@ -53,6 +54,7 @@ static void give_back(struct exchange *exchange)
     target_use_end(&exchange->target_use);
     upstream_conn_abort(&exchange->back);
     buf_done(&exchange->pass);
+    buf_done(&exchange->replay);
     chunk_unref(exchange->response_chunk);
     arena_done(&exchange->arena);
     worker->exchanges_count--;
@@ -149,22 +151,24 @@ void exchange_set_reason(struct exchange *exchange, enum end_reason reason, stru
 
 /* ---- the end ------------------------------------------------------------------------------- */
 
-static void write_error_line(struct exchange *exchange, const struct try_record *attempt)
+/* False: the persona has no line for it. */
+static bool write_error_line(struct exchange *exchange, const struct try_record *attempt)
 {
     struct log_file *log = exchange->worker->hop->error_log;
     struct slice line;
 
     if (log_is_off(log) || !log_level_is_on(error_log_level(&exchange->record, attempt)))
-        return;
+        return true;
     line = error_log_line(&exchange->record, attempt, &exchange->arena);
     if (line.len > 0)
         log_write(log, line);
+    return line.len > 0;
 }
 
 void exchange_log_try(struct exchange *exchange)
 {
-    exchange->reason_is_told = true;
-    write_error_line(exchange, exchange_record_last_try(&exchange->record));
+    exchange->reason_is_told =
+        write_error_line(exchange, exchange_record_last_try(&exchange->record));
 }
 
 static void write_logs(struct exchange *exchange)
@@ -176,8 +180,11 @@ static void write_logs(struct exchange *exchange)
     record->ended_at_us = exchange->worker->loop->now_us;
     record->request_bytes = exchange->client->endpoint.received_bytes;
     record->response_bytes = exchange->client->endpoint.sent_bytes;
+    /* nothing was sent to a client that left or was too late; nginx logs what it would have been */
+    if (record->status == 0 && end_reason_info(record->reason)->hop == END_HOP_CLIENT)
+        record->status = (uint16_t)end_reason_info(record->reason)->status;
     if (record->reason != END_OK && !exchange->reason_is_told)
-        write_error_line(exchange, NULL);
+        (void)write_error_line(exchange, NULL);
     if (log_is_off(hop->access_log) || !exchange->is_logged)
         return;
     line = access_log_line(hop->access_log_format, record, &exchange->arena);
@@ -351,7 +358,6 @@ static void on_front_failed(struct exchange *exchange)
         return;
     }
     if (failure.reason == END_CLIENT_ABORTED) {
-        exchange->record.status = 499;
         exchange_abort(exchange, failure.reason);
         return;
     }

@@ -35,6 +35,9 @@ struct client_conn;
 struct destination;
 struct worker;
 
+/* Bytes of request content that are kept until the target answers (by reference, not copied). */
+enum { EXCHANGE_REPLAY_MAX = 64 * 1024 };
+
 enum front_request { FRONT_REQUEST_HEAD, FRONT_REQUEST_BODY, FRONT_REQUEST_DONE };
 
 enum back_request {
@@ -81,7 +84,8 @@ struct exchange {
     size_t tried_count;
     uint32_t tries_left; /* after the present one */
     uint32_t interim_count;
-    bool content_taken;     /* request content was consumed: the request cannot be sent again */
+    struct buf replay;      /* request content consumed so far, for a further try */
+    bool content_lost;      /* there was more of it than EXCHANGE_REPLAY_MAX: no further try */
     bool continue_sent;     /* 100 Continue went to the client */
     bool client_keep_alive; /* the client connection may persist after this exchange */
     bool reason_is_told;    /* the record's reason stands in the error log already */
@@ -135,6 +139,9 @@ void exchange_on_back_timeout(struct exchange *exchange);
 
 /* relay.c: move what can be moved. Each may end the exchange: check with exchange_is_over. */
 void relay_request(struct exchange *exchange);
+
+/* Sends the content that an earlier try had sent already. 0 or a negative errno. */
+int relay_replay(struct exchange *exchange);
 void relay_response(struct exchange *exchange);
 
 /* local_responder.c: answers in place of a target; cuts the response when it has begun. */

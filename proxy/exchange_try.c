@@ -36,7 +36,7 @@ static void try_failed(struct exchange *exchange, enum end_reason reason, struct
         .reason = reason,
         .method = exchange->request.method,
         .request_sent = upstream_conn_has_sent(&exchange->back),
-        .content_taken = exchange->content_taken,
+        .content_lost = exchange->content_lost,
         .response_begun = http1_parser_has_started(&exchange->back.endpoint.parser),
         .reused = exchange->back.reused,
         .tries_left = exchange->tries_left,
@@ -274,6 +274,8 @@ static void start_sending(struct exchange *exchange)
             exchange->worker->loop->now_us;
     begin_response(exchange);
     r = send_request_head(exchange);
+    if (r == 0)
+        r = relay_replay(exchange);
     if (r < 0) {
         exchange_answer(exchange, r == -ENOMEM ? END_OUT_OF_MEMORY : END_INTERNAL,
                         SLICE("a field of the request cannot be sent"));
@@ -382,6 +384,8 @@ static void on_response_head(struct exchange *exchange)
     }
     attempt->head_at_us = exchange->worker->loop->now_us;
     attempt->status = exchange->response.status;
+    exchange->content_lost = true; /* there will be no further try */
+    buf_done(&exchange->replay);
     forward_head(exchange);
 }
 

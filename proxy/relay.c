@@ -67,6 +67,20 @@ static void finish_request(struct exchange *exchange)
     exchange->back_step_at_ms = exchange->worker->loop->now_ms;
 }
 
+/* A try that fails before an answer can be repeated as long as all content is still at hand. */
+static void keep_for_replay(struct exchange *exchange)
+{
+    struct buf *replay = &exchange->replay;
+
+    if (exchange->content_lost)
+        return;
+    if (replay->length + exchange->pass.length <= EXCHANGE_REPLAY_MAX &&
+        buf_append_copy(replay, &exchange->pass) == 0)
+        return;
+    exchange->content_lost = true;
+    buf_done(replay);
+}
+
 /* Moves content until one side has to wait. False: the exchange was answered or ended. */
 static bool pump_request(struct exchange *exchange)
 {
@@ -95,7 +109,7 @@ static bool pump_request(struct exchange *exchange)
             finish_request(exchange);
             return client->exchange == exchange && exchange->back_request == BACK_REQUEST_SENT;
         }
-        exchange->content_taken = true;
+        keep_for_replay(exchange);
         if (back->ops->send_content(back, &exchange->pass) < 0) {
             exchange_answer(exchange, END_OUT_OF_MEMORY, (struct slice){ NULL, 0 });
             return false;
@@ -105,6 +119,14 @@ static bool pump_request(struct exchange *exchange)
     if (exchange->back_request == BACK_REQUEST_SENDING)
         finish_request(exchange);
     return client->exchange == exchange && exchange->back_request == BACK_REQUEST_SENT;
+}
+
+int relay_replay(struct exchange *exchange)
+{
+    struct http_stream *back = &exchange->back.endpoint.http;
+    int r = buf_append_copy(&exchange->pass, &exchange->replay);
+
+    return r < 0 ? r : back->ops->send_content(back, &exchange->pass);
 }
 
 void relay_request(struct exchange *exchange)

@@ -28,7 +28,7 @@ enum retry_verdict retry_decide(const struct persona_retry *policy, const struct
     unsigned condition = persona_retry_condition(facts->reason);
     bool stale = is_stale_connection(facts);
 
-    if (facts->content_taken)
+    if (facts->content_lost)
         return RETRY_NO;
     if (facts->request_sent && !method_may_be_replayed(policy, facts->method))
         return RETRY_NO;

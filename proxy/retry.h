@@ -6,7 +6,7 @@
  * Thread  any
  *
  * Nothing sent: any method may go to another target. Something sent and no byte of an answer: only
- * methods that the persona replays, and only when no request content was consumed (it is not kept).
+ * methods that the persona replays, and only while all request content is at hand.
  * Once an answer's head was forwarded: never (the exchange does not ask then). DESIGN-NOTES 10.
  */
 #ifndef PROXY_RETRY_H
@@ -23,7 +23,7 @@ struct retry_facts {
     enum end_reason reason;
     enum http_method method;
     bool request_sent;   /* a byte of the request was handed to the target's connection */
-    bool content_taken;  /* request content was consumed and cannot be sent again */
+    bool content_lost;   /* request content was consumed and is not kept */
     bool response_begun; /* a byte of an answer came */
     bool reused;         /* over a pooled connection */
     uint32_t tries_left;

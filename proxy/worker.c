@@ -6,12 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/conn.h"
 #include "proxy/exchange.h"
 
 /* Sessions remembered per worker for resumption towards targets. */
 enum { TLS_SESSIONS_MAX = 1024 };
+
+/* What a client gets to read our last answer when the thread ends. */
+enum { LINGER_AT_END_MS = 300 };
 
 /* ---- clients ------------------------------------------------------------------------------- */
 
@@ -227,14 +231,26 @@ static bool open_all(struct worker *worker)
            open_listeners(worker);
 }
 
-/* Closed streams free themselves a little later, when the kernel lets go. */
+static void turn_until(struct worker *worker, uint64_t limit_ms)
+{
+    uint64_t until_ms = worker->loop->now_ms + limit_ms;
+
+    while (worker->loop->objects > 0 && worker->loop->now_ms < until_ms)
+        if (loop_turn(worker->loop, until_ms - worker->loop->now_ms) < 0)
+            return;
+}
+
+/*
+ * Closed connections free themselves when their last bytes are gone and the kernel lets go. Those
+ * that only wait for a FIN get a moment; those with bytes to send get the drain deadline.
+ */
 static void wait_for_objects(struct worker *worker)
 {
-    uint64_t give_up_at = worker->loop->now_ms + CONN_FLUSH_STALL_TIMEOUT_MS;
-
-    while (worker->loop->objects > 0 && worker->loop->now_ms < give_up_at)
-        if (loop_turn(worker->loop, 100) < 0)
-            return;
+    turn_until(worker, LINGER_AT_END_MS);
+    conn_abort_closing(worker->loop, false);
+    turn_until(worker, worker->hop->drain_timeout_ms);
+    conn_abort_closing(worker->loop, true);
+    turn_until(worker, CONN_FLUSH_STALL_TIMEOUT_MS);
 }
 
 static void close_all(struct worker *worker)
@@ -280,8 +296,12 @@ static void *run(void *argument)
     }
     tell_start(worker, WORKER_RUNNING);
     r = loop_run(worker->loop);
-    if (r < 0)
-        log_error(LOG_LEVEL_CRIT, "worker %u: io_uring failed: %s", worker->index, strerror(-r));
+    if (r < 0) {
+        /* no half-alive hop: the supervisor starts a whole one */
+        (void)fprintf(stderr, "hopgate: worker %u: io_uring failed: %s\n", worker->index,
+                      strerror(-r));
+        _exit(1);
+    }
     abort_clients(worker);
     close_all(worker);
     return NULL;
