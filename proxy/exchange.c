@@ -149,22 +149,24 @@ void exchange_set_reason(struct exchange *exchange, enum end_reason reason, stru
 
 /* ---- the end ------------------------------------------------------------------------------- */
 
-static void write_error_line(struct exchange *exchange, const struct try_record *attempt)
+/* False when the persona has no line for this, so that the end may still have one. */
+static bool write_error_line(struct exchange *exchange, const struct try_record *attempt)
 {
     struct log_file *log = exchange->worker->hop->error_log;
     struct slice line;
 
     if (log_is_off(log) || !log_level_is_on(error_log_level(&exchange->record, attempt)))
-        return;
+        return true;
     line = error_log_line(&exchange->record, attempt, &exchange->arena);
     if (line.len > 0)
         log_write(log, line);
+    return line.len > 0;
 }
 
 void exchange_log_try(struct exchange *exchange)
 {
-    exchange->reason_is_told = true;
-    write_error_line(exchange, exchange_record_last_try(&exchange->record));
+    exchange->reason_is_told =
+        write_error_line(exchange, exchange_record_last_try(&exchange->record));
 }
 
 static void write_logs(struct exchange *exchange)
@@ -177,7 +179,7 @@ static void write_logs(struct exchange *exchange)
     record->request_bytes = exchange->client->endpoint.received_bytes;
     record->response_bytes = exchange->client->endpoint.sent_bytes;
     if (record->reason != END_OK && !exchange->reason_is_told)
-        write_error_line(exchange, NULL);
+        (void)write_error_line(exchange, NULL); /* nothing comes after it */
     if (log_is_off(hop->access_log) || !exchange->is_logged)
         return;
     line = access_log_line(hop->access_log_format, record, &exchange->arena);
