@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "tests/unit/proxy/fixture.h"
+#include "tls/tls.h"
 
 #define ID "0123456789abcdef0123456789abcdef"
 
@@ -223,6 +224,29 @@ TEST(json_tells_each_try_and_how_long_everything_took)
     exchange_fixture_done(&x);
 }
 
+TEST(json_tells_what_the_handshake_agreed_on)
+{
+    const struct tls_session_info tls = { .version = "TLSv1.3",
+                                          .cipher = "TLS_AES_256_GCM_SHA384",
+                                          .server_name = "api.test",
+                                          .alpn = "",
+                                          .client_verify = "NONE",
+                                          .resumed = true };
+    struct exchange_fixture x;
+    json_t *root;
+
+    exchange_fixture_init(&x, "edge", "Host: h");
+    finished(&x);
+    x.record.tls = &tls;
+    root = json_of(&x);
+    check_text(root, "request.tls.version", "TLSv1.3");
+    check_text(root, "request.tls.client_verify", "NONE");
+    check_text(root, "request.tls.server_name", "api.test");
+    CHECK(json_is_true(at(root, "request.tls.resumed")));
+    json_decref(root);
+    exchange_fixture_done(&x);
+}
+
 TEST(json_hides_credentials)
 {
     struct exchange_fixture x;
@@ -321,6 +345,7 @@ int main(void)
         TEST_CASE(malformed_credentials_name_no_user),
         TEST_CASE(json_tells_who_asked_for_what_and_who_answered),
         TEST_CASE(json_tells_each_try_and_how_long_everything_took),
+        TEST_CASE(json_tells_what_the_handshake_agreed_on),
         TEST_CASE(json_hides_credentials),
         TEST_CASE(json_stays_json_whatever_the_client_sends),
         TEST_CASE(json_knows_a_request_that_was_not_understood),
