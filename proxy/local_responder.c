@@ -106,7 +106,6 @@ void exchange_answer(struct exchange *exchange, enum end_reason reason, struct s
     case PERSONA_RESET:
         exchange_hang_up(exchange, STREAM_CLOSE_ABORT);
         return;
-    case PERSONA_RELAY: /* LATER, and refused outside the lab: the raw bytes are gone by now */
     case PERSONA_CLOSE:
         exchange_hang_up(exchange, STREAM_CLOSE_LINGER);
         return;
