@@ -2,6 +2,7 @@
 #include "proxy/access_log_priv.h"
 #include "proxy/persona.h"
 #include "proxy/text.h"
+#include "tls/tls.h"
 
 /* A JSON object that is being written: keys know whether a comma is due. */
 struct object {
@@ -163,6 +164,22 @@ static void add_url(struct object *object, const struct exchange_record *record)
     text_add_string(object->text, "\"");
 }
 
+/* Kong's three keys, and beside them what else the handshake agreed on. */
+static void add_tls(struct object *parent, const struct tls_session_info *tls)
+{
+    struct object object;
+
+    add_key(parent, "tls");
+    object = object_open(parent->text);
+    add_text_if(&object, "version", tls->version);
+    add_text_if(&object, "cipher", tls->cipher);
+    add_text_if(&object, "client_verify", tls->client_verify);
+    add_text_if(&object, "server_name", tls->server_name);
+    add_text_if(&object, "alpn", tls->alpn);
+    add_bool(&object, "resumed", tls->resumed);
+    object_close(&object);
+}
+
 static void add_request(struct object *parent, const struct exchange_record *record)
 {
     const struct http_head *request = record->request;
@@ -180,6 +197,8 @@ static void add_request(struct object *parent, const struct exchange_record *rec
         add_text(&object, "line", record->bad_request_line);
     }
     add_number(&object, "size", record->request_bytes);
+    if (record->tls)
+        add_tls(&object, record->tls);
     object_close(&object);
 }
 

@@ -151,7 +151,7 @@ void exchange_set_reason(struct exchange *exchange, enum end_reason reason, stru
 
 /* ---- the end ------------------------------------------------------------------------------- */
 
-/* False: the persona has no line for it. */
+/* False when the persona has no line for this, so that the end may still have one. */
 static bool write_error_line(struct exchange *exchange, const struct try_record *attempt)
 {
     struct log_file *log = exchange->worker->hop->error_log;
@@ -184,7 +184,7 @@ static void write_logs(struct exchange *exchange)
     if (record->status == 0 && end_reason_info(record->reason)->hop == END_HOP_CLIENT)
         record->status = (uint16_t)end_reason_info(record->reason)->status;
     if (record->reason != END_OK && !exchange->reason_is_told)
-        (void)write_error_line(exchange, NULL);
+        (void)write_error_line(exchange, NULL); /* nothing comes after it */
     if (log_is_off(hop->access_log) || !exchange->is_logged)
         return;
     line = access_log_line(hop->access_log_format, record, &exchange->arena);

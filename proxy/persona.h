@@ -28,7 +28,13 @@
 #include "core/slice.h"
 #include "proxy/template.h"
 
-enum persona_basis { PERSONA_MEASURED, PERSONA_DOCUMENTED, PERSONA_ASSUMED };
+/* Where a value is from. A rule that says nothing has its section's. */
+enum persona_basis {
+    PERSONA_AS_SECTION,
+    PERSONA_MEASURED,
+    PERSONA_DOCUMENTED,
+    PERSONA_ASSUMED,
+};
 
 /* Each text is NUL-terminated as well. */
 struct persona_strings {

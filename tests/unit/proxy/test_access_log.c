@@ -5,9 +5,9 @@
 
 #include <jansson.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "tests/unit/proxy/fixture.h"
+#include "tls/tls.h"
 
 #define ID "0123456789abcdef0123456789abcdef"
 
@@ -106,7 +106,7 @@ static const json_t *at(const json_t *root, const char *path)
 
     for (; root && *path; path += strcspn(path, ".") + (path[strcspn(path, ".")] == '.')) {
         snprintf(key, sizeof(key), "%.*s", (int)strcspn(path, "."), path);
-        root = json_is_array(root) ? json_array_get(root, (size_t)atoi(key))
+        root = json_is_array(root) ? json_array_get(root, (size_t)strtoul(key, NULL, 10))
                                    : json_object_get(root, key);
     }
     return root;
@@ -136,32 +136,38 @@ static void check_ms(const json_t *root, const char *path, double want)
         fail_msg("%s: got %f, want %f", path, got, want);
 }
 
-TEST(json_tells_who_where_why_and_how_long)
+/* A refused connection, then an answer over a pooled one. */
+static void answered_at_the_second_try(struct exchange_fixture *x)
+{
+    struct try_record *try;
+
+    finished(x);
+    try = exchange_fixture_try(x, END_CONNECT_REFUSED);
+    try->detail = SLICE("111: Connection refused");
+    try->connection_id = 0;
+    try->connected_at_us = try->sent_at_us = 0;
+    try = exchange_fixture_try(x, END_OK);
+    try->status = 200;
+    try->reused = true;
+    try->request_number = 4;
+    try->head_at_us = 1025000;
+    x->record.from_upstream = true;
+}
+
+TEST(json_tells_who_asked_for_what_and_who_answered)
 {
     struct config_service service = {
         .id = "s1", .name = "svc", .host = "origin.test", .port = 80
     };
     struct config_route route = { .id = "r1", .name = "rt" };
     struct exchange_fixture x;
-    struct try_record *try;
     json_t *root;
 
     exchange_fixture_init(&x, "kong", "Host: h|X-A: 1|x-a: 2");
-    finished(&x);
-    try = exchange_fixture_try(&x, END_CONNECT_REFUSED);
-    try->detail = SLICE("111: Connection refused");
-    try->connection_id = 0;
-    try->connected_at_us = try->sent_at_us = 0;
-    try = exchange_fixture_try(&x, END_OK);
-    try->status = 200;
-    try->reused = true;
-    try->request_number = 4;
-    try->head_at_us = 1025000;
-    x.record.from_upstream = true;
+    answered_at_the_second_try(&x);
     x.record.service = &service;
     x.record.route = &route;
     root = json_of(&x);
-
     check_int(root, "started_at", 1795209307000);
     check_text(root, "hop", "hop1");
     check_text(root, "reason", "OK");
@@ -175,10 +181,24 @@ TEST(json_tells_who_where_why_and_how_long)
     check_text(root, "request.url", "http://h:8000/a?b=1");
     check_text(root, "request.headers.x-a.1", "2");
     check_text(root, "upstream_uri", "/up/a?b=1");
-    check_text(root, "upstream_status", "502, 200");
     check_int(root, "response.status", 200);
     check_int(root, "response.size", 1400);
     check_text(root, "source", "upstream");
+    check_text(root, "service.host", "origin.test");
+    check_text(root, "route.name", "rt");
+    json_decref(root);
+    exchange_fixture_done(&x);
+}
+
+TEST(json_tells_each_try_and_how_long_everything_took)
+{
+    struct exchange_fixture x;
+    json_t *root;
+
+    exchange_fixture_init(&x, "kong", "Host: h");
+    answered_at_the_second_try(&x);
+    root = json_of(&x);
+    check_text(root, "upstream_status", "502, 200");
     check_int(root, "latencies.request", 31);
     check_int(root, "latencies.kong", 5);
     check_int(root, "latencies.proxy", 20);
@@ -200,8 +220,29 @@ TEST(json_tells_who_where_why_and_how_long)
     check_ms(root, "tries.1.connect_ms", 1.25);
     check_ms(root, "tries.1.head_ms", 20);
     check_int(root, "tries_count", 2);
-    check_text(root, "service.host", "origin.test");
-    check_text(root, "route.name", "rt");
+    json_decref(root);
+    exchange_fixture_done(&x);
+}
+
+TEST(json_tells_what_the_handshake_agreed_on)
+{
+    const struct tls_session_info tls = { .version = "TLSv1.3",
+                                          .cipher = "TLS_AES_256_GCM_SHA384",
+                                          .server_name = "api.test",
+                                          .alpn = "",
+                                          .client_verify = "NONE",
+                                          .resumed = true };
+    struct exchange_fixture x;
+    json_t *root;
+
+    exchange_fixture_init(&x, "edge", "Host: h");
+    finished(&x);
+    x.record.tls = &tls;
+    root = json_of(&x);
+    check_text(root, "request.tls.version", "TLSv1.3");
+    check_text(root, "request.tls.client_verify", "NONE");
+    check_text(root, "request.tls.server_name", "api.test");
+    CHECK(json_is_true(at(root, "request.tls.resumed")));
     json_decref(root);
     exchange_fixture_done(&x);
 }
@@ -287,35 +328,6 @@ TEST(more_tries_than_are_kept_are_counted)
     exchange_fixture_done(&x);
 }
 
-TEST(an_end_that_the_persona_hides_leaves_no_line)
-{
-    char path[] = "/tmp/hopgate-access-XXXXXX", error[128];
-    struct exchange_fixture x;
-    struct log_file *file;
-    int fd = mkstemp(path);
-
-    CHECK(fd >= 0);
-    file = log_open(path, error, sizeof(error));
-    assert_non_null(file);
-    exchange_fixture_init(&x,
-                          "{\"extends\": \"kong\", \"error_page\": {\"answers\": [{\"reason\":"
-                          " \"UPSTREAM_HEAD_CLOSED\", \"reused\": true, \"action\": \"close\","
-                          " \"logged\": false}]}}",
-                          "Host: h");
-    finished(&x);
-    exchange_fixture_try(&x, END_UPSTREAM_HEAD_CLOSED)->reused = true;
-    x.record.reason = END_UPSTREAM_HEAD_CLOSED;
-    access_log_write(file, &x.record, &x.arena);
-    CHECK_INT(lseek(fd, 0, SEEK_END), 0);
-    x.record.tries[0].reused = false;
-    access_log_write(file, &x.record, &x.arena);
-    CHECK(lseek(fd, 0, SEEK_END) > 0);
-    exchange_fixture_done(&x);
-    log_stop();
-    close(fd);
-    unlink(path);
-}
-
 static int use_utc(void **unused)
 {
     (void)unused;
@@ -331,12 +343,13 @@ int main(void)
         TEST_CASE(what_is_absent_is_a_dash),
         TEST_CASE(a_client_cannot_forge_a_line),
         TEST_CASE(malformed_credentials_name_no_user),
-        TEST_CASE(json_tells_who_where_why_and_how_long),
+        TEST_CASE(json_tells_who_asked_for_what_and_who_answered),
+        TEST_CASE(json_tells_each_try_and_how_long_everything_took),
+        TEST_CASE(json_tells_what_the_handshake_agreed_on),
         TEST_CASE(json_hides_credentials),
         TEST_CASE(json_stays_json_whatever_the_client_sends),
         TEST_CASE(json_knows_a_request_that_was_not_understood),
         TEST_CASE(more_tries_than_are_kept_are_counted),
-        TEST_CASE(an_end_that_the_persona_hides_leaves_no_line),
     };
 
     return cmocka_run_group_tests(tests, use_utc, NULL);

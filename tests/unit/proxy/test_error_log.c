@@ -126,43 +126,6 @@ TEST(f5_writes_one_reset_line_for_the_end_and_none_for_a_try)
     exchange_fixture_done(&x);
 }
 
-static long size_after(int fd)
-{
-    return (long)lseek(fd, 0, SEEK_END);
-}
-
-TEST(the_end_does_not_repeat_what_the_last_try_told)
-{
-    char path[] = "/tmp/hopgate-error-XXXXXX", error[128];
-    struct exchange_fixture x;
-    struct log_file *file;
-    int fd = mkstemp(path);
-    long size;
-
-    CHECK(fd >= 0);
-    file = log_open(path, error, sizeof(error));
-    assert_non_null(file);
-    exchange_fixture_init(&x, "kong", "Host: h");
-    exchange_fixture_try(&x, END_CONNECT_REFUSED);
-    error_log_write_try(file, &x.record, &x.arena);
-    size = size_after(fd);
-    CHECK(size > 0);
-    x.record.reason = END_CONNECT_REFUSED;
-    error_log_write(file, &x.record, &x.arena);
-    CHECK_INT(size_after(fd), size);
-    x.record.reason = END_NO_TARGET; /* the retry found nobody: news */
-    error_log_write(file, &x.record, &x.arena);
-    CHECK(size_after(fd) > size);
-    size = size_after(fd);
-    x.record.reason = END_CLIENT_ABORTED; /* info: below the default level */
-    error_log_write(file, &x.record, &x.arena);
-    CHECK_INT(size_after(fd), size);
-    exchange_fixture_done(&x);
-    log_stop();
-    close(fd);
-    unlink(path);
-}
-
 static int use_utc(void **unused)
 {
     (void)unused;
@@ -180,7 +143,6 @@ int main(void)
         TEST_CASE(a_failed_client_handshake_names_the_listener),
         TEST_CASE(kong_has_its_own_words_where_nginx_has_others),
         TEST_CASE(f5_writes_one_reset_line_for_the_end_and_none_for_a_try),
-        TEST_CASE(the_end_does_not_repeat_what_the_last_try_told),
     };
 
     return cmocka_run_group_tests(tests, use_utc, NULL);

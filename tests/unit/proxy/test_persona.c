@@ -150,6 +150,8 @@ TEST(a_persona_may_change_a_built_in_one)
     CHECK_INT(p->request.fields.count, 1);
     CHECK_SLICE(p->request.fields.items[0].name, "X-A");
     CHECK_INT(p->request.fields.items[0].policy, PERSONA_REPLACE);
+    CHECK_INT(p->request.fields.items[0].basis, PERSONA_AS_SECTION);
+    CHECK_INT(p->request.basis, PERSONA_DOCUMENTED);
     CHECK_INT(p->response.fields.count, 9);
 }
 
