@@ -97,11 +97,20 @@ static bool is_host(struct slice text)
     return is_ip(text) || (is_host_name(text) && !looks_like_ip(text));
 }
 
+/* host or host:port, whether or not the port is welcome. */
+static bool split_host(const char *text, struct slice *ret_host, struct slice *ret_port)
+{
+    uint16_t number;
+
+    return addr_split_host_port(slice_of(text), ret_host, ret_port) == 0 && is_host(*ret_host) &&
+           (!ret_port->ptr || addr_parse_port(*ret_port, &number) == 0);
+}
+
 int check_host(const char *text, char *message)
 {
     struct slice host, port;
 
-    if (addr_split_host_port(slice_of(text), &host, &port) < 0 || !is_host(host))
+    if (!split_host(text, &host, &port))
         return refuse(message, "invalid value: %s", text);
     if (port.ptr)
         return refuse(message, "must not have a port; write it in the field 'port'");
@@ -111,12 +120,8 @@ int check_host(const char *text, char *message)
 int check_host_with_port(const char *text, char *message)
 {
     struct slice host, port;
-    uint16_t number;
 
-    if (addr_split_host_port(slice_of(text), &host, &port) < 0 || !is_host(host) ||
-        (port.ptr && addr_parse_port(port, &number) < 0))
-        return refuse(message, "invalid value: %s", text);
-    return 0;
+    return split_host(text, &host, &port) ? 0 : refuse(message, "invalid value: %s", text);
 }
 
 int check_upstream_name(const char *text, char *message)
@@ -154,7 +159,6 @@ int check_route_host(const char *text, char *message)
     const char *star = strchr(text, '*');
     struct slice host, port;
     char plain[HOST_NAME_MAX_BYTES + 16];
-    uint16_t number;
 
     if (star && strchr(star + 1, '*'))
         return refuse(message, "invalid wildcard: must have at most one wildcard");
@@ -166,10 +170,7 @@ int check_route_host(const char *text, char *message)
     memcpy(plain, text, strlen(text) + 1);
     if (star)
         plain[star - text] = 'x'; /* any label: what is left must be a host name */
-    if (addr_split_host_port(slice_of(plain), &host, &port) < 0 || !is_host(host) ||
-        (port.ptr && addr_parse_port(port, &number) < 0))
-        return refuse(message, "invalid value: %s", text);
-    return 0;
+    return split_host(plain, &host, &port) ? 0 : refuse(message, "invalid value: %s", text);
 }
 
 int check_sni(const char *text, char *message)

@@ -7,6 +7,7 @@
 #include "config/declarative_priv.h"
 #include "config/entity_id.h"
 #include "config/file.h"
+#include "config/service_url.h"
 #include "core/addr.h"
 
 const char *const entity_kind_names[ENTITY_KIND_COUNT] = {
@@ -206,40 +207,6 @@ static int read_list(struct loader *loader, const struct document_node *parent_n
     return 0;
 }
 
-/*
- * Kong's shorthand (kong/db/schema/entities/services.lua): the port is 80 unless the scheme is https;
- * user, query and fragment are dropped. What is wrong with a part is told by its field's check. NULL:
- * no memory.
- */
-static json_t *expand_url(const char *url)
-{
-    const char *authority = strstr(url, "//"), *path;
-    struct slice scheme = { NULL, 0 }, host, port = { NULL, 0 };
-    uint16_t number;
-
-    if (!authority || (authority != url && authority[-1] != ':'))
-        return json_pack("{s:s, s:s}", "protocol", "http", "path", url);
-    scheme =
-        authority == url ? SLICE("http") : (struct slice){ url, (size_t)(authority - url) - 1 };
-    authority += 2;
-    path = authority + strcspn(authority, "/?#");
-    host = (struct slice){ authority, (size_t)(path - authority) };
-    const char *user_end = memrchr(authority, '@', host.len);
-    if (user_end)
-        host = slice_from(host, (size_t)(user_end - authority) + 1);
-    number = slice_equal(scheme, SLICE("https")) ? 443 : 80;
-    if (addr_split_host_port(host, &host, &port) == 0 && port.ptr)
-        (void)addr_parse_port(port, &number); /* a bad one is told by the check below */
-    json_t *fields = json_pack("{s:s%, s:i}", "protocol", scheme.ptr, scheme.len, "port", number);
-    if (fields && host.len > 0)
-        json_object_set_new(fields, "host", json_stringn(host.ptr, host.len));
-    if (fields && *path == '/')
-        json_object_set_new(fields, "path", json_stringn(path, strcspn(path, "?#")));
-    else if (fields)
-        json_object_set_new(fields, "path", json_null());
-    return fields;
-}
-
 /* A service whose protocol is not https must not carry TLS fields. */
 static void check_service(struct loader *loader, const struct document_node *node,
                           const struct config_service *service)
@@ -273,7 +240,7 @@ static int read_service(struct loader *loader, const struct document_node *node,
     if (!service)
         return -ENOMEM;
     if (document_member(node, "url", &member) && json_is_string(member.value)) {
-        expanded = expand_url(json_string_value(member.value));
+        expanded = service_url_expand(json_string_value(member.value));
         if (!expanded)
             return -ENOMEM;
         overlay.members = expanded;

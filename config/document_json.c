@@ -103,7 +103,8 @@ int document_read_json(struct document *document, struct slice text, struct conf
     document->root = json_loadb(text.len ? text.ptr : "", text.len,
                                 JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (!document->root) {
-        if (json_error_code(&error) == json_error_out_of_memory)
+        /* jansson says nothing at all when the memory for a value is missing */
+        if (json_error_code(&error) == json_error_out_of_memory || error.text[0] == '\0')
             return -ENOMEM;
         place.line = error.line > 0 ? (unsigned)error.line : 1;
         place.column = error.column > 0 ? (unsigned)error.column : 1;

@@ -169,7 +169,7 @@ static int add_entry(struct listens *listens, char *text, char *message)
     for (size_t i = 0; i < listens->count; i++)
         if (addr_port(&items[i].address) != 0 &&
             addr_equal(&items[i].address, &items[listens->count].address))
-            return refuse(message, "the same address twice: %s", text);
+            return refuse(message, "the same address twice: %s", text + strspn(text, " \t"));
     listens->count++;
     return 0;
 }

@@ -51,9 +51,12 @@ static const char *injected_name(const char *key)
 
 static const char *nearest_key(const char *key)
 {
-    struct suggest suggest = { .wanted = key, .nearest = injected_name(key) };
+    struct suggest suggest = { .wanted = key };
+    const char *injected = injected_name(key);
 
-    for (size_t i = 0; !injected_name(key) && i < settings_table_count; i++)
+    if (injected)
+        return injected;
+    for (size_t i = 0; i < settings_table_count; i++)
         if (!strchr(settings_table[i].name, '*'))
             suggest_offer(&suggest, settings_table[i].name);
     return suggest.nearest;

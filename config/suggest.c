@@ -34,9 +34,11 @@ void suggest_offer(struct suggest *suggest, const char *name)
 {
     size_t wanted_length = strlen(suggest->wanted), length = strlen(name);
     size_t allowed = wanted_length <= 5 ? 2 : SUGGEST_DISTANCE_MAX;
+    size_t difference = wanted_length > length ? wanted_length - length : length - wanted_length;
     size_t distance;
 
-    if (length > SUGGEST_NAME_MAX || wanted_length > SUGGEST_NAME_MAX || wanted_length < 2)
+    if (length > SUGGEST_NAME_MAX || wanted_length > SUGGEST_NAME_MAX || wanted_length < 2 ||
+        difference > allowed)
         return;
     distance = edit_distance(suggest->wanted, wanted_length, name, length);
     /* As many edits as there are characters would make any name near any other. */

@@ -25,7 +25,7 @@ struct listener {
     unsigned accepted_count, accepted_capacity;
     void *owner;
     void (*on_accept)(void *owner, struct stream *stream);
-    struct task task;
+    struct task task, next_turn_task;
     struct timer rearm_timer;
     struct deferred deferred;
 };
@@ -161,6 +161,7 @@ static void finish_if_idle(struct listener *listener)
     timer_cancel(&listener->rearm_timer);
     ring_leave(listener->loop->ring, &listener->user);
     loop_forget(listener->loop, &listener->task);
+    loop_forget(listener->loop, &listener->next_turn_task);
     loop_free_later(listener->loop, &listener->deferred);
 }
 
@@ -184,11 +185,21 @@ static void run_task(struct task *task)
     for (unsigned i = 0; i < listener->accepted_count; i++)
         listener->accepted[i] = listener->accepted[n + i];
     if (listener->accepted_count > 0)
-        loop_post(listener->loop, &listener->task);
+        loop_post_flush(listener->loop, &listener->next_turn_task);
     else if (listener->stopping)
         finish_if_idle(listener);
     else if (!timer_is_armed(&listener->rearm_timer))
         arm_accept(listener);
+}
+
+/* A flush runs after everything that is ready, and what it posts waits for the next look at the
+ * kernel: traffic of the connections accepted so far comes first. */
+static void run_next_turn(struct task *task)
+{
+    struct listener *listener =
+        (struct listener *)((char *)task - offsetof(struct listener, next_turn_task));
+
+    loop_post(listener->loop, &listener->task);
 }
 
 static void on_rearm(struct timer *timer)
@@ -216,6 +227,7 @@ struct listener *listener_start(struct loop *loop, int fd, void *owner,
     listener->owner = owner;
     listener->on_accept = on_accept;
     task_init(&listener->task, run_task);
+    task_init(&listener->next_turn_task, run_next_turn);
     timer_init(&listener->rearm_timer, on_rearm);
     listener->deferred.free = free_listener;
     if (getsockname(fd, (struct sockaddr *)&listener->local, &length) == 0) {

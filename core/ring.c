@@ -457,6 +457,8 @@ int ring_wait(struct ring *ring, uint64_t timeout_ms)
     else
         r = io_uring_submit_and_wait_timeout(&ring->io, &cqe, 1,
                                              timeout_ms == UINT64_MAX ? NULL : &limit, NULL);
+    /* the kernel keeps what did not fit and delivers it with the next enter */
+    ring->stats.overflows += io_uring_cq_has_overflow(&ring->io);
     reap(ring);
     /* what is normal: time passed, a signal, a completion queue that had to be emptied first */
     if (r == -ETIME || r == -EINTR || r == -EBUSY || r == -EAGAIN)

@@ -52,6 +52,7 @@ struct ring_options {
 };
 
 struct ring_stats {
+    /* overflows: turns that left completions in the kernel, because their queue was too small */
     uint64_t enters, completions, stale_completions, no_buffer, overflows, copied_out;
 };
 

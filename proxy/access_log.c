@@ -6,6 +6,7 @@
 
 #include "core/log.h"
 #include "proxy/access_log_priv.h"
+#include "proxy/persona.h"
 #include "proxy/text.h"
 
 static const struct access_log_format formats[] = {
@@ -29,6 +30,31 @@ bool access_log_is_format(const char *name)
 const char *access_log_format_names(void)
 {
     return "kong, json";
+}
+
+static bool is_logged(const struct exchange_record *record)
+{
+    const struct try_record *last = exchange_record_peek_try(record);
+
+    return record->reason == END_OK || persona_answer(record->persona, record->reason,
+                                                      record->was_proxied, last && last->reused)
+                                           .logged;
+}
+
+void access_log_write(struct log_file *file, const struct exchange_record *record,
+                      struct arena *arena)
+{
+    const struct access_log_format *format = access_log_find(record->persona->log.access_format);
+    struct slice line;
+
+    if (!format || log_is_off(file) || !is_logged(record))
+        return;
+    line = access_log_line(format, record, arena);
+    if (line.ptr)
+        log_write(file, line);
+    else
+        log_error(LOG_LEVEL_CRIT, "no memory for the access log line of exchange %llu",
+                  (unsigned long long)record->number);
 }
 
 /* ---- kong ---- */

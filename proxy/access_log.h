@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 
+#include "core/log.h"
 #include "proxy/exchange_record.h"
 
 struct access_log_format {
@@ -37,5 +38,12 @@ static inline struct slice access_log_line(const struct access_log_format *forma
 {
     return format->line(record, arena);
 }
+
+/*
+ * Writes the line in the persona's format, at the end of an exchange. Nothing when the log is off or
+ * the persona keeps silent about this end.
+ */
+void access_log_write(struct log_file *file, const struct exchange_record *record,
+                      struct arena *arena);
 
 #endif

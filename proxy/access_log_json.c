@@ -144,6 +144,25 @@ static void add_fields(struct object *parent, const char *key, const struct fiel
 
 /* ---- request and response ---- */
 
+/* Kong's: the port of the listener is always there, whatever Host said. */
+static void add_url(struct object *object, const struct exchange_record *record)
+{
+    static const struct template_part parts[] = { { .variable = TEMPLATE_scheme },
+                                                  { .literal = { "://", 3 } },
+                                                  { .variable = TEMPLATE_host },
+                                                  { .literal = { ":", 1 } },
+                                                  { .variable = TEMPLATE_listener_port } };
+    static const struct template origin = { parts, sizeof(parts) / sizeof(*parts) };
+    const struct template_scope scope = { .record = record, .escape = TEXT_ESCAPE_JSON };
+
+    add_key(object, "url");
+    text_add_string(object->text, "\"");
+    if (record->request->target_form != HTTP_TARGET_ABSOLUTE)
+        template_expand(&origin, &scope, object->text);
+    text_add_escaped(object->text, record->request->request_target, TEXT_ESCAPE_JSON);
+    text_add_string(object->text, "\"");
+}
+
 static void add_request(struct object *parent, const struct exchange_record *record)
 {
     const struct http_head *request = record->request;
@@ -155,11 +174,7 @@ static void add_request(struct object *parent, const struct exchange_record *rec
     if (request) {
         add_text(&object, "method", request->method_name);
         add_text(&object, "uri", request->request_target);
-        add_key(&object, "url");
-        text_addf(object.text, "\"%s://", record->over_tls ? "https" : "http");
-        text_add_escaped(object.text, request->authority, TEXT_ESCAPE_JSON);
-        text_add_escaped(object.text, request->request_target, TEXT_ESCAPE_JSON);
-        text_add_string(object.text, "\"");
+        add_url(&object, record);
         add_fields(&object, "headers", &request->fields);
     } else {
         add_text(&object, "line", record->bad_request_line);

@@ -162,3 +162,38 @@ struct slice error_log_line(const struct exchange_record *record, const struct t
     }
     return SLICE("");
 }
+
+static void write_line(struct log_file *file, const struct exchange_record *record,
+                       const struct try_record *try, struct arena *arena)
+{
+    struct slice line;
+
+    if (log_is_off(file) || !log_level_is_on(error_log_level(record, try)))
+        return;
+    line = error_log_line(record, try, arena);
+    if (line.ptr)
+        log_write(file, line);
+    else
+        log_error(LOG_LEVEL_CRIT, "no memory for the error log line of exchange %llu",
+                  (unsigned long long)record->number);
+}
+
+void error_log_write_try(struct log_file *file, const struct exchange_record *record,
+                         struct arena *arena)
+{
+    const struct try_record *last = exchange_record_peek_try(record);
+
+    if (last && last->reason != END_OK)
+        write_line(file, record, last, arena);
+}
+
+void error_log_write(struct log_file *file, const struct exchange_record *record,
+                     struct arena *arena)
+{
+    const struct try_record *last = exchange_record_peek_try(record);
+    bool told = last && last->reason == record->reason &&
+                record->persona->log.error_shape == PERSONA_ERROR_NGINX;
+
+    if (record->reason != END_OK && !told)
+        write_line(file, record, NULL, arena);
+}

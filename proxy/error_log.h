@@ -6,9 +6,9 @@
  * Thread  one worker; no I/O (core/log writes)
  *
  * nginx writes one line per failed try, and one per exchange for causes that no try has. So: for
- * each failed try call it with that try when the try ends, and at the end of the exchange once with
- * NULL if record->reason is neither END_OK nor told by a try already. The f5 shape knows only the
- * exchange's end: it answers empty for a try.
+ * each failed try error_log_write_try when it ends, and at the end of each exchange error_log_write,
+ * which keeps silent about what the last try told already. The f5 shape knows only the exchange's
+ * end.
  */
 #ifndef PROXY_ERROR_LOG_H
 #define PROXY_ERROR_LOG_H
@@ -24,5 +24,13 @@ enum log_level error_log_level(const struct exchange_record *record, const struc
  */
 struct slice error_log_line(const struct exchange_record *record, const struct try_record *try,
                             struct arena *arena);
+
+/* The latest try, if it failed and its level is written. */
+void error_log_write_try(struct log_file *file, const struct exchange_record *record,
+                         struct arena *arena);
+
+/* The end of the exchange: once, before its memory goes. */
+void error_log_write(struct log_file *file, const struct exchange_record *record,
+                     struct arena *arena);
 
 #endif

@@ -53,6 +53,7 @@ static void give_back(struct exchange *exchange)
     target_use_end(&exchange->target_use);
     upstream_conn_abort(&exchange->back);
     buf_done(&exchange->pass);
+    chunk_unref(exchange->response_chunk);
     arena_done(&exchange->arena);
     worker->exchanges_count--;
     if (worker->spare_exchanges_count >= SPARE_EXCHANGES_MAX) {

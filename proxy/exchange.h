@@ -70,7 +70,10 @@ struct exchange {
     struct arena arena;
     struct http_head request, response;
     struct fields sent_request, sent_response;
-    struct buf pass; /* content on its way from one side to the other; empty between turns */
+    struct chunk
+        *response_chunk; /* keeps the response head's bytes for the log, the connection to the
+                                     target may serve somebody else by then */
+    struct buf pass;     /* content on its way from one side to the other; empty between turns */
 
     const struct destination *destination;
     struct target_use target_use;

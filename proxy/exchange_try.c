@@ -351,6 +351,7 @@ static void forward_head(struct exchange *exchange)
 
     record->status = exchange->response.status;
     record->from_upstream = true;
+    exchange->response_chunk = chunk_ref(exchange->back.endpoint.head_chunk);
     record->response_head_at_us = exchange->worker->loop->now_us;
     exchange->client_keep_alive =
         exchange_may_keep_client(exchange) && framing.framing != HTTP_FRAMING_CLOSE;

@@ -100,6 +100,7 @@ void exchange_answer(struct exchange *exchange, enum end_reason reason, struct s
     switch (page.answer.action) {
     case PERSONA_ACTION_UNSET:
     case PERSONA_PAGE:
+    case PERSONA_RELAY: /* the engine has no raw relay yet: the page is the safe answer */
         answer_with_page(exchange, &page);
         return;
     case PERSONA_RESET:

@@ -149,7 +149,6 @@ static bool read_base(struct persona *persona, const struct document_node *exten
     return false;
 }
 
-/* Reads all keys but "extends", which belongs to the reader and not to the struct. */
 static bool read_root(struct persona *persona, const struct document_node *root,
                       struct config_errors *errors)
 {

@@ -80,7 +80,7 @@ struct persona_rules {
     size_t count;
 };
 
-enum persona_name_case { PERSONA_CASE_KEEP, PERSONA_CASE_LOWER };
+enum persona_name_case { PERSONA_CASE_UNSET = -1, PERSONA_CASE_KEEP, PERSONA_CASE_LOWER };
 
 /* What "Connection" and the fields it lists mean to this hop. */
 enum persona_connection_fields {
@@ -118,14 +118,20 @@ enum persona_proxy_status {
     PERSONA_PROXY_STATUS_DETAILS, /* and details, for everyone */
 };
 
+/* When Connection is written towards the client. */
+enum persona_connection {
+    PERSONA_CONNECTION_UNSET = -1,
+    PERSONA_CONNECTION_ALWAYS,
+    PERSONA_CONNECTION_NEEDED, /* where the version's default is not meant (RFC 9112 9.3) */
+    PERSONA_CONNECTION_NEVER,  /* not even before closing */
+};
+
 struct persona_response {
     enum persona_basis basis;
     enum { PERSONA_STATUS_LINE_1_1, PERSONA_STATUS_LINE_UPSTREAM } version;
     enum persona_name_case name_case;
     enum persona_connection_fields connection_fields;
-    /* Connection towards the client: always written, or only where the version's default is not
-     * meant */
-    enum { PERSONA_CONNECTION_ALWAYS, PERSONA_CONNECTION_NEEDED } connection;
+    enum persona_connection connection;
     enum persona_proxy_status proxy_status;
     struct persona_strings lead;         /* of responses that came from a target */
     struct persona_strings gateway_lead; /* of answers made here */
@@ -140,6 +146,8 @@ struct persona_response {
     /* how a cut response ends for the client; close-delimited content is always reset, or the cut
      * would look like its end */
     enum { PERSONA_CUT_RESET, PERSONA_CUT_FIN } cut;
+    /* whether the head waits for the first content, so that an early fault can still be answered */
+    enum { PERSONA_HEAD_AT_ONCE, PERSONA_HEAD_WITH_CONTENT /* LATER */ } head;
     enum {
         PERSONA_STALLED_SEND,
         PERSONA_STALLED_DROP
@@ -148,7 +156,13 @@ struct persona_response {
 
 /* ---- answers made here ---- */
 
-enum persona_action { PERSONA_ACTION_UNSET = -1, PERSONA_PAGE, PERSONA_RESET, PERSONA_CLOSE };
+enum persona_action {
+    PERSONA_ACTION_UNSET = -1,
+    PERSONA_PAGE,
+    PERSONA_RESET,
+    PERSONA_CLOSE, /* nothing is sent */
+    PERSONA_RELAY, /* what the target sent goes on raw, as nginx does with HTTP/0.9 (LAB, LATER) */
+};
 
 /* Which of Kong's two ways to choose a page's type; see error_page. */
 enum persona_negotiation { PERSONA_NEGOTIATION_UNSET = -1, PERSONA_EXIT, PERSONA_HANDLER };
@@ -169,7 +183,11 @@ struct persona_answer_rule {
     enum persona_negotiation negotiation;
     struct template message;                       /* no parts: not said */
     const char *reason_phrase, *page, *log_phrase; /* NULL: not said */
-    struct persona_rules fields;                   /* added to the page's */
+    const char *termination;                       /* HAProxy's "SH--"; or NULL */
+    enum persona_name_case name_case;              /* of the page's fields, as the next two */
+    enum persona_connection connection;
+    struct persona_strings lead; /* instead of gateway_lead, if not empty */
+    struct persona_rules fields; /* added to the page's */
 };
 
 struct persona_page {
@@ -289,8 +307,7 @@ enum persona_lenient {
     PERSONA_LENIENT_OBS_FOLD = 1 << 1, /* joined by spaces */
     PERSONA_LENIENT_NUL_IN_VALUE = 1 << 2,
     PERSONA_LENIENT_DROP_BAD_LINE = 1
-                                    << 3,  /* a line without colon or with a bad name is left out */
-    PERSONA_LENIENT_HTTP09_RELAY = 1 << 4, /* no status line: relayed raw, logged as 009 */
+                                    << 3, /* a line without colon or with a bad name is left out */
     PERSONA_LENIENT_NO_HOST = 1 << 5,
     PERSONA_LENIENT_MERGE_LENGTHS = 1 << 6,     /* equal Content-Length lines become one */
     PERSONA_LENIENT_LENGTH_AND_CODING = 1 << 7, /* Transfer-Encoding wins, Content-Length goes */
@@ -312,6 +329,7 @@ struct persona_log {
 };
 
 struct persona {
+    const char *extends; /* the built-in persona that it changes, or NULL */
     const char *name;
     const char *product; /* "kong/3.9.3": $product */
     struct persona_request request;
@@ -364,6 +382,10 @@ struct persona_answer {
     const char *reason_phrase; /* for the status line; never NULL */
     const char *page;          /* name of a page, or NULL: negotiate */
     const char *log_phrase;    /* instead of the reason's, or NULL */
+    const char *termination;   /* or NULL */
+    enum persona_name_case name_case;
+    enum persona_connection connection;
+    struct persona_strings lead;
     struct persona_rules fields;
 };
 

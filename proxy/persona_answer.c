@@ -36,6 +36,14 @@ static void take_rule(struct pending *pending, const struct persona_answer_rule 
         answer->page = rule->page;
     if (!answer->log_phrase)
         answer->log_phrase = rule->log_phrase;
+    if (!answer->termination)
+        answer->termination = rule->termination;
+    if (answer->name_case == PERSONA_CASE_UNSET)
+        answer->name_case = rule->name_case;
+    if (answer->connection == PERSONA_CONNECTION_UNSET)
+        answer->connection = rule->connection;
+    if (answer->lead.count == 0)
+        answer->lead = rule->lead;
     if (answer->fields.count == 0)
         answer->fields = rule->fields;
 }
@@ -49,6 +57,8 @@ struct persona_answer persona_answer(const struct persona *persona, enum end_rea
 
     answer->action = PERSONA_ACTION_UNSET;
     answer->negotiation = PERSONA_NEGOTIATION_UNSET;
+    answer->name_case = PERSONA_CASE_UNSET;
+    answer->connection = PERSONA_CONNECTION_UNSET;
     /* First what is said about the reason, which may choose the status, then about the status. */
     for (size_t i = 0; i < table->answers_count; i++) {
         const struct persona_answer_rule *rule = &table->answers[i];
@@ -74,6 +84,12 @@ struct persona_answer persona_answer(const struct persona *persona, enum end_rea
         answer->negotiation = PERSONA_HANDLER;
     if (!answer->reason_phrase)
         answer->reason_phrase = http_status_reason(answer->status);
+    if (answer->name_case == PERSONA_CASE_UNSET)
+        answer->name_case = persona->response.name_case;
+    if (answer->connection == PERSONA_CONNECTION_UNSET)
+        answer->connection = persona->response.connection;
+    if (answer->lead.count == 0)
+        answer->lead = persona->response.gateway_lead;
     answer->keep_alive = pending.keep_alive != PERSONA_NO;
     answer->logged = pending.logged != PERSONA_NO;
     return *answer;

@@ -84,6 +84,7 @@ WORDS(response_version_words) = { { "1.1", PERSONA_STATUS_LINE_1_1, false },
 
 WORDS(connection_words) = { { "always", PERSONA_CONNECTION_ALWAYS, false },
                             { "needed", PERSONA_CONNECTION_NEEDED, false },
+                            { "never", PERSONA_CONNECTION_NEVER, false },
                             WORDS_END };
 
 WORDS(proxy_status_words) = { { "off", PERSONA_PROXY_STATUS_OFF, false },
@@ -109,9 +110,14 @@ WORDS(stalled_words) = { { "send", PERSONA_STALLED_SEND, false },
                          { "drop", PERSONA_STALLED_DROP, false },
                          WORDS_END };
 
+WORDS(head_words) = { { "at_once", PERSONA_HEAD_AT_ONCE, false },
+                      { "with_content", PERSONA_HEAD_WITH_CONTENT, false },
+                      WORDS_END };
+
 WORDS(action_words) = { { "page", PERSONA_PAGE, false },
                         { "reset", PERSONA_RESET, false },
                         { "close", PERSONA_CLOSE, false },
+                        { "relay", PERSONA_RELAY, true },
                         WORDS_END };
 
 WORDS(negotiation_words) = { { "exit", PERSONA_EXIT, false },
@@ -215,7 +221,6 @@ WORDS(lenient_words) = { { "bare_lf", PERSONA_LENIENT_BARE_LF, true },
                          { "obs_fold", PERSONA_LENIENT_OBS_FOLD, true },
                          { "nul_in_value", PERSONA_LENIENT_NUL_IN_VALUE, true },
                          { "drop_bad_line", PERSONA_LENIENT_DROP_BAD_LINE, true },
-                         { "http09_relay", PERSONA_LENIENT_HTTP09_RELAY, true },
                          { "no_host", PERSONA_LENIENT_NO_HOST, true },
                          { "merge_lengths", PERSONA_LENIENT_MERGE_LENGTHS, true },
                          { "length_and_coding", PERSONA_LENIENT_LENGTH_AND_CODING, true },
@@ -298,6 +303,7 @@ static const struct persona_schema response_schema = {
             WORD(persona_response, accel, accel_words),
             WORD(persona_response, cut, cut_words),
             WORD(persona_response, stalled, stalled_words),
+            WORD(persona_response, head, head_words),
             KEYS_END,
         },
 };
@@ -310,6 +316,8 @@ static const struct persona_answer_rule initial_answer = {
     .keep_alive = PERSONA_UNSET,
     .logged = PERSONA_UNSET,
     .negotiation = PERSONA_NEGOTIATION_UNSET,
+    .name_case = PERSONA_CASE_UNSET,
+    .connection = PERSONA_CONNECTION_UNSET,
 };
 
 static const struct persona_schema answer_schema = {
@@ -333,6 +341,10 @@ static const struct persona_schema answer_schema = {
             KEY(persona_answer_rule, reason_phrase, TEXT, .optional = true),
             KEY(persona_answer_rule, page, TEXT, .optional = true),
             KEY(persona_answer_rule, log_phrase, TEXT, .optional = true),
+            KEY(persona_answer_rule, termination, TEXT, .optional = true),
+            KEY(persona_answer_rule, name_case, WORD, .words = case_words, .optional = true),
+            KEY(persona_answer_rule, connection, WORD, .words = connection_words, .optional = true),
+            KEY(persona_answer_rule, lead, NAMES, .optional = true),
             KEY(persona_answer_rule, fields, LIST, .schema = &rule_schema, .optional = true),
             KEYS_END,
         },
@@ -473,6 +485,7 @@ const struct persona_schema persona_schema = {
     .size = sizeof(struct persona),
     .keys =
         (const struct persona_key[]){
+            KEY(persona, extends, TEXT, .optional = true), /* its base was read before */
             KEY(persona, name, TEXT),
             KEY(persona, product, TEXT),
             KEY(persona, request, OBJECT, .schema = &request_schema),

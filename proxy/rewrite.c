@@ -13,6 +13,7 @@ struct rewriter {
     const struct persona_strings *remove_identity; /* or NULL */
     enum persona_connection_fields connection_fields;
     enum persona_name_case name_case;
+    enum persona_connection connection; /* responses */
     enum persona_underscores underscores;
     bool keep_length;    /* the message's own Content-Length stays */
     bool framed;         /* the framing field is written */
@@ -438,7 +439,8 @@ static int add_connection(struct rewriter *w)
     bool persists = w->framing->keep_alive;
     bool is_default = request && (request->version_minor >= 1) == persists;
 
-    if (w->record->persona->response.connection == PERSONA_CONNECTION_NEEDED && is_default)
+    if (w->connection == PERSONA_CONNECTION_NEVER ||
+        (w->connection == PERSONA_CONNECTION_NEEDED && is_default))
         return 0;
     return fields_add_known(w->out, FIELD_CONNECTION, SLICE("Connection"),
                             persists ? SLICE("keep-alive") : SLICE("close"));
@@ -460,6 +462,7 @@ static struct rewriter response_rewriter(const struct exchange_record *record,
         .remove = &persona->remove,
         .connection_fields = persona->connection_fields,
         .name_case = persona->name_case,
+        .connection = persona->connection,
         .out = ret_fields,
     };
 }
@@ -499,7 +502,9 @@ int rewrite_error_page(const struct exchange_record *record, const struct error_
     int r = 0;
 
     w.gateway = true;
-    w.lead = &record->persona->response.gateway_lead;
+    w.lead = &page->answer.lead;
+    w.name_case = page->answer.name_case;
+    w.connection = page->answer.connection;
     fields_init(&w.first, ret_fields->arena);
     if (page->content_type.len > 0)
         r = fields_add_known(ret_fields, FIELD_CONTENT_TYPE, SLICE("Content-Type"),

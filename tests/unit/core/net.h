@@ -26,7 +26,8 @@
 #include "core/loop.h"
 #include "tests/check.h"
 
-enum { NET_DEADLINE_MS = 20000 };
+/* A small completion queue, so that crowds overflow it. */
+enum { NET_DEADLINE_MS = 20000, NET_COMPLETION_ENTRIES = 256 };
 
 static inline uint64_t net_now_ms(void)
 {
@@ -66,7 +67,8 @@ static inline unsigned net_open_fds(void)
     return count;
 }
 
-static inline struct bench bench_with_buffers(uint32_t small, uint32_t bulk)
+/* chunk_bytes_max: 0 for no bound. */
+static inline struct bench bench_with_limits(uint32_t small, uint32_t bulk, size_t chunk_bytes_max)
 {
     struct bench bench = { .fds_before = net_open_fds() };
     struct loop_options options;
@@ -75,10 +77,17 @@ static inline struct bench bench_with_buffers(uint32_t small, uint32_t bulk)
     loop_options_default(&options);
     options.ring.buffer_counts[RING_RECV_SMALL] = small;
     options.ring.buffer_counts[RING_RECV_BULK] = bulk;
+    options.ring.completion_entries = NET_COMPLETION_ENTRIES;
+    options.chunk_bytes_max = chunk_bytes_max;
     bench.loop = loop_create(&options, error, sizeof(error));
     if (!bench.loop)
         fail_msg("no loop: %s", error);
     return bench;
+}
+
+static inline struct bench bench_with_buffers(uint32_t small, uint32_t bulk)
+{
+    return bench_with_limits(small, bulk, 0);
 }
 
 static inline struct bench bench_start(void)

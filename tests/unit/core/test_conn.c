@@ -487,10 +487,10 @@ TEST(writable_comes_once_at_the_low_mark_and_drained_at_empty)
     net_pair(fds, 4096);
     attach_accepted(&witness, &bench, fds[0]);
     reader.fd = fds[1];
-    CHECK_INT(witness_write(&witness, STREAM_QUEUE_HIGH), 0); /* not above the mark */
+    CHECK_INT(witness_write(&witness, STREAM_QUEUE_HIGH - 1), 0); /* below the mark */
     NET_UNTIL(bench.loop, (raw_read(&reader, 65536), witness.count_drained == 1));
     CHECK_INT(witness.count_writable, 0);
-    CHECK_INT(witness_write(&witness, STREAM_QUEUE_HIGH + 1), 0);
+    CHECK_INT(witness_write(&witness, STREAM_QUEUE_HIGH), 0);
     while (stream_queued(witness.stream) > STREAM_QUEUE_LOW) {
         CHECK_INT(witness.count_writable, 0);
         raw_read(&reader, 4096);

@@ -198,9 +198,9 @@ static bool relay_pump(struct relay *relay)
     return raw_read(&relay->reader, 2000);
 }
 
-TEST(slow_readers_all_finish_with_a_handful_of_receive_buffers)
+static void relay_to_slow_readers(size_t chunk_bytes_max, bool want_copies)
 {
-    struct bench bench = bench_with_buffers(8, 4);
+    struct bench bench = bench_with_limits(8, 4, chunk_bytes_max);
     struct relay *relays = calloc(RELAY_COUNT, sizeof(*relays));
     uint64_t until = net_now_ms() + 30000;
     unsigned left;
@@ -221,9 +221,20 @@ TEST(slow_readers_all_finish_with_a_handful_of_receive_buffers)
         close(relays[i].reader.fd);
     }
     CHECK(ring_stats(bench.loop->ring)->no_buffer > 0);
-    CHECK(ring_stats(bench.loop->ring)->copied_out > 0);
+    CHECK((ring_stats(bench.loop->ring)->copied_out > 0) == want_copies);
     free(relays);
     bench_stop(&bench);
+}
+
+TEST(slow_readers_all_finish_with_a_handful_of_receive_buffers)
+{
+    relay_to_slow_readers(0, true);
+}
+
+/* No memory to copy to: then slow readers do hold all buffers, and the others wait for them. */
+TEST(slow_readers_all_finish_without_memory_to_copy_to)
+{
+    relay_to_slow_readers(1, false);
 }
 
 TEST(a_receive_without_buffer_is_retried_without_any_other_event)
@@ -262,7 +273,7 @@ TEST(a_receive_without_buffer_is_retried_without_any_other_event)
 
 enum { MANY = 700 }; /* the queue has 256 entries */
 
-TEST(more_operations_than_the_queue_has_entries_fit_in_one_turn)
+TEST(more_operations_than_the_queues_have_entries_fit_in_one_turn)
 {
     struct bench bench = bench_start();
     struct witness *many = calloc(MANY, sizeof(*many));
@@ -279,6 +290,12 @@ TEST(more_operations_than_the_queue_has_entries_fit_in_one_turn)
         witness_read(&many[i]);
         CHECK_INT(witness_write(&many[i], 500), 0);
     }
+    loop_turn(bench.loop, 0);
+    for (unsigned i = 0; i < MANY; i++) /* pattern byte 0 is 0 */
+        CHECK_INT(send(peers[i], "", 1, 0), 1);
+    for (unsigned i = 0; i < MANY; i++)
+        NET_UNTIL(bench.loop, many[i].received == 1);
+    CHECK(ring_stats(bench.loop->ring)->overflows > 0);
     while (done < MANY) {
         struct raw_reader reader = { .fd = peers[done] };
 
@@ -403,8 +420,9 @@ TESTS(TEST_CASE(a_send_prepared_before_the_close_never_reaches_the_next_connecti
       TEST_CASE(operations_may_be_submitted_many_turns_after_they_were_prepared),
       TEST_CASE(ten_thousand_connections_aborted_at_random_leak_nothing),
       TEST_CASE(slow_readers_all_finish_with_a_handful_of_receive_buffers),
+      TEST_CASE(slow_readers_all_finish_without_memory_to_copy_to),
       TEST_CASE(a_receive_without_buffer_is_retried_without_any_other_event),
-      TEST_CASE(more_operations_than_the_queue_has_entries_fit_in_one_turn),
+      TEST_CASE(more_operations_than_the_queues_have_entries_fit_in_one_turn),
       TEST_CASE(what_found_the_queue_full_is_tried_again_and_nothing_is_lost),
       TEST_CASE(without_locked_memory_the_operator_is_told_which_limit),
       TEST_CASE(a_container_without_io_uring_is_told_what_to_allow))

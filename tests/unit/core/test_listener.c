@@ -1,0 +1,281 @@
+/* listener: accepts when it can, refuses when it stopped, and never shares an address by accident.
+ */
+#include <sys/resource.h>
+
+#include "core/listener.h"
+#include "tests/unit/core/net.h"
+
+static const struct listener_options options = { .backlog = 512 };
+
+struct crowd {
+    struct listener *listener;
+    struct stream *streams[2000];
+    unsigned count, stop_at;
+};
+
+static void on_accept(void *owner, struct stream *stream)
+{
+    struct crowd *crowd = owner;
+
+    CHECK(crowd->listener != NULL); /* not called any more after listener_stop */
+    crowd->streams[crowd->count++] = stream;
+    if (crowd->count == crowd->stop_at) {
+        listener_stop(crowd->listener);
+        crowd->listener = NULL;
+    }
+}
+
+static void crowd_close(struct crowd *crowd)
+{
+    while (crowd->count > 0)
+        stream_close(crowd->streams[--crowd->count], STREAM_CLOSE_ABORT);
+}
+
+static void crowd_start(struct crowd *crowd, struct bench *bench, struct sockaddr_storage *address)
+{
+    int fd = -1;
+
+    *crowd = (struct crowd){ 0 };
+    *address = net_address("127.0.0.1", 0);
+    CHECK_INT(listener_bind(address, &options, &fd, 1), 0);
+    crowd->listener = listener_start(bench->loop, fd, crowd, on_accept);
+    CHECK(crowd->listener != NULL);
+}
+
+/* 0 or a negative errno. */
+static int try_connect(const struct sockaddr_storage *address, int *ret_fd)
+{
+    int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    CHECK(fd >= 0);
+    if (connect(fd, (const struct sockaddr *)address, conn_address_length(address)) < 0) {
+        int r = -errno;
+
+        close(fd);
+        return r;
+    }
+    if (ret_fd)
+        *ret_fd = fd;
+    else
+        close(fd);
+    return 0;
+}
+
+static struct crowd crowd;
+static int clients[2000];
+
+TEST(accepted_connections_know_both_addresses)
+{
+    struct bench bench = bench_start();
+    struct sockaddr_storage address, local = { 0 };
+    socklen_t length = sizeof(local);
+
+    crowd_start(&crowd, &bench, &address);
+    CHECK_INT(try_connect(&address, &clients[0]), 0);
+    NET_UNTIL(bench.loop, crowd.count == 1);
+    CHECK_INT(getsockname(clients[0], (struct sockaddr *)&local, &length), 0);
+    CHECK(memcmp(&crowd.streams[0]->endpoint->peer, &local, sizeof(struct sockaddr_in)) == 0);
+    CHECK(memcmp(&crowd.streams[0]->endpoint->local, &address, sizeof(struct sockaddr_in)) == 0);
+    crowd_close(&crowd);
+    listener_stop(crowd.listener);
+    close(clients[0]);
+    bench_stop(&bench);
+}
+
+TEST(a_stopped_listener_refuses)
+{
+    struct bench bench = bench_start();
+    struct sockaddr_storage address;
+
+    for (unsigned turns = 0; turns < 4; turns++) {
+        crowd_start(&crowd, &bench, &address);
+        for (unsigned i = 0; i < turns; i++)
+            loop_turn(bench.loop, 1);
+        CHECK_INT(try_connect(&address, NULL), 0);
+        listener_stop(crowd.listener);
+        crowd.listener = NULL;
+        NET_UNTIL(bench.loop, bench.loop->objects == crowd.count);
+        CHECK_INT(try_connect(&address, NULL), -ECONNREFUSED);
+        crowd_close(&crowd);
+        bench_check_clean(&bench);
+    }
+    bench_stop(&bench);
+}
+
+TEST(on_accept_may_stop_its_listener)
+{
+    struct bench bench = bench_start();
+    struct sockaddr_storage address;
+
+    crowd_start(&crowd, &bench, &address);
+    crowd.stop_at = 3;
+    for (unsigned i = 0; i < 200; i++)
+        CHECK_INT(try_connect(&address, &clients[i]), 0);
+    NET_UNTIL(bench.loop, bench.loop->objects == 3 && !crowd.listener);
+    CHECK_INT(crowd.count, 3);
+    CHECK_INT(try_connect(&address, NULL), -ECONNREFUSED);
+    crowd_close(&crowd);
+    for (unsigned i = 0; i < 200; i++)
+        close(clients[i]);
+    bench_stop(&bench);
+}
+
+TEST(a_burst_is_accepted_in_portions)
+{
+    struct bench bench = bench_start();
+    struct sockaddr_storage address;
+    unsigned before = 0;
+
+    crowd_start(&crowd, &bench, &address);
+    for (unsigned i = 0; i < 400; i++)
+        CHECK_INT(try_connect(&address, &clients[i]), 0);
+    for (unsigned turns = 0; crowd.count < 400; turns++) {
+        before = crowd.count;
+        CHECK_INT(loop_turn(bench.loop, 1000), 0);
+        CHECK(crowd.count - before <= 2 * 64); /* tasks run twice per turn */
+        CHECK(turns < 100);
+    }
+    crowd_close(&crowd);
+    listener_stop(crowd.listener);
+    for (unsigned i = 0; i < 400; i++)
+        close(clients[i]);
+    bench_stop(&bench);
+}
+
+TEST(accepts_again_after_the_descriptors_ran_out)
+{
+    struct bench bench = bench_start();
+    struct sockaddr_storage address;
+    struct rlimit old, low;
+    uint64_t begin, enters;
+    unsigned open_now;
+
+    CHECK_INT(getrlimit(RLIMIT_NOFILE, &old), 0);
+    for (unsigned i = 0; i < 40; i++) { /* before the limit: the clients are not the test */
+        clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        CHECK(clients[i] >= 0);
+    }
+    /* the kernel takes the limit when the accept is prepared, so lower it before that */
+    open_now = net_open_fds();
+    low = (struct rlimit){ open_now + 10, old.rlim_max };
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &low), 0);
+    crowd_start(&crowd, &bench, &address);
+    for (unsigned i = 0; i < 40; i++)
+        CHECK_INT(connect(clients[i], (struct sockaddr *)&address, sizeof(struct sockaddr_in)), 0);
+    NET_UNTIL(bench.loop, crowd.count >= 4);
+    begin = net_now_ms();
+    enters = ring_stats(bench.loop->ring)->enters;
+    while (net_now_ms() - begin < 300)
+        loop_turn(bench.loop, 300);
+    CHECK(crowd.count < 40);
+    CHECK(ring_stats(bench.loop->ring)->enters - enters < 40); /* it does not spin meanwhile */
+    crowd_close(&crowd);                                       /* frees descriptors */
+    NET_UNTIL(bench.loop, crowd.count >= 4);
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &old), 0);
+    crowd_close(&crowd);
+    listener_stop(crowd.listener);
+    for (unsigned i = 0; i < 40; i++)
+        close(clients[i]);
+    bench_stop(&bench);
+}
+
+/* ---- binding ------------------------------------------------------------------------------- */
+
+/* A second owner of `second` (same port) while `first` is bound: what does it get? */
+static void check_rival(const char *first, const char *second, int want)
+{
+    struct sockaddr_storage address = net_address(first, 0), rival;
+    unsigned fds_before = net_open_fds();
+    int fds[3], rivals[2] = { -1, -1 }, r;
+
+    CHECK_INT(listener_bind(&address, &options, fds, 3), 0);
+    rival = net_address(second, 0);
+    if (rival.ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)&rival)->sin6_port = ((struct sockaddr_in6 *)&address)->sin6_port;
+    else
+        ((struct sockaddr_in *)&rival)->sin_port = ((struct sockaddr_in *)&address)->sin_port;
+    r = listener_bind(&rival, &options, rivals, 2);
+    if (r != want)
+        fail_msg("%s, then %s: %d, want %d", first, second, r, want);
+    for (unsigned i = 0; i < 2 && r == 0; i++)
+        close(rivals[i]);
+    for (unsigned i = 0; i < 3; i++)
+        close(fds[i]);
+    CHECK_INT(net_open_fds(), fds_before);
+    CHECK_INT(listener_bind(&rival, &options, rivals, 2), 0); /* free again at once */
+    for (unsigned i = 0; i < 2; i++)
+        close(rivals[i]);
+}
+
+TEST(an_address_in_use_is_not_shared_with_a_second_owner)
+{
+    check_rival("127.0.0.1", "127.0.0.1", -EADDRINUSE);
+    check_rival("0.0.0.0", "127.0.0.1", -EADDRINUSE);
+    check_rival("127.0.0.1", "0.0.0.0", -EADDRINUSE);
+    check_rival("127.0.0.1", "127.0.0.2", 0);
+    check_rival("::1", "::1", -EADDRINUSE);
+    check_rival("::", "::1", -EADDRINUSE);
+    check_rival("::1", "::", -EADDRINUSE);
+    check_rival("::", "127.0.0.1", -EADDRINUSE); /* dual stack */
+}
+
+TEST(ipv6_only_leaves_the_port_of_ipv4_alone)
+{
+    const struct listener_options only = { .backlog = 8, .ipv6_only = true };
+    struct sockaddr_storage v6 = net_address("::", 0), v4;
+    int fds[2];
+
+    CHECK_INT(listener_bind(&v6, &only, &fds[0], 1), 0);
+    v4 = net_address("0.0.0.0", ntohs(((struct sockaddr_in6 *)&v6)->sin6_port));
+    CHECK_INT(listener_bind(&v4, &options, &fds[1], 1), 0);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+TEST(workers_share_one_address)
+{
+    struct bench bench = bench_start();
+    struct sockaddr_storage address = net_address("127.0.0.1", 0);
+    struct listener *listeners[8];
+    int fds[8];
+
+    crowd = (struct crowd){ 0 };
+    CHECK_INT(listener_bind(&address, &options, fds, 8), 0);
+    CHECK(((struct sockaddr_in *)&address)->sin_port != 0);
+    for (unsigned i = 0; i < 8; i++) {
+        struct sockaddr_storage own = { 0 };
+        socklen_t length = sizeof(own);
+
+        CHECK_INT(getsockname(fds[i], (struct sockaddr *)&own, &length), 0);
+        CHECK(memcmp(&own, &address, sizeof(struct sockaddr_in)) == 0);
+        listeners[i] = listener_start(bench.loop, fds[i], &crowd, on_accept);
+        CHECK(listeners[i] != NULL);
+    }
+    crowd.listener = listeners[0];
+    for (unsigned i = 0; i < 100; i++)
+        CHECK_INT(try_connect(&address, &clients[i]), 0);
+    NET_UNTIL(bench.loop, crowd.count == 100);
+    for (unsigned i = 0; i < 8; i++)
+        listener_stop(listeners[i]);
+    crowd_close(&crowd);
+    for (unsigned i = 0; i < 100; i++)
+        close(clients[i]);
+    bench_stop(&bench);
+}
+
+TEST(a_failed_bind_leaves_no_descriptor)
+{
+    struct sockaddr_storage foreign = net_address("192.0.2.77", 0);
+    unsigned before = net_open_fds();
+    int fds[2] = { -1, -1 };
+
+    CHECK_INT(listener_bind(&foreign, &options, fds, 2), -EADDRNOTAVAIL);
+    CHECK_INT(net_open_fds(), before);
+}
+
+TESTS(TEST_CASE(accepted_connections_know_both_addresses), TEST_CASE(a_stopped_listener_refuses),
+      TEST_CASE(on_accept_may_stop_its_listener), TEST_CASE(a_burst_is_accepted_in_portions),
+      TEST_CASE(accepts_again_after_the_descriptors_ran_out),
+      TEST_CASE(an_address_in_use_is_not_shared_with_a_second_owner),
+      TEST_CASE(ipv6_only_leaves_the_port_of_ipv4_alone), TEST_CASE(workers_share_one_address),
+      TEST_CASE(a_failed_bind_leaves_no_descriptor))
