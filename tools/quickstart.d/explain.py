@@ -33,7 +33,7 @@ def cause_of(entry):
     words = attempt["reason"].lower().replace("_", " ")
     detail = f' ({attempt["detail"]})' if attempt.get("detail") else ""
     target = f' at {attempt["target"]}' if attempt.get("target") else ""
-    return words + detail + target
+    return f'{words}{detail}{target} after {entry["phases_ms"]["end"]:.0f} ms'
 
 
 def sentence(status, entries):
