@@ -31,14 +31,6 @@ def test_streaming_hop_sends_a_chunked_request_chunked(lab, origin):
     assert request.fields.get("Content-Length") is None
 
 
-def test_kong_buffers_a_chunked_request_and_sends_its_length(lab, origin):
-    client = lab.client(lab.kong(origin))
-    client.request("POST", "/", [CHUNKED], chunked(b"abc", b"defgh"))
-    (request,) = origin.requests
-    assert (request.content, request.fields.get("Content-Length")) == (b"abcdefgh", "8")
-    assert request.fields.get("Transfer-Encoding") is None
-
-
 def test_chunk_extensions_are_not_forwarded(lab, origin):
     client = lab.client(lab.edge(origin))
     client.request("POST", "/", [CHUNKED], b"3;name=value\r\nabc\r\n0\r\n\r\n")

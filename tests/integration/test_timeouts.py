@@ -100,12 +100,14 @@ def test_client_that_sends_nothing_is_closed_without_an_answer(lab):
 
 def test_client_that_stops_sending_its_content(lab):
     origin = lab.origin()
-    kong = lab.kong(origin, conf={"nginx_http_client_body_timeout": "1s"})
-    client = lab.client(kong)
+    edge = lab.edge(origin, conf={"nginx_http_client_body_timeout": "1s"})
+    client = lab.client(edge)
     client.send(client.request_bytes("POST", "/", [("Content-Length", "10")]) + b"12345")
+    assert client.read_response().status == 408
     client.read_to_end()
-    assert kong.access_log.last().status == 408
-    assert origin.requests == []
+    assert edge.access_log.last().status == 408
+    assert edge.access_log.last()["reason"] == "CLIENT_BODY_TIMEOUT"
+    assert not any(request.content_read for request in origin.requests)
 
 
 def test_slow_reading_client_is_no_timeout_of_the_origin(lab):
