@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ struct gateway {
     struct tls_server_config *tls;
     struct worker *workers;
     unsigned workers_started;
+    _Atomic bool workers_ended;
     char error[640];
 };
 
@@ -342,25 +344,33 @@ static void *wait_for_second_signal(void *argument)
     int number;
 
     stop_signals(&signals);
-    if (sigwait(&signals, &number) == 0)
+    if (sigwait(&signals, &number) == 0 && !atomic_load(&gateway->workers_ended))
         for (unsigned i = 0; i < gateway->workers_started; i++)
             worker_stop(&gateway->workers[i]);
     return NULL;
 }
 
-static void join_workers(struct gateway *gateway, bool watch_signals)
+static void join_workers(struct gateway *gateway)
 {
-    pthread_t watcher;
-    bool watching =
-        watch_signals && pthread_create(&watcher, NULL, wait_for_second_signal, gateway) == 0;
-
     for (unsigned i = 0; i < gateway->workers_started; i++)
         worker_join(&gateway->workers[i]);
-    if (!watching)
-        return;
-    gateway->workers_started = 0; /* a late signal finds nobody */
-    pthread_kill(watcher, SIGTERM);
-    pthread_join(watcher, NULL);
+}
+
+static void join_workers_or_signal(struct gateway *gateway)
+{
+    pthread_t watcher;
+    bool watching = pthread_create(&watcher, NULL, wait_for_second_signal, gateway) == 0;
+
+    join_workers(gateway);
+    atomic_store(&gateway->workers_ended, true);
+    if (watching) {
+        (void)pthread_kill(watcher,
+                           SIGTERM); /* ends its wait; a thread that has ended needs none */
+        pthread_join(watcher, NULL);
+    }
+    for (unsigned i = 0; i < gateway->workers_started; i++)
+        worker_done(&gateway->workers[i]);
+    gateway->workers_started = 0;
 }
 
 static void tear_down(struct gateway *gateway)
@@ -369,7 +379,9 @@ static void tear_down(struct gateway *gateway)
 
     for (unsigned i = 0; i < gateway->workers_started; i++)
         worker_stop(&gateway->workers[i]);
-    join_workers(gateway, false);
+    join_workers(gateway);
+    for (unsigned i = 0; i < gateway->workers_started; i++)
+        worker_done(&gateway->workers[i]);
     free(gateway->workers);
     for (size_t i = 0; i < hop->virtual_servers_count; i++) {
         for (unsigned k = 0; hop->virtual_servers[i].fds && k < hop->workers_count; k++)
@@ -403,7 +415,7 @@ static enum gateway_result run(struct gateway *gateway)
         return gateway->errors->errors_count > 0 ? GATEWAY_BAD_CONFIG : GATEWAY_FAILED;
     say_ready(&gateway->hop);
     serve(gateway);
-    join_workers(gateway, true);
+    join_workers_or_signal(gateway);
     return GATEWAY_STOPPED;
 }
 

@@ -148,10 +148,17 @@ static void deliver_stop(struct mail *mail, struct loop *loop)
     loop_stop(loop);
 }
 
+/* The loop may end by itself at the same time: the lock keeps it until the letter is posted. */
 static void send_order(struct worker_order *order)
 {
-    if (!atomic_exchange(&order->sent, true))
-        loop_send(order->worker->loop, &order->mail);
+    struct worker *worker = order->worker;
+
+    pthread_mutex_lock(&worker->lock);
+    if (worker->takes_orders && !order->sent) {
+        order->sent = true;
+        loop_send(worker->loop, &order->mail);
+    }
+    pthread_mutex_unlock(&worker->lock);
 }
 
 void worker_drain(struct worker *worker)
@@ -278,10 +285,18 @@ static void close_all(struct worker *worker)
 
 static void tell_start(struct worker *worker, int state)
 {
-    pthread_mutex_lock(&worker->start_lock);
+    pthread_mutex_lock(&worker->lock);
     worker->start_state = state;
+    worker->takes_orders = state == WORKER_RUNNING;
     pthread_cond_signal(&worker->start_changed);
-    pthread_mutex_unlock(&worker->start_lock);
+    pthread_mutex_unlock(&worker->lock);
+}
+
+static void refuse_orders(struct worker *worker)
+{
+    pthread_mutex_lock(&worker->lock);
+    worker->takes_orders = false;
+    pthread_mutex_unlock(&worker->lock);
 }
 
 static void *run(void *argument)
@@ -302,6 +317,7 @@ static void *run(void *argument)
                       strerror(-r));
         _exit(1);
     }
+    refuse_orders(worker);
     abort_clients(worker);
     close_all(worker);
     return NULL;
@@ -312,7 +328,6 @@ static void init_order(struct worker *worker, struct worker_order *order,
 {
     order->mail.deliver = deliver;
     order->worker = worker;
-    atomic_init(&order->sent, false);
 }
 
 int worker_start(struct worker *worker, struct hop *hop, unsigned index)
@@ -325,7 +340,7 @@ int worker_start(struct worker *worker, struct hop *hop, unsigned index)
     worker->index = index;
     init_order(worker, &worker->drain_order, deliver_drain);
     init_order(worker, &worker->stop_order, deliver_stop);
-    pthread_mutex_init(&worker->start_lock, NULL);
+    pthread_mutex_init(&worker->lock, NULL);
     pthread_cond_init(&worker->start_changed, NULL);
     /* signals are the main thread's */
     sigfillset(&all);
@@ -336,10 +351,10 @@ int worker_start(struct worker *worker, struct hop *hop, unsigned index)
         snprintf(worker->error, sizeof(worker->error), "cannot start a thread: %s", strerror(r));
         return -1;
     }
-    pthread_mutex_lock(&worker->start_lock);
+    pthread_mutex_lock(&worker->lock);
     while (worker->start_state == WORKER_STARTING)
-        pthread_cond_wait(&worker->start_changed, &worker->start_lock);
-    pthread_mutex_unlock(&worker->start_lock);
+        pthread_cond_wait(&worker->start_changed, &worker->lock);
+    pthread_mutex_unlock(&worker->lock);
     if (worker->start_state == WORKER_RUNNING)
         return 0;
     pthread_join(worker->thread, NULL);
@@ -349,6 +364,10 @@ int worker_start(struct worker *worker, struct hop *hop, unsigned index)
 void worker_join(struct worker *worker)
 {
     pthread_join(worker->thread, NULL);
-    pthread_mutex_destroy(&worker->start_lock);
+}
+
+void worker_done(struct worker *worker)
+{
+    pthread_mutex_destroy(&worker->lock);
     pthread_cond_destroy(&worker->start_changed);
 }

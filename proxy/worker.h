@@ -25,7 +25,7 @@ enum { WORKER_RANDOM_BYTES = 4096 };
 struct worker_order {
     struct mail mail; /* first */
     struct worker *worker;
-    _Atomic bool sent;
+    bool sent; /* under worker->lock */
 };
 
 /* What a listener hands its connections to. */
@@ -56,15 +56,17 @@ struct worker {
     struct worker_order drain_order, stop_order;
 
     pthread_t thread;
-    pthread_mutex_t start_lock; /* only for the start: nothing locks while there is traffic */
+    pthread_mutex_t
+        lock; /* of what follows; only for start and stop, never while there is traffic */
     pthread_cond_t start_changed;
     enum { WORKER_STARTING, WORKER_RUNNING, WORKER_FAILED } start_state;
-    char error[512]; /* why it could not start */
+    bool takes_orders; /* the loop exists and runs */
+    char error[512];   /* why it could not start */
 };
 
 /*
  * Starts the thread and waits until it accepts connections. 0, or -1 with worker->error set (the
- * thread has ended then, and worker_join must not be called).
+ * thread has ended then, and neither worker_join nor worker_done may be called).
  */
 int worker_start(struct worker *worker, struct hop *hop, unsigned index);
 
@@ -75,7 +77,9 @@ void worker_drain(struct worker *worker);
 /* Aborts everything and ends the thread. */
 void worker_stop(struct worker *worker);
 
+/* Waits for the thread's end; orders may still be sent (and are ignored) until worker_done. */
 void worker_join(struct worker *worker);
+void worker_done(struct worker *worker);
 
 /* ---- for the worker's own objects ---- */
 
