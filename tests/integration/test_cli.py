@@ -91,13 +91,22 @@ def test_unknown_key_of_kong_conf_is_an_error_with_a_suggestion(hopgate, tmp_pat
     assert f"{conf}:2" in line and "proxy_listen" in line.replace("proxy_lissten", "")
 
 
-def test_unknown_key_in_the_environment_is_a_warning_with_a_suggestion(hopgate, tmp_path):
-    """A warning: other programs may have variables that begin like ours."""
+def test_unknown_key_in_the_environment_is_an_error_with_a_suggestion(hopgate, tmp_path):
     path = write(tmp_path, "kong.yaml", GOOD)
     done = hopgate("check", path, env={**os.environ, "HOPGATE_PERSONNA": "edge"})
-    assert done.code == OK
+    assert done.code == BAD_CONFIG
     (line,) = [line for line in done.err.splitlines() if "HOPGATE_PERSONNA" in line]
-    assert "warning" in line and "hopgate_persona" in line
+    assert "error" in line and "hopgate_persona" in line
+
+
+def test_unknown_kong_variable_is_at_most_a_warning(hopgate, tmp_path):
+    """Images set KONG_VERSION and its like; a slip in a key is worth a word."""
+    path = write(tmp_path, "kong.yaml", GOOD)
+    done = hopgate("check", path, env={**os.environ, "KONG_VERSION": "3.9.3", "KONG_PREFX": "/x"})
+    assert done.code == OK
+    assert "KONG_VERSION" not in done.err
+    (line,) = [line for line in done.err.splitlines() if "KONG_PREFX" in line]
+    assert "warning" in line and "prefix" in line
 
 
 def test_environment_overrides_the_file(lab):
