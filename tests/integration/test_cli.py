@@ -1,5 +1,6 @@
 """The command itself: what it says, where it says it, and with which exit code."""
 import os
+import socket
 import signal
 
 import pytest
@@ -197,3 +198,15 @@ def test_logs_are_where_kong_puts_them(lab):
     hop.access_log.wait(1)
     assert (hop.prefix / "logs" / "access.log").is_file()
     assert (hop.prefix / "logs" / "error.log").is_file()
+
+
+def test_systemd_is_told_when_the_hop_is_ready_and_when_it_stops(lab, tmp_path):
+    """Type=notify: one datagram per state on the socket that NOTIFY_SOCKET names."""
+    path = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(str(path))
+        supervisor.settimeout(10)
+        hop = lab.make_hop(service_to(lab.origin()), env={"NOTIFY_SOCKET": str(path)}).start()
+        assert supervisor.recv(100) == b"READY=1"
+        hop.stop()
+        assert supervisor.recv(100) == b"STOPPING=1"
