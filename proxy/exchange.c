@@ -222,6 +222,14 @@ void exchange_end_response(struct exchange *exchange)
     exchange_update_timers(exchange);
 }
 
+/* An end that adds no byte (a length that was reached before, content that ends with the
+ * connection) may come when everything has left already: then no event will follow. */
+void exchange_finish_if_drained(struct exchange *exchange)
+{
+    if (exchange->front_response == FRONT_RESPONSE_ENDED && is_drained(exchange))
+        finish(exchange, exchange->client_keep_alive);
+}
+
 void exchange_hang_up(struct exchange *exchange, enum stream_close how)
 {
     const struct http_client_ops *ops = exchange->client_ops;
@@ -378,8 +386,7 @@ void exchange_on_front(struct exchange *exchange, unsigned events)
     } else if (events & HTTP_STREAM_HEAD) {
         exchange_start(exchange);
     } else if (exchange->front_response == FRONT_RESPONSE_ENDED) {
-        if (is_drained(exchange))
-            finish(exchange, exchange->client_keep_alive);
+        exchange_finish_if_drained(exchange);
     } else {
         if (events & HTTP_STREAM_CONTENT)
             relay_request(exchange);

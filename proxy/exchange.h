@@ -168,8 +168,9 @@ void relay_response(struct exchange *exchange);
 /* local_responder.c: answers in place of a target; cuts the response when it has begun. */
 void exchange_answer(struct exchange *exchange, enum end_reason reason, struct slice detail);
 
-/* exchange.c: front_response is ENDED: finish now or when the last byte has left. */
+/* exchange.c: front_response becomes ENDED; flush, then finish now or when the last byte has left. */
 void exchange_end_response(struct exchange *exchange);
+void exchange_finish_if_drained(struct exchange *exchange);
 
 /* The client connection goes without a (further) byte. how: STREAM_CLOSE_*. */
 void exchange_hang_up(struct exchange *exchange, enum stream_close how);

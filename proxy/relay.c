@@ -218,4 +218,5 @@ void relay_response(struct exchange *exchange)
         return;
     (void)exchange->front->ops->flush(exchange->front); /* a failure comes as an event */
     exchange_update_timers(exchange);
+    exchange_finish_if_drained(exchange); /* last touch */
 }

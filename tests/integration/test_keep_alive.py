@@ -1,4 +1,6 @@
 """Connections live as long as both sides of them want, and no longer."""
+import threading
+
 import pytest
 
 from lab import behaviours
@@ -53,6 +55,24 @@ def test_response_that_ends_with_the_connection_is_chunked_for_the_client(lab):
     for _ in range(2):
         answer = client.get("/")
         assert (answer.content, answer.framing) == (b"until close", "chunked")
+
+
+def test_end_of_the_target_ends_the_response_to_an_http_1_0_client(lab):
+    """The end comes when all content has long been sent: it adds no byte that would have to drain."""
+    gate = threading.Event()
+
+    def part_then_end(connection, request):
+        connection.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\npart")
+        connection.origin.wait_for(gate)
+        behaviours.finish(connection, "close")
+
+    edge = lab.edge(lab.origin().on("/", part_then_end))
+    client = lab.client(edge)
+    client.send(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+    client.read_until(b"part")
+    gate.set()
+    assert client.wait_for_end() == "fin"
+    assert edge.access_log.last().status == 200
 
 
 @pytest.mark.parametrize("persona", ["kong", "edge"])
