@@ -212,7 +212,10 @@ void exchange_try(struct exchange *exchange)
 
 /* ---- the request goes out ------------------------------------------------------------------ */
 
-static void begin_response(struct exchange *exchange)
+static void begin_response_head(struct exchange *exchange,
+                                void (*begin)(struct http1_endpoint *endpoint,
+                                              const struct http1_limits *limits,
+                                              struct arena *arena, struct http_head *head))
 {
     const struct persona_upstream *policy = &exchange->record.persona->upstream;
     const struct http1_limits limits = {
@@ -223,7 +226,7 @@ static void begin_response(struct exchange *exchange)
     };
 
     memset(&exchange->response, 0, sizeof(exchange->response));
-    http1_endpoint_begin(&exchange->back.endpoint, &limits, &exchange->arena, &exchange->response);
+    begin(&exchange->back.endpoint, &limits, &exchange->arena, &exchange->response);
     exchange->back.endpoint.parser.request_method = exchange->request.method;
 }
 
@@ -270,7 +273,7 @@ static void start_sending(struct exchange *exchange)
     if (!attempt->reused)
         *(attempt->over_tls ? &attempt->tls_done_at_us : &attempt->connected_at_us) =
             exchange->worker->loop->now_us;
-    begin_response(exchange);
+    begin_response_head(exchange, http1_endpoint_begin);
     r = send_request_head(exchange);
     if (r == 0)
         r = relay_replay(exchange);
@@ -318,8 +321,9 @@ static bool take_interim(struct exchange *exchange)
         return false;
     }
     forward_interim(exchange);
-    http1_endpoint_end(&exchange->back.endpoint);
-    begin_response(exchange);
+    begin_response_head(exchange, http1_endpoint_begin_next_head);
+    exchange->back_step_at_ms = exchange->worker->loop->now_ms; /* a sign of life */
+    exchange_update_timers(exchange);
     return true;
 }
 

@@ -134,6 +134,7 @@ bool upstream_conn_open(struct upstream_conn *conn, const struct upstream_goal *
     int error = 0;
 
     assert(conn->state == UPSTREAM_CONN_CLOSED && !conn->endpoint.stream);
+    http1_endpoint_forget(&conn->endpoint); /* the try before */
     conn->goal = *goal;
     conn->reused = false;
     conn->connection_id = 0;
@@ -261,7 +262,7 @@ void upstream_conn_release(struct upstream_conn *conn, bool reusable)
     };
 
     /* bytes behind the response belong to nobody: such a connection must not serve another client */
-    if (conn->endpoint.in.length > 0 || conn->endpoint.out.length > 0)
+    if (conn->endpoint.in.length > 0 || conn->endpoint.http.ops->queued(&conn->endpoint.http) > 0)
         reusable = false;
     http1_endpoint_done(&conn->endpoint);
     set_state(conn, UPSTREAM_CONN_CLOSED);
