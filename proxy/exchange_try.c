@@ -23,6 +23,7 @@ void exchange_drop_back(struct exchange *exchange)
 {
     exchange->back_request = BACK_REQUEST_NONE;
     exchange->back_waits = false;
+    exchange->front_waits = false; /* nobody takes the client's content now */
     upstream_conn_abort(&exchange->back);
     target_use_end(&exchange->target_use);
 }
@@ -358,7 +359,8 @@ static void forward_head(struct exchange *exchange)
     exchange->response_chunk = chunk_ref(exchange->back.endpoint.head_chunk);
     record->response_head_at_us = exchange->worker->loop->now_us;
     exchange->client_keep_alive =
-        exchange_may_keep_client(exchange) && framing.framing != HTTP_FRAMING_CLOSE;
+        exchange_may_keep_client(exchange) && framing.framing != HTTP_FRAMING_CLOSE &&
+        exchange->front_request == FRONT_REQUEST_DONE; /* else its rest would be in the way */
     framing.keep_alive = exchange->client_keep_alive;
     fields_init(&exchange->sent_response, &exchange->arena);
     r = rewrite_response(record, &exchange->response, &framing, &exchange->sent_response);

@@ -83,6 +83,30 @@ def test_errors_made_here_keep_the_connection(lab, persona):
     assert [client.get(path).status for path in ("/dead", "/nowhere", "/dead")] == [502, 404, 502]
 
 
+def test_error_made_here_keeps_the_connection_of_a_client_that_sent_everything(lab):
+    """Content that nobody wants is taken off the connection when it has arrived in full."""
+    kong = lab.kong(lab.origin(content=b"next"), paths=["/known"])
+    client = lab.client(kong)
+    client.send(client.request_bytes("POST", "/unknown", content=b"12345") + client.request_bytes("GET", "/known"))
+    assert client.read_response().status == 404
+    assert client.read_response().content == b"next"
+
+
+def test_answer_before_the_whole_request_says_close(lab):
+    """What is left of the request would stand where the next one begins."""
+    def refuse(connection, request):
+        connection.send(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno")
+        behaviours.finish(connection, "hang")
+
+    edge = lab.edge(lab.origin().on("/", refuse))
+    client = lab.client(edge)
+    client.send(client.request_bytes("POST", "/", [("Content-Length", "1000")]) + b"part")
+    answer = client.read_response()
+    assert (answer.status, answer.content, answer.fields.get("Connection")) == (401, b"no", "close")
+    client.send(b"more of it")
+    assert client.wait_for_end() == "fin"
+
+
 def test_idle_client_is_closed_silently(lab):
     edge = lab.edge(lab.origin(), conf={"nginx_http_keepalive_timeout": "1s"})
     client = lab.client(edge)
