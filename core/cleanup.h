@@ -1,6 +1,10 @@
 /*
  * cleanup: scoped ownership for short synchronous code.
  *
+ * Role    frees on every return, so that error paths need no labels
+ * Owns    nothing itself: the scope does
+ * Thread  any
+ *
  * SCOPED(route) r = route_create();   route_free(r) runs on every return
  * return TAKE(r);                     ownership leaves the scope
  *

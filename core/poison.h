@@ -1,6 +1,10 @@
 /*
  * poison: marks memory that nobody may touch, for AddressSanitizer builds; nothing elsewhere.
  *
+ * Role    finds reads of chunks that are in a pool or in the kernel's hands
+ * Owns    nothing
+ * Thread  that of the memory
+ *
  * The kernel is not instrumented: it may fill a poisoned provided buffer, we may not read it before
  * the completion said so.
  */
