@@ -128,7 +128,7 @@ class Runner:
         self.say(f"---- {label}")
         code = self.command(label, [
             PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "--tb=short", "-q", "-rs",
-            f"--junitxml={junit}", f"--hopgate={binary}", *arguments], env=env, show_output=True)
+            f"--basetemp={self.scratch / 'pytest'}", f"--junitxml={junit}", f"--hopgate={binary}", *arguments], env=env, show_output=True)
         if code == 5:  # pytest: nothing collected in this part of the tier
             return 0
         if not junit.exists():
