@@ -63,16 +63,18 @@ static const char *nearest_key(const char *key)
 }
 
 /*
- * In a file it is an error. Of the environment not everything that begins with KONG_ is meant for
- * the configuration (images set KONG_VERSION), so only what looks like a slip is worth a warning.
+ * An error in a file, and in variables that begin with HOPGATE_. Not everything that begins with KONG_
+ * is meant for the configuration (images set KONG_VERSION): only what looks like a slip is worth a
+ * warning there.
  */
 static void report_unknown(const struct settings_loading *loading)
 {
     const struct kong_conf_entry *entry = loading->entry;
     const char *nearest = nearest_key(entry->key);
-    enum config_severity severity = entry->variable ? CONFIG_WARNING : CONFIG_ERROR;
+    bool kongs = entry->variable && strncmp(entry->variable, "KONG_", 5) == 0;
+    enum config_severity severity = kongs ? CONFIG_WARNING : CONFIG_ERROR;
 
-    if (entry->variable && !nearest && strncmp(entry->variable, "KONG_", 5) == 0)
+    if (kongs && !nearest)
         return;
     if (nearest)
         config_errors_add(loading->errors, severity, settings_entry_place(loading, true),

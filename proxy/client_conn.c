@@ -13,6 +13,7 @@
 #include "tls/tls_stream.h"
 
 static void on_event(void *owner, unsigned events);
+static const struct http_client_ops client_ops;
 
 static const struct persona_client *policy_of(const struct client_conn *conn)
 {
@@ -26,7 +27,7 @@ static void free_client_conn(struct deferred *deferred)
     free((char *)deferred - offsetof(struct client_conn, deferred));
 }
 
-void client_conn_close(struct client_conn *conn, enum stream_close how)
+static void close_conn(struct client_conn *conn, enum stream_close how)
 {
     assert(conn->exchange == NULL && "a connection cannot go before its exchange");
     timer_cancel(&conn->timer);
@@ -41,22 +42,47 @@ void client_conn_close(struct client_conn *conn, enum stream_close how)
 void client_conn_drain(struct client_conn *conn)
 {
     if (conn->state == CLIENT_CONN_IDLE || conn->state == CLIENT_CONN_HANDSHAKE)
-        client_conn_close(conn, STREAM_CLOSE_FLUSH);
+        close_conn(conn, STREAM_CLOSE_FLUSH);
 }
 
 /* ---- the next request ---------------------------------------------------------------------- */
 
+static struct http1_limits head_limits(const struct client_conn *conn)
+{
+    const struct persona_client *policy = policy_of(conn);
+
+    return (struct http1_limits){
+        .start_line_max = (uint32_t)policy->start_line_max_bytes,
+        .field_line_max = (uint32_t)policy->field_line_max_bytes,
+        .head_max = (uint32_t)policy->head_max_bytes,
+        .fields_count_max = (uint32_t)policy->fields_max_count,
+    };
+}
+
 /* Bytes of a request are here: from now on it has an exchange and a total time for its head. */
 static bool open_exchange(struct client_conn *conn)
 {
-    conn->exchange = exchange_create(conn->worker, conn);
+    struct http1_limits limits = head_limits(conn);
+    const struct exchange_client client = {
+        .stream = &conn->endpoint.http,
+        .ops = &client_ops,
+        .virtual_server = conn->virtual_server,
+        .peer = &conn->endpoint.http.endpoint->peer,
+        .local = &conn->endpoint.http.endpoint->local,
+        .tls = stream_tls_info(conn->endpoint.stream),
+        .connection_id = conn->endpoint.http.endpoint->connection_id,
+        .request_number = conn->requests_count + 1,
+    };
+
+    conn->exchange = exchange_create(conn->worker, &client);
     if (!conn->exchange) {
-        client_conn_close(conn, STREAM_CLOSE_ABORT);
+        close_conn(conn, STREAM_CLOSE_ABORT);
         return false;
     }
     conn->requests_count++;
     conn->state = CLIENT_CONN_HEAD;
-    exchange_begin_request(conn->exchange);
+    http1_endpoint_begin(&conn->endpoint, &limits, &conn->exchange->arena,
+                         &conn->exchange->request);
     loop_timer_set(conn->worker->loop, &conn->timer, policy_of(conn)->head_timeout_ms);
     return true;
 }
@@ -78,7 +104,7 @@ static void read_head(struct client_conn *conn)
         return;
     case ENDPOINT_HEAD_NONE:
         exchange_discard(TAKE(conn->exchange));
-        client_conn_close(conn, STREAM_CLOSE_FLUSH);
+        close_conn(conn, STREAM_CLOSE_FLUSH);
         return;
     }
 }
@@ -92,7 +118,7 @@ static void start_reading(struct client_conn *conn)
         if (n == -EAGAIN)
             return;
         if (n <= 0) {
-            client_conn_close(conn, n == 0 ? STREAM_CLOSE_FLUSH : STREAM_CLOSE_ABORT);
+            close_conn(conn, n == 0 ? STREAM_CLOSE_FLUSH : STREAM_CLOSE_ABORT);
             return;
         }
     }
@@ -100,8 +126,14 @@ static void start_reading(struct client_conn *conn)
         read_head(conn);
 }
 
-void client_conn_watch(struct client_conn *conn)
+static struct client_conn *conn_of(struct http_stream *stream)
 {
+    return (struct client_conn *)stream;
+}
+
+static void watch(struct http_stream *stream)
+{
+    struct client_conn *conn = conn_of(stream);
     long n;
 
     if (conn->endpoint.in.length > 0)
@@ -121,19 +153,44 @@ static void run_next(struct task *task)
     start_reading(conn);
 }
 
-void client_conn_exchange_done(struct client_conn *conn, bool keep_alive)
+static void done(struct http_stream *stream, bool keep_alive)
 {
+    struct client_conn *conn = conn_of(stream);
+
     conn->exchange = NULL;
     http1_endpoint_end(&conn->endpoint);
     if (!keep_alive || conn->worker->draining) {
         /* what was not read would turn our close into a reset that eats the answer (P16) */
-        client_conn_close(conn, STREAM_CLOSE_LINGER);
+        close_conn(conn, STREAM_CLOSE_LINGER);
         return;
     }
     conn->state = CLIENT_CONN_IDLE;
     stream_set_read_size(conn->endpoint.stream, STREAM_READ_SMALL);
     loop_timer_set(conn->worker->loop, &conn->timer, policy_of(conn)->keepalive_timeout_ms);
     loop_post(conn->worker->loop, &conn->next_task);
+}
+
+static void hang_up(struct http_stream *stream, enum stream_close how)
+{
+    struct client_conn *conn = conn_of(stream);
+
+    conn->exchange = NULL;
+    close_conn(conn, how);
+}
+
+static const struct http_client_ops client_ops = { .watch = watch,
+                                                   .done = done,
+                                                   .hang_up = hang_up };
+
+void client_conn_abort(struct client_conn *conn)
+{
+    if (conn->exchange && conn->state == CLIENT_CONN_EXCHANGE) {
+        exchange_abort(conn->exchange, END_SHUTTING_DOWN);
+        return;
+    }
+    if (conn->exchange)
+        exchange_discard(TAKE(conn->exchange));
+    close_conn(conn, STREAM_CLOSE_ABORT);
 }
 
 /* ---- events -------------------------------------------------------------------------------- */
@@ -146,9 +203,11 @@ static void log_handshake(const struct client_conn *conn, enum end_reason reason
 
     (void)end_reason_format(reason, detail.ptr, phrase, sizeof(phrase)); /* a cut text will do */
     log_error((enum log_level)end_reason_info(reason)->level,
-              "*%llu %s%s, client: %s, server: %s:%u", (unsigned long long)conn->connection_id,
-              phrase, end_phase_text(END_PHASE_TLS_HANDSHAKE, END_HOP_CLIENT),
-              addr_format_ip(&conn->peer, ip, sizeof(ip)), "0.0.0.0", conn->virtual_server->port);
+              "*%llu %s%s, client: %s, server: %s:%u",
+              (unsigned long long)conn->endpoint.http.endpoint->connection_id, phrase,
+              end_phase_text(END_PHASE_TLS_HANDSHAKE, END_HOP_CLIENT),
+              addr_format_ip(&conn->endpoint.http.endpoint->peer, ip, sizeof(ip)), "0.0.0.0",
+              conn->virtual_server->port);
 }
 
 static void on_timer(struct timer *timer)
@@ -159,10 +218,10 @@ static void on_timer(struct timer *timer)
     switch (conn->state) {
     case CLIENT_CONN_HANDSHAKE:
         log_handshake(conn, END_CLIENT_TLS_TIMEOUT, (struct slice){ NULL, 0 });
-        client_conn_close(conn, STREAM_CLOSE_ABORT);
+        close_conn(conn, STREAM_CLOSE_ABORT);
         return;
     case CLIENT_CONN_IDLE:
-        client_conn_close(conn, STREAM_CLOSE_FLUSH);
+        close_conn(conn, STREAM_CLOSE_FLUSH);
         return;
     case CLIENT_CONN_HEAD:
         conn->state = CLIENT_CONN_EXCHANGE;
@@ -177,7 +236,7 @@ static void on_timer(struct timer *timer)
 /* A browser that was told http:// for the TLS port gets a page that says so (nginx's 497). */
 static void answer_plain_http(struct client_conn *conn)
 {
-    conn->endpoint.stream = tls_stream_take_lower(conn->endpoint.stream);
+    http1_endpoint_attach(&conn->endpoint, tls_stream_take_lower(conn->endpoint.stream));
     stream_set_owner(conn->endpoint.stream, conn, on_event);
     if (!open_exchange(conn))
         return;
@@ -200,7 +259,7 @@ static void on_open_failed(struct client_conn *conn)
     if (detail.len == 0 && failure.error)
         detail = errno_detail(failure.error, text, sizeof(text));
     log_handshake(conn, END_CLIENT_TLS_FAILED, detail);
-    client_conn_close(conn, STREAM_CLOSE_FLUSH);
+    close_conn(conn, STREAM_CLOSE_FLUSH);
 }
 
 static void on_readable(struct client_conn *conn)
@@ -216,7 +275,7 @@ static void on_readable(struct client_conn *conn)
         return;
     case CLIENT_CONN_EXCHANGE:
         if (conn->endpoint.state == ENDPOINT_COMPLETE)
-            client_conn_watch(conn);
+            watch(&conn->endpoint.http);
         else
             exchange_on_front(conn->exchange, HTTP_STREAM_CONTENT);
         return;
@@ -256,7 +315,8 @@ static void on_event(void *owner, unsigned events)
     if (for_exchange && conn->state == CLIENT_CONN_EXCHANGE) {
         struct exchange *exchange = conn->exchange;
 
-        if (!exchange_on_front(exchange, for_exchange))
+        exchange_on_front(exchange, for_exchange);
+        if (exchange_is_over(exchange))
             return;
     }
     if (events & STREAM_READABLE)
@@ -268,9 +328,9 @@ static void start_handshake(struct client_conn *conn, struct stream *plain)
     struct stream *secured =
         tls_stream_accept(&plain, conn->worker->loop->pool, conn->virtual_server->tls);
 
-    conn->endpoint.stream = secured ? secured : plain;
+    http1_endpoint_attach(&conn->endpoint, secured ? secured : plain);
     if (!secured) {
-        client_conn_close(conn, STREAM_CLOSE_ABORT);
+        close_conn(conn, STREAM_CLOSE_ABORT);
         return;
     }
     conn->state = CLIENT_CONN_HANDSHAKE;
@@ -292,9 +352,6 @@ void client_conn_start(struct worker *worker, const struct virtual_server *virtu
     http1_endpoint_init(&conn->endpoint, HTTP1_REQUEST, worker->loop->pool);
     conn->worker = worker;
     conn->virtual_server = virtual_server;
-    conn->peer = stream->endpoint->peer;
-    conn->local = stream->endpoint->local;
-    conn->connection_id = stream->endpoint->connection_id;
     timer_init(&conn->timer, on_timer);
     task_init(&conn->next_task, run_next);
     conn->deferred.free = free_client_conn;
@@ -303,7 +360,7 @@ void client_conn_start(struct worker *worker, const struct virtual_server *virtu
         start_handshake(conn, stream);
         return;
     }
-    conn->endpoint.stream = stream;
+    http1_endpoint_attach(&conn->endpoint, stream);
     stream_set_owner(stream, conn, on_event);
     conn->state = CLIENT_CONN_IDLE;
     loop_timer_set(worker->loop, &conn->timer, policy_of(conn)->head_timeout_ms);

@@ -6,8 +6,8 @@
  * Owns    its stream, and the exchange it serves at the moment
  * Thread  one worker
  *
- *   HANDSHAKE -> IDLE -> HEAD -> EXCHANGE -> IDLE ...        [on_open, first byte, head complete, done]
- *   any state -> closed and freed                            [client_conn_close]
+ *   HANDSHAKE -> IDLE -> HEAD -> EXCHANGE -> IDLE ...        [on_event, open_exchange, read_head, done]
+ *   any state -> closed and freed                            [close_conn]
  *
  * While an exchange runs one receive stays armed: it tells when the client goes away; bytes of a
  * pipelined request are held (at most one read) and parsed when the exchange is over.
@@ -36,8 +36,6 @@ struct client_conn {
     enum client_conn_state state;
     struct exchange *exchange; /* NULL unless HEAD or EXCHANGE */
     uint32_t requests_count;
-    struct sockaddr_storage peer, local;
-    uint64_t connection_id;
     struct timer timer; /* handshake, head or keep-alive: one at a time */
     struct task next_task;
     struct client_conn *next, *prev; /* in the worker's list */
@@ -48,14 +46,8 @@ struct client_conn {
 void client_conn_start(struct worker *worker, const struct virtual_server *virtual_server,
                        struct stream *stream);
 
-/* The exchange is over and its last byte was handed on. keep_alive: go on with the next request. */
-void client_conn_exchange_done(struct client_conn *conn, bool keep_alive);
-
-/* Ends the connection; the exchange, if any, must have let go. */
-void client_conn_close(struct client_conn *conn, enum stream_close how);
-
-/* The request is complete: watch for the client going away (and hold what is pipelined). */
-void client_conn_watch(struct client_conn *conn);
+/* Ends the connection and what it carries, at once. */
+void client_conn_abort(struct client_conn *conn);
 
 /* The hop drains: closes at once when idle, else after the present exchange. */
 void client_conn_drain(struct client_conn *conn);

@@ -7,7 +7,6 @@
 #include <time.h>
 
 #include "proxy/access_log.h"
-#include "proxy/client_conn.h"
 #include "proxy/error_log.h"
 #include "proxy/worker.h"
 
@@ -19,7 +18,22 @@ static void on_back_timer(struct timer *timer);
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
-struct exchange *exchange_create(struct worker *worker, struct client_conn *client)
+static void recycle(struct deferred *deferred)
+{
+    struct exchange *exchange =
+        (struct exchange *)((char *)deferred - offsetof(struct exchange, deferred));
+    struct worker *worker = exchange->worker;
+
+    if (worker->spare_exchanges_count >= SPARE_EXCHANGES_MAX) {
+        free(exchange);
+        return;
+    }
+    exchange->next_spare = worker->spare_exchanges;
+    worker->spare_exchanges = exchange;
+    worker->spare_exchanges_count++;
+}
+
+static struct exchange *take_memory(struct worker *worker)
 {
     struct exchange *exchange = worker->spare_exchanges;
 
@@ -28,27 +42,18 @@ struct exchange *exchange_create(struct worker *worker, struct client_conn *clie
         worker->spare_exchanges_count--;
     } else {
         exchange = malloc(sizeof(*exchange));
-        if (!exchange)
-            return NULL;
     }
-    memset(exchange, 0, sizeof(*exchange));
-    exchange->worker = worker;
-    exchange->client = client;
-    exchange->front = &client->endpoint.http;
-    upstream_conn_init(&exchange->back, worker);
-    arena_init(&exchange->arena, worker->loop->pool, ARENA_BYTES_MAX);
-    buf_init(&exchange->pass, worker->loop->pool);
-    buf_init(&exchange->replay, worker->loop->pool);
-    timer_init(&exchange->front_timer, on_front_timer);
-    timer_init(&exchange->back_timer, on_back_timer);
-    worker->exchanges_count++;
+    if (exchange)
+        memset(exchange, 0, sizeof(*exchange));
     return exchange;
 }
 
+/* Lets go of everything; the memory itself stays until the present task has returned. */
 static void give_back(struct exchange *exchange)
 {
     struct worker *worker = exchange->worker;
 
+    exchange->front = NULL;
     timer_cancel(&exchange->front_timer);
     timer_cancel(&exchange->back_timer);
     target_use_end(&exchange->target_use);
@@ -58,13 +63,8 @@ static void give_back(struct exchange *exchange)
     chunk_unref(exchange->response_chunk);
     arena_done(&exchange->arena);
     worker->exchanges_count--;
-    if (worker->spare_exchanges_count >= SPARE_EXCHANGES_MAX) {
-        free(exchange);
-        return;
-    }
-    exchange->next_spare = worker->spare_exchanges;
-    worker->spare_exchanges = exchange;
-    worker->spare_exchanges_count++;
+    exchange->deferred.free = recycle;
+    loop_free_later(worker->loop, &exchange->deferred);
 }
 
 void exchange_free_spares(struct worker *worker)
@@ -103,40 +103,47 @@ static void make_request_id(struct worker *worker, char into[33])
     into[32] = '\0';
 }
 
-static struct http1_limits client_limits(const struct persona *persona)
+static void begin_record(struct exchange *exchange, const struct exchange_client *client)
 {
-    return (struct http1_limits){
-        .start_line_max = (uint32_t)persona->client.start_line_max_bytes,
-        .field_line_max = (uint32_t)persona->client.field_line_max_bytes,
-        .head_max = (uint32_t)persona->client.head_max_bytes,
-        .fields_count_max = (uint32_t)persona->client.fields_max_count,
-    };
-}
-
-void exchange_begin_request(struct exchange *exchange)
-{
-    struct client_conn *client = exchange->client;
     struct exchange_record *record = &exchange->record;
     struct hop *hop = exchange->worker->hop;
-    struct http1_limits limits = client_limits(client->virtual_server->persona);
     struct timespec wall;
 
     (void)clock_gettime(CLOCK_REALTIME, &wall); /* cannot fail for this clock */
-    exchange->is_logged = true;
     record->persona = client->virtual_server->persona;
     record->hop_name = hop->name;
     record->number = atomic_fetch_add_explicit(&hop->exchanges_count, 1, memory_order_relaxed) + 1;
     make_request_id(exchange->worker, record->request_id);
     record->client_connection_id = client->connection_id;
-    record->client_request_number = client->requests_count;
-    record->client_peer = client->peer;
-    record->client_local = client->local;
+    record->client_request_number = client->request_number;
+    record->client_peer = *client->peer;
+    record->client_local = *client->local;
     record->over_tls = client->virtual_server->tls != NULL;
-    record->tls = stream_tls_info(client->endpoint.stream);
+    record->tls = client->tls;
     record->listener_port = client->virtual_server->port;
     record->started_at_unix_ms = (uint64_t)wall.tv_sec * 1000 + (uint64_t)wall.tv_nsec / 1000000;
     record->started_at_us = exchange->worker->loop->now_us;
-    http1_endpoint_begin(&client->endpoint, &limits, &exchange->arena, &exchange->request);
+}
+
+struct exchange *exchange_create(struct worker *worker, const struct exchange_client *client)
+{
+    struct exchange *exchange = take_memory(worker);
+
+    if (!exchange)
+        return NULL;
+    exchange->worker = worker;
+    exchange->front = client->stream;
+    exchange->client_ops = client->ops;
+    exchange->is_logged = true;
+    upstream_conn_init(&exchange->back, worker);
+    arena_init(&exchange->arena, worker->loop->pool, ARENA_BYTES_MAX);
+    buf_init(&exchange->pass, worker->loop->pool);
+    buf_init(&exchange->replay, worker->loop->pool);
+    timer_init(&exchange->front_timer, on_front_timer);
+    timer_init(&exchange->back_timer, on_back_timer);
+    worker->exchanges_count++;
+    begin_record(exchange, client);
+    return exchange;
 }
 
 void exchange_set_reason(struct exchange *exchange, enum end_reason reason, struct slice detail)
@@ -178,8 +185,8 @@ static void write_logs(struct exchange *exchange)
     struct slice line;
 
     record->ended_at_us = exchange->worker->loop->now_us;
-    record->request_bytes = exchange->client->endpoint.received_bytes;
-    record->response_bytes = exchange->client->endpoint.sent_bytes;
+    record->request_bytes = exchange->front->received_bytes;
+    record->response_bytes = exchange->front->sent_bytes;
     /* nothing was sent to a client that left or was too late; nginx logs what it would have been */
     if (record->status == 0 && end_reason_info(record->reason)->hop == END_HOP_CLIENT)
         record->status = (uint16_t)end_reason_info(record->reason)->status;
@@ -194,12 +201,12 @@ static void write_logs(struct exchange *exchange)
 
 static void finish(struct exchange *exchange, bool keep_alive)
 {
-    struct client_conn *client = exchange->client;
+    const struct http_client_ops *ops = exchange->client_ops;
+    struct http_stream *front = exchange->front;
 
     write_logs(exchange);
-    exchange_drop_back(exchange);
     give_back(exchange);
-    client_conn_exchange_done(client, keep_alive);
+    ops->done(front, keep_alive);
 }
 
 static bool is_drained(const struct exchange *exchange)
@@ -217,13 +224,12 @@ void exchange_end_response(struct exchange *exchange)
 
 void exchange_hang_up(struct exchange *exchange, enum stream_close how)
 {
-    struct client_conn *client = exchange->client;
+    const struct http_client_ops *ops = exchange->client_ops;
+    struct http_stream *front = exchange->front;
 
     write_logs(exchange);
-    exchange_drop_back(exchange);
-    client->exchange = NULL;
     give_back(exchange);
-    client_conn_close(client, how);
+    ops->hang_up(front, how);
 }
 
 void exchange_abort(struct exchange *exchange, enum end_reason reason)
@@ -262,9 +268,8 @@ static uint64_t front_deadline(const struct exchange *exchange)
     if (exchange->front_request == FRONT_REQUEST_BODY && exchange->front_waits)
         deadline = exchange->front_wait_at_ms + policy->body_timeout_ms;
     if (exchange->front->ops->queued(exchange->front) > 0)
-        deadline =
-            earlier(deadline, exchange->client->endpoint.stream->endpoint->send_progress_at_ms +
-                                  policy->send_timeout_ms);
+        deadline = earlier(deadline, exchange->front->endpoint->send_progress_at_ms +
+                                         policy->send_timeout_ms);
     return deadline;
 }
 
@@ -364,24 +369,21 @@ static void on_front_failed(struct exchange *exchange)
     exchange_answer(exchange, failure.reason, failure.detail);
 }
 
-bool exchange_on_front(struct exchange *exchange, unsigned events)
+void exchange_on_front(struct exchange *exchange, unsigned events)
 {
-    struct client_conn *client = exchange->client;
-
-    if (events & HTTP_STREAM_FAILED)
+    if (events & HTTP_STREAM_FAILED) {
         on_front_failed(exchange);
-    else if (events & HTTP_STREAM_SEND_FAILED)
+    } else if (events & HTTP_STREAM_SEND_FAILED) {
         exchange_abort(exchange, END_CLIENT_ABORTED);
-    else if (events & HTTP_STREAM_HEAD)
+    } else if (events & HTTP_STREAM_HEAD) {
         exchange_start(exchange);
-    else if (exchange->front_response == FRONT_RESPONSE_ENDED) {
+    } else if (exchange->front_response == FRONT_RESPONSE_ENDED) {
         if (is_drained(exchange))
             finish(exchange, exchange->client_keep_alive);
     } else {
         if (events & HTTP_STREAM_CONTENT)
             relay_request(exchange);
-        if (client->exchange == exchange && events & (HTTP_STREAM_WRITABLE | HTTP_STREAM_DRAINED))
+        if (!exchange_is_over(exchange) && events & (HTTP_STREAM_WRITABLE | HTTP_STREAM_DRAINED))
             relay_response(exchange);
     }
-    return client->exchange == exchange;
 }

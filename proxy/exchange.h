@@ -31,8 +31,8 @@
 #include "proxy/exchange_record.h"
 #include "proxy/upstream_conn.h"
 
-struct client_conn;
 struct destination;
+struct virtual_server;
 struct worker;
 
 /* Bytes of request content that are kept until the target answers (by reference, not copied). */
@@ -61,8 +61,8 @@ enum front_response {
 struct exchange {
     struct exchange_record record;
     struct worker *worker;
-    struct client_conn *client;
-    struct http_stream *front; /* the client's stream */
+    struct http_stream *front; /* the client's stream; NULL: the exchange is over */
+    const struct http_client_ops *client_ops;
     struct upstream_conn back;
 
     enum front_request front_request;
@@ -99,18 +99,39 @@ struct exchange {
     uint64_t front_wait_at_ms, back_wait_at_ms;
     uint64_t back_step_at_ms; /* when back_request was entered, or the request was fully sent */
 
+    struct deferred deferred;
     struct exchange *next_spare;
 };
 
-/* NULL: no memory. The client connection begins to read a request into it. */
-struct exchange *exchange_create(struct worker *worker, struct client_conn *client);
-void exchange_begin_request(struct exchange *exchange);
+/* Who asks. Copied, but for stream and ops, which must outlive the exchange. */
+struct exchange_client {
+    struct http_stream *stream;
+    const struct http_client_ops *ops;
+    const struct virtual_server *virtual_server;
+    const struct sockaddr_storage *peer, *local;
+    const struct tls_session_info *tls; /* NULL: plain */
+    uint64_t connection_id;
+    uint32_t request_number; /* on its connection, from 1 */
+};
 
-/* For an exchange whose request never came: no log, no answer. */
+/*
+ * NULL: no memory. The caller reads the request head into exchange->request, with exchange->arena,
+ * and then passes HTTP_STREAM_HEAD or HTTP_STREAM_FAILED. The exchange ends by calling ops->done or
+ * ops->hang_up, once; its memory survives the task in which it ended.
+ */
+struct exchange *exchange_create(struct worker *worker, const struct exchange_client *client);
+
+/* For an exchange whose request never came: no log, no answer, no call of ops. */
 void exchange_discard(struct exchange *exchange);
 
-/* Events of the client's stream (mask of enum http_stream_event). False: the exchange is over. */
-bool exchange_on_front(struct exchange *exchange, unsigned events);
+/* Events of the client's stream (mask of enum http_stream_event). */
+void exchange_on_front(struct exchange *exchange, unsigned events);
+
+/* Only in the task in which it may have ended. */
+static inline bool exchange_is_over(const struct exchange *exchange)
+{
+    return exchange->front == NULL;
+}
 
 /* HTTP, the persona and the hop allow another request on the client connection. */
 bool exchange_may_keep_client(const struct exchange *exchange);

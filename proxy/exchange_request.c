@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #include "core/addr.h"
-#include "proxy/client_conn.h"
 #include "proxy/exchange.h"
 #include "proxy/real_ip.h"
 #include "proxy/router.h"

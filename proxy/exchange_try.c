@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "core/addr.h"
-#include "proxy/client_conn.h"
 #include "proxy/exchange.h"
 #include "proxy/retry.h"
 #include "proxy/rewrite.h"
@@ -265,7 +264,6 @@ static int send_request_head(struct exchange *exchange)
 static void start_sending(struct exchange *exchange)
 {
     struct try_record *attempt = exchange_record_last_try(&exchange->record);
-    struct client_conn *client = exchange->client;
     int r;
 
     note_connection(exchange);
@@ -284,7 +282,7 @@ static void start_sending(struct exchange *exchange)
     exchange->back_request = BACK_REQUEST_SENDING;
     relay_request(exchange);
     /* ask for the answer at once: a target may refuse before it has read everything */
-    if (client->exchange == exchange && exchange->back.endpoint.state == ENDPOINT_HEAD)
+    if (!exchange_is_over(exchange) && exchange->back.endpoint.state == ENDPOINT_HEAD)
         upstream_conn_read(&exchange->back);
 }
 
@@ -425,7 +423,6 @@ static void on_sent(struct exchange *exchange)
 static void on_back(void *owner, unsigned events)
 {
     struct exchange *exchange = owner;
-    struct client_conn *client = exchange->client;
     uint32_t this_try = exchange->record.tries_count;
 
     if (events & HTTP_STREAM_OPEN) {
@@ -447,7 +444,7 @@ static void on_back(void *owner, unsigned events)
     if (events & (HTTP_STREAM_WRITABLE | HTTP_STREAM_DRAINED))
         relay_request(exchange);
     /* each step may have ended the exchange or begun another try */
-    if (client->exchange != exchange || exchange->record.tries_count != this_try)
+    if (exchange_is_over(exchange) || exchange->record.tries_count != this_try)
         return;
     if (events & HTTP_STREAM_FAILED)
         back_failed(exchange);

@@ -20,6 +20,7 @@
 #include "proxy/prefix.h"
 #include "proxy/router.h"
 #include "proxy/server_tls.h"
+#include "proxy/service_notify.h"
 #include "proxy/service_plan.h"
 #include "proxy/worker.h"
 
@@ -310,6 +311,7 @@ static void say_ready(const struct hop *hop)
                                    addr_format(&virtual_server->address, text, sizeof(text)));
     }
     (void)fprintf(stderr, "hopgate: ready%s\n", line);
+    service_notify("READY=1");
 }
 
 /* ---- the run ------------------------------------------------------------------------------- */
@@ -332,6 +334,7 @@ static void serve(struct gateway *gateway)
     while (sigwait(&signals, &number) != 0)
         ; /* only EINTR-like accidents */
     log_error(LOG_LEVEL_NOTICE, "signal %d (%s) received, draining", number, strsignal(number));
+    service_notify("STOPPING=1");
     for (unsigned i = 0; i < gateway->workers_started; i++)
         worker_drain(&gateway->workers[i]);
 }

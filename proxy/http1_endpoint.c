@@ -30,6 +30,12 @@ void http1_endpoint_done(struct http1_endpoint *endpoint)
     buf_done(&endpoint->out);
 }
 
+void http1_endpoint_attach(struct http1_endpoint *endpoint, struct stream *stream)
+{
+    endpoint->stream = stream;
+    endpoint->http.endpoint = stream ? stream->endpoint : NULL;
+}
+
 void http1_endpoint_begin(struct http1_endpoint *endpoint, const struct http1_limits *limits,
                           struct arena *arena, struct http_head *head)
 {
@@ -39,8 +45,8 @@ void http1_endpoint_begin(struct http1_endpoint *endpoint, const struct http1_li
     endpoint->state = ENDPOINT_HEAD;
     endpoint->http.failure = (struct http_failure){ .reason = END_OK };
     endpoint->chunked_out = false;
-    endpoint->received_bytes = 0;
-    endpoint->sent_bytes = 0;
+    endpoint->http.received_bytes = 0;
+    endpoint->http.sent_bytes = 0;
 }
 
 void http1_endpoint_end(struct http1_endpoint *endpoint)
@@ -193,7 +199,7 @@ enum endpoint_head_result http1_endpoint_read_head(struct http1_endpoint *endpoi
             enum http1_result r =
                 http1_parser_feed(&endpoint->parser, &endpoint->in, &endpoint->head_chunk);
 
-            endpoint->received_bytes += before - endpoint->in.length;
+            endpoint->http.received_bytes += before - endpoint->in.length;
             if (r == HTTP1_ERROR) {
                 fail_parse(endpoint);
                 return ENDPOINT_HEAD_FAILED;
@@ -237,7 +243,7 @@ static long read_content(struct http_stream *stream, struct buf *into, size_t ma
         enum http1_body_result r = http1_body_decode(&endpoint->body, &endpoint->in, into, max);
         long n;
 
-        endpoint->received_bytes += before - endpoint->in.length;
+        endpoint->http.received_bytes += before - endpoint->in.length;
         if (into->length > had)
             return (long)(into->length - had);
         if (r == HTTP1_BODY_END)
@@ -273,7 +279,7 @@ static int send_head(struct http_stream *stream, const struct http_outgoing *out
         r = http1_write_response_head(&endpoint->out, outgoing->version_minor, outgoing->status,
                                       outgoing->reason, outgoing->fields);
     endpoint->chunked_out = outgoing->chunked;
-    endpoint->sent_bytes += endpoint->out.length - before;
+    endpoint->http.sent_bytes += endpoint->out.length - before;
     return r;
 }
 
@@ -287,7 +293,7 @@ static int send_content(struct http_stream *stream, struct buf *content)
         return 0;
     r = endpoint->chunked_out ? http1_write_chunk(&endpoint->out, content)
                               : buf_move(&endpoint->out, content, content->length);
-    endpoint->sent_bytes += endpoint->out.length - before;
+    endpoint->http.sent_bytes += endpoint->out.length - before;
     return r;
 }
 
@@ -299,7 +305,7 @@ static int send_end(struct http_stream *stream)
 
     if (endpoint->chunked_out)
         r = http1_write_last_chunk(&endpoint->out, NULL);
-    endpoint->sent_bytes += endpoint->out.length - before;
+    endpoint->http.sent_bytes += endpoint->out.length - before;
     return r;
 }
 
@@ -319,11 +325,17 @@ static size_t queued(const struct http_stream *stream)
     return endpoint->out.length + (endpoint->stream ? stream_queued(endpoint->stream) : 0);
 }
 
+static void expect_bulk(struct http_stream *stream)
+{
+    stream_set_read_size(endpoint_of(stream)->stream, STREAM_READ_BULK);
+}
+
 const struct http_stream_ops http1_endpoint_ops = {
     .send_head = send_head,
     .send_content = send_content,
     .send_end = send_end,
     .flush = flush,
     .read_content = read_content,
+    .expect_bulk = expect_bulk,
     .queued = queued,
 };

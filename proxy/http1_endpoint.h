@@ -34,7 +34,7 @@ enum endpoint_head_result {
 
 struct http1_endpoint {
     struct http_stream http; /* first: an http_stream pointer is an endpoint pointer */
-    struct stream *stream;   /* NULL: not connected */
+    struct stream *stream;   /* NULL: not connected; set by http1_endpoint_attach */
     enum http1_role role;    /* of what is received */
     enum endpoint_state state;
     struct buf in, out;
@@ -43,9 +43,7 @@ struct http1_endpoint {
     struct http_head *head;   /* borrowed from the exchange, of the message being received */
     struct chunk *head_chunk; /* keeps the head's slices alive */
     bool chunked_out;
-    uint64_t received_bytes; /* of the present message, framing included */
-    uint64_t sent_bytes;     /* of the present message, framing included */
-    char detail[256];        /* what http.failure.detail points to */
+    char detail[256]; /* what http.failure.detail points to */
 };
 
 void http1_endpoint_init(struct http1_endpoint *endpoint, enum http1_role role,
@@ -53,6 +51,9 @@ void http1_endpoint_init(struct http1_endpoint *endpoint, enum http1_role role,
 
 /* Drops all bytes and references; the stream is left alone. */
 void http1_endpoint_done(struct http1_endpoint *endpoint);
+
+/* The stream that carries the messages from now on, or NULL. */
+void http1_endpoint_attach(struct http1_endpoint *endpoint, struct stream *stream);
 
 /* Gets ready for the next message; head and arena belong to the exchange. */
 void http1_endpoint_begin(struct http1_endpoint *endpoint, const struct http1_limits *limits,

@@ -60,8 +60,20 @@ struct http_stream_ops {
     /* Appends up to max bytes of content: > 0; 0: the message is complete; -EAGAIN: an event will
      * tell; -EIO: failed, see failure. Not reading is the back-pressure. */
     long (*read_content)(struct http_stream *stream, struct buf *into, size_t max);
+    /* Much content is to be read: receive it in large pieces. */
+    void (*expect_bulk)(struct http_stream *stream);
     /* Bytes sent and not yet given to the kernel. */
     size_t (*queued)(const struct http_stream *stream);
+};
+
+/* What only the client's side of an exchange can do. */
+struct http_client_ops {
+    /* The request is complete: HTTP_STREAM_FAILED will tell when the client goes away. */
+    void (*watch)(struct http_stream *stream);
+    /* The exchange is over and lets go of the stream. keep_alive: another may follow. */
+    void (*done)(struct http_stream *stream, bool keep_alive);
+    /* The same, without a (further) byte. */
+    void (*hang_up)(struct http_stream *stream, enum stream_close how);
 };
 
 struct http_stream {
@@ -69,6 +81,8 @@ struct http_stream {
     void (*on_event)(void *owner, unsigned events); /* mask of enum http_stream_event */
     void *owner;
     struct http_failure failure;
+    const struct stream_endpoint *endpoint; /* of the connection that carries it */
+    uint64_t received_bytes, sent_bytes;    /* of the present messages, framing included */
 };
 
 #endif

@@ -1,5 +1,4 @@
 /* Answers made here instead of by a target: error pages, refusals; and the cut of a response. */
-#include "proxy/client_conn.h"
 #include "proxy/error_page.h"
 #include "proxy/exchange.h"
 #include "proxy/rewrite.h"

@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 
-#include "proxy/client_conn.h"
 #include "proxy/exchange.h"
 #include "proxy/worker.h"
 
@@ -40,7 +39,7 @@ static void wait_for_client(struct exchange *exchange)
     exchange->front_waits = true;
     exchange->front_wait_at_ms = loop->now_ms;
     if (is_bulk(&exchange->request))
-        stream_set_read_size(exchange->client->endpoint.stream, STREAM_READ_BULK);
+        exchange->front->ops->expect_bulk(exchange->front);
     /* RFC 9110 10.1.1: it waits for our word before it sends content */
     if (exchange->request.expects_continue && !exchange->continue_sent &&
         exchange->front_response == FRONT_RESPONSE_NONE) {
@@ -85,7 +84,6 @@ static void keep_for_replay(struct exchange *exchange)
 static bool pump_request(struct exchange *exchange)
 {
     struct http_stream *front = exchange->front, *back = &exchange->back.endpoint.http;
-    const struct client_conn *client = exchange->client;
 
     while (exchange->front_request == FRONT_REQUEST_BODY) {
         size_t room = room_of(back);
@@ -107,7 +105,7 @@ static bool pump_request(struct exchange *exchange)
         if (n == 0) {
             request_is_complete(exchange);
             finish_request(exchange);
-            return client->exchange == exchange && exchange->back_request == BACK_REQUEST_SENT;
+            return !exchange_is_over(exchange) && exchange->back_request == BACK_REQUEST_SENT;
         }
         keep_for_replay(exchange);
         if (back->ops->send_content(back, &exchange->pass) < 0) {
@@ -118,7 +116,7 @@ static bool pump_request(struct exchange *exchange)
     /* a further try: the request had been read completely before */
     if (exchange->back_request == BACK_REQUEST_SENDING)
         finish_request(exchange);
-    return client->exchange == exchange && exchange->back_request == BACK_REQUEST_SENT;
+    return !exchange_is_over(exchange) && exchange->back_request == BACK_REQUEST_SENT;
 }
 
 int relay_replay(struct exchange *exchange)
@@ -141,7 +139,7 @@ void relay_request(struct exchange *exchange)
     (void)back->ops->flush(back); /* a failure comes as an event */
     exchange_update_timers(exchange);
     if (!was_complete && exchange->front_request == FRONT_REQUEST_DONE)
-        client_conn_watch(exchange->client); /* may end the exchange: last touch */
+        exchange->client_ops->watch(exchange->front); /* may end the exchange: last touch */
 }
 
 /* ---- response ------------------------------------------------------------------------------ */
@@ -151,7 +149,7 @@ static void wait_for_target(struct exchange *exchange)
     exchange->back_waits = true;
     exchange->back_wait_at_ms = exchange->worker->loop->now_ms;
     if (is_bulk(&exchange->response))
-        stream_set_read_size(exchange->back.endpoint.stream, STREAM_READ_BULK);
+        exchange->back.endpoint.http.ops->expect_bulk(&exchange->back.endpoint.http);
 }
 
 /* The target did its part: its connection may serve the next exchange while our client reads on. */

@@ -119,7 +119,7 @@ static bool lease(struct upstream_conn *conn)
 
     if (!conn_pool_lease(conn->worker->pool, &key, &leased))
         return false;
-    conn->endpoint.stream = leased.stream;
+    http1_endpoint_attach(&conn->endpoint, leased.stream);
     conn->requests_count = leased.requests_count + 1;
     conn->opened_at_ms = leased.created_at_ms;
     conn->reused = true;
@@ -142,8 +142,8 @@ bool upstream_conn_open(struct upstream_conn *conn, const struct upstream_goal *
         return true;
     conn->requests_count = 1;
     conn->opened_at_ms = conn->worker->loop->now_ms;
-    conn->endpoint.stream = conn_connect(conn->worker->loop, &goal->target->address,
-                                         worker_bind_address(conn->worker), &error);
+    http1_endpoint_attach(&conn->endpoint, conn_connect(conn->worker->loop, &goal->target->address,
+                                                        worker_bind_address(conn->worker), &error));
     if (!conn->endpoint.stream) {
         fail_connect(conn, error);
         return false;
@@ -169,7 +169,7 @@ static bool start_handshake(struct upstream_conn *conn)
         raise(conn, HTTP_STREAM_FAILED);
         return false;
     }
-    conn->endpoint.stream = secured;
+    http1_endpoint_attach(&conn->endpoint, secured);
     stream_set_owner(secured, conn, on_event);
     set_state(conn, UPSTREAM_CONN_HANDSHAKE);
     if (tls_stream_begin(secured) & STREAM_OPEN_FAILED) {
@@ -246,7 +246,7 @@ static void on_event(void *owner, unsigned events)
 
 bool upstream_conn_has_sent(const struct upstream_conn *conn)
 {
-    return conn->endpoint.sent_bytes > 0;
+    return conn->endpoint.http.sent_bytes > 0;
 }
 
 /* ---- the end ------------------------------------------------------------------------------- */
@@ -265,7 +265,7 @@ void upstream_conn_release(struct upstream_conn *conn, bool reusable)
         reusable = false;
     http1_endpoint_done(&conn->endpoint);
     set_state(conn, UPSTREAM_CONN_CLOSED);
-    conn->endpoint.stream = NULL;
+    http1_endpoint_attach(&conn->endpoint, NULL);
     if (!reusable) {
         stream_close(idle.stream, STREAM_CLOSE_FLUSH);
         return;
@@ -280,6 +280,6 @@ void upstream_conn_abort(struct upstream_conn *conn)
     http1_endpoint_done(&conn->endpoint);
     if (conn->endpoint.stream)
         stream_close(conn->endpoint.stream, STREAM_CLOSE_ABORT);
-    conn->endpoint.stream = NULL;
+    http1_endpoint_attach(&conn->endpoint, NULL);
     set_state(conn, UPSTREAM_CONN_CLOSED);
 }

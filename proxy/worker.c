@@ -92,18 +92,8 @@ static void stop_listeners(struct worker *worker)
 
 static void abort_clients(struct worker *worker)
 {
-    while (worker->clients) {
-        struct client_conn *conn = worker->clients;
-
-        if (conn->exchange && conn->state == CLIENT_CONN_EXCHANGE) {
-            exchange_abort(conn->exchange, END_SHUTTING_DOWN);
-            continue;
-        }
-        if (conn->exchange)
-            exchange_discard(conn->exchange);
-        conn->exchange = NULL;
-        client_conn_close(conn, STREAM_CLOSE_ABORT);
-    }
+    while (worker->clients)
+        client_conn_abort(worker->clients);
 }
 
 static void on_drain_timer(struct timer *timer)
@@ -271,9 +261,11 @@ static void close_all(struct worker *worker)
         timer_cancel(&worker->drain_timer);
     }
     conn_pool_free(worker->pool);
-    exchange_free_spares(worker);
-    if (worker->loop)
+    if (worker->loop) {
+        (void)loop_turn(worker->loop, 0); /* finished exchanges come back in the turn's end */
         wait_for_objects(worker);
+    }
+    exchange_free_spares(worker);
     tls_session_cache_free(worker->tls_sessions);
     for (size_t i = 0; worker->destinations && i < count; i++)
         upstream_free(worker->destinations[i].upstream);

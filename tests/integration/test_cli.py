@@ -1,5 +1,6 @@
 """The command itself: what it says, where it says it, and with which exit code."""
 import os
+import socket
 import signal
 
 import pytest
@@ -91,13 +92,22 @@ def test_unknown_key_of_kong_conf_is_an_error_with_a_suggestion(hopgate, tmp_pat
     assert f"{conf}:2" in line and "proxy_listen" in line.replace("proxy_lissten", "")
 
 
-def test_unknown_key_in_the_environment_is_a_warning_with_a_suggestion(hopgate, tmp_path):
-    """A warning: other programs may have variables that begin like ours."""
+def test_unknown_key_in_the_environment_is_an_error_with_a_suggestion(hopgate, tmp_path):
     path = write(tmp_path, "kong.yaml", GOOD)
     done = hopgate("check", path, env={**os.environ, "HOPGATE_PERSONNA": "edge"})
-    assert done.code == OK
+    assert done.code == BAD_CONFIG
     (line,) = [line for line in done.err.splitlines() if "HOPGATE_PERSONNA" in line]
-    assert "warning" in line and "hopgate_persona" in line
+    assert "error" in line and "hopgate_persona" in line
+
+
+def test_unknown_kong_variable_is_at_most_a_warning(hopgate, tmp_path):
+    """Images set KONG_VERSION and its like; a slip in a key is worth a word."""
+    path = write(tmp_path, "kong.yaml", GOOD)
+    done = hopgate("check", path, env={**os.environ, "KONG_VERSION": "3.9.3", "KONG_PREFX": "/x"})
+    assert done.code == OK
+    assert "KONG_VERSION" not in done.err
+    (line,) = [line for line in done.err.splitlines() if "KONG_PREFX" in line]
+    assert "warning" in line and "prefix" in line
 
 
 def test_environment_overrides_the_file(lab):
@@ -188,3 +198,15 @@ def test_logs_are_where_kong_puts_them(lab):
     hop.access_log.wait(1)
     assert (hop.prefix / "logs" / "access.log").is_file()
     assert (hop.prefix / "logs" / "error.log").is_file()
+
+
+def test_systemd_is_told_when_the_hop_is_ready_and_when_it_stops(lab, tmp_path):
+    """Type=notify: one datagram per state on the socket that NOTIFY_SOCKET names."""
+    path = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(str(path))
+        supervisor.settimeout(10)
+        hop = lab.make_hop(service_to(lab.origin()), env={"NOTIFY_SOCKET": str(path)}).start()
+        assert supervisor.recv(100) == b"READY=1"
+        hop.stop()
+        assert supervisor.recv(100) == b"STOPPING=1"

@@ -278,7 +278,7 @@ TEST(a_variable_is_blamed_by_its_own_name)
 
     CHECK(settings == NULL);
     CHECK_STR(problems, "environment: warning: KONG_PREFX: unknown key; did you mean 'prefix'?\n"
-                        "environment: warning: HOPGATE_WHATEVER: unknown key; remove it\n"
+                        "environment: error: HOPGATE_WHATEVER: unknown key; remove it\n"
                         "environment: error: KONG_LOG_LEVEL: 'loud': expected one of: debug, info, "
                         "notice, warn, error, crit, alert, emerg\n");
     free(problems);
