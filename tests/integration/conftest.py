@@ -52,7 +52,7 @@ def pki_maker(tmp_path_factory):
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def binary(request):
     path = pathlib.Path(request.config.getoption("--hopgate")).resolve()
     if not os.access(path, os.X_OK):
@@ -69,6 +69,15 @@ def tier(request):
 def lab(request, tmp_path, pki_maker):
     lab = Lab(lambda: request.getfixturevalue("binary"), tmp_path, pki_maker)
     request.node.lab = lab
+    yield lab
+    problems = lab.close()
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture(scope="module")
+def module_lab(binary, tmp_path_factory, pki_maker):
+    """For many short stories that share hops; each still makes its own connections."""
+    lab = Lab(lambda: binary, tmp_path_factory.mktemp("lab"), pki_maker)
     yield lab
     problems = lab.close()
     assert not problems, "\n".join(problems)
