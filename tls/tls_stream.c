@@ -309,7 +309,7 @@ static int tls_stream_write(struct stream *stream, struct buf *from)
         r = buf_move(&tls->held, from, from->length);
     if (r < 0)
         fail_writing(tls, r);
-    if (tls_stream_queued(stream) > STREAM_QUEUE_HIGH)
+    if (tls_stream_queued(stream) >= STREAM_QUEUE_HIGH)
         tls->above_high = true;
     return r;
 }

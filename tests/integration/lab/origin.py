@@ -139,6 +139,11 @@ class Origin:
         self.scripts[path] = behaviour
         return self
 
+    def otherwise(self, behaviour):
+        """What happens to requests for paths without a behaviour of their own."""
+        self.default = behaviour
+        return self
+
     def behaviour_for(self, request):
         return self.scripts.get(request.target.split("?")[0], self.default)
 
