@@ -17,23 +17,65 @@ PERSONAS = ("edge", "kong")
 REQUEST = b"GET %s HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"
 CLOSE_WITHIN_S = 3
 OF_ONE_REQUEST = {b"x-kong-request-id"}  # differs from request to request by design
-LISTED = {}
+
+
+@dataclasses.dataclass
+class Listed:
+    """A case whose expectation does not hold here: what holds instead, by which right, and why that is safe."""
+    personas: tuple
+    source: str
+    reason: str
+    expect: dict  # takes the place of these members of the case's own expectation
+
+
+def passes(text):
+    return {"forwarded_must_not_contain": [], "forwarded_must_contain": [text]}
+
+
+KONG_PASSES = "Kong trusts no such field and so removes none: whoever is in front of it must"
+LISTED = {
+    "target-overlong-utf8": Listed(
+        PERSONAS, "RFC 9110 15.5.5", "a path that is not UTF-8 matches no route (Kong's router takes UTF-8 only), so "
+        "the refusal is a 404 and the connection goes on", {"verdict": "reject", "status": [404]}),
+    "chunk-many-tiny-ext": Listed(
+        PERSONAS, "RFC 9112 7.1.1", "84,000 bytes of extensions around 2,000 bytes of content are over the 16 KiB per "
+        "message allowed here; the RFC asks for a limit", {"verdict": "reject", "status": [400], "must_close": True}),
+    "spoof-xff": Listed(("kong",), "RFC 7239 8.1", "Kong appends to the first line it received",
+                        passes("X-Forwarded-For: 203.0.113.66, 127.0.0.1")),
+    "spoof-xff-underscore": Listed(("kong",), "RFC 9110 5.1", "underscores_in_headers is on in Kong",
+                                   passes("X_Forwarded_For: 203.0.113.66")),
+    "spoof-forwarded": Listed(("kong",), "RFC 7239 8.1", KONG_PASSES, passes("for=203.0.113.66;proto=https")),
+    "spoof-client-cert": Listed(("kong",), "RFC 9440 4", KONG_PASSES, passes("X-Client-Cert: MIIFAKE")),
+    "spoof-client-verify": Listed(("kong",), "RFC 9440 4", KONG_PASSES, passes("X-SSL-Client-Verify: SUCCESS")),
+    "spoof-xfcc": Listed(("kong",), "RFC 9440 4", KONG_PASSES, passes('Hash=abc;Subject="CN=admin"')),
+    "spoof-client-cert-rfc9440-chain": Listed(("kong",), "RFC 9440 4", KONG_PASSES,
+                                              passes("Client-Cert-Chain: :MIIFAKE=:")),
+}
+
+
+def expectation(case, persona):
+    """What the case asks for; where it leaves a choice, edge has to make the strict one."""
+    listed = LISTED.get(case.id)
+    if listed and persona in listed.personas:
+        return {**case.expect, **listed.expect}
+    strict = case.expect.get("preferred") if persona == "edge" else None
+    return {**case.expect, "verdict": strict or case.expect["verdict"]}
 
 
 class Stage:
     """One hop per persona between a client and an origin of this thread."""
 
     def __init__(self, lab, persona):
-        self.pump, self.served = Pump(self.answer), 0
+        self.persona, self.pump, self.served = persona, Pump(self.answer), 0
         self.hop = lab.hop(service_to(self.pump), persona=persona, conf={
-            "nginx_worker_processes": "1", "nginx_http_client_header_timeout": "1500ms",
-            "nginx_http_client_body_timeout": "1500ms"})
+            "nginx_worker_processes": "1", "nginx_http_client_header_timeout": "700ms",
+            "nginx_http_client_body_timeout": "700ms"})
 
     def answer(self, end, request):
-        """Each answer has a number, so that one that went to the wrong request is seen."""
+        """Each answer says which request it is for, so that one that went astray is seen."""
         self.served += 1
-        content = b"%d %s" % (self.served, request.target)
-        end.send([b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(content) +
+        content = b"%d %s" % (self.served, request.target[:100])
+        end.send([b"HTTP/1.1 200 OK\r\nX-Answer: %s\r\nContent-Length: %d\r\n\r\n" % (content, len(content)) +
                   (b"" if request.method == b"HEAD" else content)])
 
     def client(self):
@@ -98,9 +140,8 @@ def judge_bytes(stage, client):
     responses, rest = read_responses(client.received, [request.method for request in whole], True)
     assert not rest and all(response.complete for response in responses), bytes(client.received)
     finals = [response for response in responses if response.status >= 200]
-    for request, response in zip(whole, finals):
-        if request.method != b"HEAD":
-            assert response.content.split(b" ", 1)[1] == request.target, "an answer went to the wrong request"
+    answered = [answer.split(b" ", 1)[1] for response in finals for answer in response.all(b"X-Answer")]
+    assert answered == [request.target[:100] for request in whole], "an answer is missing or went to the wrong request"
     is_open = bool(whole) and whole[-1].target == b"/next"
     if is_open:
         whole.pop()
@@ -113,16 +154,17 @@ def comparable(request):
     return request.start_line, fields, request.framing, request.content, request.trailers
 
 
-def judge_expectation(stage, case, expect, outcome):
-    forwarded = b"".join(data for _, data in stage.pump.received()).lower()
+def judge_expectation(stage, expect, outcome):
+    forwarded = b"".join(data.split(b"GET /next ")[0] for _, data in stage.pump.received()).lower()
+    contents = b"".join(content for *_, content, _ in outcome.requests).lower()  # chunks may cut it on the wire
     statuses = outcome.statuses or [0]
     assert set(statuses) <= set(expect.get("status", statuses)), f"statuses {statuses}"
     assert len(outcome.requests) <= expect["max_upstream_requests"], "an extra request reached the origin"
     for text in expect["forwarded_must_not_contain"]:
-        assert text.encode("latin-1").lower() not in forwarded, f"{text!r} was forwarded"
+        assert text.encode("latin-1").lower() not in forwarded + contents, f"{text!r} was forwarded"
     for text in expect.get("forwarded_must_contain", []):
         if outcome.requests:
-            assert text.encode("latin-1").lower() in forwarded, f"{text!r} is missing upstream"
+            assert text.encode("latin-1").lower() in forwarded + contents, f"{text!r} is missing upstream"
     if expect["verdict"] == "reject":
         assert outcome.requests == [], "a request that must be refused reached the origin"
     if expect["verdict"] == "forward":
@@ -143,11 +185,16 @@ def listener_answers(stage):
     assert stage.hop.is_alive() and not stage.hop.sanitizer_report()
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in CASES])
+@pytest.mark.parametrize("case", corpus.parameters(CASES))
 def test_request(stage, case, tier, record_property):
     outcomes = {}
-    for mode in corpus.MODES:
+    for mode in corpus.modes(tier):
         outcomes[mode] = play(stage, case, mode)
-        judge_expectation(stage, case, case.expect, outcomes[mode])
+        judge_expectation(stage, expectation(case, stage.persona), outcomes[mode])
         listener_answers(stage)
-        assert outcomes[mode] == outcomes["whole"], f"cut by {mode} it is another message"
+        assert outcomes[mode] == outcomes["whole"], f"sent in {mode} it is another message"
+        record_property("corpus", f"request cases, {stage.persona}, {mode}")
+
+
+def test_listed_cases_exist():
+    assert set(LISTED) <= {case.id for case in CASES}

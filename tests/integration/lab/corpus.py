@@ -4,6 +4,8 @@ import json
 import pathlib
 import re
 
+import pytest
+
 DATA = pathlib.Path(__file__).parents[2] / "data"
 MODES = ("whole", "lines", "bytes")
 
@@ -29,12 +31,23 @@ class Case(dict):
 
     def pieces(self, mode):
         """The bytes as they are sent: whole, cut at each CR and LF, or one by one."""
+        raw = self.raw
         if mode == "whole":
-            return [self.raw] if self.raw else []
+            return [raw] if raw else []
         if mode == "lines":
-            return re.findall(rb"[^\r\n]+|[\r\n]", self.raw)
-        return [self.raw[at:at + 1] for at in range(len(self.raw))]
+            return re.findall(rb"[^\r\n]+|[\r\n]", raw)
+        return [raw[at:at + 1] for at in range(len(raw))]
 
 
 def load(name):
     return [Case(case) for case in json.loads((DATA / name).read_text())["cases"]]
+
+
+def parameters(cases):
+    """All cases; every third, spread over the categories, also in the fast tier."""
+    return [pytest.param(case, id=case.id, marks=() if at % 3 == 0 else pytest.mark.slow)
+            for at, case in enumerate(cases)]
+
+
+def modes(tier):
+    return MODES[:2] if tier == "fast" else MODES
