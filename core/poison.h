@@ -1,9 +1,9 @@
 /*
  * poison: marks memory that nobody may touch, for AddressSanitizer builds; nothing elsewhere.
  *
- * Role    finds reads of chunks that are in a pool or in the kernel's hands
+ * Role    makes a touch of a recycled buffer a report, where sanitizers alone see nothing
  * Owns    nothing
- * Thread  that of the memory
+ * Thread  any
  *
  * The kernel is not instrumented: it may fill a poisoned provided buffer, we may not read it before
  * the completion said so.

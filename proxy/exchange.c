@@ -216,7 +216,7 @@ static bool is_drained(const struct exchange *exchange)
 
 void exchange_end_response(struct exchange *exchange)
 {
-    exchange->front_response = FRONT_RESPONSE_ENDED;
+    exchange_set_front_response(exchange, FRONT_RESPONSE_ENDED);
     if (exchange->front_request != FRONT_REQUEST_DONE)
         exchange->client_keep_alive = false;
     exchange_update_timers(exchange);

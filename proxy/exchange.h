@@ -26,6 +26,8 @@
 #ifndef PROXY_EXCHANGE_H
 #define PROXY_EXCHANGE_H
 
+#include <assert.h>
+
 #include "core/loop.h"
 #include "lb/target.h"
 #include "proxy/exchange_record.h"
@@ -144,6 +146,31 @@ void exchange_abort(struct exchange *exchange, enum end_reason reason);
 void exchange_free_spares(struct worker *worker);
 
 /* ---- between the files of the exchange ---- */
+
+/* The only places where a state changes: forward, or for the target's side back to the next try. */
+static inline void exchange_set_front_request(struct exchange *exchange, enum front_request state)
+{
+    assert(state > exchange->front_request);
+    exchange->front_request = state;
+}
+
+static inline void exchange_set_back_request(struct exchange *exchange, enum back_request state)
+{
+    assert(state > exchange->back_request || state == BACK_REQUEST_NONE);
+    exchange->back_request = state;
+}
+
+static inline void exchange_set_back_response(struct exchange *exchange, enum back_response state)
+{
+    assert(state > exchange->back_response || state == BACK_RESPONSE_WAIT);
+    exchange->back_response = state;
+}
+
+static inline void exchange_set_front_response(struct exchange *exchange, enum front_response state)
+{
+    assert(state > exchange->front_response);
+    exchange->front_response = state;
+}
 
 /* First cause wins; detail is copied. */
 void exchange_set_reason(struct exchange *exchange, enum end_reason reason, struct slice detail);

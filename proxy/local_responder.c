@@ -56,7 +56,7 @@ static void answer_with_page(struct exchange *exchange, const struct error_page 
         exchange_hang_up(exchange, STREAM_CLOSE_ABORT);
         return;
     }
-    exchange->front_response = FRONT_RESPONSE_LOCAL;
+    exchange_set_front_response(exchange, FRONT_RESPONSE_LOCAL);
     exchange_end_response(exchange);
     (void)exchange->front->ops->flush(exchange->front); /* a failure comes as an event */
     exchange_update_timers(exchange);

@@ -31,7 +31,7 @@ static bool is_bulk(const struct http_head *head)
 
 static void request_is_complete(struct exchange *exchange)
 {
-    exchange->front_request = FRONT_REQUEST_DONE;
+    exchange_set_front_request(exchange, FRONT_REQUEST_DONE);
     exchange->front_waits = false;
     exchange->record.request_end_at_us = exchange->worker->loop->now_us;
 }
@@ -97,7 +97,7 @@ static void finish_request(struct exchange *exchange)
         exchange_answer(exchange, END_OUT_OF_MEMORY, (struct slice){ NULL, 0 });
         return;
     }
-    exchange->back_request = BACK_REQUEST_SENT;
+    exchange_set_back_request(exchange, BACK_REQUEST_SENT);
     exchange->back_step_at_ms = exchange->worker->loop->now_ms;
 }
 
@@ -200,9 +200,9 @@ static void response_is_complete(struct exchange *exchange)
     struct try_record *attempt = exchange_record_last_try(&exchange->record);
 
     attempt->ended_at_us = exchange->worker->loop->now_us;
-    exchange->back_response = BACK_RESPONSE_DONE;
+    exchange_set_back_response(exchange, BACK_RESPONSE_DONE);
     exchange->back_waits = false;
-    exchange->back_request = BACK_REQUEST_NONE;
+    exchange_set_back_request(exchange, BACK_REQUEST_NONE);
     upstream_conn_release(&exchange->back, reusable);
     target_use_end(&exchange->target_use);
 }

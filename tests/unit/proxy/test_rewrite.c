@@ -227,6 +227,8 @@ TEST(framing_is_the_exchange_s_and_stands_where_the_message_had_it)
                   "Host: up.example|X-A: 1|X-Forwarded-For: 10.0.0.5|Content-Length: 12");
     check_request("f5", "host: up.example|content-length: 12", length,
                   "host: up.example|content-length: 12|X-Forwarded-For: 10.0.0.5");
+    check_request("f5", "Host: h|transfer-encoding: Chunked", chunked,
+                  "Host: up.example|transfer-encoding: chunked|X-Forwarded-For: 10.0.0.5");
 }
 
 TEST(f5_adds_one_line_and_changes_nothing_else)
