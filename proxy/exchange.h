@@ -37,7 +37,7 @@ struct destination;
 struct virtual_server;
 struct worker;
 
-/* Bytes of request content that are kept until the target answers (by reference, not copied). */
+/* Bytes of request content that are kept until the target answers, for methods that may be repeated. */
 enum { EXCHANGE_REPLAY_MAX = 64 * 1024 };
 
 enum front_request { FRONT_REQUEST_HEAD, FRONT_REQUEST_BODY, FRONT_REQUEST_DONE };

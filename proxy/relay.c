@@ -8,6 +8,7 @@
 #include <inttypes.h>
 
 #include "proxy/exchange.h"
+#include "proxy/retry.h"
 #include "proxy/worker.h"
 
 /* Bytes of request content that are read only to be dropped. */
@@ -101,15 +102,31 @@ static void finish_request(struct exchange *exchange)
     exchange->back_step_at_ms = exchange->worker->loop->now_ms;
 }
 
-/* A try that fails before an answer can be repeated as long as all content is still at hand. */
+static int append_compact(struct buf *to, const struct buf *from)
+{
+    size_t room;
+    char *at = buf_reserve(to, from->length, &room);
+
+    if (!at)
+        return -ENOMEM;
+    buf_commit(to, buf_peek(from, at, from->length));
+    return 0;
+}
+
+/*
+ * A try that fails before an answer can be repeated as long as all content is still at hand. It is
+ * copied: a client that sends in crumbs would have us hold a chunk for each.
+ */
 static void keep_for_replay(struct exchange *exchange)
 {
+    const struct persona_retry *policy = &exchange->record.persona->retry;
     struct buf *replay = &exchange->replay;
 
     if (exchange->content_lost)
         return;
-    if (replay->length + exchange->pass.length <= EXCHANGE_REPLAY_MAX &&
-        buf_append_copy(replay, &exchange->pass) == 0)
+    if (retry_may_replay(policy, exchange->request.method) &&
+        replay->length + exchange->pass.length <= EXCHANGE_REPLAY_MAX &&
+        append_compact(replay, &exchange->pass) == 0)
         return;
     exchange->content_lost = true;
     buf_done(replay);

@@ -1,6 +1,6 @@
 #include "proxy/retry.h"
 
-static bool method_may_be_replayed(const struct persona_retry *policy, enum http_method method)
+bool retry_may_replay(const struct persona_retry *policy, enum http_method method)
 {
     if (policy->conditions & PERSONA_RETRY_NON_IDEMPOTENT)
         return true;
@@ -30,7 +30,7 @@ enum retry_verdict retry_decide(const struct persona_retry *policy, const struct
 
     if (facts->content_lost)
         return RETRY_NO;
-    if (facts->request_sent && !method_may_be_replayed(policy, facts->method))
+    if (facts->request_sent && !retry_may_replay(policy, facts->method))
         return RETRY_NO;
     if (stale && policy->stale == PERSONA_STALE_SILENT)
         return RETRY_NO;

@@ -35,6 +35,9 @@ enum retry_verdict {
     RETRY_FREE, /* yes, and it does not use up a try: a stale pooled connection */
 };
 
+/* May a request be sent again after bytes of it have left? Else there is no use in keeping content. */
+bool retry_may_replay(const struct persona_retry *policy, enum http_method method);
+
 enum retry_verdict retry_decide(const struct persona_retry *policy,
                                 const struct retry_facts *facts);
 
