@@ -178,6 +178,9 @@ void exchange_set_reason(struct exchange *exchange, enum end_reason reason, stru
 /* The latest try has failed: its line in the error log. */
 void exchange_log_try(struct exchange *exchange);
 
+/* The target sent bytes behind its response. */
+void exchange_log_surplus(struct exchange *exchange);
+
 /* exchange_request.c: the request head is complete. */
 void exchange_start(struct exchange *exchange);
 

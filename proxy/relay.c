@@ -200,6 +200,8 @@ static void response_is_complete(struct exchange *exchange)
     struct try_record *attempt = exchange_record_last_try(&exchange->record);
 
     attempt->ended_at_us = exchange->worker->loop->now_us;
+    if (upstream_conn_has_surplus(&exchange->back))
+        exchange_log_surplus(exchange);
     exchange_set_back_response(exchange, BACK_RESPONSE_DONE);
     exchange->back_waits = false;
     exchange_set_back_request(exchange, BACK_REQUEST_NONE);
