@@ -1,6 +1,10 @@
 /*
  * cleanup: scoped ownership for short synchronous code.
  *
+ * Role    frees on every return what a function made and did not hand over
+ * Owns    what a SCOPED variable points to, until TAKE
+ * Thread  any
+ *
  * SCOPED(route) r = route_create();   route_free(r) runs on every return
  * return TAKE(r);                     ownership leaves the scope
  *

@@ -1,6 +1,10 @@
 /*
  * poison: marks memory that nobody may touch, for AddressSanitizer builds; nothing elsewhere.
  *
+ * Role    makes a touch of a recycled buffer a report, where sanitizers alone see nothing
+ * Owns    nothing
+ * Thread  any
+ *
  * The kernel is not instrumented: it may fill a poisoned provided buffer, we may not read it before
  * the completion said so.
  */

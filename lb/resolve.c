@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "core/addr.h"
@@ -102,15 +103,27 @@ static bool is_settled(const struct resolve_result *result)
     return result->count > 0 || result->error;
 }
 
+/*
+ * "localhost" is the loopback address whatever a server would say (RFC 6761 section 6.3), and also
+ * where there is no hosts file, as in some containers.
+ */
+static const char *literal_of(const char *name, int family)
+{
+    if (strcasecmp(name, "localhost") != 0)
+        return name;
+    return family == AF_INET6 ? "::1" : "127.0.0.1";
+}
+
 static void settle_literals(struct resolution *resolution)
 {
-    struct sockaddr_storage literal;
+    struct sockaddr_storage address;
 
     for (size_t i = 0; i < resolution->count; i++) {
+        const char *literal = literal_of(resolution->names[i], resolution->options->family);
         struct resolve_result *result = &resolution->results[i];
 
-        if (addr_parse_ip(slice_of(resolution->names[i]), 0, &literal) == 0 &&
-            add_address(result, (struct sockaddr *)&literal, sizeof(literal)) < 0)
+        if (addr_parse_ip(slice_of(literal), 0, &address) == 0 &&
+            add_address(result, (struct sockaddr *)&address, sizeof(address)) < 0)
             result->error = error_text(ARES_ENOMEM);
     }
 }

@@ -27,9 +27,9 @@ struct resolve_result {
 };
 
 /*
- * Resolves names[i] into results[i]; literal addresses (IPv6 without brackets) need no question.
- * 0: every result is filled in, with addresses or an error. Negative errno: no resolver could be
- * set up (-EINVAL: options->servers), nothing was touched.
+ * Resolves names[i] into results[i]; literal addresses (IPv6 without brackets) and "localhost" need
+ * no question. 0: every result is filled in, with addresses or an error. Negative errno: no resolver
+ * could be set up (-EINVAL: options->servers), nothing was touched.
  */
 int resolve_names(const struct resolve_options *options, const char *const *names, size_t count,
                   struct resolve_result *results);

@@ -21,8 +21,9 @@ static void start_sending(struct exchange *exchange);
 
 void exchange_drop_back(struct exchange *exchange)
 {
-    exchange->back_request = BACK_REQUEST_NONE;
+    exchange_set_back_request(exchange, BACK_REQUEST_NONE);
     exchange->back_waits = false;
+    exchange->front_waits = false; /* nobody takes the client's content now */
     upstream_conn_abort(&exchange->back);
     target_use_end(&exchange->target_use);
 }
@@ -196,14 +197,14 @@ void exchange_try(struct exchange *exchange)
     exchange->back.endpoint.http.owner = exchange;
     exchange->back.endpoint.http.on_event = on_back;
     exchange->send_failure.reason = END_OK;
-    exchange->back_response = BACK_RESPONSE_WAIT;
+    exchange_set_back_response(exchange, BACK_RESPONSE_WAIT);
     if (!upstream_conn_open(&exchange->back, &goal)) {
         try_failed(exchange, exchange->back.endpoint.http.failure.reason,
                    exchange->back.endpoint.http.failure.detail);
         return;
     }
     exchange->back_step_at_ms = exchange->worker->loop->now_ms;
-    exchange->back_request = BACK_REQUEST_CONNECT;
+    exchange_set_back_request(exchange, BACK_REQUEST_CONNECT);
     if (exchange->back.state == UPSTREAM_CONN_OPEN)
         start_sending(exchange);
     else
@@ -212,7 +213,10 @@ void exchange_try(struct exchange *exchange)
 
 /* ---- the request goes out ------------------------------------------------------------------ */
 
-static void begin_response(struct exchange *exchange)
+static void begin_response_head(struct exchange *exchange,
+                                void (*begin)(struct http1_endpoint *endpoint,
+                                              const struct http1_limits *limits,
+                                              struct arena *arena, struct http_head *head))
 {
     const struct persona_upstream *policy = &exchange->record.persona->upstream;
     const struct http1_limits limits = {
@@ -223,7 +227,7 @@ static void begin_response(struct exchange *exchange)
     };
 
     memset(&exchange->response, 0, sizeof(exchange->response));
-    http1_endpoint_begin(&exchange->back.endpoint, &limits, &exchange->arena, &exchange->response);
+    begin(&exchange->back.endpoint, &limits, &exchange->arena, &exchange->response);
     exchange->back.endpoint.parser.request_method = exchange->request.method;
 }
 
@@ -270,7 +274,7 @@ static void start_sending(struct exchange *exchange)
     if (!attempt->reused)
         *(attempt->over_tls ? &attempt->tls_done_at_us : &attempt->connected_at_us) =
             exchange->worker->loop->now_us;
-    begin_response(exchange);
+    begin_response_head(exchange, http1_endpoint_begin);
     r = send_request_head(exchange);
     if (r == 0)
         r = relay_replay(exchange);
@@ -279,7 +283,7 @@ static void start_sending(struct exchange *exchange)
                         SLICE("a field of the request cannot be sent"));
         return;
     }
-    exchange->back_request = BACK_REQUEST_SENDING;
+    exchange_set_back_request(exchange, BACK_REQUEST_SENDING);
     relay_request(exchange);
     /* ask for the answer at once: a target may refuse before it has read everything */
     if (!exchange_is_over(exchange) && exchange->back.endpoint.state == ENDPOINT_HEAD)
@@ -318,8 +322,9 @@ static bool take_interim(struct exchange *exchange)
         return false;
     }
     forward_interim(exchange);
-    http1_endpoint_end(&exchange->back.endpoint);
-    begin_response(exchange);
+    begin_response_head(exchange, http1_endpoint_begin_next_head);
+    exchange->back_step_at_ms = exchange->worker->loop->now_ms; /* a sign of life */
+    exchange_update_timers(exchange);
     return true;
 }
 
@@ -354,7 +359,8 @@ static void forward_head(struct exchange *exchange)
     exchange->response_chunk = chunk_ref(exchange->back.endpoint.head_chunk);
     record->response_head_at_us = exchange->worker->loop->now_us;
     exchange->client_keep_alive =
-        exchange_may_keep_client(exchange) && framing.framing != HTTP_FRAMING_CLOSE;
+        exchange_may_keep_client(exchange) && framing.framing != HTTP_FRAMING_CLOSE &&
+        exchange->front_request == FRONT_REQUEST_DONE; /* else its rest would be in the way */
     framing.keep_alive = exchange->client_keep_alive;
     fields_init(&exchange->sent_response, &exchange->arena);
     r = rewrite_response(record, &exchange->response, &framing, &exchange->sent_response);
@@ -366,8 +372,8 @@ static void forward_head(struct exchange *exchange)
                         SLICE("a field of the response cannot be sent"));
         return;
     }
-    exchange->front_response = FRONT_RESPONSE_BODY;
-    exchange->back_response = BACK_RESPONSE_BODY;
+    exchange_set_front_response(exchange, FRONT_RESPONSE_BODY);
+    exchange_set_back_response(exchange, BACK_RESPONSE_BODY);
     relay_response(exchange);
 }
 
@@ -402,7 +408,7 @@ static void on_send_failed(struct exchange *exchange)
         .reason = END_UPSTREAM_SEND_FAILED,
         .detail = arena_copy(&exchange->arena, errno_detail(failure.error, text, sizeof(text))),
     };
-    exchange->back_request = BACK_REQUEST_STOPPED;
+    exchange_set_back_request(exchange, BACK_REQUEST_STOPPED);
     exchange->back_step_at_ms = exchange->worker->loop->now_ms;
     exchange->front_waits = false;
     exchange_update_timers(exchange);
@@ -432,7 +438,7 @@ static void on_back(void *owner, unsigned events)
     if (events & HTTP_STREAM_HANDSHAKE) {
         exchange_record_last_try(&exchange->record)->connected_at_us =
             exchange->worker->loop->now_us;
-        exchange->back_request = BACK_REQUEST_HANDSHAKE;
+        exchange_set_back_request(exchange, BACK_REQUEST_HANDSHAKE);
         exchange->back_step_at_ms = exchange->worker->loop->now_ms;
         exchange_update_timers(exchange);
         return;

@@ -505,6 +505,9 @@ int rewrite_error_page(const struct exchange_record *record, const struct error_
     w.lead = &page->answer.lead;
     w.name_case = page->answer.name_case;
     w.connection = page->answer.connection;
+    /* "Connection: Upgrade" of a 426 stands alone; that HTTP/1.1 persists needs no word */
+    if (rule_in(&w, &page->answer.fields, SLICE("Connection")))
+        w.connection = PERSONA_CONNECTION_NEEDED;
     fields_init(&w.first, ret_fields->arena);
     if (page->content_type.len > 0)
         r = fields_add_known(ret_fields, FIELD_CONTENT_TYPE, SLICE("Content-Type"),

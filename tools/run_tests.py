@@ -17,19 +17,25 @@ import xml.etree.ElementTree as xml
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PYTHON = "/usr/bin/python3"
 FUZZ_SECONDS = 30
+PYTEST_FOUND_NOTHING = 5  # its exit code; not wrong by itself: a part of a tier may be empty
 PROGRESS_EVERY_SECONDS = 10
 CMOCKA_COUNT = re.compile(r"^\[  (PASSED|FAILED)  \] (\d+) test", re.M)
+CMOCKA_NOISE = re.compile(r"^\[( RUN   |       OK) .*\n", re.M)
 CMOCKA_SKIPPED = re.compile(r"^\[  SKIPPED \] (\d+) test", re.M)
 
 
 class Counts:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
+        self.failures = []  # what failed, by a name that `tools/test NAME` takes where it is a test
 
-    def add(self, passed=0, failed=0, skipped=0):
+    def add(self, passed=0, skipped=0):
         self.passed += passed
-        self.failed += failed
         self.skipped += skipped
+
+    def fail(self, name, count=1):
+        self.failed += count
+        self.failures.append(name)
 
     def __str__(self):
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
@@ -45,7 +51,7 @@ class Runner:
     def say(self, text):
         print(text, flush=True)
 
-    def command(self, title, arguments, env=None, show_output=False):
+    def command(self, title, arguments, env=None, show_output=False, show_failure=True, fine=(0,)):
         """Runs one command with progress; its output is shown on failure only, unless asked for."""
         started = time.monotonic()
         log_path = self.scratch / "output"
@@ -66,16 +72,18 @@ class Runner:
                     process.wait()
                     raise
         seconds = time.monotonic() - started
-        self.say(f"{'ok  ' if code == 0 else 'FAIL'} {title} ({seconds:.1f} s)")
-        if not show_output and (code != 0 or self.options.verbose):
+        self.say(f"{'ok  ' if code in fine else 'FAIL'} {title} ({seconds:.1f} s)")
+        if not show_output and (code not in fine and show_failure or self.options.verbose):
             sys.stdout.write(log_path.read_text(errors="replace"))
             sys.stdout.flush()
         return code
 
     def check(self, title, arguments):
         """A command that is one test by itself."""
-        ok = self.command(title, arguments) == 0
-        self.counts.add(passed=int(ok), failed=int(not ok))
+        if self.command(title, arguments) == 0:
+            self.counts.add(passed=1)
+        else:
+            self.counts.fail(title)
 
     def build(self, preset, targets=()):
         """Configures and builds a preset; a failure counts as one failed test. Returns success."""
@@ -85,7 +93,7 @@ class Runner:
             build += ["--target", target]
         if self.command(f"configure {preset}", ["cmake", "--preset", preset]) != 0 or \
                 self.command(f"build {preset}", build) != 0:
-            self.counts.add(failed=1)
+            self.counts.fail(f"build {preset}")
             return False
         return True
 
@@ -97,29 +105,30 @@ class Runner:
                      "--no-tests=error", "--output-junit", junit, "--test-output-size-passed", "10000000"]
         if names:
             arguments += ["-R", names]
-        code = self.command(label, arguments, env=env)
+        code = self.command(label, arguments, env=env, show_failure=False)
         if not junit.exists():
-            self.say(f"FAIL {label}: no tests were found in {build_dir}")
-            self.counts.add(failed=1)
+            self.say(f"     no tests were found in {build_dir}")
+            self.counts.fail(label)
             return
         before = self.counts.failed
         for case in xml.parse(junit).getroot().iter("testcase"):
             self.count_unit_case(case)
         if code != 0 and self.counts.failed == before:
-            self.counts.add(failed=1)
+            self.counts.fail(label)
 
     def count_unit_case(self, case):
+        """One cmocka program; the output of a failed one is shown."""
         output = case.findtext("system-out") or ""
         counts = {"PASSED": 0, "FAILED": 0}
         for word, number in CMOCKA_COUNT.findall(output):
             counts[word] += int(number)
         skipped = sum(int(number) for number in CMOCKA_SKIPPED.findall(output))
-        failed = case.get("status") != "run"  # "fail", or "notrun": a program that could not be started
-        if failed:
-            self.counts.add(passed=counts["PASSED"], failed=max(1, counts["FAILED"]), skipped=skipped)
-            self.say(f"     failed: {case.get('name')}")
-        else:
+        if case.get("status") == "run":
             self.counts.add(passed=max(1, counts["PASSED"]) if not skipped else counts["PASSED"], skipped=skipped)
+        else:  # "fail", or "notrun": a program that could not be started
+            self.counts.add(passed=counts["PASSED"], skipped=skipped)
+            self.counts.fail(case.get("name"), max(1, counts["FAILED"]))
+            self.say(f"---- {case.get('name')} failed:\n{CMOCKA_NOISE.sub('', output)}")
 
     def integration(self, binary, label, arguments, env=None):
         """One pytest call; shows its output as it comes, because it takes long."""
@@ -128,21 +137,28 @@ class Runner:
         self.say(f"---- {label}")
         code = self.command(label, [
             PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "--tb=short", "-q", "-rs",
-            f"--junitxml={junit}", f"--hopgate={binary}", *arguments], env=env, show_output=True)
-        if code == 5:  # pytest: nothing collected in this part of the tier
+            f"--basetemp={self.scratch / 'pytest'}", f"--junitxml={junit}", f"--hopgate={binary}", *arguments], env=env, show_output=True,
+            fine=(0, PYTEST_FOUND_NOTHING))
+        if code == PYTEST_FOUND_NOTHING:
             return 0
         if not junit.exists():
-            self.counts.add(failed=1)
+            self.counts.fail(label)
             return 1
-        total = 0
-        for suite in xml.parse(junit).getroot().iter("testsuite"):
-            tests, skipped = int(suite.get("tests")), int(suite.get("skipped"))
-            failed = int(suite.get("failures")) + int(suite.get("errors"))
-            self.counts.add(passed=max(0, tests - skipped - failed), failed=failed, skipped=skipped)
-            total += tests
-        if code not in (0, 1):
-            self.counts.add(failed=1)
-        return total
+        before = self.counts.failed
+        cases = list(xml.parse(junit).getroot().iter("testcase"))
+        for case in cases:
+            self.count_integration_case(case)
+        if code != 0 and self.counts.failed == before:
+            self.counts.fail(label)
+        return len(cases)
+
+    def count_integration_case(self, case):
+        if case.find("failure") is not None or case.find("error") is not None:
+            self.counts.fail(case.get("name"))
+        elif case.find("skipped") is not None:
+            self.counts.add(skipped=1)
+        else:
+            self.counts.add(passed=1)
 
     def integration_all(self, binary, label, tier, extra=(), env=None):
         """In parallel what may run beside others, then one by one what measures or loads the machine."""
@@ -166,23 +182,23 @@ def run_static_checks(run):
 
 
 def run_named(run, names):
-    """Tests by name: ctest names, pytest names (-k) or pytest files."""
+    """Tests by name: ctest names, names of test functions or parts of them, pytest files."""
     if not run.options.built and not run.build("dev"):
         return
     binary = run.build_dir / "hopgate"
     found = 0
     for name in names:
-        listed = subprocess.run(["ctest", "--test-dir", run.build_dir, "-N", "-R", name],
+        listed = subprocess.run(["ctest", "--test-dir", run.build_dir, "-N", "-R", re.escape(name)],
                                 capture_output=True, text=True, cwd=ROOT).stdout
         if "Total Tests: 0" not in listed:
-            run.unit(run.build_dir, f"unit {name}", names=name)
+            run.unit(run.build_dir, f"unit {name}", names=re.escape(name))
             found += 1
-        arguments = [name] if ".py" in name else [ROOT / "tests" / "integration", "-k", name]
+        arguments = [name] if ".py" in name else [ROOT / "tests" / "integration", f"--named={name}"]
         found += run.integration(binary, f"integration {name}", [*arguments, "--tier=full"])
     if not found:
         run.say(f"no test is called {' or '.join(names)}; see `ctest --test-dir build/dev -N` "
                 "and the functions in tests/integration")
-        run.counts.add(failed=1)
+        run.counts.fail("the search for tests")
 
 
 def run_fuzzers(run):
@@ -251,12 +267,13 @@ def main():
         else:
             run_tier(run, options.tier)
     except KeyboardInterrupt:
-        run.say("interrupted")
-        run.counts.add(failed=1)
+        run.counts.fail("interrupted")
     finally:
         shutil.rmtree(run.scratch, ignore_errors=True)
     what = "named tests" if options.names else f"{options.tier} tier"
     nothing_ran = run.counts.passed + run.counts.failed == 0
+    for name in run.counts.failures:
+        print(f"failed: {name}")
     print(run.counts)
     print(f"hopgate tests: {run.counts} in {human_time(time.monotonic() - started)} ({what})")
     return 1 if run.counts.failed or nothing_ran else 0

@@ -18,6 +18,7 @@ TEST_TIMEOUT_S = {"fast": 60, "default": 120, "full": 1800}
 
 def pytest_addoption(parser):
     parser.addoption("--hopgate", default=str(ROOT / "build" / "dev" / "hopgate"), help="the binary under test")
+    parser.addoption("--named", default="", metavar="TEXT", help="only tests whose id holds this, brackets and all")
     parser.addoption("--tier", choices=TIERS, default="default")
 
 
@@ -29,11 +30,12 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    tier = config.getoption("--tier")
+    tier, name = config.getoption("--tier"), config.getoption("--named")
     wanted, left_out = [], []
     for item in items:
         marks = {mark.name for mark in item.iter_markers()}
-        (wanted if marks & {"slow", "long"} <= set(TIERS[tier]) else left_out).append(item)
+        in_tier = marks & {"slow", "long"} <= set(TIERS[tier])
+        (wanted if in_tier and name in item.nodeid else left_out).append(item)
         if "timeout" not in marks and config.pluginmanager.hasplugin("timeout"):
             item.add_marker(pytest.mark.timeout(TEST_TIMEOUT_S[tier]))
     config.hook.pytest_deselected(items=left_out)

@@ -8,47 +8,59 @@ import json
 import pathlib
 import sys
 
-KEYS = ("hop", "reason", "fault", "detail", "source", "phases_ms")
-TRY_KEYS = ("target", "reason", "detail", "status", "connect_ms", "head_ms")
+CAUSES = {  # by reason: what the target did to the hop
+    "CONNECT_REFUSED": "{target} refused the connection",
+    "CONNECT_TIMEOUT": "{target} accepted no connection",
+    "UPSTREAM_HEAD_TIMEOUT": "{target} sent no response head",
+    "UPSTREAM_HEAD_CLOSED": "{target} closed the connection instead of answering",
+    "UPSTREAM_HEAD_RESET": "{target} reset the connection instead of answering",
+}
 
 
 def new_lines(path, before):
     return path.read_text().splitlines()[before:] if path.exists() else []
 
 
+def with_detail(text, attempt):
+    return f'{text} ({attempt["detail"]})' if attempt.get("detail") else text
+
+
 def abridged(entry):
     """The telling part of an access log entry: the whole one holds every field of both messages."""
-    short = {key: entry[key] for key in KEYS if key in entry}
-    short["request"] = f'{entry["request"].get("method")} {entry["request"].get("uri")}'
-    short["status"] = entry["response"]["status"]
-    short["tries"] = [{key: attempt[key] for key in TRY_KEYS if key in attempt} for attempt in entry["tries"]]
-    return json.dumps(short)
+    tries = [f'{attempt["target"]} ' + (str(attempt.get("status", "no answer")) if attempt["reason"] == "OK"
+                                        else with_detail(attempt["reason"], attempt)) for attempt in entry["tries"]]
+    request, status = entry["request"], entry["response"]["status"]
+    return (f'{request["method"]} {request["uri"]} {status or "reset"}, reason {entry["reason"]}, '
+            f'{entry["phases_ms"]["end"]:.1f} ms, tried: {"; ".join(tries)}')
 
 
-def cause_of(entry):
-    """What went wrong at this hop itself, in words; None when it only passed on what it got."""
-    if entry["reason"] == "OK" or entry.get("fault") == "client":
-        return None
-    attempt = entry["tries"][-1] if entry["tries"] else entry
-    words = attempt["reason"].lower().replace("_", " ")
-    detail = f' ({attempt["detail"]})' if attempt.get("detail") else ""
-    target = f' at {attempt["target"]}' if attempt.get("target") else ""
-    return f'{words}{detail}{target} after {entry["phases_ms"]["end"]:.0f} ms'
+def failed_here(entry):
+    """False when the hop only passed on what it got, or its client went away."""
+    return entry["reason"] != "OK" and entry.get("fault") != "client"
+
+
+def cause_of(entry, inner):
+    """What went wrong, in words; inner: the entry of the hop behind, if the request came so far."""
+    attempt = entry["tries"][-1]
+    target = f'hop "{inner["hop"]}" ({attempt["target"]})' if inner else attempt["target"]
+    words = CAUSES.get(attempt["reason"], attempt["reason"] + " at {target}")
+    return with_detail(words.format(target=target), attempt)
 
 
 def sentence(status, entries):
     """The innermost hop with a cause of its own is where it began."""
-    for entry in reversed(entries):
-        cause = cause_of(entry)
-        if not cause:
-            continue
-        text = f'{status}: it began at hop "{entry["hop"]}": {cause}'
-        writers = [other["hop"] for other in entries if other["source"] != "upstream" and
-                   str(other["response"]["status"]) == status]
-        if writers and writers[-1] != entry["hop"]:
-            text += f'; hop "{entry["hop"]}" reset the connection and hop "{writers[-1]}" made the {status} of that'
-        return text + "."
-    return f"{status}: every hop passed it on; nothing went wrong."
+    blamed = next((number for number in reversed(range(len(entries))) if failed_here(entries[number])), None)
+    if blamed is None:
+        return f'{status}: all {len(entries)} hops passed it on; {entries[-1]["tries"][-1]["target"]} answered.'
+    entry, inner = entries[blamed], next(iter(entries[blamed + 1:]), None)
+    waited = f' within {entry["phases_ms"]["end"]:.0f} ms' if entry["reason"].endswith("TIMEOUT") else ""
+    text = f'{status}: it began at hop "{entry["hop"]}": {cause_of(entry, inner)}{waited}'
+    if entry["response"]["status"] == 0:
+        writer = next(other["hop"] for other in reversed(entries[:blamed]) if other["response"]["status"] != 0)
+        text += f'; "{entry["hop"]}" reset its connection, and "{writer}" made a {status} of that'
+    if inner and inner.get("fault") == "client":
+        text += f'; "{inner["hop"]}" was still waiting for {inner["tries"][-1]["target"]}'
+    return text + "."
 
 
 def main(directory, status, *hops):

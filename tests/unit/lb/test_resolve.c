@@ -194,26 +194,37 @@ static void check_error(const char *name, const char *want)
     resolve_result_done(&result);
 }
 
-TEST(literals_and_the_hosts_file_need_no_server)
+TEST(literals_and_localhost_need_no_server)
 {
-    const char *const names[] = { "192.0.2.7", "2001:db8::7", "localhost" };
-    struct resolve_result results[3];
+    const char *const names[] = { "192.0.2.7", "2001:db8::7", "localhost", "LocalHost" };
+    const char *const wanted[] = { "192.0.2.7", "2001:db8::7", "127.0.0.1", "127.0.0.1" };
+    struct resolve_result results[4];
     struct resolve_options options;
     struct dns dns;
 
     dns_start(&dns);
     options = options_for(&dns);
-    CHECK_INT(resolve_names(&options, names, 3, results), 0);
+    CHECK_INT(resolve_names(&options, names, 4, results), 0);
     dns_stop(&dns);
     CHECK_INT(dns.questions_count, 0);
-    check_address(&results[0].addresses[0], "192.0.2.7");
-    check_address(&results[1].addresses[0], "2001:db8::7");
-    CHECK(results[2].count >= 1);
-    check_address(&results[2].addresses[0], "127.0.0.1");
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 4; i++) {
         CHECK(results[i].error == NULL);
+        CHECK_INT(results[i].count, 1);
+        check_address(&results[i].addresses[0], wanted[i]);
         resolve_result_done(&results[i]);
     }
+}
+
+TEST(localhost_is_of_the_family_asked_for)
+{
+    const char *name = "localhost";
+    struct resolve_options options = { .family = AF_INET6, .deadline_ms = 1000 };
+    struct resolve_result result;
+
+    CHECK_INT(resolve_names(&options, &name, 1, &result), 0);
+    CHECK_INT(result.count, 1);
+    check_address(&result.addresses[0], "::1");
+    resolve_result_done(&result);
 }
 
 TEST(every_address_is_given_in_the_order_of_the_answer)
@@ -339,7 +350,8 @@ TEST(servers_that_cannot_be_read_are_einval)
     CHECK_INT(result.count, 77);
 }
 
-TESTS(TEST_CASE(literals_and_the_hosts_file_need_no_server),
+TESTS(TEST_CASE(literals_and_localhost_need_no_server),
+      TEST_CASE(localhost_is_of_the_family_asked_for),
       TEST_CASE(every_address_is_given_in_the_order_of_the_answer), TEST_CASE(errors_are_named),
       TEST_CASE(names_are_asked_for_at_the_same_time),
       TEST_CASE(more_names_than_may_be_in_flight_are_all_resolved),

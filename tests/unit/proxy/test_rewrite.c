@@ -480,8 +480,10 @@ TEST(upgrade_required_is_listed_in_connection)
     struct exchange_fixture x;
 
     exchange_fixture_init(&x, "kong", IN);
-    CHECK(strstr(page_out(&x, END_HTTPS_REQUIRED, true),
-                 "|Connection: keep-alive|Connection: Upgrade|") != NULL);
+    CHECK(strstr(page_out(&x, END_HTTPS_REQUIRED, true), "|Connection: Upgrade|") != NULL);
+    CHECK(strstr(page_out(&x, END_HTTPS_REQUIRED, true), "keep-alive") == NULL);
+    CHECK(strstr(page_out(&x, END_HTTPS_REQUIRED, false),
+                 "|Connection: close|Connection: Upgrade|") != NULL);
     CHECK(strstr(page_out(&x, END_HTTPS_REQUIRED, true), "|Upgrade: TLS/1.2, HTTP/1.1") != NULL);
     exchange_fixture_done(&x);
 }
