@@ -210,3 +210,16 @@ def test_systemd_is_told_when_the_hop_is_ready_and_when_it_stops(lab, tmp_path):
         assert supervisor.recv(100) == b"READY=1"
         hop.stop()
         assert supervisor.recv(100) == b"STOPPING=1"
+
+
+def test_admin_listener_is_not_opened_by_default(lab):
+    """kong.conf's default names addresses; until the Admin API exists none of them may be open."""
+    edge = lab.edge(lab.origin(), conf={"admin_listen": None, "nginx_worker_processes": "1"})
+    sockets = {fd.rsplit("[", 1)[1].rstrip("]") for fd in edge.fds() if "socket:[" in fd}
+    listening = []
+    for table in ("tcp", "tcp6"):
+        for line in open(f"/proc/{edge.process.pid}/net/{table}", encoding="ascii").readlines()[1:]:
+            columns = line.split()
+            if columns[3] == "0A" and columns[9] in sockets:
+                listening.append(int(columns[1].rsplit(":", 1)[1], 16))
+    assert listening == [edge.port]

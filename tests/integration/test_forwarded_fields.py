@@ -124,3 +124,13 @@ def test_each_hop_of_a_chain_adds_its_own_address(lab, origin):
     edge = lab.edge(inner)
     lab.client(edge).get("/")
     assert origin.requests[0].fields.get("X-Forwarded-For") == "127.0.0.1, 127.0.0.1"
+
+
+@pytest.mark.parametrize("persona", ["edge", "f5", "kong"])
+def test_target_gets_a_host_also_from_a_client_that_sends_none(lab, persona):
+    """HTTP/1.0 does without; our HTTP/1.1 request must not (RFC 9112 3.2)."""
+    origin = lab.origin(content=b"x")
+    client = lab.client(getattr(lab, persona)(origin))
+    client.send(b"GET / HTTP/1.0\r\n\r\n")
+    assert client.read_response().content == b"x"
+    assert origin.requests[0].fields.all("Host") == [f"{origin.host}:{origin.port}"]
