@@ -206,9 +206,12 @@ static void write_logs(struct exchange *exchange)
     record->ended_at_us = exchange->worker->loop->now_us;
     record->request_bytes = exchange->front->received_bytes;
     record->response_bytes = exchange->front->sent_bytes;
-    /* nothing was sent to a client that left or was too late; nginx logs what it would have been */
+    /* nothing was sent to a client that left or was too late; nginx logs what it would have been,
+     * and 400 for one that left inside its request head */
     if (record->status == 0 && end_reason_info(record->reason)->hop == END_HOP_CLIENT)
-        record->status = (uint16_t)end_reason_info(record->reason)->status;
+        record->status = record->reason == END_CLIENT_ABORTED && !record->request
+                             ? 400
+                             : (uint16_t)end_reason_info(record->reason)->status;
     if (record->reason != END_OK && !exchange->reason_is_told)
         (void)write_error_line(exchange, NULL); /* nothing comes after it */
     if (log_is_off(hop->access_log) || !exchange->is_logged)

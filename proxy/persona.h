@@ -279,6 +279,7 @@ struct persona_client {
 
 struct persona_upstream {
     enum persona_basis basis;
+    /* LATER: where no service says them; Kong's services always do */
     uint64_t connect_timeout_ms, tls_timeout_ms, send_timeout_ms, read_timeout_ms;
     uint64_t keepalive_timeout_ms;
     uint64_t keepalive_pool_count;     /* idle connections kept per worker; 0: no reuse */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,17 +49,42 @@ char *prefix_path(const struct prefix *prefix, const char *name)
     return asprintf(&path, "%s/%s", prefix->path, name) < 0 ? NULL : path;
 }
 
+/* The hop before us removes its file when it ends: a lock on what has no name any more guards
+ * nothing. */
+static bool is_the_file(int fd, const char *path)
+{
+    struct stat opened, named;
+
+    return fstat(fd, &opened) == 0 && stat(path, &named) == 0 && opened.st_ino == named.st_ino &&
+           opened.st_dev == named.st_dev;
+}
+
+/* > 0: locked; 0: somebody else has it; negative errno. lock_fd is open unless negative. */
+static int try_lock(struct prefix *prefix)
+{
+    for (;;) {
+        prefix->lock_fd = open(prefix->pid_file, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+        if (prefix->lock_fd < 0)
+            return -errno;
+        if (flock(prefix->lock_fd, LOCK_EX | LOCK_NB) < 0)
+            return 0;
+        if (is_the_file(prefix->lock_fd, prefix->pid_file))
+            return 1;
+        (void)close(prefix->lock_fd);
+    }
+}
+
 static int lock(struct prefix *prefix, char *error, size_t error_size)
 {
+    int r = try_lock(prefix);
     char pid[32] = "";
     ssize_t n;
 
-    prefix->lock_fd = open(prefix->pid_file, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (prefix->lock_fd < 0) {
-        snprintf(error, error_size, "cannot create %s: %s", prefix->pid_file, strerror(errno));
+    if (r < 0) {
+        snprintf(error, error_size, "cannot create %s: %s", prefix->pid_file, strerror(-r));
         return -1;
     }
-    if (flock(prefix->lock_fd, LOCK_EX | LOCK_NB) == 0)
+    if (r > 0)
         return 0;
     n = read(prefix->lock_fd, pid, sizeof(pid) - 1);
     pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';

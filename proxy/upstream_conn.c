@@ -276,15 +276,16 @@ void upstream_conn_release(struct upstream_conn *conn, bool reusable)
         .created_at_ms = conn->opened_at_ms,
     };
 
+    bool half_sent = conn->endpoint.http.ops->queued(&conn->endpoint.http) > 0;
+
     /* surplus would be the answer to another client's request */
-    if (upstream_conn_has_surplus(conn) ||
-        conn->endpoint.http.ops->queued(&conn->endpoint.http) > 0)
+    if (upstream_conn_has_surplus(conn) || half_sent)
         reusable = false;
     http1_endpoint_done(&conn->endpoint);
     set_state(conn, UPSTREAM_CONN_CLOSED);
     http1_endpoint_attach(&conn->endpoint, NULL);
     if (!reusable) {
-        stream_close(idle.stream, STREAM_CLOSE_FLUSH);
+        stream_close(idle.stream, half_sent ? STREAM_CLOSE_ABORT : STREAM_CLOSE_FLUSH);
         return;
     }
     stream_set_read_size(idle.stream, STREAM_READ_SMALL);
