@@ -61,7 +61,6 @@ enum front_response {
 };
 
 struct exchange {
-    struct exchange_record record;
     struct worker *worker;
     struct http_stream *front; /* the client's stream; NULL: the exchange is over */
     const struct http_client_ops *client_ops;
@@ -104,6 +103,7 @@ struct exchange {
 
     struct deferred deferred;
     struct exchange *next_spare;
+    struct exchange_record record; /* last: exchange_create clears everything up to its tries */
 };
 
 /* Who asks. Copied, but for stream and ops, which must outlive the exchange. */
@@ -177,6 +177,9 @@ void exchange_set_reason(struct exchange *exchange, enum end_reason reason, stru
 
 /* The latest try has failed: its line in the error log. */
 void exchange_log_try(struct exchange *exchange);
+
+/* The target sent bytes behind its response. */
+void exchange_log_surplus(struct exchange *exchange);
 
 /* exchange_request.c: the request head is complete. */
 void exchange_start(struct exchange *exchange);
