@@ -8,24 +8,16 @@ import dataclasses
 import pytest
 
 from lab import corpus
+from lab.corpus import PERSONAS, Listed
 from lab.lab import service_to
 from lab.pump import Pump
 from lab.strict import read_requests, read_responses
+from lab.wait import DEADLINE_S
 
 CASES = corpus.load("http1-requests.json")
-PERSONAS = ("edge", "kong")
 REQUEST = b"GET %s HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"
 CLOSE_WITHIN_S = 3
 OF_ONE_REQUEST = {b"x-kong-request-id"}  # differs from request to request by design
-
-
-@dataclasses.dataclass
-class Listed:
-    """A case whose expectation does not hold here: what holds instead, by which right, and why that is safe."""
-    personas: tuple
-    source: str
-    reason: str
-    expect: dict  # takes the place of these members of the case's own expectation
 
 
 def passes(text):
@@ -51,15 +43,6 @@ LISTED = {
     "spoof-client-cert-rfc9440-chain": Listed(("kong",), "RFC 9440 4", KONG_PASSES,
                                               passes("Client-Cert-Chain: :MIIFAKE=:")),
 }
-
-
-def expectation(case, persona):
-    """What the case asks for; where it leaves a choice, edge has to make the strict one."""
-    listed = LISTED.get(case.id)
-    if listed and persona in listed.personas:
-        return {**case.expect, **listed.expect}
-    strict = case.expect.get("preferred") if persona == "edge" else None
-    return {**case.expect, "verdict": strict or case.expect["verdict"]}
 
 
 class Stage:
@@ -118,11 +101,12 @@ def play(stage, case, mode):
     pump, client = stage.pump, stage.client()
     pump.begin_case()
     client.send(case.pieces(mode), case.get("then"))
-    pump.run_until(lambda: client.ended or has_final(stage, client), f"an answer to {case.id}", CLOSE_WITHIN_S)
+    deadline_s = CLOSE_WITHIN_S if case.expect["must_close"] else DEADLINE_S
+    pump.run_until(lambda: client.ended or has_final(stage, client), f"an answer to {case.id}", deadline_s)
     if not client.ended and not case.get("then"):
         client.send([REQUEST % b"/next"])
     pump.run_until(lambda: client.ended, lambda: f"the end of the connection, after {bytes(client.received)!r}",
-                   CLOSE_WITHIN_S)
+                   deadline_s)
     _, parts = stage.requests()
     pump.run_until(lambda: all(end.ended for end in parts), "upstream connections with half a request to be dropped")
     return judge_bytes(stage, client)
@@ -190,7 +174,7 @@ def test_request(stage, case, tier, record_property):
     outcomes = {}
     for mode in corpus.modes(tier):
         outcomes[mode] = play(stage, case, mode)
-        judge_expectation(stage, expectation(case, stage.persona), outcomes[mode])
+        judge_expectation(stage, case.expectation(stage.persona, LISTED), outcomes[mode])
         listener_answers(stage)
         assert outcomes[mode] == outcomes["whole"], f"sent in {mode} it is another message"
         record_property("corpus", f"request cases, {stage.persona}, {mode}")

@@ -50,6 +50,14 @@ class AccessLog:
                    lambda: f"{count} access log entries, there are {len(self.entries())}:\n{self.text()}")
         return self.entries()
 
+    def wait_for(self, text):
+        """The newest entry whose line holds the text."""
+        def found():
+            return next((line for line in reversed(self.text().split("\n")[:-1]) if text in line), None)
+
+        wait_until(found, lambda: f"an access log line with {text}, the log is:\n{self.text()}")
+        return Entry(json.loads(found()))
+
     def last(self, count=1):
         """The count-th entry, awaited."""
         return self.wait(count)[-1]
