@@ -406,13 +406,14 @@ static void conn_close(struct stream *stream, enum stream_close how)
 {
     const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
     struct conn *conn = conn_of(stream);
+    bool resets = how == STREAM_CLOSE_ABORT || how == STREAM_CLOSE_CUT;
 
     assert(conn->state < CONN_FLUSHING && "closed twice");
     conn->stream.owner = NULL;
     conn->events = 0;
+    if (resets) /* acts when the descriptor is closed, which comes last */
+        (void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     if (how == STREAM_CLOSE_ABORT || conn->state == CONN_CONNECTING) {
-        if (how == STREAM_CLOSE_ABORT)
-            (void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
         conn_die(conn);
         return;
     }

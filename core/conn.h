@@ -10,7 +10,7 @@
  *
  *   CONNECTING  a connect is in flight
  *   OPEN        reading and writing
- *   FLUSHING    closed by the owner, the queue is still being sent     [conn_close FLUSH, LINGER]
+ *   FLUSHING    closed by the owner, the queue is still being sent     [conn_close FLUSH, LINGER, CUT]
  *   LINGERING   FIN sent, what the peer still sends is discarded       [queue empty, LINGER]
  *   DYING       waits for the last completion, then closes the descriptor
  *

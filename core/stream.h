@@ -49,7 +49,9 @@ enum stream_close {
     STREAM_CLOSE_FLUSH,  /* send what is queued, end it properly (close_notify, FIN), then close */
     STREAM_CLOSE_LINGER, /* the same, then read and discard for a while, so that a client that is
                             still sending can read our last answer (RFC 9112 9.6) */
-    STREAM_CLOSE_ABORT, /* drop the queue and reset (RST, no close_notify): truncation is visible */
+    STREAM_CLOSE_CUT,    /* send what is queued, then reset (RST, no close_notify): what there is of
+                            a message arrives, and that it is not all of it shows */
+    STREAM_CLOSE_ABORT,  /* drop the queue and reset: nobody is to wait for this peer */
 };
 
 /* How much the next receives should fetch at once. */

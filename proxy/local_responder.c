@@ -5,8 +5,9 @@
 #include "proxy/worker.h"
 
 /*
- * The response head is out: all that is left is to make the loss visible. FIN does that where length
- * or last chunk is missing; content that ends with the connection needs a reset.
+ * The response head is out: what came before the fault goes out as well (how much that is must not
+ * depend on how TCP cut it), and the loss is made visible. FIN does that where length or last chunk
+ * is missing; content that ends with the connection needs a reset.
  */
 static void cut(struct exchange *exchange)
 {
@@ -14,9 +15,8 @@ static void cut(struct exchange *exchange)
     bool by_fin = policy->cut == PERSONA_CUT_FIN && exchange->request.version_minor > 0;
 
     exchange->record.truncated = true;
-    if (by_fin)
-        (void)exchange->front->ops->flush(exchange->front); /* what is lost is lost */
-    exchange_hang_up(exchange, by_fin ? STREAM_CLOSE_FLUSH : STREAM_CLOSE_ABORT);
+    (void)exchange->front->ops->flush(exchange->front); /* what is lost is lost */
+    exchange_hang_up(exchange, by_fin ? STREAM_CLOSE_FLUSH : STREAM_CLOSE_CUT);
 }
 
 static int send_page(struct exchange *exchange, const struct error_page *page)

@@ -403,8 +403,10 @@ static void tls_stream_close(struct stream *stream, enum stream_close how)
     struct tls_stream *tls = of(stream);
     struct stream *lower = tls->lower;
 
+    bool orderly = how == STREAM_CLOSE_FLUSH || how == STREAM_CLOSE_LINGER;
+
     /* what cannot be sent whole must not look whole */
-    if (how != STREAM_CLOSE_ABORT && !end_writing(tls))
+    if (orderly && !end_writing(tls))
         how = STREAM_CLOSE_ABORT;
     stream_set_owner(lower, NULL, NULL);
     tls_stream_free(tls);

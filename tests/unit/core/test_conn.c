@@ -158,6 +158,26 @@ TEST(abort_is_seen_as_reset_and_what_came_before_is_a_prefix)
     bench_stop(&bench);
 }
 
+/* The kernel drops what it has not sent when it resets, so the reader has room for everything. */
+TEST(cut_hands_over_the_whole_queue_and_is_seen_as_reset)
+{
+    struct bench bench = bench_start();
+    struct witness witness = { 0 };
+    struct raw_reader reader = { 0 };
+    int fds[2];
+
+    net_pair(fds, 0);
+    attach_accepted(&witness, &bench, fds[0]);
+    reader.fd = fds[1];
+    CHECK_INT(witness_write(&witness, 60000), 0);
+    witness_close(&witness, STREAM_CLOSE_CUT);
+    NET_UNTIL(bench.loop, raw_read(&reader, 1000));
+    CHECK_INT(reader.bytes, 60000);
+    CHECK_INT(reader.error, ECONNRESET);
+    close(fds[1]);
+    bench_stop(&bench);
+}
+
 /* RFC 9112 9.6: the answer must not be lost because we close while the client is still sending */
 static void linger_once(struct bench *bench)
 {
@@ -511,6 +531,7 @@ TESTS(TEST_CASE(echo_returns_every_byte_in_order),
       TEST_CASE(closing_at_any_step_of_a_dialogue_leaves_nothing_behind),
       TEST_CASE(flush_delivers_the_whole_queue_to_a_slow_reader),
       TEST_CASE(abort_is_seen_as_reset_and_what_came_before_is_a_prefix),
+      TEST_CASE(cut_hands_over_the_whole_queue_and_is_seen_as_reset),
       TEST_CASE(linger_lets_a_client_that_still_sends_read_our_answer),
       TEST_CASE(linger_ends_after_a_bounded_number_of_bytes),
       TEST_CASE(linger_ends_when_the_peer_stays_silent),

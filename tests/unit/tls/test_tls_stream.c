@@ -240,6 +240,19 @@ TEST(abort_sends_no_close_notify)
     scene_done(&scene);
 }
 
+TEST(cut_sends_no_close_notify_and_cuts_below)
+{
+    struct scene scene;
+    size_t before;
+
+    open_scene(&scene, TLS_VERSION_1_2, 0);
+    before = scene.pair.ends[AT_SERVER].written.length;
+    side_close(&scene.server, STREAM_CLOSE_CUT);
+    CHECK_INT(scene.pair.ends[AT_SERVER].written.length, before);
+    CHECK_INT(scene.pair.ends[AT_SERVER].closed_how, STREAM_CLOSE_CUT);
+    scene_done(&scene);
+}
+
 TEST(orderly_close_sends_one_alert_record)
 {
     unsigned char types[4];
@@ -575,7 +588,8 @@ TESTS(TEST_CASE(handshake_completes_when_fed_one_byte_at_a_time),
       TEST_CASE(fin_without_close_notify_is_a_truncation_and_leaves_writing_open),
       TEST_CASE(close_notify_is_an_orderly_end_in_each_version),
       TEST_CASE(after_shutdown_write_the_answer_still_arrives),
-      TEST_CASE(abort_sends_no_close_notify), TEST_CASE(orderly_close_sends_one_alert_record),
+      TEST_CASE(abort_sends_no_close_notify), TEST_CASE(cut_sends_no_close_notify_and_cuts_below),
+      TEST_CASE(orderly_close_sends_one_alert_record),
       TEST_CASE(a_stale_entry_in_the_error_queue_breaks_nothing),
       TEST_CASE(plain_http_on_the_tls_port_can_be_answered_in_plain_text),
       TEST_CASE(what_was_there_before_the_stream_is_reported_by_begin),
