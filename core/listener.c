@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@ struct listener {
     struct sockaddr_storage local;
     bool local_is_exact; /* bound to one address: connections need not be asked for theirs */
     int *accepted;       /* descriptors waiting for their turn */
-    unsigned accepted_count, accepted_capacity;
+    unsigned accepted_first, accepted_end, accepted_capacity;
     void *owner;
     void (*on_accept)(void *owner, struct stream *stream);
     struct task task, next_turn_task;
@@ -106,7 +107,7 @@ static void arm_accept(struct listener *listener)
 
 static int remember(struct listener *listener, int fd)
 {
-    if (listener->accepted_count == listener->accepted_capacity) {
+    if (listener->accepted_end == listener->accepted_capacity) {
         unsigned capacity = listener->accepted_capacity ? listener->accepted_capacity * 2 : 64;
         int *grown = realloc(listener->accepted, capacity * sizeof(*grown));
 
@@ -115,7 +116,7 @@ static int remember(struct listener *listener, int fd)
         listener->accepted = grown;
         listener->accepted_capacity = capacity;
     }
-    listener->accepted[listener->accepted_count++] = fd;
+    listener->accepted[listener->accepted_end++] = fd;
     return 0;
 }
 
@@ -133,13 +134,19 @@ static void on_completion(struct ring_user *user, const struct completion *compl
     loop_post(listener->loop, &listener->task);
 }
 
-static void hand_over(struct listener *listener, int fd)
+/* Each is taken out before on_accept sees it, which may stop this listener and thereby come back. */
+static void hand_over(struct listener *listener, unsigned count_max)
 {
-    struct stream *stream =
-        conn_accepted(listener->loop, fd, listener->local_is_exact ? &listener->local : NULL);
+    while (count_max-- > 0 && listener->accepted_first < listener->accepted_end) {
+        int fd = listener->accepted[listener->accepted_first++];
+        struct stream *stream =
+            conn_accepted(listener->loop, fd, listener->local_is_exact ? &listener->local : NULL);
 
-    if (stream)
-        listener->on_accept(listener->owner, stream);
+        if (stream)
+            listener->on_accept(listener->owner, stream);
+    }
+    if (listener->accepted_first == listener->accepted_end)
+        listener->accepted_first = listener->accepted_end = 0;
 }
 
 static void free_listener(struct deferred *deferred)
@@ -168,23 +175,9 @@ static void finish_if_idle(struct listener *listener)
 static void run_task(struct task *task)
 {
     struct listener *listener = (struct listener *)((char *)task - offsetof(struct listener, task));
-    unsigned n = listener->accepted_count;
 
-    if (n > ACCEPTED_PER_TURN_MAX && !listener->stopping)
-        n = ACCEPTED_PER_TURN_MAX;
-    /* on_accept may stop this listener */
-    for (unsigned i = 0; i < n; i++) {
-        int fd = listener->accepted[i];
-
-        if (listener->stopping)
-            (void)close(fd);
-        else
-            hand_over(listener, fd);
-    }
-    listener->accepted_count -= n;
-    for (unsigned i = 0; i < listener->accepted_count; i++)
-        listener->accepted[i] = listener->accepted[n + i];
-    if (listener->accepted_count > 0)
+    hand_over(listener, ACCEPTED_PER_TURN_MAX);
+    if (listener->accepted_end > 0)
         loop_post_flush(listener->loop, &listener->next_turn_task);
     else if (listener->stopping)
         finish_if_idle(listener);
@@ -247,6 +240,7 @@ void listener_stop(struct listener *listener)
 {
     assert(!listener->stopping);
     listener->stopping = true;
+    hand_over(listener, UINT_MAX);
     timer_cancel(&listener->rearm_timer);
     if (listener->user.ops_in_flight > 0 &&
         ring_cancel_fd(listener->loop->ring, &listener->user, listener->fd) < 0)

@@ -33,7 +33,10 @@ struct listener;
 struct listener *listener_start(struct loop *loop, int fd, void *owner,
                                 void (*on_accept)(void *owner, struct stream *stream));
 
-/* Accepts no more and frees itself once the kernel let go; on_accept is not called any more. */
+/*
+ * Hands over what was accepted already (their clients believe in it), accepts no more and frees
+ * itself once the kernel let go. on_accept is not called after the return.
+ */
 void listener_stop(struct listener *listener);
 
 #endif

@@ -12,6 +12,9 @@
 #include "proxy/worker.h"
 #include "tls/tls_stream.h"
 
+/* ms; in the handshake, and again until the first byte of the request */
+enum { DRAIN_FIRST_REQUEST_TIMEOUT_MS = 1000 };
+
 static void on_event(void *owner, unsigned events);
 static const struct http_client_ops client_ops;
 
@@ -39,9 +42,29 @@ static void close_conn(struct client_conn *conn, enum stream_close how)
     loop_free_later(conn->worker->loop, &conn->deferred);
 }
 
+/* While the hop drains, a client that has just connected has its first request on its way. */
+static uint64_t first_request_timeout_ms(const struct client_conn *conn)
+{
+    uint64_t timeout_ms = policy_of(conn)->head_timeout_ms;
+
+    return conn->worker->draining && timeout_ms > DRAIN_FIRST_REQUEST_TIMEOUT_MS
+               ? DRAIN_FIRST_REQUEST_TIMEOUT_MS
+               : timeout_ms;
+}
+
+static void wait_for_first_request(struct client_conn *conn, enum client_conn_state state)
+{
+    conn->state = state;
+    loop_timer_set(conn->worker->loop, &conn->timer, first_request_timeout_ms(conn));
+}
+
 void client_conn_drain(struct client_conn *conn)
 {
-    if (conn->state == CLIENT_CONN_IDLE || conn->state == CLIENT_CONN_HANDSHAKE)
+    if (conn->state != CLIENT_CONN_IDLE && conn->state != CLIENT_CONN_HANDSHAKE)
+        return;
+    if (conn->requests_count == 0)
+        wait_for_first_request(conn, conn->state);
+    else
         close_conn(conn, STREAM_CLOSE_FLUSH);
 }
 
@@ -305,8 +328,7 @@ static void on_event(void *owner, unsigned events)
         return;
     }
     if (events & STREAM_OPEN) {
-        conn->state = CLIENT_CONN_IDLE;
-        loop_timer_set(conn->worker->loop, &conn->timer, policy_of(conn)->head_timeout_ms);
+        wait_for_first_request(conn, CLIENT_CONN_IDLE);
         start_reading(conn);
         return;
     }
@@ -333,9 +355,8 @@ static void start_handshake(struct client_conn *conn, struct stream *plain)
         close_conn(conn, STREAM_CLOSE_ABORT);
         return;
     }
-    conn->state = CLIENT_CONN_HANDSHAKE;
     stream_set_owner(secured, conn, on_event);
-    loop_timer_set(conn->worker->loop, &conn->timer, policy_of(conn)->head_timeout_ms);
+    wait_for_first_request(conn, CLIENT_CONN_HANDSHAKE);
     if (tls_stream_begin(secured) & STREAM_OPEN_FAILED)
         on_open_failed(conn);
 }
@@ -362,7 +383,6 @@ void client_conn_start(struct worker *worker, const struct virtual_server *virtu
     }
     http1_endpoint_attach(&conn->endpoint, stream);
     stream_set_owner(stream, conn, on_event);
-    conn->state = CLIENT_CONN_IDLE;
-    loop_timer_set(worker->loop, &conn->timer, policy_of(conn)->head_timeout_ms);
+    wait_for_first_request(conn, CLIENT_CONN_IDLE);
     start_reading(conn);
 }

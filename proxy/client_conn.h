@@ -49,7 +49,8 @@ void client_conn_start(struct worker *worker, const struct virtual_server *virtu
 /* Ends the connection and what it carries, at once. */
 void client_conn_abort(struct client_conn *conn);
 
-/* The hop drains: closes at once when idle, else after the present exchange. */
+/* The hop drains: closes at once between two requests, else after the present one; a new connection
+ * has a moment to send its first. */
 void client_conn_drain(struct client_conn *conn);
 
 #endif

@@ -222,6 +222,14 @@ void exchange_end_response(struct exchange *exchange)
     exchange_update_timers(exchange);
 }
 
+/* An end that adds no byte (a length that was reached before, content that ends with the
+ * connection) may come when everything has left already: then no event will follow. */
+void exchange_finish_if_drained(struct exchange *exchange)
+{
+    if (exchange->front_response == FRONT_RESPONSE_ENDED && is_drained(exchange))
+        finish(exchange, exchange->client_keep_alive);
+}
+
 void exchange_hang_up(struct exchange *exchange, enum stream_close how)
 {
     const struct http_client_ops *ops = exchange->client_ops;
@@ -259,18 +267,26 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* When the client is too late; 0: it owes us nothing at the moment. */
+/* Deadlines are 0 while nothing is owed. After the response the rest of a request is not waited for. */
+static uint64_t front_read_deadline(const struct exchange *exchange)
+{
+    if (exchange->front_request != FRONT_REQUEST_BODY || !exchange->front_waits ||
+        exchange->front_response == FRONT_RESPONSE_ENDED)
+        return 0;
+    return exchange->front_wait_at_ms + exchange->record.persona->client.body_timeout_ms;
+}
+
+static uint64_t front_write_deadline(const struct exchange *exchange)
+{
+    if (exchange->front->ops->queued(exchange->front) == 0)
+        return 0;
+    return exchange->front->endpoint->send_progress_at_ms +
+           exchange->record.persona->client.send_timeout_ms;
+}
+
 static uint64_t front_deadline(const struct exchange *exchange)
 {
-    const struct persona_client *policy = &exchange->record.persona->client;
-    uint64_t deadline = 0;
-
-    if (exchange->front_request == FRONT_REQUEST_BODY && exchange->front_waits)
-        deadline = exchange->front_wait_at_ms + policy->body_timeout_ms;
-    if (exchange->front->ops->queued(exchange->front) > 0)
-        deadline = earlier(deadline, exchange->front->endpoint->send_progress_at_ms +
-                                         policy->send_timeout_ms);
-    return deadline;
+    return earlier(front_read_deadline(exchange), front_write_deadline(exchange));
 }
 
 /* The same for the target. Back-pressure is not its fault: no clock runs while we do not read. */
@@ -320,7 +336,6 @@ static void on_front_timer(struct timer *timer)
     struct exchange *exchange =
         (struct exchange *)((char *)timer - offsetof(struct exchange, front_timer));
     uint64_t deadline = front_deadline(exchange);
-    bool sending = exchange->front->ops->queued(exchange->front) > 0;
 
     if (deadline == 0)
         return;
@@ -328,7 +343,7 @@ static void on_front_timer(struct timer *timer)
         timer_set(&exchange->worker->loop->timers, timer, deadline);
         return;
     }
-    if (sending)
+    if (deadline == front_write_deadline(exchange))
         exchange_abort(exchange, END_CLIENT_SEND_TIMEOUT);
     else
         exchange_answer(exchange, END_CLIENT_BODY_TIMEOUT, (struct slice){ NULL, 0 });
@@ -378,8 +393,7 @@ void exchange_on_front(struct exchange *exchange, unsigned events)
     } else if (events & HTTP_STREAM_HEAD) {
         exchange_start(exchange);
     } else if (exchange->front_response == FRONT_RESPONSE_ENDED) {
-        if (is_drained(exchange))
-            finish(exchange, exchange->client_keep_alive);
+        exchange_finish_if_drained(exchange);
     } else {
         if (events & HTTP_STREAM_CONTENT)
             relay_request(exchange);

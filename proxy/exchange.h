@@ -84,7 +84,8 @@ struct exchange {
     size_t tried_count;
     uint32_t tries_left; /* after the present one */
     uint32_t interim_count;
-    struct buf replay;      /* request content consumed so far, for a further try */
+    uint64_t request_content_bytes; /* read so far, framing removed */
+    struct buf replay;              /* request content consumed so far, for a further try */
     bool content_lost;      /* there was more of it than EXCHANGE_REPLAY_MAX: no further try */
     bool continue_sent;     /* 100 Continue went to the client */
     bool client_keep_alive; /* the client connection may persist after this exchange */
@@ -161,6 +162,12 @@ void exchange_on_back_timeout(struct exchange *exchange);
 /* relay.c: move what can be moved. Each may end the exchange: check with exchange_is_over. */
 void relay_request(struct exchange *exchange);
 
+/*
+ * Nobody wants the content of the request, or it has none: what has arrived is dropped, so that a
+ * client that has sent all of it is not cut off.
+ */
+void relay_finish_request(struct exchange *exchange);
+
 /* Sends the content that an earlier try had sent already. 0 or a negative errno. */
 int relay_replay(struct exchange *exchange);
 void relay_response(struct exchange *exchange);
@@ -168,8 +175,9 @@ void relay_response(struct exchange *exchange);
 /* local_responder.c: answers in place of a target; cuts the response when it has begun. */
 void exchange_answer(struct exchange *exchange, enum end_reason reason, struct slice detail);
 
-/* exchange.c: front_response is ENDED: finish now or when the last byte has left. */
+/* exchange.c: front_response becomes ENDED; flush, then finish now or when the last byte has left. */
 void exchange_end_response(struct exchange *exchange);
+void exchange_finish_if_drained(struct exchange *exchange);
 
 /* The client connection goes without a (further) byte. how: STREAM_CLOSE_*. */
 void exchange_hang_up(struct exchange *exchange, enum stream_close how);

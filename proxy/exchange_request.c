@@ -1,4 +1,5 @@
 /* The request head is complete: who asks, where it goes, what it may not do. */
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "core/addr.h"
@@ -12,7 +13,7 @@
 static const struct slice nothing = { NULL, 0 };
 
 /* What this hop never does, whatever the route says. END_OK: nothing against it. */
-static enum end_reason refusal(const struct exchange *exchange, struct slice *ret_detail)
+static enum end_reason refusal(struct exchange *exchange, struct slice *ret_detail)
 {
     const struct persona_client *policy = &exchange->record.persona->client;
     const struct http_head *request = &exchange->request;
@@ -23,8 +24,10 @@ static enum end_reason refusal(const struct exchange *exchange, struct slice *re
     if (request->method == HTTP_METHOD_OTHER && policy->unknown_method == PERSONA_METHOD_REFUSE)
         return END_CLIENT_METHOD_REFUSED;
     if (policy->content_max_bytes != 0 && request->framing == HTTP_FRAMING_LENGTH &&
-        request->content_length > policy->content_max_bytes)
+        request->content_length > policy->content_max_bytes) {
+        *ret_detail = arena_printf(&exchange->arena, "%" PRIu64, request->content_length);
         return END_CLIENT_BODY_TOO_BIG;
+    }
     return END_OK;
 }
 
@@ -116,5 +119,10 @@ void exchange_start(struct exchange *exchange)
     exchange->destination =
         &exchange->worker->destinations[record->service - exchange->worker->hop->config->services];
     exchange->tries_left = record->service->retries;
-    exchange_try(exchange);
+    if (exchange->request.framing == HTTP_FRAMING_NONE) {
+        relay_finish_request(exchange);
+        exchange->client_ops->watch(exchange->front); /* it may leave while we connect */
+    }
+    if (!exchange_is_over(exchange))
+        exchange_try(exchange);
 }

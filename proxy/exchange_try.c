@@ -23,6 +23,7 @@ void exchange_drop_back(struct exchange *exchange)
 {
     exchange->back_request = BACK_REQUEST_NONE;
     exchange->back_waits = false;
+    exchange->front_waits = false; /* nobody takes the client's content now */
     upstream_conn_abort(&exchange->back);
     target_use_end(&exchange->target_use);
 }
@@ -212,7 +213,10 @@ void exchange_try(struct exchange *exchange)
 
 /* ---- the request goes out ------------------------------------------------------------------ */
 
-static void begin_response(struct exchange *exchange)
+static void begin_response_head(struct exchange *exchange,
+                                void (*begin)(struct http1_endpoint *endpoint,
+                                              const struct http1_limits *limits,
+                                              struct arena *arena, struct http_head *head))
 {
     const struct persona_upstream *policy = &exchange->record.persona->upstream;
     const struct http1_limits limits = {
@@ -223,7 +227,7 @@ static void begin_response(struct exchange *exchange)
     };
 
     memset(&exchange->response, 0, sizeof(exchange->response));
-    http1_endpoint_begin(&exchange->back.endpoint, &limits, &exchange->arena, &exchange->response);
+    begin(&exchange->back.endpoint, &limits, &exchange->arena, &exchange->response);
     exchange->back.endpoint.parser.request_method = exchange->request.method;
 }
 
@@ -270,7 +274,7 @@ static void start_sending(struct exchange *exchange)
     if (!attempt->reused)
         *(attempt->over_tls ? &attempt->tls_done_at_us : &attempt->connected_at_us) =
             exchange->worker->loop->now_us;
-    begin_response(exchange);
+    begin_response_head(exchange, http1_endpoint_begin);
     r = send_request_head(exchange);
     if (r == 0)
         r = relay_replay(exchange);
@@ -318,8 +322,9 @@ static bool take_interim(struct exchange *exchange)
         return false;
     }
     forward_interim(exchange);
-    http1_endpoint_end(&exchange->back.endpoint);
-    begin_response(exchange);
+    begin_response_head(exchange, http1_endpoint_begin_next_head);
+    exchange->back_step_at_ms = exchange->worker->loop->now_ms; /* a sign of life */
+    exchange_update_timers(exchange);
     return true;
 }
 
@@ -354,7 +359,8 @@ static void forward_head(struct exchange *exchange)
     exchange->response_chunk = chunk_ref(exchange->back.endpoint.head_chunk);
     record->response_head_at_us = exchange->worker->loop->now_us;
     exchange->client_keep_alive =
-        exchange_may_keep_client(exchange) && framing.framing != HTTP_FRAMING_CLOSE;
+        exchange_may_keep_client(exchange) && framing.framing != HTTP_FRAMING_CLOSE &&
+        exchange->front_request == FRONT_REQUEST_DONE; /* else its rest would be in the way */
     framing.keep_alive = exchange->client_keep_alive;
     fields_init(&exchange->sent_response, &exchange->arena);
     r = rewrite_response(record, &exchange->response, &framing, &exchange->sent_response);

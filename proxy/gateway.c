@@ -324,15 +324,36 @@ static void stop_signals(sigset_t *set)
     sigaddset(set, SIGQUIT);
 }
 
-/* Returns when every worker has ended. */
+static bool is_stop_signal(int number)
+{
+    sigset_t stop;
+
+    stop_signals(&stop);
+    return sigismember(&stop, number) == 1;
+}
+
+/* Signals with a meaning for nginx or Kong (reload, reopen logs, upgrade). They have none here yet,
+ * and must not end the process, as they do by default. */
+static void all_signals(sigset_t *set)
+{
+    stop_signals(set);
+    sigaddset(set, SIGHUP);
+    sigaddset(set, SIGUSR1);
+    sigaddset(set, SIGUSR2);
+}
+
+/* Returns when the workers were told to drain. */
 static void serve(struct gateway *gateway)
 {
     sigset_t signals;
-    int number;
+    int number = 0;
 
-    stop_signals(&signals);
-    while (sigwait(&signals, &number) != 0)
-        ; /* only EINTR-like accidents */
+    all_signals(&signals);
+    while (sigwait(&signals, &number) != 0 || !is_stop_signal(number))
+        if (number)
+            log_error(LOG_LEVEL_NOTICE,
+                      "signal %d (%s) received, ignored: a change needs a restart in this version",
+                      number, strsignal(number));
     log_error(LOG_LEVEL_NOTICE, "signal %d (%s) received, draining", number, strsignal(number));
     service_notify("STOPPING=1");
     for (unsigned i = 0; i < gateway->workers_started; i++)
@@ -433,7 +454,7 @@ enum gateway_result gateway_run(const struct settings *settings, const struct co
     enum gateway_result result;
     sigset_t signals;
 
-    stop_signals(&signals);
+    all_signals(&signals);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
     result = run(&gateway);

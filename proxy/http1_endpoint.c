@@ -36,17 +36,38 @@ void http1_endpoint_attach(struct http1_endpoint *endpoint, struct stream *strea
     endpoint->http.endpoint = stream ? stream->endpoint : NULL;
 }
 
-void http1_endpoint_begin(struct http1_endpoint *endpoint, const struct http1_limits *limits,
-                          struct arena *arena, struct http_head *head)
+void http1_endpoint_forget(struct http1_endpoint *endpoint)
+{
+    assert(endpoint->state == ENDPOINT_IDLE);
+    memset(&endpoint->parser, 0, sizeof(endpoint->parser));
+    endpoint->http.failure = (struct http_failure){ .reason = END_OK };
+    endpoint->chunked_out = false;
+    endpoint->http.received_bytes = 0;
+    endpoint->http.sent_bytes = 0;
+}
+
+static void begin_head(struct http1_endpoint *endpoint, const struct http1_limits *limits,
+                       struct arena *arena, struct http_head *head)
 {
     assert(endpoint->state == ENDPOINT_IDLE && !endpoint->head_chunk);
     http1_parser_init(&endpoint->parser, endpoint->role, limits, arena, head);
     endpoint->head = head;
     endpoint->state = ENDPOINT_HEAD;
-    endpoint->http.failure = (struct http_failure){ .reason = END_OK };
-    endpoint->chunked_out = false;
-    endpoint->http.received_bytes = 0;
-    endpoint->http.sent_bytes = 0;
+}
+
+void http1_endpoint_begin(struct http1_endpoint *endpoint, const struct http1_limits *limits,
+                          struct arena *arena, struct http_head *head)
+{
+    http1_endpoint_forget(endpoint);
+    begin_head(endpoint, limits, arena, head);
+}
+
+void http1_endpoint_begin_next_head(struct http1_endpoint *endpoint,
+                                    const struct http1_limits *limits, struct arena *arena,
+                                    struct http_head *head)
+{
+    http1_endpoint_end(endpoint);
+    begin_head(endpoint, limits, arena, head);
 }
 
 void http1_endpoint_end(struct http1_endpoint *endpoint)

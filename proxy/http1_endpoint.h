@@ -59,6 +59,15 @@ void http1_endpoint_attach(struct http1_endpoint *endpoint, struct stream *strea
 void http1_endpoint_begin(struct http1_endpoint *endpoint, const struct http1_limits *limits,
                           struct arena *arena, struct http_head *head);
 
+/* An interim response is dealt with, the next head belongs to the same exchange: what is being sent
+ * meanwhile goes on as it was. */
+void http1_endpoint_begin_next_head(struct http1_endpoint *endpoint,
+                                    const struct http1_limits *limits, struct arena *arena,
+                                    struct http_head *head);
+
+/* Forgets the failure and the counts of the message before; begin does this, too. */
+void http1_endpoint_forget(struct http1_endpoint *endpoint);
+
 /* Releases the head of the present message: its slices are dead after this. */
 void http1_endpoint_end(struct http1_endpoint *endpoint);
 

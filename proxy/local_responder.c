@@ -62,15 +62,6 @@ static void answer_with_page(struct exchange *exchange, const struct error_page 
     exchange_update_timers(exchange);
 }
 
-/* Content that has arrived in full with its head does not cost the client its connection. */
-static void take_complete_request(struct exchange *exchange)
-{
-    if (exchange->front_request == FRONT_REQUEST_BODY &&
-        exchange->request.framing == HTTP_FRAMING_NONE &&
-        exchange->front->ops->read_content(exchange->front, &exchange->pass, 1) == 0)
-        exchange->front_request = FRONT_REQUEST_DONE;
-}
-
 void exchange_answer(struct exchange *exchange, enum end_reason reason, struct slice detail)
 {
     struct exchange_record *record = &exchange->record;
@@ -89,7 +80,7 @@ void exchange_answer(struct exchange *exchange, enum end_reason reason, struct s
         cut(exchange);
         return;
     }
-    take_complete_request(exchange);
+    relay_finish_request(exchange);
     record->response_head_at_us = exchange->worker->loop->now_us;
     if (error_page_make(record, &exchange->arena, &page) < 0) {
         exchange_hang_up(exchange, STREAM_CLOSE_ABORT);

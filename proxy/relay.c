@@ -5,9 +5,13 @@
  * comes back when HTTP_STREAM_WRITABLE says that the queue is low. Content is never copied here.
  */
 #include <errno.h>
+#include <inttypes.h>
 
 #include "proxy/exchange.h"
 #include "proxy/worker.h"
+
+/* Bytes of request content that are read only to be dropped. */
+enum { REQUEST_DROP_MAX = 64 * 1024 };
 
 static size_t room_of(const struct http_stream *stream)
 {
@@ -30,6 +34,37 @@ static void request_is_complete(struct exchange *exchange)
     exchange->front_request = FRONT_REQUEST_DONE;
     exchange->front_waits = false;
     exchange->record.request_end_at_us = exchange->worker->loop->now_us;
+}
+
+void relay_finish_request(struct exchange *exchange)
+{
+    size_t dropped = 0;
+    long n = -EAGAIN;
+
+    while (exchange->front_request == FRONT_REQUEST_BODY && dropped < REQUEST_DROP_MAX) {
+        n = exchange->front->ops->read_content(exchange->front, &exchange->pass,
+                                               REQUEST_DROP_MAX - dropped);
+        if (n <= 0)
+            break;
+        dropped += (size_t)n;
+        buf_done(&exchange->pass);
+    }
+    if (n == 0)
+        request_is_complete(exchange);
+}
+
+/* The limit for content whose length was not announced; what was announced is refused at the head. */
+static bool is_too_much(const struct exchange *exchange)
+{
+    uint64_t limit = exchange->record.persona->client.content_max_bytes;
+
+    return limit != 0 && exchange->request_content_bytes > limit;
+}
+
+static void refuse_content(struct exchange *exchange)
+{
+    exchange_answer(exchange, END_CLIENT_BODY_TOO_BIG,
+                    arena_printf(&exchange->arena, "%" PRIu64, exchange->request_content_bytes));
 }
 
 static void wait_for_client(struct exchange *exchange)
@@ -106,6 +141,11 @@ static bool pump_request(struct exchange *exchange)
             request_is_complete(exchange);
             finish_request(exchange);
             return !exchange_is_over(exchange) && exchange->back_request == BACK_REQUEST_SENT;
+        }
+        exchange->request_content_bytes += (uint64_t)n;
+        if (is_too_much(exchange)) {
+            refuse_content(exchange);
+            return false;
         }
         keep_for_replay(exchange);
         if (back->ops->send_content(back, &exchange->pass) < 0) {
@@ -218,4 +258,5 @@ void relay_response(struct exchange *exchange)
         return;
     (void)exchange->front->ops->flush(exchange->front); /* a failure comes as an event */
     exchange_update_timers(exchange);
+    exchange_finish_if_drained(exchange); /* last touch */
 }

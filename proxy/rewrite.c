@@ -161,7 +161,10 @@ static int copy_field(struct rewriter *w, const struct field *field)
     return fields_add_known(w->out, (enum field_id)field->id, field->name, field->value);
 }
 
-/* The framing field that stands at this place: kept as it was where it says the same. */
+/*
+ * The framing field that stands at this place keeps its name as it was written. Its value is made
+ * anew even where it says the same: no spelling of a length or coding ("Chunked") passes on.
+ */
 static int place_framing(struct rewriter *w, const struct field *field)
 {
     uint32_t before = w->out->count;
@@ -176,11 +179,8 @@ static int place_framing(struct rewriter *w, const struct field *field)
     if (r < 0 || w->out->count == before)
         return r;
     added = &w->out->items[before];
-    if (added->id == field->id) {
+    if (added->id == field->id)
         added->name = field->name;
-        if (added->id == FIELD_TRANSFER_ENCODING && slice_equal_nocase(added->value, field->value))
-            added->value = field->value;
-    }
     return 0;
 }
 
@@ -505,6 +505,9 @@ int rewrite_error_page(const struct exchange_record *record, const struct error_
     w.lead = &page->answer.lead;
     w.name_case = page->answer.name_case;
     w.connection = page->answer.connection;
+    /* "Connection: Upgrade" of a 426 stands alone; that HTTP/1.1 persists needs no word */
+    if (rule_in(&w, &page->answer.fields, SLICE("Connection")))
+        w.connection = PERSONA_CONNECTION_NEEDED;
     fields_init(&w.first, ret_fields->arena);
     if (page->content_type.len > 0)
         r = fields_add_known(ret_fields, FIELD_CONTENT_TYPE, SLICE("Content-Type"),

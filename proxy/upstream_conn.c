@@ -59,6 +59,16 @@ static void fail_connect(struct upstream_conn *conn, int error)
                         errno_detail(error, text, sizeof(text)));
 }
 
+/* Not a word to the target yet, and the next one would fare no better: no descriptors, no memory, an
+ * address of our own that we do not have. */
+static void fail_socket(struct upstream_conn *conn, int error)
+{
+    char text[128];
+
+    http1_endpoint_fail(&conn->endpoint, END_NO_DESCRIPTORS,
+                        errno_detail(error, text, sizeof(text)));
+}
+
 static void fail_handshake(struct upstream_conn *conn, const struct stream_failure *failure)
 {
     struct slice detail = slice_of(failure->detail);
@@ -134,6 +144,7 @@ bool upstream_conn_open(struct upstream_conn *conn, const struct upstream_goal *
     int error = 0;
 
     assert(conn->state == UPSTREAM_CONN_CLOSED && !conn->endpoint.stream);
+    http1_endpoint_forget(&conn->endpoint); /* the try before */
     conn->goal = *goal;
     conn->reused = false;
     conn->connection_id = 0;
@@ -145,7 +156,7 @@ bool upstream_conn_open(struct upstream_conn *conn, const struct upstream_goal *
     http1_endpoint_attach(&conn->endpoint, conn_connect(conn->worker->loop, &goal->target->address,
                                                         worker_bind_address(conn->worker), &error));
     if (!conn->endpoint.stream) {
-        fail_connect(conn, error);
+        fail_socket(conn, error);
         return false;
     }
     stream_set_owner(conn->endpoint.stream, conn, on_event);
@@ -261,7 +272,7 @@ void upstream_conn_release(struct upstream_conn *conn, bool reusable)
     };
 
     /* bytes behind the response belong to nobody: such a connection must not serve another client */
-    if (conn->endpoint.in.length > 0 || conn->endpoint.out.length > 0)
+    if (conn->endpoint.in.length > 0 || conn->endpoint.http.ops->queued(&conn->endpoint.http) > 0)
         reusable = false;
     http1_endpoint_done(&conn->endpoint);
     set_state(conn, UPSTREAM_CONN_CLOSED);

@@ -65,7 +65,7 @@ void upstream_conn_abort(struct upstream_conn *conn);
 /* Reads what there is of the response head and arms the receive; raises what it finds. */
 void upstream_conn_read(struct upstream_conn *conn);
 
-/* Bytes the kernel took since the connection was opened or leased: has the target seen anything? */
+/* A byte of the request was handed to the open connection: the target may have seen it. */
 bool upstream_conn_has_sent(const struct upstream_conn *conn);
 
 #endif

@@ -257,6 +257,7 @@ static void close_all(struct worker *worker)
     if (worker->loop) {
         if (worker->listeners)
             stop_listeners(worker);
+        abort_clients(worker);
         timer_cancel(&worker->pool_timer);
         timer_cancel(&worker->drain_timer);
     }
@@ -310,7 +311,6 @@ static void *run(void *argument)
         _exit(1);
     }
     refuse_orders(worker);
-    abort_clients(worker);
     close_all(worker);
     return NULL;
 }

@@ -2,6 +2,7 @@
 
     /usr/bin/python3 -m pytest tests/integration -k retry --hopgate=build/dev/hopgate
 """
+import collections
 import os
 import pathlib
 
@@ -54,7 +55,7 @@ def pki_maker(tmp_path_factory):
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def binary(request):
     path = pathlib.Path(request.config.getoption("--hopgate")).resolve()
     if not os.access(path, os.X_OK):
@@ -76,9 +77,26 @@ def lab(request, tmp_path, pki_maker):
     assert not problems, "\n".join(problems)
 
 
+@pytest.fixture(scope="module")
+def module_lab(binary, tmp_path_factory, pki_maker):
+    """For many short stories that share hops; each still makes its own connections."""
+    lab = Lab(lambda: binary, tmp_path_factory.mktemp("lab"), pki_maker)
+    yield lab
+    problems = lab.close()
+    assert not problems, "\n".join(problems)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
     if report.failed and hasattr(item, "lab"):
         report.sections += item.lab.describe()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """How many cases of each corpus passed: tests note each with record_property("corpus", what)."""
+    counts = collections.Counter(value for report in terminalreporter.getreports("passed") if report.when == "call"
+                                 for name, value in report.user_properties if name == "corpus")
+    for what, count in sorted(counts.items()):
+        terminalreporter.write_line(f"{what}: {count} passed")

@@ -1,4 +1,6 @@
 """Connections live as long as both sides of them want, and no longer."""
+import threading
+
 import pytest
 
 from lab import behaviours
@@ -55,12 +57,54 @@ def test_response_that_ends_with_the_connection_is_chunked_for_the_client(lab):
         assert (answer.content, answer.framing) == (b"until close", "chunked")
 
 
+def test_end_of_the_target_ends_the_response_to_an_http_1_0_client(lab):
+    """The end comes when all content has long been sent: it adds no byte that would have to drain."""
+    gate = threading.Event()
+
+    def part_then_end(connection, request):
+        connection.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\npart")
+        connection.origin.wait_for(gate)
+        behaviours.finish(connection, "close")
+
+    edge = lab.edge(lab.origin().on("/", part_then_end))
+    client = lab.client(edge)
+    client.send(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+    client.read_until(b"part")
+    gate.set()
+    assert client.wait_for_end() == "fin"
+    assert edge.access_log.last().status == 200
+
+
 @pytest.mark.parametrize("persona", ["kong", "edge"])
 def test_errors_made_here_keep_the_connection(lab, persona):
     hop = lab.kong(lab.refusing_port(), paths=["/dead"]) if persona == "kong" else \
         lab.edge(lab.refusing_port(), paths=["/dead"])
     client = lab.client(hop)
     assert [client.get(path).status for path in ("/dead", "/nowhere", "/dead")] == [502, 404, 502]
+
+
+def test_error_made_here_keeps_the_connection_of_a_client_that_sent_everything(lab):
+    """Content that nobody wants is taken off the connection when it has arrived in full."""
+    kong = lab.kong(lab.origin(content=b"next"), paths=["/known"])
+    client = lab.client(kong)
+    client.send(client.request_bytes("POST", "/unknown", content=b"12345") + client.request_bytes("GET", "/known"))
+    assert client.read_response().status == 404
+    assert client.read_response().content == b"next"
+
+
+def test_answer_before_the_whole_request_says_close(lab):
+    """What is left of the request would stand where the next one begins."""
+    def refuse(connection, request):
+        connection.send(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno")
+        behaviours.finish(connection, "hang")
+
+    edge = lab.edge(lab.origin().on("/", refuse))
+    client = lab.client(edge)
+    client.send(client.request_bytes("POST", "/", [("Content-Length", "1000")]) + b"part")
+    answer = client.read_response()
+    assert (answer.status, answer.content, answer.fields.get("Connection")) == (401, b"no", "close")
+    client.send(b"more of it")
+    assert client.wait_for_end() == "fin"
 
 
 def test_idle_client_is_closed_silently(lab):

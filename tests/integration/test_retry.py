@@ -89,6 +89,16 @@ def test_stale_upstream_connection_does_not_reach_the_client(lab):
     assert [client.get("/").content for _ in range(3)] == [b"ok"] * 3
 
 
+def test_each_try_is_logged_with_its_own_fault(lab):
+    closing = lab.origin().on("/", behaviours.close())
+    kong = lab.kong(closing, lab.refusing_port(), retries=1, conf=ONE_WORKER)
+    client = lab.client(kong)
+    for _ in range(2):  # round robin: each target is the first one once
+        assert client.get("/").status == 502
+    outcomes = [entry.tries for entry in kong.access_log.wait(2)]
+    assert sorted(outcomes) == [["CONNECT_REFUSED", "UPSTREAM_HEAD_CLOSED"], ["UPSTREAM_HEAD_CLOSED", "CONNECT_REFUSED"]]
+
+
 def test_malformed_response_is_not_tried_again(lab):
     origin = lab.origin().on("/", behaviours.raw(b"HTTP/1.1 200 OK\r\nBad Name: x\r\n\r\n", then="close"))
     kong = lab.kong(origin, retries=5)

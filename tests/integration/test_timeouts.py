@@ -3,6 +3,7 @@ import pytest
 
 from lab import behaviours
 from lab.client import Truncated
+from lab.wait import wait_until
 from lab.wire import Ended, Stopwatch
 
 SHORT_MS = 300
@@ -70,6 +71,32 @@ def test_write_timeout_when_the_origin_does_not_read(lab):
     client.send_what_is_taken(client.request_bytes("POST", "/", content=content))
     assert client.read_response().status == 504
     kong.error_log.wait_for(f"{TIMED_OUT} while sending request to upstream")
+
+
+def test_client_that_leaves_while_a_target_does_not_answer_the_connect(lab):
+    kong = lab.kong(lab.black_hole(), connect_timeout=60_000)
+    before = kong.fd_count()
+    client = lab.client(kong)
+    client.send(client.request_bytes("GET", "/"))
+    wait_until(lambda: kong.fd_count() >= before + 2, "the connect to begin")
+    client.close()
+    entry = kong.access_log.last()
+    assert (entry.status, entry.reason) == (499, "CLIENT_ABORTED")
+    kong.wait_fd_count(before)
+
+
+def test_slow_second_try_is_not_the_fault_of_an_uploading_client(lab):
+    """While no target takes content, the client's timer for its content does not run."""
+    first = lab.origin().on("/", behaviours.close())
+    kong = lab.kong(first, lab.black_hole(), retries=1, connect_timeout=2500,
+                    conf={"nginx_http_client_body_timeout": "1s", "nginx_worker_processes": "1"})
+    client = lab.client(kong)
+    for _ in range(2):  # round robin: one of the two begins with the origin
+        client.send(client.request_bytes("PUT", "/", [("Content-Length", "10")]) + b"12345")
+        assert client.read_response().status in (502, 504)
+        client = lab.client(kong)
+    outcomes = [entry.tries for entry in kong.access_log.wait(2)]
+    assert ["UPSTREAM_HEAD_CLOSED", "CONNECT_TIMEOUT"] in outcomes
 
 
 class NEVER:

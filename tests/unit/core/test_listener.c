@@ -13,16 +13,20 @@ struct crowd {
     unsigned count, stop_at;
 };
 
+static void crowd_stop(struct crowd *crowd)
+{
+    listener_stop(crowd->listener); /* may still hand over */
+    crowd->listener = NULL;
+}
+
 static void on_accept(void *owner, struct stream *stream)
 {
     struct crowd *crowd = owner;
 
     CHECK(crowd->listener != NULL); /* not called any more after listener_stop */
     crowd->streams[crowd->count++] = stream;
-    if (crowd->count == crowd->stop_at) {
-        listener_stop(crowd->listener);
-        crowd->listener = NULL;
-    }
+    if (crowd->count == crowd->stop_at)
+        crowd_stop(crowd);
 }
 
 static void crowd_close(struct crowd *crowd)
@@ -111,8 +115,11 @@ TEST(on_accept_may_stop_its_listener)
     crowd.stop_at = 3;
     for (unsigned i = 0; i < 200; i++)
         CHECK_INT(try_connect(&address, &clients[i]), 0);
-    NET_UNTIL(bench.loop, bench.loop->objects == 3 && !crowd.listener);
-    CHECK_INT(crowd.count, 3);
+    NET_UNTIL(bench.loop, !crowd.listener && bench.loop->objects == crowd.count);
+    CHECK(crowd.count >= 3); /* those that had been accepted by then came along, once each */
+    for (unsigned i = 1; i < crowd.count; i++)
+        CHECK(crowd.streams[i]->endpoint->connection_id >
+              crowd.streams[i - 1]->endpoint->connection_id);
     CHECK_INT(try_connect(&address, NULL), -ECONNREFUSED);
     crowd_close(&crowd);
     for (unsigned i = 0; i < 200; i++)
@@ -137,6 +144,29 @@ TEST(a_burst_is_accepted_in_portions)
     }
     crowd_close(&crowd);
     listener_stop(crowd.listener);
+    for (unsigned i = 0; i < 400; i++)
+        close(clients[i]);
+    bench_stop(&bench);
+}
+
+TEST(stopping_hands_over_what_was_accepted)
+{
+    struct bench bench = bench_start();
+    struct sockaddr_storage address;
+    unsigned before;
+
+    crowd_start(&crowd, &bench, &address);
+    CHECK_INT(loop_turn(bench.loop, 1), 0); /* the accept is armed: all of them come at once */
+    for (unsigned i = 0; i < 400; i++)
+        CHECK_INT(try_connect(&address, &clients[i]), 0);
+    while (crowd.count == 0)
+        CHECK_INT(loop_turn(bench.loop, 1000), 0);
+    before = crowd.count;
+    CHECK(before < 400);
+    crowd_stop(&crowd);
+    CHECK(crowd.count > before);
+    NET_UNTIL(bench.loop, bench.loop->objects == crowd.count);
+    crowd_close(&crowd);
     for (unsigned i = 0; i < 400; i++)
         close(clients[i]);
     bench_stop(&bench);
@@ -275,6 +305,7 @@ TEST(a_failed_bind_leaves_no_descriptor)
 
 TESTS(TEST_CASE(accepted_connections_know_both_addresses), TEST_CASE(a_stopped_listener_refuses),
       TEST_CASE(on_accept_may_stop_its_listener), TEST_CASE(a_burst_is_accepted_in_portions),
+      TEST_CASE(stopping_hands_over_what_was_accepted),
       TEST_CASE(accepts_again_after_the_descriptors_ran_out),
       TEST_CASE(an_address_in_use_is_not_shared_with_a_second_owner),
       TEST_CASE(ipv6_only_leaves_the_port_of_ipv4_alone), TEST_CASE(workers_share_one_address),

@@ -227,6 +227,8 @@ TEST(framing_is_the_exchange_s_and_stands_where_the_message_had_it)
                   "Host: up.example|X-A: 1|X-Forwarded-For: 10.0.0.5|Content-Length: 12");
     check_request("f5", "host: up.example|content-length: 12", length,
                   "host: up.example|content-length: 12|X-Forwarded-For: 10.0.0.5");
+    check_request("f5", "Host: h|transfer-encoding: Chunked", chunked,
+                  "Host: up.example|transfer-encoding: chunked|X-Forwarded-For: 10.0.0.5");
 }
 
 TEST(f5_adds_one_line_and_changes_nothing_else)
@@ -478,8 +480,10 @@ TEST(upgrade_required_is_listed_in_connection)
     struct exchange_fixture x;
 
     exchange_fixture_init(&x, "kong", IN);
-    CHECK(strstr(page_out(&x, END_HTTPS_REQUIRED, true),
-                 "|Connection: keep-alive|Connection: Upgrade|") != NULL);
+    CHECK(strstr(page_out(&x, END_HTTPS_REQUIRED, true), "|Connection: Upgrade|") != NULL);
+    CHECK(strstr(page_out(&x, END_HTTPS_REQUIRED, true), "keep-alive") == NULL);
+    CHECK(strstr(page_out(&x, END_HTTPS_REQUIRED, false),
+                 "|Connection: close|Connection: Upgrade|") != NULL);
     CHECK(strstr(page_out(&x, END_HTTPS_REQUIRED, true), "|Upgrade: TLS/1.2, HTTP/1.1") != NULL);
     exchange_fixture_done(&x);
 }

@@ -1,0 +1,53 @@
+"""Limits on what a client may send, and what it is told beyond them."""
+import pytest
+
+from lab.wire import chunked
+
+TEN_BYTES = {"nginx_http_client_max_body_size": "10"}
+
+
+@pytest.mark.parametrize("persona", ["kong", "edge"])
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_content_beyond_the_limit_is_413(lab, persona, framing):
+    """A length is refused before a target is asked; content without one, as soon as it is too much."""
+    origin = lab.origin()
+    hop = getattr(lab, persona)(origin, conf=TEN_BYTES)
+    client = lab.client(hop)
+    if framing == "length":
+        request = client.request_bytes("POST", "/", content=b"x" * 21)
+    else:
+        request = client.request_bytes("POST", "/", [("Transfer-Encoding", "chunked")]) + chunked(b"x" * 21)
+    client.send_what_is_taken(request)
+    assert client.read_response().status == 413
+    hop.error_log.wait_for("client intended to send too large body: 21 bytes")
+    assert hop.access_log.last().reason == "CLIENT_BODY_TOO_BIG"
+    assert not any(request.content_read for request in origin.requests)
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_content_of_exactly_the_limit_passes(lab, framing):
+    origin = lab.origin(content=b"thanks")
+    client = lab.client(lab.edge(origin, conf=TEN_BYTES))
+    fields = [("Transfer-Encoding", "chunked")] if framing == "chunked" else []
+    content = b"x" * 10
+    assert client.post("/", chunked(content) if fields else content, fields).content == b"thanks"
+    assert origin.requests[0].content == content
+
+
+@pytest.mark.parametrize("persona, uri, line, head", [("edge", 414, 431, 431), ("kong", 414, 400, 400)])
+def test_statuses_of_heads_that_are_too_long(lab, persona, uri, line, head):
+    hop = getattr(lab, persona)(lab.origin())
+    assert lab.client(hop).get("/" + "a" * 9000).status == uri
+    assert lab.client(hop).get("/", [("A", "b" * 20000)]).status == line
+    assert lab.client(hop).get("/", [(f"A{number}", "b" * 5000) for number in range(9)]).status == head
+
+
+def test_head_limits_can_be_raised(lab):
+    kong = lab.kong(lab.origin(content=b"long"), conf={"nginx_http_large_client_header_buffers": "8 128k"})
+    assert lab.client(kong).get("/", [("A", "b" * 100_000)]).content == b"long"
+
+
+def test_longest_timeouts_that_kong_allows_do_not_overflow(lab):
+    longest = 2_147_483_646
+    kong = lab.kong(lab.origin(content=b"x"), connect_timeout=longest, write_timeout=longest, read_timeout=longest)
+    assert lab.client(kong).post("/", b"abc").content == b"x"
