@@ -61,8 +61,8 @@ socklen_t addr_length(const struct sockaddr_storage *addr);
 bool addr_equal(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
 
 /*
- * All print into `into`, NUL-terminated, cut when it does not fit, and return `into`. A family that
- * is neither IPv4 nor IPv6 prints as "-".
+ * All print into `into` (size > 0), NUL-terminated, cut when it does not fit, and return `into`. A
+ * family that is neither IPv4 nor IPv6 prints as "-".
  */
 char *addr_format_ip(const struct sockaddr_storage *addr, char *into, size_t size);
 char *addr_format(const struct sockaddr_storage *addr, char *into, size_t size); /* with port */

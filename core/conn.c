@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/addr.h"
+
 enum conn_state { CONN_CONNECTING, CONN_OPEN, CONN_FLUSHING, CONN_LINGERING, CONN_DYING };
 
 /* One send takes at most this much; a larger queue goes in several. */
@@ -57,15 +59,6 @@ static struct conn *conn_of(struct stream *stream)
 static const struct conn *const_conn_of(const struct stream *stream)
 {
     return (const struct conn *)stream;
-}
-
-socklen_t conn_address_length(const struct sockaddr_storage *address)
-{
-    if (address->ss_family == AF_INET)
-        return sizeof(struct sockaddr_in);
-    if (address->ss_family == AF_INET6)
-        return sizeof(struct sockaddr_in6);
-    return 0;
 }
 
 static void conn_set_state(struct conn *conn, enum conn_state state)
@@ -587,7 +580,7 @@ static int open_socket(const struct sockaddr_storage *peer, const struct sockadd
     if (!from)
         return fd;
     (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
-    if (bind(fd, (const struct sockaddr *)from, conn_address_length(from)) < 0) {
+    if (bind(fd, (const struct sockaddr *)from, addr_length(from)) < 0) {
         int r = -errno;
 
         (void)close(fd);
@@ -614,7 +607,7 @@ struct stream *conn_connect(struct loop *loop, const struct sockaddr_storage *pe
     }
     conn->endpoint.peer = *peer;
     r = ring_connect(loop->ring, &conn->user, fd, (const struct sockaddr *)&conn->endpoint.peer,
-                     conn_address_length(peer));
+                     addr_length(peer));
     if (r < 0) {
         conn_die(conn);
         *ret_error = r;

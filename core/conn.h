@@ -55,7 +55,4 @@ void conn_abort_closing(struct loop *loop, bool all);
  * stays within our own limits (TCP_NOTSENT_LOWAT). */
 enum { CONN_NOT_SENT_LOW_WATER = 128 * 1024 };
 
-/* Bytes of an address of that family; 0 for none. */
-socklen_t conn_address_length(const struct sockaddr_storage *address);
-
 #endif

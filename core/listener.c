@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "core/addr.h"
 #include "core/conn.h"
 
 enum {
@@ -48,7 +49,7 @@ static int open_bound(const struct sockaddr_storage *address, bool shared, bool 
     /* accepted sockets inherit both */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &low_water, sizeof(low_water));
-    if (bind(fd, (const struct sockaddr *)address, conn_address_length(address)) < 0) {
+    if (bind(fd, (const struct sockaddr *)address, addr_length(address)) < 0) {
         int r = -errno;
 
         (void)close(fd);

@@ -121,18 +121,20 @@ static int setup_buffers(struct ring *ring, const struct ring_options *options)
 {
     static const uint32_t bytes[RING_RECV_SIZES] = { CHUNK_SMALL_BYTES, CHUNK_BULK_BYTES };
 
-    uint16_t next_id = 0;
+    uint32_t next_id = 0;
 
     for (unsigned size = 0; size < RING_RECV_SIZES; size++) {
         struct ring_buffers *buffers = &ring->buffers[size];
         int r;
 
+        if (options->buffer_counts[size] > UINT16_MAX + 1u - next_id)
+            return -EINVAL; /* the kernel names a buffer by 16 bits */
         buffers->group_id = (uint16_t)size;
-        buffers->first_id = next_id;
+        buffers->first_id = (uint16_t)next_id;
         r = ring_buffers_init(buffers, &ring->io, options->buffer_counts[size], bytes[size]);
         if (r < 0)
             return r;
-        next_id = (uint16_t)(next_id + options->buffer_counts[size]);
+        next_id += options->buffer_counts[size];
     }
     return 0;
 }

@@ -22,6 +22,7 @@
 #ifndef CORE_STREAM_H
 #define CORE_STREAM_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -83,7 +84,7 @@ struct tls_session_info; /* defined by tls/tls.h */
 
 struct stream_ops {
     const char *name;
-    /* Appends up to max bytes to `into`. > 0: bytes appended; else see above. */
+    /* Appends up to max (> 0) bytes to `into`. > 0: bytes appended; else see above. */
     long (*read)(struct stream *stream, struct buf *into, size_t max);
     /* Takes all bytes of `from`. 0 or a negative errno (stream failed; `from` may be part
      * consumed). */
@@ -126,6 +127,7 @@ static inline void stream_set_owner(struct stream *stream, void *owner,
 
 static inline long stream_read(struct stream *stream, struct buf *into, size_t max)
 {
+    assert(max > 0); /* 0 bytes appended would read as the orderly end */
     return stream->ops->read(stream, into, max);
 }
 

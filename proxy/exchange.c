@@ -11,7 +11,7 @@
 #include "proxy/worker.h"
 
 /* Bytes an exchange may take for rewritten fields, field arrays and pages. */
-enum { ARENA_BYTES_MAX = 512 * 1024, SPARE_EXCHANGES_MAX = 256 };
+enum { ARENA_BYTES_MAX = 512 * 1024, LOG_LINE_BYTES_MAX = 64 * 1024, SPARE_EXCHANGES_MAX = 256 };
 
 static void on_front_timer(struct timer *timer);
 static void on_back_timer(struct timer *timer);
@@ -44,7 +44,8 @@ static struct exchange *take_memory(struct worker *worker)
         exchange = malloc(sizeof(*exchange));
     }
     if (exchange)
-        memset(exchange, 0, sizeof(*exchange));
+        /* more than half of it are tries, and most exchanges have one: begin_try fills it */
+        memset(exchange, 0, offsetof(struct exchange, record.tries));
     return exchange;
 }
 
@@ -148,12 +149,19 @@ struct exchange *exchange_create(struct worker *worker, const struct exchange_cl
 
 void exchange_set_reason(struct exchange *exchange, enum end_reason reason, struct slice detail)
 {
+    struct try_record *last = exchange_record_last_try(&exchange->record);
+
     if (exchange->record.reason != END_OK)
         return;
     if (exchange->last_try_reason != reason)
         exchange->reason_is_told = false;
     exchange->record.reason = reason;
     exchange->record.reason_detail = arena_copy(&exchange->arena, detail);
+    if (last && last->ended_at_us == 0) { /* whatever ends the exchange ends its running try */
+        last->reason = reason;
+        last->detail = exchange->record.reason_detail;
+        last->ended_at_us = exchange->worker->loop->now_us;
+    }
 }
 
 /* ---- the end ------------------------------------------------------------------------------- */
@@ -162,14 +170,25 @@ void exchange_set_reason(struct exchange *exchange, enum end_reason reason, stru
 static bool write_error_line(struct exchange *exchange, const struct try_record *attempt)
 {
     struct log_file *log = exchange->worker->hop->error_log;
+    struct arena scratch; /* there may be many tries */
     struct slice line;
 
     if (log_is_off(log) || !log_level_is_on(error_log_level(&exchange->record, attempt)))
         return true;
-    line = error_log_line(&exchange->record, attempt, &exchange->arena);
+    arena_init(&scratch, exchange->worker->loop->pool, LOG_LINE_BYTES_MAX);
+    line = error_log_line(&exchange->record, attempt, &scratch);
     if (line.len > 0)
         log_write(log, line);
+    arena_done(&scratch);
     return line.len > 0;
+}
+
+void exchange_log_surplus(struct exchange *exchange)
+{
+    struct try_record attempt = *exchange_record_last_try(&exchange->record);
+
+    attempt.reason = END_UPSTREAM_BODY_SURPLUS;
+    (void)write_error_line(exchange, &attempt); /* for the log only: the client is served */
 }
 
 void exchange_log_try(struct exchange *exchange)
@@ -216,7 +235,7 @@ static bool is_drained(const struct exchange *exchange)
 
 void exchange_end_response(struct exchange *exchange)
 {
-    exchange->front_response = FRONT_RESPONSE_ENDED;
+    exchange_set_front_response(exchange, FRONT_RESPONSE_ENDED);
     if (exchange->front_request != FRONT_REQUEST_DONE)
         exchange->client_keep_alive = false;
     exchange_update_timers(exchange);

@@ -26,6 +26,8 @@
 #ifndef PROXY_EXCHANGE_H
 #define PROXY_EXCHANGE_H
 
+#include <assert.h>
+
 #include "core/loop.h"
 #include "lb/target.h"
 #include "proxy/exchange_record.h"
@@ -59,7 +61,6 @@ enum front_response {
 };
 
 struct exchange {
-    struct exchange_record record;
     struct worker *worker;
     struct http_stream *front; /* the client's stream; NULL: the exchange is over */
     const struct http_client_ops *client_ops;
@@ -102,6 +103,7 @@ struct exchange {
 
     struct deferred deferred;
     struct exchange *next_spare;
+    struct exchange_record record; /* last: exchange_create clears everything up to its tries */
 };
 
 /* Who asks. Copied, but for stream and ops, which must outlive the exchange. */
@@ -145,11 +147,39 @@ void exchange_free_spares(struct worker *worker);
 
 /* ---- between the files of the exchange ---- */
 
+/* The only places where a state changes: forward, or for the target's side back to the next try. */
+static inline void exchange_set_front_request(struct exchange *exchange, enum front_request state)
+{
+    assert(state > exchange->front_request);
+    exchange->front_request = state;
+}
+
+static inline void exchange_set_back_request(struct exchange *exchange, enum back_request state)
+{
+    assert(state > exchange->back_request || state == BACK_REQUEST_NONE);
+    exchange->back_request = state;
+}
+
+static inline void exchange_set_back_response(struct exchange *exchange, enum back_response state)
+{
+    assert(state > exchange->back_response || state == BACK_RESPONSE_WAIT);
+    exchange->back_response = state;
+}
+
+static inline void exchange_set_front_response(struct exchange *exchange, enum front_response state)
+{
+    assert(state > exchange->front_response);
+    exchange->front_response = state;
+}
+
 /* First cause wins; detail is copied. */
 void exchange_set_reason(struct exchange *exchange, enum end_reason reason, struct slice detail);
 
 /* The latest try has failed: its line in the error log. */
 void exchange_log_try(struct exchange *exchange);
+
+/* The target sent bytes behind its response. */
+void exchange_log_surplus(struct exchange *exchange);
 
 /* exchange_request.c: the request head is complete. */
 void exchange_start(struct exchange *exchange);

@@ -64,8 +64,6 @@ struct exchange_record {
     struct slice upstream_uri;            /* path and query sent upstream */
     struct slice matched_prefix; /* route path that matched and was stripped; may be empty */
 
-    /* tries, oldest first */
-    struct try_record tries[EXCHANGE_TRIES_KEPT];
     uint32_t tries_count; /* all of them, may exceed EXCHANGE_TRIES_KEPT */
     bool was_proxied;     /* a target was picked at least once (Kong's KONG_PROXIED) */
 
@@ -82,6 +80,9 @@ struct exchange_record {
     /* times */
     uint64_t started_at_unix_ms; /* wall clock, first byte of the request */
     uint64_t started_at_us, request_head_at_us, request_end_at_us, response_head_at_us, ended_at_us;
+
+    /* oldest first; only those that tries_count counts are set */
+    struct try_record tries[EXCHANGE_TRIES_KEPT];
 };
 
 /* The latest try, or NULL. */

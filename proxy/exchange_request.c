@@ -100,7 +100,7 @@ void exchange_start(struct exchange *exchange)
 
     record->request = &exchange->request;
     record->request_head_at_us = exchange->worker->loop->now_us;
-    exchange->front_request = FRONT_REQUEST_BODY;
+    exchange_set_front_request(exchange, FRONT_REQUEST_BODY);
     if (!learn_client(exchange)) {
         exchange_answer(exchange, END_OUT_OF_MEMORY, nothing);
         return;

@@ -21,7 +21,7 @@ static void start_sending(struct exchange *exchange);
 
 void exchange_drop_back(struct exchange *exchange)
 {
-    exchange->back_request = BACK_REQUEST_NONE;
+    exchange_set_back_request(exchange, BACK_REQUEST_NONE);
     exchange->back_waits = false;
     exchange->front_waits = false; /* nobody takes the client's content now */
     upstream_conn_abort(&exchange->back);
@@ -197,14 +197,14 @@ void exchange_try(struct exchange *exchange)
     exchange->back.endpoint.http.owner = exchange;
     exchange->back.endpoint.http.on_event = on_back;
     exchange->send_failure.reason = END_OK;
-    exchange->back_response = BACK_RESPONSE_WAIT;
+    exchange_set_back_response(exchange, BACK_RESPONSE_WAIT);
     if (!upstream_conn_open(&exchange->back, &goal)) {
         try_failed(exchange, exchange->back.endpoint.http.failure.reason,
                    exchange->back.endpoint.http.failure.detail);
         return;
     }
     exchange->back_step_at_ms = exchange->worker->loop->now_ms;
-    exchange->back_request = BACK_REQUEST_CONNECT;
+    exchange_set_back_request(exchange, BACK_REQUEST_CONNECT);
     if (exchange->back.state == UPSTREAM_CONN_OPEN)
         start_sending(exchange);
     else
@@ -283,7 +283,7 @@ static void start_sending(struct exchange *exchange)
                         SLICE("a field of the request cannot be sent"));
         return;
     }
-    exchange->back_request = BACK_REQUEST_SENDING;
+    exchange_set_back_request(exchange, BACK_REQUEST_SENDING);
     relay_request(exchange);
     /* ask for the answer at once: a target may refuse before it has read everything */
     if (!exchange_is_over(exchange) && exchange->back.endpoint.state == ENDPOINT_HEAD)
@@ -372,8 +372,8 @@ static void forward_head(struct exchange *exchange)
                         SLICE("a field of the response cannot be sent"));
         return;
     }
-    exchange->front_response = FRONT_RESPONSE_BODY;
-    exchange->back_response = BACK_RESPONSE_BODY;
+    exchange_set_front_response(exchange, FRONT_RESPONSE_BODY);
+    exchange_set_back_response(exchange, BACK_RESPONSE_BODY);
     relay_response(exchange);
 }
 
@@ -408,7 +408,7 @@ static void on_send_failed(struct exchange *exchange)
         .reason = END_UPSTREAM_SEND_FAILED,
         .detail = arena_copy(&exchange->arena, errno_detail(failure.error, text, sizeof(text))),
     };
-    exchange->back_request = BACK_REQUEST_STOPPED;
+    exchange_set_back_request(exchange, BACK_REQUEST_STOPPED);
     exchange->back_step_at_ms = exchange->worker->loop->now_ms;
     exchange->front_waits = false;
     exchange_update_timers(exchange);
@@ -438,7 +438,7 @@ static void on_back(void *owner, unsigned events)
     if (events & HTTP_STREAM_HANDSHAKE) {
         exchange_record_last_try(&exchange->record)->connected_at_us =
             exchange->worker->loop->now_us;
-        exchange->back_request = BACK_REQUEST_HANDSHAKE;
+        exchange_set_back_request(exchange, BACK_REQUEST_HANDSHAKE);
         exchange->back_step_at_ms = exchange->worker->loop->now_ms;
         exchange_update_timers(exchange);
         return;

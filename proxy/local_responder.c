@@ -56,7 +56,7 @@ static void answer_with_page(struct exchange *exchange, const struct error_page 
         exchange_hang_up(exchange, STREAM_CLOSE_ABORT);
         return;
     }
-    exchange->front_response = FRONT_RESPONSE_LOCAL;
+    exchange_set_front_response(exchange, FRONT_RESPONSE_LOCAL);
     exchange_end_response(exchange);
     (void)exchange->front->ops->flush(exchange->front); /* a failure comes as an event */
     exchange_update_timers(exchange);
@@ -65,15 +65,8 @@ static void answer_with_page(struct exchange *exchange, const struct error_page 
 void exchange_answer(struct exchange *exchange, enum end_reason reason, struct slice detail)
 {
     struct exchange_record *record = &exchange->record;
-    struct try_record *last = exchange_record_last_try(record);
     struct error_page page;
 
-    /* a target that fails inside its content ends its try here */
-    if (last && last->ended_at_us == 0) {
-        last->reason = reason;
-        last->detail = arena_copy(&exchange->arena, detail);
-        last->ended_at_us = exchange->worker->loop->now_us;
-    }
     exchange_set_reason(exchange, reason, detail);
     exchange_drop_back(exchange);
     if (exchange->front_response != FRONT_RESPONSE_NONE) {

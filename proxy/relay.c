@@ -20,18 +20,22 @@ static size_t room_of(const struct http_stream *stream)
     return queued < STREAM_QUEUE_HIGH ? STREAM_QUEUE_HIGH - queued : 0;
 }
 
-/* A content of this size is worth the large receive buffers. */
-static bool is_bulk(const struct http_head *head)
+/*
+ * Large receive buffers for a content that is worth them. Said before it is read: a read that finds
+ * nothing has armed the next receive already.
+ */
+static void choose_read_size(struct http_stream *stream, const struct http_head *head)
 {
-    return head->framing == HTTP_FRAMING_CHUNKED || head->framing == HTTP_FRAMING_CLOSE ||
-           (head->framing == HTTP_FRAMING_LENGTH && head->content_length > CHUNK_SMALL_BYTES);
+    if (head->framing == HTTP_FRAMING_CHUNKED || head->framing == HTTP_FRAMING_CLOSE ||
+        (head->framing == HTTP_FRAMING_LENGTH && head->content_length > CHUNK_SMALL_BYTES))
+        stream->ops->expect_bulk(stream);
 }
 
 /* ---- request ------------------------------------------------------------------------------- */
 
 static void request_is_complete(struct exchange *exchange)
 {
-    exchange->front_request = FRONT_REQUEST_DONE;
+    exchange_set_front_request(exchange, FRONT_REQUEST_DONE);
     exchange->front_waits = false;
     exchange->record.request_end_at_us = exchange->worker->loop->now_us;
 }
@@ -73,8 +77,6 @@ static void wait_for_client(struct exchange *exchange)
 
     exchange->front_waits = true;
     exchange->front_wait_at_ms = loop->now_ms;
-    if (is_bulk(&exchange->request))
-        exchange->front->ops->expect_bulk(exchange->front);
     /* RFC 9110 10.1.1: it waits for our word before it sends content */
     if (exchange->request.expects_continue && !exchange->continue_sent &&
         exchange->front_response == FRONT_RESPONSE_NONE) {
@@ -97,7 +99,7 @@ static void finish_request(struct exchange *exchange)
         exchange_answer(exchange, END_OUT_OF_MEMORY, (struct slice){ NULL, 0 });
         return;
     }
-    exchange->back_request = BACK_REQUEST_SENT;
+    exchange_set_back_request(exchange, BACK_REQUEST_SENT);
     exchange->back_step_at_ms = exchange->worker->loop->now_ms;
 }
 
@@ -128,6 +130,7 @@ static bool pump_request(struct exchange *exchange)
             exchange->front_waits = false;
             return true;
         }
+        choose_read_size(front, &exchange->request);
         n = front->ops->read_content(front, &exchange->pass, room);
         if (n == -EAGAIN) {
             wait_for_client(exchange);
@@ -188,8 +191,6 @@ static void wait_for_target(struct exchange *exchange)
 {
     exchange->back_waits = true;
     exchange->back_wait_at_ms = exchange->worker->loop->now_ms;
-    if (is_bulk(&exchange->response))
-        exchange->back.endpoint.http.ops->expect_bulk(&exchange->back.endpoint.http);
 }
 
 /* The target did its part: its connection may serve the next exchange while our client reads on. */
@@ -200,9 +201,11 @@ static void response_is_complete(struct exchange *exchange)
     struct try_record *attempt = exchange_record_last_try(&exchange->record);
 
     attempt->ended_at_us = exchange->worker->loop->now_us;
-    exchange->back_response = BACK_RESPONSE_DONE;
+    if (upstream_conn_has_surplus(&exchange->back))
+        exchange_log_surplus(exchange);
+    exchange_set_back_response(exchange, BACK_RESPONSE_DONE);
     exchange->back_waits = false;
-    exchange->back_request = BACK_REQUEST_NONE;
+    exchange_set_back_request(exchange, BACK_REQUEST_NONE);
     upstream_conn_release(&exchange->back, reusable);
     target_use_end(&exchange->target_use);
 }
@@ -220,6 +223,7 @@ static bool pump_response(struct exchange *exchange)
             exchange->back_waits = false;
             return true;
         }
+        choose_read_size(back, &exchange->response);
         n = back->ops->read_content(back, &exchange->pass, room);
         if (n == -EAGAIN) {
             wait_for_target(exchange);

@@ -138,6 +138,7 @@ static bool is_refused(const struct rewriter *w, const struct field *field)
 static int add_framing(struct rewriter *w)
 {
     struct slice value;
+    struct text number;
 
     w->framed = true;
     switch (w->framing->framing) {
@@ -148,7 +149,9 @@ static int add_framing(struct rewriter *w)
         return fields_add_known(w->out, FIELD_TRANSFER_ENCODING, SLICE("Transfer-Encoding"),
                                 SLICE("chunked"));
     case HTTP_FRAMING_LENGTH:
-        value = arena_printf(w->out->arena, "%llu", (unsigned long long)w->framing->content_length);
+        text_init(&number, w->out->arena);
+        text_add_number(&number, w->framing->content_length);
+        value = text_take(&number);
         if (!value.ptr)
             return -ENOMEM;
         return fields_add_known(w->out, FIELD_CONTENT_LENGTH, SLICE("Content-Length"), value);

@@ -175,8 +175,11 @@ static void put_request_version(const struct template_scope *scope, struct text 
 {
     const struct http_head *request = scope->record->request;
 
-    if (request)
-        text_addf(into, "%u.%u", request->version_major, request->version_minor);
+    if (!request)
+        return;
+    text_add_number(into, request->version_major);
+    text_add_string(into, ".");
+    text_add_number(into, request->version_minor);
 }
 
 static void put_lua_version(const struct template_scope *scope, struct text *into)

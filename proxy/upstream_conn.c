@@ -260,6 +260,11 @@ bool upstream_conn_has_sent(const struct upstream_conn *conn)
     return conn->endpoint.http.sent_bytes > 0;
 }
 
+bool upstream_conn_has_surplus(const struct upstream_conn *conn)
+{
+    return conn->endpoint.in.length > 0;
+}
+
 /* ---- the end ------------------------------------------------------------------------------- */
 
 void upstream_conn_release(struct upstream_conn *conn, bool reusable)
@@ -271,8 +276,9 @@ void upstream_conn_release(struct upstream_conn *conn, bool reusable)
         .created_at_ms = conn->opened_at_ms,
     };
 
-    /* bytes behind the response belong to nobody: such a connection must not serve another client */
-    if (conn->endpoint.in.length > 0 || conn->endpoint.http.ops->queued(&conn->endpoint.http) > 0)
+    /* surplus would be the answer to another client's request */
+    if (upstream_conn_has_surplus(conn) ||
+        conn->endpoint.http.ops->queued(&conn->endpoint.http) > 0)
         reusable = false;
     http1_endpoint_done(&conn->endpoint);
     set_state(conn, UPSTREAM_CONN_CLOSED);

@@ -55,6 +55,9 @@ void upstream_conn_init(struct upstream_conn *conn, struct worker *worker);
  */
 bool upstream_conn_open(struct upstream_conn *conn, const struct upstream_goal *goal);
 
+/* The response is complete, and more bytes came. They belong to nobody. */
+bool upstream_conn_has_surplus(const struct upstream_conn *conn);
+
 /* The response is complete and the connection in order: back to the pool, or closed if that is
  * full or the message said so. */
 void upstream_conn_release(struct upstream_conn *conn, bool reusable);

@@ -231,12 +231,19 @@ static int engine_result(struct tls_engine *engine, int r, int ended)
     }
 }
 
+/* SSL_get_error wants an empty queue. Clearing one that is empty already costs more than looking. */
+static void forget_errors(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
 int tls_engine_handshake(struct tls_engine *engine)
 {
     int r;
 
     assert(!engine->failed);
-    ERR_clear_error();
+    forget_errors();
     r = SSL_do_handshake(engine->ssl);
     if (r != 1)
         return engine_result(engine, r, -ECONNABORTED);
@@ -260,7 +267,7 @@ long tls_engine_read(struct tls_engine *engine, struct buf *into, size_t max)
     at = buf_reserve(into, wanted < max ? wanted : max, &room);
     if (!at)
         return -ENOMEM;
-    ERR_clear_error();
+    forget_errors();
     r = SSL_read_ex(engine->ssl, at, room < max ? room : max, &done);
     buf_commit(into, r == 1 ? done : 0);
     keep_session(engine);
@@ -289,7 +296,7 @@ int tls_engine_write(struct tls_engine *engine, struct buf *from)
         size_t done = 0;
         int r;
 
-        ERR_clear_error();
+        forget_errors();
         r = SSL_write_ex(engine->ssl, record.ptr, record.len, &done);
         if (r != 1)
             return engine_result(engine, r, -EPIPE);

@@ -76,6 +76,8 @@ size_t http_text_bad_at(struct slice s)
     while (at < s.len) {
         if (s.len - at >= 8 && word_is_plain(s.ptr + at))
             at += 8;
+        else if (s.len - at < 8 && s.len >= 8 && word_is_plain(s.ptr + s.len - 8))
+            return s.len; /* the last word overlaps the one before it */
         else if (text_byte_is_bad((unsigned char)s.ptr[at]))
             return at;
         else

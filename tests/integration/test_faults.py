@@ -160,6 +160,18 @@ def test_client_goes_away_while_the_origin_thinks(lab, hop, end):
 
 
 @pytest.mark.parametrize("end", ["close", "reset"])
+def test_client_goes_away_in_the_middle_of_its_upload(lab, hop, end):
+    """The target is not to blame, and the log says how far it came."""
+    client = lab.client(hop)
+    client.send(client.request_bytes("POST", "/", [("Content-Length", "10")]) + b"12345")
+    lab.origins[0].wait_for_requests(1)
+    end_client(client, end)
+    entry = hop.access_log.last()
+    assert (entry.status, entry.reason, entry.tries) == (499, "CLIENT_ABORTED", ["CLIENT_ABORTED"])
+    is_unharmed(lab, hop)
+
+
+@pytest.mark.parametrize("end", ["close", "reset"])
 def test_client_goes_away_at_steps_of_its_tls_handshake(lab, hop, end):
     """A whole ClientHello is some 500 bytes; each piece of it may be the last thing we hear."""
     hello = client_hello(lab)

@@ -7,7 +7,6 @@ import pytest
 from lab.lab import NOBODY, service_to
 
 RESTRICT = pathlib.Path(__file__).parent / "lab" / "restrict.py"
-DISABLED = pathlib.Path("/proc/sys/kernel/io_uring_disabled")
 FAILURE = 1
 
 
@@ -27,8 +26,11 @@ def ends_with_a_message(hop, lab, *words):
     ("EINVAL", ["is too old", "6.1"]), ("ENOMEM", ["not enough locked memory", "RLIMIT_MEMLOCK", "ulimit -l"]),
 ])
 def test_system_call_that_fails(lab, error, words):
-    """ENOSYS: a very old kernel; EINVAL: one before 6.1, which does not know our flags; EPERM: the sysctl, or a
-    container's seccomp profile (which this is)."""
+    """ENOSYS: a very old kernel; EINVAL: one before 6.1, which does not know our flags; EPERM: a container's seccomp
+    profile (which this is), or the sysctl.
+
+    The sysctl itself is left alone: it would take io_uring from every other program on the machine.
+    """
     hop = lab.make_hop(service_to(lab.origin()), wrapper=[str(RESTRICT), error])
     ends_with_a_message(hop, lab, *words)
 
@@ -48,18 +50,3 @@ def unprivileged_hop(lab, directory, user, memlock_bytes):
     lab.copy_binary(directory)
     return lab.make_hop(service_to(lab.origin()), user=user,
                         wrapper=["/usr/bin/prlimit", f"--memlock={memlock_bytes}:{memlock_bytes}"])
-
-
-@pytest.mark.serial
-@pytest.mark.long  # for a moment it forbids io_uring to everybody on this machine
-@pytest.mark.skipif(not os.access(DISABLED, os.W_OK), reason="kernel.io_uring_disabled is not writable here")
-def test_sysctl_that_disables_io_uring(lab):
-    before = DISABLED.read_text()
-    try:
-        try:
-            DISABLED.write_text("2")
-        except OSError as problem:
-            pytest.skip(f"kernel.io_uring_disabled cannot be set here: {problem}")
-        ends_with_a_message(lab.make_hop(service_to(lab.origin())), lab, "kernel.io_uring_disabled")
-    finally:
-        DISABLED.write_text(before)

@@ -135,6 +135,18 @@ def test_idle_upstream_connection_that_ends_is_not_used_again(lab):
     assert [request.number for request in origin.requests] == [1, 1]
 
 
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", b"HTTP/1.1 204 No Content\r\n\r\n"])
+def test_upstream_connection_with_surplus_bytes_is_not_used_again(lab, head):
+    """They would be the answer to the next client's request."""
+    origin = lab.origin(content=b"mine").on("/", behaviours.raw(head + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"))
+    edge = lab.edge(origin, conf={"nginx_worker_processes": "1"})
+    client = lab.client(edge)
+    assert client.get("/").status in (200, 204)
+    assert client.get("/next").content == b"mine"
+    assert [request.number for request in origin.requests] == [1, 1]
+    edge.error_log.wait_for("[warn]", "upstream sent more data than specified", "while reading upstream")
+
+
 def test_connections_of_different_clients_may_share_one_upstream_connection(lab):
     origin = lab.origin()
     edge = lab.edge(origin, conf={"nginx_worker_processes": "1"})

@@ -34,6 +34,20 @@ def test_as_many_tries_as_configured_and_then_502(lab, retries):
     assert len(kong.error_log.wait_for("connect() failed", count=retries + 1)) == retries + 1
 
 
+def test_without_a_word_kong_tries_six_times(lab):
+    kong = lab.make_hop({"services": [{"name": "s", "host": "127.0.0.1", "port": lab.refusing_port().port,
+                                       "routes": [{"name": "r", "paths": ["/"]}]}]}).start()
+    assert lab.client(kong).get("/").status == 502
+    assert kong.access_log.last()["tries_count"] == 6
+    assert len(kong.error_log.wait_for("connect() failed", count=6)) == 6
+
+
+def test_very_many_tries_end_like_a_few(lab):
+    kong = lab.kong(lab.refusing_port(), retries=2000)
+    assert lab.client(kong).get("/").status == 502
+    assert kong.access_log.last()["tries_count"] == 2001
+
+
 @pytest.mark.parametrize("method, asked", [("GET", 3), ("PUT", 3), ("DELETE", 3), ("POST", 1), ("PATCH", 1)])
 @pytest.mark.parametrize("fault", [behaviours.close, behaviours.reset])
 def test_only_repeatable_requests_are_sent_again(lab, method, asked, fault):

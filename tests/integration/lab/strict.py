@@ -15,7 +15,8 @@ NEVER_IN_TRAILERS = {b"content-length", b"transfer-encoding", b"host", b"authori
 
 
 class Incomplete(Exception):
-    """The bytes end before the message does."""
+    """The bytes end before the message does; `message`: its head, if that was whole."""
+    message = None
 
 
 class Broken(Exception):
@@ -132,7 +133,6 @@ class Reader:
         return message
 
     def response(self, method):
-        """A response to `method`; raises Incomplete or Broken with .message set when its head was good."""
         message = self.head(STATUS_LINE)
         if message.status < 200 or message.status in (204, 304) or method == b"HEAD":
             if (message.status < 200 or message.status == 204) and message.framing != "none":
@@ -142,8 +142,8 @@ class Reader:
             message.framing = "close"
         try:
             self.content(message)
-        except (Incomplete, Broken) as problem:
-            problem.message = message
+        except Incomplete as cut:
+            cut.message = message
             raise
         return message
 
@@ -160,18 +160,18 @@ def read_requests(data):
 
 
 def read_responses(data, methods, ended):
-    """All responses, interim ones too; the last may be incomplete. A method per final response, then GET."""
+    """(responses, whether a part of a head follows). Interim ones count; the last may be incomplete.
+
+    There is a method for each final response; after the last one it is GET.
+    """
     reader, responses, methods = Reader(data, ended), [], list(methods)
     while not reader.at_end():
-        method = methods[0] if methods else b"GET"
         try:
-            responses.append(reader.response(method))
+            responses.append(reader.response(methods[0] if methods else b"GET"))
         except Incomplete as cut:
-            message = getattr(cut, "message", None)
-            if message is None:
-                break
-            responses.append(message)
-            break
+            if cut.message is None:
+                return responses, True
+            return responses + [cut.message], False
         if responses[-1].status >= 200 and methods:
             methods.pop(0)
-    return responses, not reader.at_end()
+    return responses, False

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/addr.h"
@@ -66,6 +67,21 @@ TEST(text_that_does_not_fit_is_cut_and_terminated)
 
     CHECK_INT(addr_parse(SLICE("192.0.2.1:80"), 0, &addr), 0);
     CHECK_STR(addr_format(&addr, into, sizeof(into)), "192.0");
+}
+
+TEST(every_ipv4_octet_prints_as_a_plain_decimal)
+{
+    struct sockaddr_storage addr = { .ss_family = AF_INET };
+    uint8_t *bytes = (uint8_t *)&((struct sockaddr_in *)&addr)->sin_addr;
+
+    for (unsigned octet = 0; octet < 256; octet++) {
+        const uint8_t order[4] = { (uint8_t)octet, 0, 255, (uint8_t)(255 - octet) };
+        char into[ADDR_IP_TEXT_MAX], expected[ADDR_IP_TEXT_MAX];
+
+        memcpy(bytes, order, sizeof(order));
+        (void)snprintf(expected, sizeof(expected), "%u.0.255.%u", octet, 255 - octet);
+        CHECK_STR(addr_format_ip(&addr, into, sizeof(into)), expected);
+    }
 }
 
 TEST(expanded_form_has_four_digits_per_group)
@@ -169,6 +185,7 @@ TEST(a_list_of_cidrs_contains_what_any_of_them_does)
 TESTS(TEST_CASE(address_text_survives_parsing_and_printing),
       TEST_CASE(host_and_port_are_cut_at_the_right_colon),
       TEST_CASE(text_that_does_not_fit_is_cut_and_terminated),
+      TEST_CASE(every_ipv4_octet_prints_as_a_plain_decimal),
       TEST_CASE(expanded_form_has_four_digits_per_group),
       TEST_CASE(a_family_that_is_not_ip_prints_as_a_dash),
       TEST_CASE(a_mapped_address_equals_its_ipv4_form),

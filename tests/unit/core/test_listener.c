@@ -2,6 +2,7 @@
  */
 #include <sys/resource.h>
 
+#include "core/addr.h"
 #include "core/listener.h"
 #include "tests/unit/core/net.h"
 
@@ -52,7 +53,7 @@ static int try_connect(const struct sockaddr_storage *address, int *ret_fd)
     int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     CHECK(fd >= 0);
-    if (connect(fd, (const struct sockaddr *)address, conn_address_length(address)) < 0) {
+    if (connect(fd, (const struct sockaddr *)address, addr_length(address)) < 0) {
         int r = -errno;
 
         close(fd);

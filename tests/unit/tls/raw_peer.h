@@ -12,7 +12,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-#include "tests/unit/tls/memory_stream.h"
+#include "tests/unit/memory_stream.h"
 
 struct raw_peer {
     SSL_CTX *context;

@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 #include "tests/check.h"
-#include "tests/unit/tls/memory_stream.h"
+#include "tests/unit/memory_stream.h"
 #include "tests/unit/tls/pki.h"
 #include "tls/tls_stream.h"
 

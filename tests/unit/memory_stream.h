@@ -6,8 +6,8 @@
  * Owns    bytes on the way, and a copy of all that was written
  * Thread  the test
  */
-#ifndef TESTS_UNIT_TLS_MEMORY_STREAM_H
-#define TESTS_UNIT_TLS_MEMORY_STREAM_H
+#ifndef TESTS_UNIT_MEMORY_STREAM_H
+#define TESTS_UNIT_MEMORY_STREAM_H
 
 #include <assert.h>
 #include <errno.h>

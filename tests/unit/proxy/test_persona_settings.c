@@ -1,0 +1,109 @@
+/* persona_settings: what kong.conf says wins, what it does not say stays the persona's. */
+#include "proxy/persona_settings.h"
+#include "tests/check.h"
+#include "tests/unit/proxy/fixture.h"
+
+/* The persona `name` with this kong.conf over it. */
+static struct persona *with(const char *name, const char *conf)
+{
+    struct persona *persona = fixture_persona(name);
+    struct settings *settings = NULL;
+    struct config_errors errors;
+
+    config_errors_init(&errors);
+    CHECK_INT(settings_load_text(slice_of(conf), "kong.conf", NULL, &settings, &errors), 0);
+    persona_apply_settings(persona, settings);
+    settings_free(settings);
+    config_errors_done(&errors);
+    return persona;
+}
+
+TEST(an_empty_file_changes_nothing)
+{
+    struct persona *plain = fixture_persona("edge"), *set = with("edge", "");
+
+    CHECK_INT(set->client.head_timeout_ms, plain->client.head_timeout_ms);
+    CHECK_INT(set->client.keepalive_requests_count, plain->client.keepalive_requests_count);
+    CHECK_INT(set->client.content_max_bytes, plain->client.content_max_bytes);
+    CHECK_INT(set->client.head_max_bytes, plain->client.head_max_bytes);
+    CHECK_INT(set->upstream.keepalive_pool_count, plain->upstream.keepalive_pool_count);
+    CHECK_INT(set->response.proxy_status, plain->response.proxy_status);
+    persona_free(plain);
+    persona_free(set);
+}
+
+TEST(what_is_set_wins_also_with_the_value_of_kongs_default)
+{
+    struct persona *p = with("edge", "nginx_http_client_header_timeout = 7s\n"
+                                     "nginx_http_client_body_timeout = 8s\n"
+                                     "nginx_http_send_timeout = 9s\n"
+                                     "nginx_http_keepalive_timeout = 10s\n"
+                                     "nginx_http_keepalive_requests = 11\n"
+                                     "nginx_http_client_max_body_size = 0\n"
+                                     "upstream_keepalive_pool_size = 12\n"
+                                     "upstream_keepalive_max_requests = 13\n"
+                                     "upstream_keepalive_idle_timeout = 14\n");
+
+    CHECK_INT(p->client.head_timeout_ms, 7000);
+    CHECK_INT(p->client.body_timeout_ms, 8000);
+    CHECK_INT(p->client.send_timeout_ms, 9000);
+    CHECK_INT(p->client.keepalive_timeout_ms, 10000);
+    CHECK_INT(p->client.keepalive_requests_count, 11);
+    CHECK_INT(p->client.content_max_bytes, 0);
+    CHECK_INT(p->upstream.keepalive_pool_count, 12);
+    CHECK_INT(p->upstream.keepalive_requests_count, 13);
+    CHECK_INT(p->upstream.keepalive_timeout_ms, 14000);
+    persona_free(p);
+}
+
+TEST(header_buffers_bound_a_line_and_the_head)
+{
+    struct persona *p = with("kong", "nginx_http_large_client_header_buffers = 6 32k\n");
+
+    CHECK_INT(p->client.start_line_max_bytes, 32 * 1024);
+    CHECK_INT(p->client.field_line_max_bytes, 32 * 1024);
+    CHECK_INT(p->client.head_max_bytes, 6 * 32 * 1024);
+    persona_free(p);
+    p = with("kong", "nginx_http_large_client_header_buffers = 1024 1m\n");
+    CHECK_INT(p->client.head_max_bytes, 1u << 30); /* the most that may be written */
+    persona_free(p);
+}
+
+static bool rule_is_off(const struct persona_rules *rules, const char *name)
+{
+    for (size_t i = 0; i < rules->count; i++)
+        if (slice_equal(rules->items[i].name, slice_of(name)))
+            return rules->items[i].off;
+    fail_msg("the persona has no rule for %s", name);
+    return false;
+}
+
+TEST(headers_name_the_fields_that_are_sent)
+{
+    struct persona *p = with("kong", "headers = X-Kong-Upstream-Status, latency_tokens\n");
+
+    CHECK(!rule_is_off(&p->response.fields, "X-Kong-Upstream-Status"));
+    CHECK(!rule_is_off(&p->response.fields, "X-Kong-Proxy-Latency"));
+    CHECK(rule_is_off(&p->response.fields, "Server"));
+    persona_free(p);
+    p = with("kong", "headers = off\n");
+    CHECK(rule_is_off(&p->response.fields, "Via"));
+    CHECK(rule_is_off(&p->response.fields, "X-Kong-Request-Id"));
+    persona_free(p);
+}
+
+TEST(the_blame_line_has_a_switch)
+{
+    struct persona *p = with("edge", "hopgate_proxy_status = off\n");
+
+    CHECK_INT(p->response.proxy_status, PERSONA_PROXY_STATUS_OFF);
+    persona_free(p);
+    p = with("kong", "hopgate_proxy_status = on\n");
+    CHECK_INT(p->response.proxy_status, PERSONA_PROXY_STATUS_DETAILS);
+    persona_free(p);
+}
+
+TESTS(TEST_CASE(an_empty_file_changes_nothing),
+      TEST_CASE(what_is_set_wins_also_with_the_value_of_kongs_default),
+      TEST_CASE(header_buffers_bound_a_line_and_the_head),
+      TEST_CASE(headers_name_the_fields_that_are_sent), TEST_CASE(the_blame_line_has_a_switch))
