@@ -20,8 +20,8 @@ def chain(lab):
     dead = lab.refusing_port()
     inner = lab.hop(merge(service_to(origin, name="alive"), service_to(dead, name="dead", paths=["/dead"])),
                     persona="f5", name="inner", listen="127.0.1.3")
-    gateway = lab.hop(service_to(inner, read_timeout=GATEWAY_READ_TIMEOUT_MS), persona="kong", name="gateway",
-                      listen="127.0.1.2")
+    slow = service_to(inner, name="slow", paths=["/slow"], read_timeout=GATEWAY_READ_TIMEOUT_MS)
+    gateway = lab.hop(merge(service_to(inner), slow), persona="kong", name="gateway", listen="127.0.1.2")
     edge = lab.hop(service_to(gateway), persona="edge", name="edge", listen="127.0.1.1", tls=True)
     return types.SimpleNamespace(origin=origin, inner=inner, gateway=gateway, edge=edge, hops=[edge, gateway, inner])
 

@@ -48,7 +48,11 @@ def test_short_connections(lab, chain):
     start = chain.fd_count()
     host, port = chain.https
     done = run("wrk", "-t1", "-c16", "-d3s", "-H", "Connection: close", f"https://{host}:{port}/", deadline_s=60)
-    assert "Non-2xx" not in done.out, done.out
+    assert done.code == 0, done.err
+    assert "Socket errors" not in done.out and "Non-2xx" not in done.out, done.out
+    completed = int(re.search(r"(\d+) requests in", done.out).group(1))
+    assert completed > 50
+    assert {entry["client"]["request_number"] for entry in chain.access_log.wait(completed)} == {1}
     lab.origins[0].stop()
     lab.hops[0].stop()
     chain.wait_fd_count(start)

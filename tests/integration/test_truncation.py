@@ -1,8 +1,11 @@
 """A response that was cut never looks complete: the upstream is cut at every byte (P12, P36)."""
+import threading
+
 import pytest
 
 from lab import behaviours
 from lab.client import Truncated
+from lab.wait import wait_until
 from lab.wire import Ended, chunked
 
 CONTENT = b"0123456789" * 3
@@ -35,11 +38,15 @@ def test_upstream_cut_at_every_byte_is_an_error_for_the_client(lab, framing, end
         if at < head_size:
             assert how == 502, f"cut at byte {at} of the head"
         else:
-            # a reset may overtake the head that was already received; then it is a 502 as well
-            allowed = ("fin", "reset") if not tls else ("truncated", "reset")
-            assert how in allowed or (how == 502 and end == "reset"), f"cut at byte {at} looks like {how}"
+            # it may overtake the head that was already received; then it is a 502 as well
+            assert how in cut_ends(tls) or (how == 502 and end == "reset"), f"cut at byte {at} looks like {how}"
         client.close()
     assert edge.is_alive()
+
+
+def cut_ends(tls):
+    """Never the end that a whole response has: RST, or over TLS at least no close_notify."""
+    return ("reset", "truncated") if tls else ("reset",)
 
 
 def outcome(client):
@@ -59,6 +66,31 @@ def test_uncut_response_is_whole(lab, framing):
     client = lab.client(lab.edge(origin))
     for end in ("close", "keep"):
         assert client.get(f"/{framing}/{end}/{len(WHOLE[framing])}").content == CONTENT
+
+
+@pytest.mark.parametrize("framing", [*WHOLE, "close"])
+@pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/1.0"])
+@pytest.mark.parametrize("tls", [False, True])
+def test_reset_in_the_content_never_ends_cleanly(lab, framing, version, tls):
+    """An HTTP/1.0 client gets content up to the end of its connection: only how that ends tells it of a cut."""
+    def reset_once_relayed(connection, request):
+        head_only = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" if framing == "close" else WHOLE[framing]
+        connection.send(head_only[:head_only.index(b"\r\n\r\n") + 4] + (b"5\r\npart" if framing == "chunked" else b"part"))
+        connection.origin.wait_for(relayed)
+        behaviours.finish(connection, "reset")
+
+    relayed = threading.Event()
+    edge = lab.edge(lab.origin().on("/", reset_once_relayed), tls=tls)
+    client = lab.client(edge, tls=tls)
+    client.send(f"GET / {version}\r\nHost: a\r\n\r\n".encode())
+    answer = client.read_head()
+    received = client.read_until(b"part")
+    relayed.set()
+    rest, how = client.read_to_end()
+    assert answer.status == 200 and received.endswith(b"part")
+    assert b"\r\n0\r\n" not in received + rest, "a last chunk"
+    assert how in cut_ends(tls)
+    assert edge.access_log.last().reason == "UPSTREAM_BODY_RESET"
 
 
 def test_tls_upstream_cut_without_close_notify_is_an_error(lab):
@@ -86,4 +118,6 @@ def test_cut_upload_never_reaches_the_origin_as_whole(lab):
         client.send(request[:at])
         client.close()
     edge.access_log.wait(len(request) - head_size)
+    lab.hops[0].stop()  # its connections to the origin have ended then, and so has all reading from them
+    wait_until(lambda: all(connection.done for connection in origin.connections), "the origin to read to the end")
     assert [whole.target for whole in origin.requests if whole.content_read] == []

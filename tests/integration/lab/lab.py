@@ -131,6 +131,8 @@ class Lab:
                 problems.append(f"{hop.name}: exit code {code} on TERM")
         for origin in self.origins + self.others:
             origin.stop()
+        for origin in self.origins:
+            problems += [f"origin {origin.port}: {problem}" for problem in origin.problems]
         return problems
 
     def describe(self):

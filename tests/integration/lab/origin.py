@@ -46,6 +46,7 @@ class Connection(Wire):
         self.sent = 0  # content bytes that the kernel took
         self.received_all = bytearray()
         self.ended_by = None  # how the peer ended it, once known
+        self.done = False  # nothing more is read or sent
 
     def send(self, data, counted=0):
         try:
@@ -107,6 +108,7 @@ class Connection(Wire):
                 self.origin.problems.append(repr(problem))
         finally:
             self.close()
+            self.done = True
 
     def parse(self, raw, number):
         line, fields = parse_head(raw)
