@@ -26,14 +26,16 @@ static struct config_place place_of(const struct config *config,
 
 /* ---- checks -------------------------------------------------------------------------------- */
 
-static void check_pair(const struct tls_pem_pair *pair, struct config_place place,
-                       struct config_errors *errors)
+/* snis: the names that point to the pair. */
+static void check_pair(const struct tls_pem_pair *pair, const struct config_strings *snis,
+                       struct config_place place, struct config_errors *errors)
 {
     struct cert_report report;
 
     if (!pair->chain_pem)
         return;
-    if (cert_check(pair, (int64_t)time(NULL), &report) == 0) {
+    if (cert_check(pair, (int64_t)time(NULL), &report) == 0 &&
+        cert_check_names(pair, (const char *const *)snis->items, snis->count, &report) == 0) {
         for (size_t i = 0; i < report.count; i++) {
             bool fatal = report.problems[i].severity == CERT_ERROR;
 
@@ -53,8 +55,8 @@ static void check_entities(const struct config *config, struct config_errors *er
                                                   certificate->key_alt_pem };
         struct config_place place = place_of(config, certificate);
 
-        check_pair(&pair, place, errors);
-        check_pair(&alternative, place, errors);
+        check_pair(&pair, &certificate->snis, place, errors);
+        check_pair(&alternative, &certificate->snis, place, errors);
     }
 }
 
@@ -100,12 +102,13 @@ static int read_pairs(const struct settings *settings, struct default_pairs *pai
 static void check_defaults(const struct settings *settings, const struct default_pairs *pairs,
                            struct config_errors *errors)
 {
+    const struct config_strings no_names = { NULL, 0 };
     struct config_place place = settings_place(settings, "ssl_cert");
 
     for (size_t i = 0; i < pairs->count; i++) {
         const struct tls_pem_pair pair = { pairs->chain_pem[i], pairs->key_pem[i] };
 
-        check_pair(&pair, place, errors);
+        check_pair(&pair, &no_names, place, errors);
     }
 }
 

@@ -155,6 +155,13 @@ def test_missing_intermediate_is_a_warning_that_names_the_issuer(lab):
     assert "unable to verify the first certificate" in done.out + done.err
 
 
+def test_certificate_that_does_not_cover_its_sni_is_a_warning(lab):
+    certificate = {**lab.pki.certificate("other", "other.test"), "snis": [{"name": "shop.test"}]}
+    hop = lab.hop(merge(service_to(lab.origin()), {"certificates": [certificate]}), persona="edge", tls=True)
+    (warning,) = [line for line in hop.stderr().splitlines() if "shop.test" in line]
+    assert "warning" in warning and "certificates[0]" in warning
+
+
 def test_complete_chains_give_no_warning(lab, hop):
     said = hop.stderr() + hop.error_log.text()
     assert "intermediate" not in said
