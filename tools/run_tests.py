@@ -163,7 +163,8 @@ class Runner:
     def integration_all(self, binary, label, tier, extra=(), env=None):
         """In parallel what may run beside others, then one by one what measures or loads the machine."""
         tests = ROOT / "tests" / "integration"
-        parallel = ["-n", str(min(4, os.cpu_count() or 1))] if has_module("xdist") else []
+        # twice the CPUs: half of the stories wait for a timer
+        parallel = ["-n", str(min(8, 2 * (os.cpu_count() or 1)))] if has_module("xdist") else []
         if not parallel:
             self.say("note: python3-pytest-xdist is missing, so the integration tests run one by one")
         common = [tests, f"--tier={tier}", *extra]
