@@ -59,6 +59,8 @@ const char *end_phase_text(enum end_phase phase, enum end_hop hop)
         return " while reading upstream";
     case END_PHASE_SENDING_TO_CLIENT:
         return " while sending to client";
+    case END_PHASE_PROXYING_UPGRADED:
+        return " while proxying upgraded connection";
     }
     return "";
 }

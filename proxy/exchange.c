@@ -317,6 +317,8 @@ static uint64_t back_deadline(const struct exchange *exchange)
     const struct config_service *service = exchange->record.service;
     const struct http_stream *back = &exchange->back.endpoint.http;
 
+    if (exchange->tunnel.is_open)
+        return exchange->tunnel.active_at_ms + service->read_timeout_ms;
     switch (exchange->back_request) {
     case BACK_REQUEST_NONE:
         return 0;
@@ -381,6 +383,8 @@ static void on_back_timer(struct timer *timer)
         return;
     if (exchange->worker->loop->now_ms < deadline)
         timer_set(&exchange->worker->loop->timers, timer, deadline);
+    else if (exchange->tunnel.is_open)
+        tunnel_on_timeout(exchange);
     else
         exchange_on_back_timeout(exchange);
 }
@@ -408,7 +412,9 @@ static void on_front_failed(struct exchange *exchange)
 
 void exchange_on_front(struct exchange *exchange, unsigned events)
 {
-    if (events & HTTP_STREAM_FAILED) {
+    if (exchange->tunnel.is_open) {
+        tunnel_on_front(exchange, events);
+    } else if (events & HTTP_STREAM_FAILED) {
         on_front_failed(exchange);
     } else if (events & HTTP_STREAM_SEND_FAILED) {
         exchange_abort(exchange, END_CLIENT_ABORTED);

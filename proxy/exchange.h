@@ -21,7 +21,7 @@
  *
  * Files: exchange.c (life, the client's events, timers), exchange_request.c (head to destination),
  * exchange_try.c (tries and the target's events), relay.c (content both ways),
- * local_responder.c (answers made here).
+ * local_responder.c (answers made here), tunnel.c (what follows a 101).
  */
 #ifndef PROXY_EXCHANGE_H
 #define PROXY_EXCHANGE_H
@@ -95,6 +95,12 @@ struct exchange {
     enum end_reason last_try_reason;
     struct http_failure
         send_failure; /* the target took no more bytes; reported if no answer comes */
+
+    struct tunnel {
+        bool is_open; /* after a 101: tunnel.c has the exchange */
+        bool client_ended, target_ended;
+        uint64_t active_at_ms; /* last byte in either direction */
+    } tunnel;
 
     struct timer front_timer, back_timer;
     bool front_waits, back_waits; /* content was asked for and has not come */
@@ -201,6 +207,12 @@ void relay_finish_request(struct exchange *exchange);
 /* Sends the content that an earlier try had sent already. 0 or a negative errno. */
 int relay_replay(struct exchange *exchange);
 void relay_response(struct exchange *exchange);
+
+/* tunnel.c: the head of a 101 was sent on; and events of either side from then on. */
+void tunnel_open(struct exchange *exchange);
+void tunnel_on_front(struct exchange *exchange, unsigned events);
+void tunnel_on_back(struct exchange *exchange, unsigned events);
+void tunnel_on_timeout(struct exchange *exchange);
 
 /* local_responder.c: answers in place of a target; cuts the response when it has begun. */
 void exchange_answer(struct exchange *exchange, enum end_reason reason, struct slice detail);

@@ -62,6 +62,7 @@ struct exchange_record {
     const struct config_service *service; /* NULL: none */
     struct slice upstream_host;           /* Host value sent upstream */
     struct slice upstream_uri;            /* path and query sent upstream */
+    struct slice upgrade; /* protocol that the client asks to switch to and the persona allows */
     struct slice matched_prefix; /* route path that matched and was stripped; may be empty */
 
     uint32_t tries_count; /* all of them, may exceed EXCHANGE_TRIES_KEPT */

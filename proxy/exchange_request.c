@@ -92,6 +92,20 @@ static bool wants_https(const struct exchange *exchange)
     return !exchange->record.over_tls && exchange->record.route->protocols == CONFIG_PROTOCOL_HTTPS;
 }
 
+/* RFC 6455 4.1: GET without content. What the persona does not list is not asked for upstream. */
+static void note_upgrade(struct exchange *exchange)
+{
+    const struct persona_strings *allowed = &exchange->record.persona->request.upgrade;
+    const struct field *upgrade = fields_find(&exchange->request.fields, FIELD_UPGRADE);
+
+    if (!exchange->request.upgrade || !upgrade || exchange->request.method != HTTP_METHOD_GET ||
+        exchange->request.framing != HTTP_FRAMING_NONE)
+        return;
+    for (size_t i = 0; i < allowed->count; i++)
+        if (slice_equal_nocase(upgrade->value, allowed->items[i]))
+            exchange->record.upgrade = allowed->items[i];
+}
+
 void exchange_start(struct exchange *exchange)
 {
     struct exchange_record *record = &exchange->record;
@@ -101,6 +115,7 @@ void exchange_start(struct exchange *exchange)
     record->request = &exchange->request;
     record->request_head_at_us = exchange->worker->loop->now_us;
     exchange_set_front_request(exchange, FRONT_REQUEST_BODY);
+    note_upgrade(exchange);
     if (!learn_client(exchange)) {
         exchange_answer(exchange, END_OUT_OF_MEMORY, nothing);
         return;

@@ -374,14 +374,26 @@ static void forward_head(struct exchange *exchange)
     }
     exchange_set_front_response(exchange, FRONT_RESPONSE_BODY);
     exchange_set_back_response(exchange, BACK_RESPONSE_BODY);
-    relay_response(exchange);
+    if (exchange->response.status == 101)
+        tunnel_open(exchange);
+    else
+        relay_response(exchange);
+}
+
+/* A 101 is an answer only to who asked, and only for what was asked. */
+static bool is_expected_switch(const struct exchange *exchange)
+{
+    const struct field *upgrade = fields_find(&exchange->response.fields, FIELD_UPGRADE);
+
+    return exchange->response.status == 101 && exchange->record.upgrade.len > 0 && upgrade &&
+           slice_equal_nocase(upgrade->value, exchange->record.upgrade);
 }
 
 static void on_response_head(struct exchange *exchange)
 {
     struct try_record *attempt = exchange_record_last_try(&exchange->record);
 
-    if (exchange->response.status < 200) {
+    if (exchange->response.status < 200 && !is_expected_switch(exchange)) {
         if (take_interim(exchange))
             upstream_conn_read(&exchange->back);
         return;
@@ -430,6 +442,11 @@ static void on_back(void *owner, unsigned events)
 {
     struct exchange *exchange = owner;
     uint32_t this_try = exchange->record.tries_count;
+
+    if (exchange->tunnel.is_open) {
+        tunnel_on_back(exchange, events);
+        return;
+    }
 
     if (events & HTTP_STREAM_OPEN) {
         start_sending(exchange);

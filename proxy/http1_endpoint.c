@@ -42,6 +42,7 @@ void http1_endpoint_forget(struct http1_endpoint *endpoint)
     memset(&endpoint->parser, 0, sizeof(endpoint->parser));
     endpoint->http.failure = (struct http_failure){ .reason = END_OK };
     endpoint->chunked_out = false;
+    endpoint->is_tunnel = false;
     endpoint->http.received_bytes = 0;
     endpoint->http.sent_bytes = 0;
 }
@@ -318,18 +319,6 @@ static int send_content(struct http_stream *stream, struct buf *content)
     return r;
 }
 
-static int send_end(struct http_stream *stream)
-{
-    struct http1_endpoint *endpoint = endpoint_of(stream);
-    size_t before = endpoint->out.length;
-    int r = 0;
-
-    if (endpoint->chunked_out)
-        r = http1_write_last_chunk(&endpoint->out, NULL);
-    endpoint->http.sent_bytes += endpoint->out.length - before;
-    return r;
-}
-
 static int flush(struct http_stream *stream)
 {
     struct http1_endpoint *endpoint = endpoint_of(stream);
@@ -337,6 +326,43 @@ static int flush(struct http_stream *stream)
     if (endpoint->out.length == 0 || !endpoint->stream)
         return 0;
     return stream_write(endpoint->stream, &endpoint->out);
+}
+
+static int end_tunnel(struct http1_endpoint *endpoint)
+{
+    int r = flush(&endpoint->http);
+
+    if (r == 0)
+        stream_shutdown_write(endpoint->stream);
+    return r;
+}
+
+static int send_end(struct http_stream *stream)
+{
+    struct http1_endpoint *endpoint = endpoint_of(stream);
+    size_t before = endpoint->out.length;
+    int r = 0;
+
+    if (endpoint->is_tunnel)
+        return end_tunnel(endpoint);
+    if (endpoint->chunked_out)
+        r = http1_write_last_chunk(&endpoint->out, NULL);
+    endpoint->http.sent_bytes += endpoint->out.length - before;
+    return r;
+}
+
+static void become_tunnel(struct http_stream *stream)
+{
+    static const struct http1_body_limits no_limits = { 0 };
+    static const struct http_head until_the_end = { .framing = HTTP_FRAMING_CLOSE };
+    struct http1_endpoint *endpoint = endpoint_of(stream);
+
+    assert(endpoint->state == ENDPOINT_COMPLETE || endpoint->state == ENDPOINT_CONTENT);
+    http1_body_done(&endpoint->body);
+    http1_body_init(&endpoint->body, &until_the_end, &no_limits, NULL, NULL);
+    endpoint->state = ENDPOINT_CONTENT;
+    endpoint->chunked_out = false;
+    endpoint->is_tunnel = true;
 }
 
 static size_t queued(const struct http_stream *stream)
@@ -356,6 +382,7 @@ const struct http_stream_ops http1_endpoint_ops = {
     .send_content = send_content,
     .send_end = send_end,
     .flush = flush,
+    .become_tunnel = become_tunnel,
     .read_content = read_content,
     .expect_bulk = expect_bulk,
     .queued = queued,

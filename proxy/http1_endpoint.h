@@ -16,6 +16,7 @@
 #include "proxy/http_stream.h"
 
 /*  IDLE -> HEAD -> CONTENT -> COMPLETE -> IDLE      [begin, read_head, read_content, begin again]
+ *  COMPLETE -> CONTENT                              become_tunnel
  *  any  -> FAILED                                   once, with http.failure set                  */
 enum endpoint_state {
     ENDPOINT_IDLE,
@@ -43,6 +44,7 @@ struct http1_endpoint {
     struct http_head *head;   /* borrowed from the exchange, of the message being received */
     struct chunk *head_chunk; /* keeps the head's slices alive */
     bool chunked_out;
+    bool is_tunnel;
     char detail[256]; /* what http.failure.detail points to */
 };
 

@@ -60,6 +60,9 @@ struct http_stream_ops {
     /* Appends up to max bytes of content: > 0; 0: the message is complete; -EAGAIN: an event will
      * tell; -EIO: failed, see failure. Not reading is the back-pressure. */
     long (*read_content)(struct http_stream *stream, struct buf *into, size_t max);
+    /* Both messages are over: from now on content is what the connection carries, in both directions,
+     * and send_end ends ours (RFC 9110 7.8: what follows a 101). */
+    void (*become_tunnel)(struct http_stream *stream);
     /* Much content is to be read: receive it in large pieces. */
     void (*expect_bulk)(struct http_stream *stream);
     /* Bytes sent and not yet given to the kernel. */

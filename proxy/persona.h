@@ -66,6 +66,8 @@ enum persona_when {
     PERSONA_WHEN_PROXIED,     /* a target was picked, whoever answers (Kong's KONG_PROXIED) */
     PERSONA_WHEN_NOT_PROXIED, /* no target was picked */
     PERSONA_WHEN_NO_TRAILERS, /* the client's TE does not list trailers */
+    PERSONA_WHEN_UPGRADE,     /* the connection is to become a tunnel, see request.upgrade */
+    PERSONA_WHEN_NO_UPGRADE,
 };
 
 struct persona_rule {
@@ -114,6 +116,7 @@ struct persona_request {
     struct persona_strings lead;            /* names written first, in this order and spelling */
     struct persona_strings remove;          /* names; "X-Y-*" is a prefix */
     struct persona_strings remove_identity; /* the same, and "_" counts as "-" */
+    struct persona_strings upgrade;         /* protocols that may be switched to: "websocket" */
     struct persona_rules fields;
 };
 

@@ -46,6 +46,8 @@ WORDS(when_words) = { { "always", PERSONA_ALWAYS, false },
                       { "proxied", PERSONA_WHEN_PROXIED, false },
                       { "not_proxied", PERSONA_WHEN_NOT_PROXIED, false },
                       { "no_trailers_wanted", PERSONA_WHEN_NO_TRAILERS, false },
+                      { "upgrade", PERSONA_WHEN_UPGRADE, false },
+                      { "no_upgrade", PERSONA_WHEN_NO_UPGRADE, false },
                       WORDS_END };
 
 WORDS(position_words) = { { "last", PERSONA_LAST, false },
@@ -280,6 +282,7 @@ static const struct persona_schema request_schema = {
             KEY(persona_request, lead, NAMES),
             KEY(persona_request, remove, NAMES),
             KEY(persona_request, remove_identity, NAMES),
+            KEY(persona_request, upgrade, NAMES, .optional = true),
             KEY(persona_request, fields, LIST, .schema = &rule_schema),
             KEYS_END,
         },

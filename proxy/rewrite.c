@@ -70,6 +70,10 @@ static bool when_holds(enum persona_when when, const struct rewriter *w)
         return w->record->was_proxied;
     case PERSONA_WHEN_NOT_PROXIED:
         return !w->record->was_proxied;
+    case PERSONA_WHEN_UPGRADE:
+        return w->record->upgrade.len > 0;
+    case PERSONA_WHEN_NO_UPGRADE:
+        return w->record->upgrade.len == 0;
     case PERSONA_WHEN_NO_TRAILERS:
         return !request || !fields_list_has(&request->fields, FIELD_TE, SLICE("trailers"));
     }
@@ -470,6 +474,17 @@ static struct rewriter response_rewriter(const struct exchange_record *record,
     };
 }
 
+/* A 101 names what is switched to, on this connection as on the target's (RFC 9110 7.8). */
+static int add_switch(struct rewriter *w, const struct http_head *head)
+{
+    const struct field *upgrade = fields_find(&head->fields, FIELD_UPGRADE);
+    int r = upgrade ? copy_field(w, upgrade) : 0;
+
+    return r < 0
+               ? r
+               : fields_add_known(w->out, FIELD_CONNECTION, SLICE("Connection"), SLICE("upgrade"));
+}
+
 int rewrite_response(const struct exchange_record *record, const struct http_head *head,
                      const struct rewrite_framing *framing, struct fields *ret_fields)
 {
@@ -486,6 +501,8 @@ int rewrite_response(const struct exchange_record *record, const struct http_hea
     w.keep_length = !is_interim && framing->framing == HTTP_FRAMING_NONE &&
                     (is_head || head->status == 304) && head->status != 204;
     r = place_all(&w);
+    if (r == 0 && head->status == 101)
+        r = add_switch(&w, head);
     if (r < 0 || is_interim)
         return r < 0 ? r : finish(&w);
     if (!w.framed && !w.keep_length)

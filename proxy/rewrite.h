@@ -7,7 +7,7 @@
  *
  * What no rule touches keeps its order, its spelling, its duplicates and every byte of its value.
  * Removed on the way, whatever the persona: Transfer-Encoding and Content-Length (the exchange
- * frames anew), Upgrade (there are no tunnels yet) and, as the persona's connection_fields says,
+ * frames anew), Upgrade (rules write it again for what the persona switches to) and, as the persona's connection_fields says,
  * Connection with what it lists and the other hop-by-hop fields of RFC 9110 7.6.1. Host, the
  * framing and the fields that have a rule cannot be removed by listing them in Connection.
  */

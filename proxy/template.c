@@ -210,6 +210,11 @@ static void put_connection_te(const struct template_scope *scope, struct text *i
         text_add_string(into, "TE");
 }
 
+static void put_upgrade(const struct template_scope *scope, struct text *into)
+{
+    put(into, scope, scope->record->upgrade);
+}
+
 static void put_upstream_host(const struct template_scope *scope, struct text *into)
 {
     put(into, scope, scope->record->upstream_host);

@@ -1,0 +1,118 @@
+"""Upgrade: after a 101 that was asked for, bytes pass in both directions until both have ended."""
+import pytest
+
+from lab import behaviours
+from lab.wire import Ended, head
+
+UPGRADE = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")]
+SWITCH = head("HTTP/1.1 101 Switching Protocols", [("Upgrade", "websocket"), ("Connection", "Upgrade"),
+                                                    ("Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")])
+BLOCK = bytes(range(256)) * 256  # 64 KiB
+
+
+def echo(connection, request):
+    """Switches, then sends back what comes, and at the end of it a last word."""
+    connection.send(SWITCH)
+    try:
+        while True:
+            connection.send(connection.receive())
+    except Ended:
+        connection.send(b"last word")
+        connection.end_cleanly()
+        raise
+
+
+@pytest.fixture(params=["edge", "kong"])
+def persona(request):
+    return request.param
+
+
+def switched(lab, hop, tls=False, more=b""):
+    client = lab.client(hop, tls=tls)
+    client.send(client.request_bytes("GET", "/chat", UPGRADE) + more)
+    return client, client.read_head()
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_bytes_pass_in_both_directions_and_the_ends_one_by_one(lab, tls):
+    origin = lab.origin().on("/chat", echo)
+    hop = lab.edge(origin, tls=tls)
+    client, answer = switched(lab, hop, tls, more=b"early ")
+    assert answer.status == 101
+    assert (answer.fields.get("Upgrade"), answer.fields.get("Connection")) == ("websocket", "upgrade")
+    assert answer.fields.get("Sec-WebSocket-Accept") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+    client.send(b"bird")
+    assert client.read_exact(10) == b"early bird"
+    for _ in range(20):
+        client.send(BLOCK)
+        assert client.read_exact(len(BLOCK)) == BLOCK
+    if not tls:  # Python's ssl cannot end one direction only
+        client.half_close()
+        assert client.read_exact(9) == b"last word"
+        client.read_to_end()
+        entry = hop.access_log.last()
+        assert (entry.status, entry["reason"]) == (101, "OK")
+        assert entry["response"]["content_size"] == 20 * len(BLOCK) + 10 + 9
+
+
+def test_target_sees_the_request_to_switch(lab, persona):
+    origin = lab.origin().on("/chat", echo)
+    switched(lab, getattr(lab, persona)(origin))
+    (request,) = origin.requests
+    assert request.fields.get("Upgrade") == "websocket"
+    assert request.fields.get("Connection") == {"edge": "Upgrade", "kong": "keep-alive, Upgrade"}[persona]
+    assert request.fields.get("Sec-WebSocket-Key") == "dGhlIHNhbXBsZSBub25jZQ=="
+
+
+@pytest.mark.parametrize("protocol", ["h2c", "websocket, h2c", "TLS/1.2"])
+def test_other_protocols_are_not_passed_on(lab, persona, protocol):
+    origin = lab.origin(content=b"plain")
+    client = lab.client(getattr(lab, persona)(origin))
+    answer = client.get("/", [("Connection", "Upgrade"), ("Upgrade", protocol)])
+    assert answer.content == b"plain"
+    assert origin.requests[0].fields.get("Upgrade") is None
+
+
+def test_switch_to_something_else_is_a_fault_of_the_target(lab):
+    origin = lab.origin().on("/chat", behaviours.raw(SWITCH.replace(b"websocket", b"h2c"), then="hang"))
+    hop = lab.edge(origin)
+    _, answer = switched(lab, hop)
+    assert answer.status == 502
+    assert hop.access_log.last()["reason"] == "UPSTREAM_HEAD_INVALID"
+
+
+def test_target_may_decline_to_switch(lab):
+    hop = lab.edge(lab.origin(content=b"no"))
+    client = lab.client(hop)
+    assert client.request("GET", "/", UPGRADE).content == b"no"
+    assert client.get("/again").content == b"no"  # the connection is an ordinary one
+
+
+def test_silent_tunnel_ends_at_the_read_timeout(lab):
+    origin = lab.origin().on("/chat", behaviours.raw(SWITCH, then="hang"))
+    hop = lab.kong(origin, read_timeout=300)
+    client, answer = switched(lab, hop)
+    assert answer.status == 101
+    client.read_to_end()
+    hop.error_log.wait_for("upstream timed out (110: Connection timed out) while proxying upgraded connection")
+    assert hop.access_log.last()["reason"] == "TUNNEL_TIMEOUT"
+
+
+@pytest.mark.parametrize("who", ["client", "target"])
+def test_reset_of_one_side_ends_the_other(lab, who):
+    origin = lab.origin().on("/chat", behaviours.raw(SWITCH, then="hang"))
+    if who == "target":
+        origin.on("/chat", behaviours.raw(SWITCH + b"x", then="reset"))
+    hop = lab.edge(origin)
+    count = hop.fd_count()
+    client, answer = switched(lab, hop)
+    if who == "client":
+        assert answer.status == 101
+        client.reset()
+    else:
+        with pytest.raises((Ended, OSError)):
+            while True:
+                client.receive()
+        client.close()
+    hop.wait_fd_count(count)  # both of the hop's connections are gone
+    assert hop.access_log.last()["fault"] == {"client": "client", "target": "upstream"}[who]
