@@ -227,8 +227,9 @@ enum endpoint_head_result http1_endpoint_read_head(struct http1_endpoint *endpoi
                 return ENDPOINT_HEAD_FAILED;
             }
             if (r == HTTP1_DONE) {
-                http1_body_init(&endpoint->body, endpoint->head, &body_limits, NULL,
-                                endpoint->parser.arena);
+                fields_init(&endpoint->http.trailers, endpoint->parser.arena);
+                http1_body_init(&endpoint->body, endpoint->head, &body_limits,
+                                &endpoint->http.trailers, endpoint->parser.arena);
                 endpoint->state = ENDPOINT_CONTENT;
                 return ENDPOINT_HEAD_DONE;
             }
@@ -337,7 +338,7 @@ static int end_tunnel(struct http1_endpoint *endpoint)
     return r;
 }
 
-static int send_end(struct http_stream *stream)
+static int send_end(struct http_stream *stream, const struct fields *trailers)
 {
     struct http1_endpoint *endpoint = endpoint_of(stream);
     size_t before = endpoint->out.length;
@@ -346,7 +347,7 @@ static int send_end(struct http_stream *stream)
     if (endpoint->is_tunnel)
         return end_tunnel(endpoint);
     if (endpoint->chunked_out)
-        r = http1_write_last_chunk(&endpoint->out, NULL);
+        r = http1_write_last_chunk(&endpoint->out, trailers);
     endpoint->http.sent_bytes += endpoint->out.length - before;
     return r;
 }

@@ -53,8 +53,8 @@ struct http_stream_ops {
     int (*send_head)(struct http_stream *stream, const struct http_outgoing *outgoing);
     /* Takes all of content. */
     int (*send_content)(struct http_stream *stream, struct buf *content);
-    /* Ends the message. */
-    int (*send_end)(struct http_stream *stream);
+    /* Ends the message. trailers may be NULL; they are left out where the framing has no place. */
+    int (*send_end)(struct http_stream *stream, const struct fields *trailers);
     /* Hands what was sent to the transport in as few writes as possible. */
     int (*flush)(struct http_stream *stream);
     /* Appends up to max bytes of content: > 0; 0: the message is complete; -EAGAIN: an event will
@@ -85,6 +85,7 @@ struct http_stream {
     void *owner;
     struct http_failure failure;
     const struct stream_endpoint *endpoint; /* of the connection that carries it */
+    struct fields trailers;                 /* of the message received, complete at its end */
     uint64_t received_bytes, sent_bytes;    /* of the present messages, framing included */
 };
 

@@ -9,6 +9,7 @@
 
 #include "proxy/exchange.h"
 #include "proxy/retry.h"
+#include "proxy/rewrite.h"
 #include "proxy/worker.h"
 
 /* Bytes of request content that are read only to be dropped. */
@@ -95,8 +96,11 @@ static void wait_for_client(struct exchange *exchange)
 static void finish_request(struct exchange *exchange)
 {
     struct http_stream *back = &exchange->back.endpoint.http;
+    struct fields trailers;
 
-    if (back->ops->send_end(back) < 0) {
+    fields_init(&trailers, &exchange->arena);
+    if (rewrite_trailers(&exchange->record, &exchange->front->trailers, true, &trailers) < 0 ||
+        back->ops->send_end(back, &trailers) < 0) {
         exchange_answer(exchange, END_OUT_OF_MEMORY, (struct slice){ NULL, 0 });
         return;
     }
@@ -214,7 +218,8 @@ static void wait_for_target(struct exchange *exchange)
 static void response_is_complete(struct exchange *exchange)
 {
     bool reusable = exchange->back_request == BACK_REQUEST_SENT && exchange->response.keep_alive &&
-                    exchange->response.framing != HTTP_FRAMING_CLOSE;
+                    exchange->response.framing != HTTP_FRAMING_CLOSE &&
+                    exchange->back.endpoint.body.forbidden_trailer_count == 0; /* up to no good */
     struct try_record *attempt = exchange_record_last_try(&exchange->record);
 
     attempt->ended_at_us = exchange->worker->loop->now_us;
@@ -225,6 +230,25 @@ static void response_is_complete(struct exchange *exchange)
     exchange_set_back_request(exchange, BACK_REQUEST_NONE);
     upstream_conn_release(&exchange->back, reusable);
     target_use_end(&exchange->target_use);
+}
+
+static bool finish_response(struct exchange *exchange)
+{
+    struct fields trailers;
+    int r;
+
+    fields_init(&trailers, &exchange->arena);
+    r = rewrite_trailers(&exchange->record, &exchange->back.endpoint.http.trailers, false,
+                         &trailers);
+    response_is_complete(exchange);
+    if (r == 0)
+        r = exchange->front->ops->send_end(exchange->front, &trailers);
+    if (r < 0) {
+        exchange_abort(exchange, END_OUT_OF_MEMORY);
+        return false;
+    }
+    exchange_end_response(exchange);
+    return true;
 }
 
 /* Moves content until one side has to wait. False: the exchange was cut. */
@@ -254,13 +278,7 @@ static bool pump_response(struct exchange *exchange)
             return false;
         }
         if (n == 0) {
-            response_is_complete(exchange);
-            if (front->ops->send_end(front) < 0) {
-                exchange_abort(exchange, END_OUT_OF_MEMORY);
-                return false;
-            }
-            exchange_end_response(exchange);
-            return true;
+            return finish_response(exchange);
         }
         exchange->record.response_content_bytes += (uint64_t)n;
         if (front->ops->send_content(front, &exchange->pass) < 0) {

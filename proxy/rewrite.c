@@ -411,11 +411,13 @@ static int place_all(struct rewriter *w)
 
 /* ---- requests ---- */
 
-int rewrite_request(const struct exchange_record *record, const struct rewrite_framing *framing,
-                    struct fields *ret_fields)
+static struct rewriter request_rewriter(const struct exchange_record *record,
+                                        const struct rewrite_framing *framing,
+                                        struct fields *ret_fields)
 {
     const struct persona_request *persona = &record->persona->request;
-    struct rewriter w = {
+
+    return (struct rewriter){
         .record = record,
         .source = &record->request->fields,
         .framing = framing,
@@ -428,6 +430,12 @@ int rewrite_request(const struct exchange_record *record, const struct rewrite_f
         .underscores = persona->underscores,
         .out = ret_fields,
     };
+}
+
+int rewrite_request(const struct exchange_record *record, const struct rewrite_framing *framing,
+                    struct fields *ret_fields)
+{
+    struct rewriter w = request_rewriter(record, framing, ret_fields);
     int r = place_all(&w);
 
     if (r == 0)
@@ -512,6 +520,34 @@ int rewrite_response(const struct exchange_record *record, const struct http_hea
     if (r == 0)
         r = add_rule_lines(&w, w.rules);
     return r < 0 ? r : finish(&w);
+}
+
+static bool trailers_pass(const struct exchange_record *record, bool of_request)
+{
+    if (record->persona->content.trailers == PERSONA_TRAILERS_DROP)
+        return false;
+    return of_request || (record->request &&
+                          fields_list_has(&record->request->fields, FIELD_TE, SLICE("trailers")));
+}
+
+int rewrite_trailers(const struct exchange_record *record, const struct fields *trailers,
+                     bool of_request, struct fields *ret_fields)
+{
+    static const struct rewrite_framing none = { .framing = HTTP_FRAMING_NONE };
+    struct rewriter w = of_request ? request_rewriter(record, &none, ret_fields)
+                                   : response_rewriter(record, trailers, &none, ret_fields);
+    int r = 0;
+
+    w.source = trailers;
+    if (!trailers_pass(record, of_request))
+        return 0;
+    for (uint32_t i = 0; i < trailers->count && r == 0; i++) {
+        const struct field *field = &trailers->items[i];
+
+        if (!ends_here(&w, field) && !is_refused(&w, field) && !rule_in(&w, w.rules, field->name))
+            r = copy_field(&w, field);
+    }
+    return r;
 }
 
 int rewrite_error_page(const struct exchange_record *record, const struct error_page *page,

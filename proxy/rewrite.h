@@ -43,6 +43,14 @@ int rewrite_request(const struct exchange_record *record, const struct rewrite_f
 int rewrite_response(const struct exchange_record *record, const struct http_head *head,
                      const struct rewrite_framing *framing, struct fields *ret_fields);
 
+/*
+ * Trailers that go on: what no rule and no removal names (a trailer must not say what a field of that
+ * name may not, RFC 9110 6.5.1). of_request: which way they go. ret_fields stays empty when the
+ * persona drops trailers, or the client did not ask for those of a response.
+ */
+int rewrite_trailers(const struct exchange_record *record, const struct fields *trailers,
+                     bool of_request, struct fields *ret_fields);
+
 /* The fields of an answer made here. The framing's length is page->content.len unless it is HEAD's.
  */
 int rewrite_error_page(const struct exchange_record *record, const struct error_page *page,

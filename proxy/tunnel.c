@@ -34,7 +34,7 @@ static long move(struct exchange *exchange, struct http_stream *from, struct htt
             return n;
         exchange->tunnel.active_at_ms = exchange->worker->loop->now_ms;
         *ended = n == 0;
-        if ((n == 0 ? to->ops->send_end(to) : to->ops->send_content(to, &exchange->pass)) < 0)
+        if ((n == 0 ? to->ops->send_end(to, NULL) : to->ops->send_content(to, &exchange->pass)) < 0)
             return -EIO;
         if (n >= CHUNK_SMALL_BYTES)
             from->ops->expect_bulk(from);

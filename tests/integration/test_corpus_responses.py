@@ -52,9 +52,6 @@ LISTED = {
         PERSONAS, "RFC 9112 7.1.1", "a chunk line may carry 256 bytes of extensions here; the head is already on its "
         "way when the line is read, so the client sees a cut response instead of a 502",
         {"verdict": "relay", "client_status": [0, 200], "client_must_see_truncation": True}),
-    "chunk-trailer-framing": Listed(
-        PERSONAS, "RFC 9110 6.5.1", "framing fields in trailers are dropped unread; the chunks have already said where "
-        "the message ends, so the connection stays in step", {"verdict": "relay", "client_status": [200], **REUSE}),
 }
 
 

@@ -141,3 +141,42 @@ def test_surplus_bytes_from_the_origin_never_reach_the_next_client(lab, origin):
     assert client.get("/surplus").content == b"abc"
     assert client.get("/").content == b"mine"
     assert [request.number for request in origin.requests] == [1, 1]
+
+
+TRAILERS = [("X-Sum", "1"), ("X-Forwarded-For", "6.6.6.6"), ("Client-Cert", ":Zm9yZ2Vk:"), ("X_Sum", "2")]
+
+
+def test_edge_passes_the_trailers_of_a_response_on_to_who_asked(lab):
+    origin = lab.origin().on("/", behaviours.answer(b"content", framing="chunked", trailers=[("X-Sum", "1")]))
+    client = lab.client(lab.edge(origin))
+    asked = client.get("/", [("TE", "trailers"), ("Connection", "TE")])
+    assert (asked.content, asked.trailers) == (b"content", [("X-Sum", "1")])
+    assert client.get("/").trailers == []
+    assert client.get("/", [("TE", "trailers;q=0, gzip")]).trailers == []
+
+
+def test_kong_drops_trailers(lab):
+    """nginx does (measured)."""
+    origin = lab.origin().on("/", behaviours.answer(b"content", framing="chunked", trailers=[("X-Sum", "1")]))
+    client = lab.client(lab.kong(origin))
+    assert client.get("/", [("TE", "trailers")]).trailers == []
+    client.request("POST", "/", [CHUNKED], chunked(b"abc", trailers=TRAILERS))
+    assert origin.requests[-1].trailers == []
+
+
+def test_edge_passes_only_the_harmless_trailers_of_a_request(lab):
+    """What says who the client is, or has an underscore, is no more true at the end than at the head."""
+    origin = lab.origin()
+    client = lab.client(lab.edge(origin))
+    client.request("POST", "/", [CHUNKED], chunked(b"abc", trailers=TRAILERS))
+    assert (origin.requests[0].content, origin.requests[0].trailers) == (b"abc", [("X-Sum", "1")])
+
+
+def test_target_with_forbidden_trailers_is_not_used_again(lab):
+    trailers = [("Content-Length", "99")]
+    origin = lab.origin().on("/", behaviours.answer(b"content", framing="chunked", trailers=trailers))
+    client = lab.client(lab.edge(origin))
+    for _ in range(2):
+        answer = client.get("/", [("TE", "trailers")])
+        assert (answer.content, answer.trailers) == (b"content", [])
+    assert len(origin.connections) == 2

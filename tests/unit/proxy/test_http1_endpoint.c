@@ -111,7 +111,7 @@ static void send_response(struct scene *scene, bool chunked, const char *first, 
         CHECK_INT(buf_append_slice(&content, slice_of(parts[i])), 0);
         CHECK_INT(scene->http->ops->send_content(scene->http, &content), 0);
     }
-    CHECK_INT(scene->http->ops->send_end(scene->http), 0);
+    CHECK_INT(scene->http->ops->send_end(scene->http, NULL), 0);
     CHECK_INT(scene->http->ops->flush(scene->http), 0);
 }
 
@@ -257,7 +257,7 @@ TEST(an_interim_head_leaves_what_is_being_sent_alone)
     CHECK(s.http->sent_bytes > 0);
     CHECK_INT(buf_append_slice(&content, SLICE("hello")), 0);
     CHECK_INT(s.http->ops->send_content(s.http, &content), 0);
-    CHECK_INT(s.http->ops->send_end(s.http), 0);
+    CHECK_INT(s.http->ops->send_end(s.http, NULL), 0);
     CHECK_INT(s.http->ops->flush(s.http), 0);
     check_bytes(&s.pair.ends[1].written, "POST / HTTP/1.1\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
     CHECK_INT(s.http->sent_bytes, s.pair.ends[1].written.length);
