@@ -16,6 +16,8 @@
  *   front_response   NONE --> BODY --> ENDED --> (finished)    what we send to the client
  *                      \-> LOCAL --------^   answers made here
  *
+ * After a 101 the states stand still and tunnel.c moves bytes both ways.
+ *
  * The exchange is over when front_response is ENDED and the kernel has taken its last byte, or when
  * the client is gone. The record's reason is set once: the first cause wins.
  *
@@ -74,10 +76,10 @@ struct exchange {
     struct arena arena;
     struct http_head request, response;
     struct fields sent_request, sent_response;
-    struct chunk
-        *response_chunk; /* keeps the response head's bytes for the log, the connection to the
-                                     target may serve somebody else by then */
-    struct buf pass;     /* content on its way from one side to the other; empty between turns */
+    /* Keeps the response head's bytes for the log: the connection to the target may serve somebody
+     * else by then. */
+    struct chunk *response_chunk;
+    struct buf pass; /* content on its way from one side to the other; empty between turns */
 
     const struct destination *destination;
     struct target_use target_use;
@@ -87,14 +89,13 @@ struct exchange {
     uint32_t interim_count;
     uint64_t request_content_bytes; /* read so far, framing removed */
     struct buf replay;              /* request content consumed so far, for a further try */
-    bool content_lost;      /* there was more of it than EXCHANGE_REPLAY_MAX: no further try */
-    bool continue_sent;     /* 100 Continue went to the client */
-    bool client_keep_alive; /* the client connection may persist after this exchange */
-    bool reason_is_told;    /* the record's reason stands in the error log already */
-    bool is_logged;         /* an access log line is due */
+    bool content_lost;              /* it was more than EXCHANGE_REPLAY_MAX: no further try */
+    bool continue_sent;             /* 100 Continue went to the client */
+    bool client_keep_alive;         /* the client connection may persist after this exchange */
+    bool reason_is_told;            /* the record's reason stands in the error log already */
+    bool is_logged;                 /* an access log line is due */
     enum end_reason last_try_reason;
-    struct http_failure
-        send_failure; /* the target took no more bytes; reported if no answer comes */
+    struct http_failure send_failure; /* it took no more bytes: told if no answer comes */
 
     struct tunnel {
         bool is_open; /* after a 101: tunnel.c has the exchange */

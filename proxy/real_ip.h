@@ -24,8 +24,8 @@ struct real_ip_settings {
 };
 
 struct real_ip {
-    struct sockaddr_storage
-        addr; /* the port is the token's, 0 when it had none; the peer's if it is the peer */
+    /* the port is the token's, 0 when it had none; the peer's if it is the peer */
+    struct sockaddr_storage addr;
     struct slice text; /* in the arena, no port */
     bool peer_is_trusted;
 };

@@ -76,8 +76,8 @@ struct tls_server_settings {
     enum tls_unknown_sni unknown_sni;
     enum tls_unknown_sni missing_sni;
     uint32_t session_timeout_s; /* 0: one day */
-    struct tls_ticket_keys
-        *ticket_keys; /* borrowed, outlives the configuration; NULL: no tickets */
+    /* borrowed, outlives the configuration; NULL: no tickets */
+    struct tls_ticket_keys *ticket_keys;
 };
 
 struct tls_server_config;

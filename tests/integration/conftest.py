@@ -8,6 +8,7 @@ import pathlib
 
 import pytest
 
+from lab.client import run
 from lab.lab import Lab
 from lab.pki import Pki
 
@@ -100,3 +101,12 @@ def pytest_terminal_summary(terminalreporter):
                                  for name, value in report.user_properties if name == "corpus")
     for what, count in sorted(counts.items()):
         terminalreporter.write_line(f"{what}: {count} passed")
+
+
+@pytest.fixture
+def hopgate(binary, tmp_path):
+    """The command line: hopgate("check", path).code, .out, .err"""
+    def call(*arguments, **options):
+        return run(binary, *arguments, cwd=tmp_path, **options)
+
+    return call

@@ -5,7 +5,6 @@ import signal
 
 import pytest
 
-from lab.client import run
 from lab.lab import service_to
 from lab.ports import free_port
 
@@ -19,14 +18,6 @@ services:
     routes:
       - paths: ["/"]
 """
-
-
-@pytest.fixture
-def hopgate(binary, tmp_path):
-    def call(*arguments, **options):
-        return run(binary, *arguments, cwd=tmp_path, **options)
-
-    return call
 
 
 def write(tmp_path, name, text):
