@@ -50,8 +50,11 @@ static inline bool slice_starts_with(struct slice s, struct slice prefix)
     return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.ptr, prefix.ptr, prefix.len) == 0);
 }
 
+/* What is left behind the first `offset` bytes; of nothing, nothing (NULL + 0 is undefined in C). */
 static inline struct slice slice_from(struct slice s, size_t offset)
 {
+    if (!s.ptr)
+        return s;
     return offset >= s.len ? (struct slice){ s.ptr + s.len, 0 }
                            : (struct slice){ s.ptr + offset, s.len - offset };
 }

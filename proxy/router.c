@@ -78,11 +78,12 @@ struct host_pattern {
 static struct slice split_port(struct slice host, uint32_t *ret_port)
 {
     const char *colon = host.len > 0 ? memchr(host.ptr, ':', host.len) : NULL;
-    const char *end = host.ptr + host.len;
+    const char *end;
     uint32_t port = 0;
 
-    if (!colon || colon + 1 == end)
+    if (!colon || colon + 1 == host.ptr + host.len)
         return host;
+    end = host.ptr + host.len;
     for (const char *at = colon + 1; at < end; at++) {
         if (*at < '0' || *at > '9')
             return host;
