@@ -222,15 +222,14 @@ void client_conn_abort(struct client_conn *conn)
 static void log_handshake(const struct client_conn *conn, enum end_reason reason,
                           struct slice detail)
 {
-    char phrase[512], ip[ADDR_IP_TEXT_MAX];
+    char phrase[512], ip[ADDR_IP_TEXT_MAX], server[ADDR_TEXT_MAX];
 
     (void)end_reason_format(reason, detail.ptr, phrase, sizeof(phrase)); /* a cut text will do */
-    log_error((enum log_level)end_reason_info(reason)->level,
-              "*%llu %s%s, client: %s, server: %s:%u",
+    log_error((enum log_level)end_reason_info(reason)->level, "*%llu %s%s, client: %s, server: %s",
               (unsigned long long)conn->endpoint.http.endpoint->connection_id, phrase,
               end_phase_text(END_PHASE_TLS_HANDSHAKE, END_HOP_CLIENT),
-              addr_format_ip(&conn->endpoint.http.endpoint->peer, ip, sizeof(ip)), "0.0.0.0",
-              conn->virtual_server->port);
+              addr_format_ip(&conn->endpoint.http.endpoint->peer, ip, sizeof(ip)),
+              addr_format(&conn->virtual_server->address, server, sizeof(server)));
 }
 
 static void on_timer(struct timer *timer)

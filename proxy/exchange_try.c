@@ -8,6 +8,7 @@
 #include "proxy/retry.h"
 #include "proxy/rewrite.h"
 #include "proxy/service_plan.h"
+#include "proxy/upstream_host.h"
 #include "proxy/worker.h"
 
 enum { INTERIM_HEADS_MAX = 16 };
@@ -122,34 +123,6 @@ static void begin_try(struct exchange *exchange)
         exchange->tried[exchange->tried_count++] = target;
 }
 
-/*
- * Host value for the target (kong/runloop/balancer set_host_header): the client's own when it is to be
- * preserved; else host_header, or the name of the target; with the port unless it is the scheme's.
- */
-static struct slice upstream_host(struct exchange *exchange)
-{
-    const struct exchange_record *record = &exchange->record;
-    const struct config_service *service = record->service;
-    const struct target *target = exchange->target_use.target;
-    const unsigned default_port = service->protocol == CONFIG_PROTOCOL_HTTPS ? 443 : 80;
-    bool clients =
-        record->route->preserve_host || record->persona->request.host == PERSONA_HOST_CLIENT;
-    struct slice name, port;
-
-    if (clients && exchange->request.authority.len > 0)
-        return exchange->request.authority;
-    if (addr_split_host_port(slice_of(target->name), &name, &port) < 0)
-        name = slice_of(service->host);
-    if (service->upstream && service->upstream->host_header)
-        name = slice_of(service->upstream->host_header);
-    if (addr_port(&target->address) == default_port)
-        return name;
-    if (memchr(name.ptr, ':', name.len) && name.ptr[0] != '[')
-        return arena_printf(&exchange->arena, "[%.*s]:%u", SLICE_ARG(name),
-                            addr_port(&target->address));
-    return arena_printf(&exchange->arena, "%.*s:%u", SLICE_ARG(name), addr_port(&target->address));
-}
-
 /* Name for SNI and verification: the Host sent upstream without its port (Kong: proxy_ssl_name). */
 static const char *server_name(struct exchange *exchange)
 {
@@ -187,10 +160,12 @@ void exchange_try(struct exchange *exchange)
         return;
     }
     begin_try(exchange);
-    exchange->record.upstream_host = upstream_host(exchange);
     goal.target = exchange->target_use.target;
-    goal.server_name = server_name(exchange);
-    if (!exchange->record.upstream_host.ptr || !goal.server_name) {
+    exchange->record.upstream_host =
+        upstream_host(&exchange->record, goal.target, &exchange->arena);
+    if (goal.tls)
+        goal.server_name = server_name(exchange);
+    if (!exchange->record.upstream_host.ptr || (goal.tls && !goal.server_name)) {
         exchange_answer(exchange, END_OUT_OF_MEMORY, nothing);
         return;
     }

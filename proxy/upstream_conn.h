@@ -30,7 +30,7 @@ enum upstream_conn_state {
 struct upstream_goal {
     struct target *target;
     struct tls_client_config *tls; /* NULL: plain */
-    const char *server_name;       /* SNI and name to verify; NUL-terminated */
+    const char *server_name;       /* SNI and name to verify, NUL-terminated; NULL when plain */
     bool may_reuse;                /* an idle connection will do */
 };
 

@@ -143,6 +143,14 @@ def test_plain_http_on_the_tls_port_is_told_so(lab, hop):
     client.read_to_end()
 
 
+def test_failed_handshake_is_logged_with_both_addresses(lab, hop):
+    client = lab.client(hop.https)
+    client.send(b"\x16\x03\x01\x00\x05hello")
+    client.read_to_end()
+    (line,) = hop.error_log.wait_for("while SSL handshaking, client: 127.0.0.1")
+    assert line.endswith("server: {}:{}".format(*hop.https)), line
+
+
 def test_missing_intermediate_is_a_warning_that_names_the_issuer(lab):
     declarative = merge(service_to(lab.origin(content=b"x")),
                         {"certificates": [lab.pki.certificate("other", "other.test", chain=False)]})
