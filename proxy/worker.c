@@ -58,9 +58,11 @@ static void on_accept(void *owner, struct stream *stream)
 
 void worker_pool_changed(struct worker *worker)
 {
-    if (!timer_is_armed(&worker->pool_timer))
-        loop_timer_set(worker->loop, &worker->pool_timer,
-                       worker->hop->persona->upstream.keepalive_timeout_ms);
+    uint64_t timeout_ms = worker->hop->persona->upstream.keepalive_timeout_ms;
+
+    /* 0: idle connections stay, nothing will ever expire */
+    if (timeout_ms > 0 && !timer_is_armed(&worker->pool_timer))
+        loop_timer_set(worker->loop, &worker->pool_timer, timeout_ms);
 }
 
 static void on_pool_timer(struct timer *timer)
