@@ -205,6 +205,30 @@ int check_method(const char *text, char *message)
     return 0;
 }
 
+int check_token(const char *text, char *message)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~";
+
+    for (const char *c = text; *c; c++)
+        if (!isalnum((unsigned char)*c) && !strchr(others, *c))
+            return refuse(message, "invalid name '%s', allowed are letters, digits and %s", text,
+                          others);
+    return *text ? 0 : refuse(message, "length must be at least 1");
+}
+
+int check_cookie_path(const char *text, char *message)
+{
+    if (*text != '/')
+        return refuse(message, "should start with: /");
+    for (const char *c = text; *c; c++)
+        if (*c == ';' || *c < ' ' || *c > '~')
+            return refuse(message,
+                          "invalid path '%s'; it may have no ';' and no control or "
+                          "non-ASCII character",
+                          text);
+    return 0;
+}
+
 /* --- paths --------------------------------------------------------------------------------- */
 
 static int check_percent(const char *text, char *message)

@@ -5,20 +5,9 @@
 #include <string.h>
 
 #include "config/declarative_priv.h"
-#include "config/entity_id.h"
 #include "config/file.h"
 #include "config/service_url.h"
 #include "core/addr.h"
-
-const char *const entity_kind_names[ENTITY_KIND_COUNT] = {
-    [ENTITY_SERVICE] = "services",
-    [ENTITY_ROUTE] = "routes",
-    [ENTITY_UPSTREAM] = "upstreams",
-    [ENTITY_TARGET] = "targets",
-    [ENTITY_CERTIFICATE] = "certificates",
-    [ENTITY_SNI] = "snis",
-    [ENTITY_CA_CERTIFICATE] = "ca_certificates",
-};
 
 static const size_t entity_sizes[ENTITY_KIND_COUNT] = {
     [ENTITY_SERVICE] = sizeof(struct config_service),
@@ -28,184 +17,10 @@ static const size_t entity_sizes[ENTITY_KIND_COUNT] = {
     [ENTITY_CERTIFICATE] = sizeof(struct config_certificate),
     [ENTITY_SNI] = sizeof(struct loaded_sni),
     [ENTITY_CA_CERTIFICATE] = sizeof(struct config_ca_certificate),
+    [ENTITY_MTLS] = sizeof(struct config_mtls),
 };
 
-#define FAIL(loader, node, ...) \
-    document_add_error(node, DOCUMENT_AT_VALUE, (loader)->errors, CONFIG_ERROR, __VA_ARGS__)
-
-/* --- lists --------------------------------------------------------------------------------- */
-
-/* Room for one more, zeroed; NULL: no memory. The pointer is good until the next one is added. */
-static void *add_entity(struct loader *loader, enum entity_kind kind)
-{
-    struct entity_list *list = &loader->lists[kind];
-
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity ? list->capacity * 2 : 16;
-        void *items = reallocarray(list->items, capacity, list->item_size);
-        if (!items)
-            return NULL;
-        list->items = items;
-        list->capacity = capacity;
-    }
-    return memset((char *)list->items + list->count++ * list->item_size, 0, list->item_size);
-}
-
-static char *path_copy(struct loader *loader, const struct document_node *node)
-{
-    char path[DOCUMENT_PATH_MAX];
-
-    document_path(node, path, sizeof(path));
-    return config_copy_text(loader->config, path, strlen(path));
-}
-
-/* Where the entity stands, copied into its own fields. */
-static int set_place(struct loader *loader, const struct document_node *node, const char **path,
-                     unsigned *line, unsigned *column)
-{
-    const struct document_mark *mark = &node->document->marks[node->mark];
-
-    *line = mark->line;
-    *column = mark->column;
-    *path = path_copy(loader, node);
-    return *path ? 0 : -ENOMEM;
-}
-
-/* id or name must be new in its list; `member` is the field's name. */
-static int register_key(struct loader *loader, enum entity_kind kind, json_t *keys,
-                        const struct document_node *node, const char *member, const char *key)
-{
-    struct document_node at = *node;
-
-    if (!key)
-        return 0;
-    if (json_object_get(keys, key)) {
-        (void)document_member(node, member, &at); /* a generated one stays at the entity */
-        FAIL(loader, &at,
-             "uniqueness violation: '%s' entity with %s set to '%s' already declared; rename or "
-             "remove one of the two",
-             entity_kind_names[kind], strcmp(member, "id") == 0 ? "primary key" : member, key);
-        return 0;
-    }
-    return json_object_set_new(keys, key, json_integer((json_int_t)loader->lists[kind].count - 1)) <
-                   0
-               ? -ENOMEM
-               : 0;
-}
-
-/* An id that was not given: Kong's own from the name, else one from where the entity stands. */
-static int fill_id(struct loader *loader, enum entity_kind kind, const char *name, const char *path,
-                   char **id)
-{
-    char text[UUID_TEXT_BYTES + 1];
-
-    if (*id)
-        return 0;
-    entity_id_from_key(entity_kind_names[kind], name ? name : path, text);
-    *id = config_copy_text(loader->config, text, strlen(text));
-    return *id ? 0 : -ENOMEM;
-}
-
-static int register_entity(struct loader *loader, enum entity_kind kind,
-                           const struct document_node *node, const char *name, char **id,
-                           const char *path)
-{
-    struct entity_list *list = &loader->lists[kind];
-    int r = fill_id(loader, kind, name, path, id);
-
-    if (r == 0)
-        r = register_key(loader, kind, list->by_id, node, "id", *id);
-    if (r == 0)
-        r = register_key(loader, kind, list->by_name, node, "name", name);
-    return r;
-}
-
-/* --- references ---------------------------------------------------------------------------- */
-
-static int add_reference(struct loader *loader, struct reference reference)
-{
-    if (loader->references_count == loader->references_capacity) {
-        size_t capacity = loader->references_capacity ? loader->references_capacity * 2 : 64;
-        struct reference *references =
-            reallocarray(loader->references, capacity, sizeof(*references));
-        if (!references)
-            return -ENOMEM;
-        loader->references = references;
-        loader->references_capacity = capacity;
-    }
-    loader->references[loader->references_count++] = reference;
-    return 0;
-}
-
-/* "x", {id: x} or {name: x}; NULL when the schema has already refused it. */
-static const char *reference_key(const json_t *value)
-{
-    const char *key = json_string_value(value);
-
-    if (!key)
-        key = json_string_value(json_object_get(value, "id"));
-    return key ? key : json_string_value(json_object_get(value, "name"));
-}
-
-/* The latest entity of from_kind points to what stands at `node`. */
-static int refer_to(struct loader *loader, enum entity_kind from_kind, enum entity_kind to_kind,
-                    const struct document_node *node)
-{
-    const struct document_mark *mark = &node->document->marks[node->mark];
-    const char *key = reference_key(node->value);
-    struct reference reference = {
-        .from_kind = from_kind,
-        .to_kind = to_kind,
-        .from = loader->lists[from_kind].count - 1,
-        .to = NO_ENTITY,
-        .field = node->key ? node->key : node->parent->key,
-        .key = key,
-        .place = { .file = loader->document->file, .line = mark->line, .column = mark->column },
-    };
-
-    if (!key)
-        return 0;
-    reference.place.path = path_copy(loader, node);
-    return reference.place.path ? add_reference(loader, reference) : -ENOMEM;
-}
-
-/* The parent of a nested entity, or what its own field says; a nested one must not say it again. */
-static int refer_to_parent(struct loader *loader, enum entity_kind kind,
-                           enum entity_kind parent_kind, const struct document_node *node,
-                           const char *field, size_t parent)
-{
-    struct document_node member;
-    bool written = document_member(node, field, &member) && !json_is_null(member.value);
-
-    if (parent == NO_ENTITY)
-        return written ? refer_to(loader, kind, parent_kind, &member) : 0;
-    if (written)
-        FAIL(loader, &member, "value must be null; the nesting already says it, remove '%s'",
-             field);
-    return add_reference(loader, (struct reference){ .from_kind = kind,
-                                                     .to_kind = parent_kind,
-                                                     .from = loader->lists[kind].count - 1,
-                                                     .to = parent });
-}
-
 /* --- one reader per entity ----------------------------------------------------------------- */
-
-typedef int read_entity(struct loader *loader, const struct document_node *node, size_t parent);
-
-static int read_list(struct loader *loader, const struct document_node *parent_node,
-                     const char *field, read_entity *read, size_t parent)
-{
-    struct document_node list, item = { 0 };
-
-    if (!document_member(parent_node, field, &list) || !json_is_array(list.value))
-        return 0;
-    while (document_next(&list, &item)) {
-        int r = read(loader, &item, parent);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
 
 /* A service whose protocol is not https must not carry TLS fields. */
 static void check_service(struct loader *loader, const struct document_node *node,
@@ -215,21 +30,21 @@ static void check_service(struct loader *loader, const struct document_node *nod
                                               "tls_verify_depth", "ca_certificates" };
     struct document_node member;
 
-    if (service->protocol != CONFIG_PROTOCOL_HTTP)
+    if (service->protocol == CONFIG_PROTOCOL_HTTPS)
         return;
     for (size_t i = 0; i < sizeof(tls_fields) / sizeof(tls_fields[0]); i++)
         if (document_member(node, tls_fields[i], &member) && !json_is_null(member.value))
             FAIL(loader, &member,
-                 "value must be null, because 'protocol' is 'http'; set protocol to https or "
+                 "value must be null, because 'protocol' is '%s'; set protocol to https or "
                  "remove '%s'",
-                 tls_fields[i]);
+                 service->protocol == CONFIG_PROTOCOL_TCP ? "tcp" : "http", tls_fields[i]);
 }
 
 static read_entity read_route;
 
 static int read_service(struct loader *loader, const struct document_node *node, size_t parent)
 {
-    struct config_service *service = add_entity(loader, ENTITY_SERVICE);
+    struct config_service *service = loader_add(loader, ENTITY_SERVICE);
     size_t index = loader->lists[ENTITY_SERVICE].count - 1;
     struct document_node member;
     struct schema_overlay overlay = { .at = &member };
@@ -248,27 +63,39 @@ static int read_service(struct loader *loader, const struct document_node *node,
     schema_read(&loader->reader, &schema_services, node, expanded ? &overlay : NULL, service);
     json_decref(expanded);
     check_service(loader, node, service);
-    r = set_place(loader, node, &service->path, &service->line, &service->column);
+    r = loader_set_place(loader, node, &service->path, &service->line, &service->column);
     if (r == 0)
-        r = register_entity(loader, ENTITY_SERVICE, node, service->name, &service->id,
+        r = loader_register(loader, ENTITY_SERVICE, node, service->name, &service->id,
                             service->path);
     if (r == 0 && document_member(node, "client_certificate", &member))
-        r = refer_to(loader, ENTITY_SERVICE, ENTITY_CERTIFICATE, &member);
+        r = loader_refer_to(loader, ENTITY_SERVICE, ENTITY_CERTIFICATE, &member);
     if (r == 0 && document_member(node, "ca_certificates", &member) &&
         json_is_array(member.value)) {
         struct document_node item = { 0 };
         while (r == 0 && document_next(&member, &item))
-            r = refer_to(loader, ENTITY_SERVICE, ENTITY_CA_CERTIFICATE, &item);
+            r = loader_refer_to(loader, ENTITY_SERVICE, ENTITY_CA_CERTIFICATE, &item);
     }
-    return r < 0 ? r : read_list(loader, node, "routes", read_route, index);
+    return r < 0 ? r : loader_read_list(loader, node, "routes", read_route, index);
 }
 
-static bool has_items(const struct document_node *node, const char *field)
+/* Only the server name is in the open; nothing of HTTP can be matched. */
+static void check_passthrough_route(struct loader *loader, const struct document_node *node,
+                                    const struct config_route *route)
 {
+    static const char *const unseen[] = { "methods", "hosts", "paths", "headers" };
     struct document_node member;
 
-    return document_member(node, field, &member) && !json_is_null(member.value) &&
-           !(json_is_array(member.value) && json_array_size(member.value) == 0);
+    if (route->protocols != CONFIG_PROTOCOL_TLS_PASSTHROUGH &&
+        document_member(node, "protocols", &member))
+        FAIL(loader, &member,
+             "these sets are mutually exclusive: ('http', 'https'), ('tls_passthrough'); make two "
+             "routes");
+    for (size_t i = 0; i < sizeof(unseen) / sizeof(unseen[0]); i++)
+        if (loader_has_items(node, unseen[i]) && document_member(node, unseen[i], &member))
+            FAIL(loader, &member,
+                 "cannot set '%s' when 'protocols' is 'tls_passthrough'; remove it", unseen[i]);
+    if (!loader_has_items(node, "snis"))
+        FAIL(loader, node, "must set snis when 'protocols' is 'tls_passthrough'");
 }
 
 static void check_route(struct loader *loader, const struct document_node *node,
@@ -277,8 +104,17 @@ static void check_route(struct loader *loader, const struct document_node *node,
     bool https = route->protocols & CONFIG_PROTOCOL_HTTPS;
     struct document_node member;
 
-    if (!has_items(node, "methods") && !has_items(node, "hosts") && !has_items(node, "paths") &&
-        !has_items(node, "headers") && !(https && has_items(node, "snis")))
+    if (route->protocols & CONFIG_PROTOCOL_TLS_PASSTHROUGH) {
+        check_passthrough_route(loader, node, route);
+        return;
+    }
+    if (loader_has_items(node, "snis") && document_member(node, "snis", &member))
+        FAIL(loader, &member,
+             "'snis' is not supported by this version of hopgate but for tls_passthrough; remove "
+             "it");
+    if (!loader_has_items(node, "methods") && !loader_has_items(node, "hosts") &&
+        !loader_has_items(node, "paths") && !loader_has_items(node, "headers") &&
+        !(https && loader_has_items(node, "snis")))
         FAIL(loader, node,
              "must set one of 'methods', 'hosts', 'headers', 'paths'%s when "
              "'protocols' is '%s'",
@@ -295,7 +131,7 @@ static void check_route(struct loader *loader, const struct document_node *node,
 
 static int read_route(struct loader *loader, const struct document_node *node, size_t parent)
 {
-    struct config_route *route = add_entity(loader, ENTITY_ROUTE);
+    struct config_route *route = loader_add(loader, ENTITY_ROUTE);
     int r;
 
     if (!route)
@@ -303,11 +139,11 @@ static int read_route(struct loader *loader, const struct document_node *node, s
     schema_read(&loader->reader, &schema_routes, node, NULL, route);
     if (json_is_object(node->value))
         check_route(loader, node, route);
-    r = set_place(loader, node, &route->path, &route->line, &route->column);
+    r = loader_set_place(loader, node, &route->path, &route->line, &route->column);
     if (r == 0)
-        r = register_entity(loader, ENTITY_ROUTE, node, route->name, &route->id, route->path);
+        r = loader_register(loader, ENTITY_ROUTE, node, route->name, &route->id, route->path);
     if (r == 0)
-        r = refer_to_parent(loader, ENTITY_ROUTE, ENTITY_SERVICE, node, "service", parent);
+        r = loader_refer_to_parent(loader, ENTITY_ROUTE, ENTITY_SERVICE, node, "service", parent);
     return r;
 }
 
@@ -341,105 +177,44 @@ static int normalise_target(struct loader *loader, struct config_target *target)
 
 static int read_target(struct loader *loader, const struct document_node *node, size_t parent)
 {
-    struct config_target *target = add_entity(loader, ENTITY_TARGET);
+    struct config_target *target = loader_add(loader, ENTITY_TARGET);
     int r;
 
     if (!target)
         return -ENOMEM;
     schema_read(&loader->reader, &schema_targets, node, NULL, target);
-    r = set_place(loader, node, &target->path, &target->line, &target->column);
+    r = loader_set_place(loader, node, &target->path, &target->line, &target->column);
     if (r == 0)
         r = normalise_target(loader, target);
     if (r == 0)
-        r = refer_to_parent(loader, ENTITY_TARGET, ENTITY_UPSTREAM, node, "upstream", parent);
+        r = loader_refer_to_parent(loader, ENTITY_TARGET, ENTITY_UPSTREAM, node, "upstream",
+                                   parent);
     if (r == 0 && parent == NO_ENTITY && json_is_object(node->value) &&
-        !has_items(node, "upstream"))
+        !loader_has_items(node, "upstream"))
         FAIL(loader, node, "required field missing; add 'upstream', the upstream's name or id");
     return r;
 }
 
 static int read_upstream(struct loader *loader, const struct document_node *node, size_t parent)
 {
-    struct config_upstream *upstream = add_entity(loader, ENTITY_UPSTREAM);
+    struct config_upstream *upstream = loader_add(loader, ENTITY_UPSTREAM);
     size_t index = loader->lists[ENTITY_UPSTREAM].count - 1;
+    struct document_node member;
     int r;
 
     (void)parent;
     if (!upstream)
         return -ENOMEM;
     schema_read(&loader->reader, &schema_upstreams, node, NULL, upstream);
-    r = set_place(loader, node, &upstream->path, &upstream->line, &upstream->column);
+    r = loader_set_place(loader, node, &upstream->path, &upstream->line, &upstream->column);
     if (r == 0)
-        r = register_entity(loader, ENTITY_UPSTREAM, node, upstream->name, &upstream->id,
+        r = declarative_finish_upstream(loader, node, upstream);
+    if (r == 0)
+        r = loader_register(loader, ENTITY_UPSTREAM, node, upstream->name, &upstream->id,
                             upstream->path);
-    return r < 0 ? r : read_list(loader, node, "targets", read_target, index);
-}
-
-/* Inside a certificate an sni may be just its name. */
-static int read_sni(struct loader *loader, const struct document_node *node, size_t parent)
-{
-    struct loaded_sni *sni = add_entity(loader, ENTITY_SNI);
-    const char *name = json_string_value(node->value);
-    char message[CHECK_MESSAGE_MAX];
-    int r;
-
-    if (!sni)
-        return -ENOMEM;
-    if (name && parent != NO_ENTITY) {
-        if (check_sni(name, message) < 0)
-            FAIL(loader, node, "%s", message);
-    } else {
-        schema_read(&loader->reader, &schema_snis, node, NULL, NULL);
-        name = json_string_value(json_object_get(node->value, "name"));
-    }
-    if (!name)
-        return 0;
-    sni->name = config_copy_text(loader->config, name, strlen(name));
-    if (!sni->name)
-        return -ENOMEM;
-    r = register_key(loader, ENTITY_SNI, loader->lists[ENTITY_SNI].by_name, node, "name",
-                     sni->name);
-    if (r == 0)
-        r = refer_to_parent(loader, ENTITY_SNI, ENTITY_CERTIFICATE, node, "certificate", parent);
-    if (r == 0 && parent == NO_ENTITY && !has_items(node, "certificate"))
-        FAIL(loader, node, "required field missing; add 'certificate', the certificate's id");
-    return r;
-}
-
-static int read_certificate(struct loader *loader, const struct document_node *node, size_t parent)
-{
-    struct config_certificate *certificate = add_entity(loader, ENTITY_CERTIFICATE);
-    size_t index = loader->lists[ENTITY_CERTIFICATE].count - 1;
-    int r;
-
-    (void)parent;
-    if (!certificate)
-        return -ENOMEM;
-    schema_read(&loader->reader, &schema_certificates, node, NULL, certificate);
-    if (has_items(node, "cert_alt") != has_items(node, "key_alt"))
-        FAIL(loader, node, "all or none of these fields must be set: 'cert_alt', 'key_alt'");
-    r = set_place(loader, node, &certificate->path, &certificate->line, &certificate->column);
-    if (r == 0)
-        r = register_entity(loader, ENTITY_CERTIFICATE, node, NULL, &certificate->id,
-                            certificate->path);
-    return r < 0 ? r : read_list(loader, node, "snis", read_sni, index);
-}
-
-static int read_ca_certificate(struct loader *loader, const struct document_node *node,
-                               size_t parent)
-{
-    struct config_ca_certificate *certificate = add_entity(loader, ENTITY_CA_CERTIFICATE);
-    int r;
-
-    (void)parent;
-    if (!certificate)
-        return -ENOMEM;
-    schema_read(&loader->reader, &schema_ca_certificates, node, NULL, certificate);
-    r = set_place(loader, node, &certificate->path, &certificate->line, &certificate->column);
-    if (r == 0)
-        r = register_entity(loader, ENTITY_CA_CERTIFICATE, node, NULL, &certificate->id,
-                            certificate->path);
-    return r;
+    if (r == 0 && document_member(node, "client_certificate", &member))
+        r = loader_refer_to(loader, ENTITY_UPSTREAM, ENTITY_CERTIFICATE, &member);
+    return r < 0 ? r : loader_read_list(loader, node, "targets", read_target, index);
 }
 
 /* --- the file ------------------------------------------------------------------------------ */
@@ -469,7 +244,7 @@ static void check_format_version(struct loader *loader, const struct document_no
 
 static int read_document(struct loader *loader)
 {
-    struct document_node root = document_root(loader->document);
+    struct document_node root = document_root(loader->document), own;
     int r;
 
     if (!json_is_object(root.value)) {
@@ -478,19 +253,23 @@ static int read_document(struct loader *loader)
     }
     check_format_version(loader, &root);
     schema_read(&loader->reader, &schema_document, &root, NULL, NULL);
-    r = read_list(loader, &root, "services", read_service, NO_ENTITY);
+    r = loader_read_list(loader, &root, "services", read_service, NO_ENTITY);
     if (r == 0)
-        r = read_list(loader, &root, "routes", read_route, NO_ENTITY);
+        r = loader_read_list(loader, &root, "routes", read_route, NO_ENTITY);
     if (r == 0)
-        r = read_list(loader, &root, "upstreams", read_upstream, NO_ENTITY);
+        r = loader_read_list(loader, &root, "upstreams", read_upstream, NO_ENTITY);
     if (r == 0)
-        r = read_list(loader, &root, "targets", read_target, NO_ENTITY);
+        r = loader_read_list(loader, &root, "targets", read_target, NO_ENTITY);
     if (r == 0)
-        r = read_list(loader, &root, "certificates", read_certificate, NO_ENTITY);
+        r = loader_read_list(loader, &root, "certificates", declarative_read_certificate,
+                             NO_ENTITY);
     if (r == 0)
-        r = read_list(loader, &root, "snis", read_sni, NO_ENTITY);
+        r = loader_read_list(loader, &root, "snis", declarative_read_sni, NO_ENTITY);
     if (r == 0)
-        r = read_list(loader, &root, "ca_certificates", read_ca_certificate, NO_ENTITY);
+        r = loader_read_list(loader, &root, "ca_certificates", declarative_read_ca_certificate,
+                             NO_ENTITY);
+    if (r == 0 && document_member(&root, "hopgate", &own) && json_is_object(own.value))
+        r = loader_read_list(loader, &own, "mtls", declarative_read_mtls, NO_ENTITY);
     return r == 0 && loader->reader.out_of_memory ? -ENOMEM : r;
 }
 
@@ -528,6 +307,18 @@ static void loader_done(struct loader *loader)
     config_free(loader->config);
 }
 
+/* FNV-1a of 128 bits: tells one text from another, and is not meant to keep a secret. */
+static void hash_text(struct slice text, char ret[33])
+{
+    const unsigned __int128 prime = (unsigned __int128)1 << 88 | 0x13b;
+    unsigned __int128 hash = (unsigned __int128)0x6c62272e07bb0142u << 64 | 0x62b821756295c58du;
+
+    for (size_t i = 0; i < text.len; i++)
+        hash = (hash ^ (unsigned char)text.ptr[i]) * prime;
+    (void)snprintf(ret, 33, "%016llx%016llx", (unsigned long long)(hash >> 64),
+                   (unsigned long long)hash);
+}
+
 int config_load_text(struct slice text, const char *file, struct config **ret,
                      struct config_errors *errors)
 {
@@ -543,10 +334,15 @@ int config_load_text(struct slice text, const char *file, struct config **ret,
         r = read_document(&loader);
     if (r == 0)
         r = declarative_link(&loader);
+    if (r == 0 && found.errors_count == 0)
+        r = declarative_read_hopgate(&loader);
     if (r == 0 && found.errors_count > 0)
         r = -EINVAL;
-    if (r == 0)
+    if (r == 0) {
+        if (file)
+            hash_text(text, loader.config->hash);
         *ret = TAKE(loader.config);
+    }
     loader_done(&loader);
     config_errors_sort(&found);
     config_errors_take(errors, &found);

@@ -73,6 +73,7 @@ static void hand_over(struct loader *loader)
     HAND_OVER(loader, ENTITY_UPSTREAM, upstreams);
     HAND_OVER(loader, ENTITY_CERTIFICATE, certificates);
     HAND_OVER(loader, ENTITY_CA_CERTIFICATE, ca_certificates);
+    HAND_OVER(loader, ENTITY_MTLS, mtls);
 }
 
 /* First pass: how long each array inside an entity becomes. */
@@ -82,6 +83,8 @@ static void count_members(struct config *config, const struct reference *referen
         config->upstreams[reference->to].targets_count++;
     else if (reference->from_kind == ENTITY_SNI)
         config->certificates[reference->to].snis.count++;
+    else if (reference->from_kind == ENTITY_MTLS)
+        config->mtls[reference->from].ca_certificates_count++;
     else if (reference->to_kind == ENTITY_CA_CERTIFICATE)
         config->services[reference->from].ca_certificates_count++;
 }
@@ -112,6 +115,14 @@ static int allocate_members(struct config *config)
             return -ENOMEM;
         service->ca_certificates_count = 0;
     }
+    for (size_t i = 0; i < config->mtls_count; i++) {
+        struct config_mtls *mtls = &config->mtls[i];
+        mtls->ca_certificates =
+            config_alloc(config, mtls->ca_certificates_count * sizeof(*mtls->ca_certificates));
+        if (!mtls->ca_certificates)
+            return -ENOMEM;
+        mtls->ca_certificates_count = 0;
+    }
     return 0;
 }
 
@@ -130,6 +141,13 @@ static void link_one(struct loader *loader, const struct reference *reference)
         snis->items[snis->count++] = sni->name;
     } else if (reference->from_kind == ENTITY_ROUTE) {
         config->routes[reference->from].service = &config->services[reference->to];
+    } else if (reference->from_kind == ENTITY_UPSTREAM) {
+        config->upstreams[reference->from].client_certificate =
+            &config->certificates[reference->to];
+    } else if (reference->from_kind == ENTITY_MTLS) {
+        struct config_mtls *mtls = &config->mtls[reference->from];
+        mtls->ca_certificates[mtls->ca_certificates_count++] =
+            &config->ca_certificates[reference->to];
     } else if (reference->to_kind == ENTITY_CERTIFICATE) {
         config->services[reference->from].client_certificate = &config->certificates[reference->to];
     } else if (reference->to_kind == ENTITY_CA_CERTIFICATE) {
@@ -192,6 +210,23 @@ static int write_set(FILE *stream, const struct config_strings *strings)
     return 0;
 }
 
+static void check_protocols(struct loader *loader)
+{
+    for (size_t i = 0; i < loader->config->routes_count; i++) {
+        const struct config_route *route = &loader->config->routes[i];
+        bool passes_tls = route->protocols == CONFIG_PROTOCOL_TLS_PASSTHROUGH;
+
+        if (!route->service || passes_tls == (route->service->protocol == CONFIG_PROTOCOL_TCP))
+            continue;
+        config_errors_add(loader->errors, CONFIG_ERROR,
+                          (struct config_place){ loader->document->file, route->line, route->column,
+                                                 route->path },
+                          passes_tls ? "a tls_passthrough route needs a service with protocol tcp"
+                                     : "a service with protocol tcp needs routes with protocols "
+                                       "[tls_passthrough]");
+    }
+}
+
 /* A text that is equal for two routes exactly when their match rules are. NULL: no memory. */
 static char *match_rules(const struct config_route *route)
 {
@@ -204,7 +239,7 @@ static char *match_rules(const struct config_route *route)
         return NULL;
     (void)fprintf(stream, "%d\n", route->regex_priority);
     written = write_set(stream, &route->methods) == 0 && write_set(stream, &route->hosts) == 0 &&
-              write_set(stream, &route->paths) == 0;
+              write_set(stream, &route->paths) == 0 && write_set(stream, &route->snis) == 0;
     if (fclose(stream) == 0 && written)
         return text;
     free(text);
@@ -260,6 +295,7 @@ int declarative_link(struct loader *loader)
     for (size_t i = 0; i < loader->references_count; i++)
         link_one(loader, &loader->references[i]);
     link_upstreams(loader);
+    check_protocols(loader);
     warn_about_upstreams(loader);
     return warn_about_duplicate_routes(loader);
 }

@@ -1,5 +1,5 @@
 /*
- * declarative_priv: what the two halves of the loader share: first everything is read, then linked.
+ * declarative_priv: what the parts of the loader share: first everything is read, then linked.
  *
  * Role    the entities as they were found, and what each of them refers to by name
  * Owns    the lists until they are handed to the configuration
@@ -22,6 +22,7 @@ enum entity_kind {
     ENTITY_CERTIFICATE,
     ENTITY_SNI,
     ENTITY_CA_CERTIFICATE,
+    ENTITY_MTLS, /* not Kong's: an entry of hopgate.mtls */
     ENTITY_KIND_COUNT,
 };
 
@@ -62,6 +63,59 @@ static inline void *loader_entity(const struct loader *loader, enum entity_kind 
 {
     return (char *)loader->lists[kind].items + index * loader->lists[kind].item_size;
 }
+
+/* ---- declarative_loader.c: what every reader of an entity needs ---- */
+
+#define FAIL(loader, node, ...) \
+    document_add_error(node, DOCUMENT_AT_VALUE, (loader)->errors, CONFIG_ERROR, __VA_ARGS__)
+
+/* parent: index of the entity that it is nested in, or NO_ENTITY. 0 or -ENOMEM. */
+typedef int read_entity(struct loader *loader, const struct document_node *node, size_t parent);
+
+/* Room for one more, zeroed; NULL: no memory. The pointer is good until the next one is added. */
+void *loader_add(struct loader *loader, enum entity_kind kind);
+
+/* Where the entity stands, copied into its own fields. 0 or -ENOMEM, as all below. */
+int loader_set_place(struct loader *loader, const struct document_node *node, const char **path,
+                     unsigned *line, unsigned *column);
+
+/* id or name must be new in its list; `member` is the field's name. */
+int loader_register_key(struct loader *loader, enum entity_kind kind, json_t *keys,
+                        const struct document_node *node, const char *member, const char *key);
+
+/* Its id, made up when it has none, and its name. */
+int loader_register(struct loader *loader, enum entity_kind kind, const struct document_node *node,
+                    const char *name, char **id, const char *path);
+
+/* The latest entity of from_kind points to what stands at `node`. */
+int loader_refer_to(struct loader *loader, enum entity_kind from_kind, enum entity_kind to_kind,
+                    const struct document_node *node);
+
+/* The parent of a nested entity, or what its own field says; a nested one must not say it again. */
+int loader_refer_to_parent(struct loader *loader, enum entity_kind kind,
+                           enum entity_kind parent_kind, const struct document_node *node,
+                           const char *field, size_t parent);
+
+/* Reads each item of the list in that field, if there is one. */
+int loader_read_list(struct loader *loader, const struct document_node *parent_node,
+                     const char *field, read_entity *read, size_t parent);
+
+/* Neither missing, nor null, nor an empty list. */
+bool loader_has_items(const struct document_node *node, const char *field);
+
+/* ---- declarative_certificates.c ---- */
+
+read_entity declarative_read_sni, declarative_read_certificate, declarative_read_ca_certificate,
+    declarative_read_mtls;
+
+/* ---- the parts of the whole ---- */
+
+/* The `hopgate:` object; services and upstreams are in the configuration already. 0 or -ENOMEM. */
+int declarative_read_hopgate(struct loader *loader);
+
+/* Checks how an upstream hashes and fills in hash_inputs and algorithm. 0 or -ENOMEM. */
+int declarative_finish_upstream(struct loader *loader, const struct document_node *node,
+                                struct config_upstream *upstream);
 
 /* Resolves references, fills in pointers, hands the lists to the configuration, warns. */
 int declarative_link(struct loader *loader);

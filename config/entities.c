@@ -14,7 +14,11 @@ struct config_block {
 
 struct config *config_create(void)
 {
-    return calloc(1, sizeof(struct config));
+    struct config *config = calloc(1, sizeof(*config));
+
+    if (config)
+        memset(config->hash, '0', sizeof(config->hash) - 1);
+    return config;
 }
 
 void *config_alloc(struct config *config, size_t bytes)
@@ -64,5 +68,6 @@ void config_free(struct config *config)
     free(config->upstreams);
     free(config->certificates);
     free(config->ca_certificates);
+    free(config->mtls);
     free(config);
 }

@@ -16,7 +16,12 @@
 
 #include "core/cleanup.h"
 
-enum config_protocol { CONFIG_PROTOCOL_HTTP = 1 << 0, CONFIG_PROTOCOL_HTTPS = 1 << 1 };
+enum config_protocol {
+    CONFIG_PROTOCOL_HTTP = 1 << 0,
+    CONFIG_PROTOCOL_HTTPS = 1 << 1,
+    CONFIG_PROTOCOL_TCP = 1 << 2,             /* of services that passthrough routes lead to */
+    CONFIG_PROTOCOL_TLS_PASSTHROUGH = 1 << 3, /* of routes */
+};
 
 struct config_strings {
     char **items;
@@ -49,15 +54,46 @@ struct config_target {
     unsigned line, column;
 };
 
+/* What a consistent hash may be taken of. */
+enum config_hash_source {
+    CONFIG_HASH_NONE,
+    CONFIG_HASH_CONSUMER,
+    CONFIG_HASH_IP,
+    CONFIG_HASH_HEADER,
+    CONFIG_HASH_COOKIE,
+    CONFIG_HASH_PATH,
+    CONFIG_HASH_QUERY_ARG,
+    CONFIG_HASH_URI_CAPTURE,
+};
+
+struct config_hash_input {
+    enum config_hash_source source;
+    const char *name; /* of the header, cookie, argument or capture; else NULL */
+};
+
 struct config_upstream {
     char *id;
     char *name;
-    char *algorithm;   /* Kong's spelling */
-    char *host_header; /* or NULL */
+    char *algorithm; /* Kong's spelling; after hash_on had its say */
+    uint32_t slots;
+    char *hash_on, *hash_fallback; /* as written; hash_inputs says what they mean */
+    char *hash_on_header, *hash_fallback_header, *hash_on_query_arg, *hash_fallback_query_arg;
+    char *hash_on_uri_capture, *hash_fallback_uri_capture;
+    char *hash_on_cookie, *hash_on_cookie_path;
+    struct config_hash_input hash_inputs[2]; /* hash_on, hash_fallback: the first that is there */
+    uint64_t slow_start_ms;                  /* hopgate.slow_start; 0: off */
+    char *host_header;                       /* or NULL */
+    const struct config_certificate *client_certificate; /* or NULL; a service's own goes first */
     struct config_target *targets;
     size_t targets_count;
     const char *path; /* "upstreams[0]" */
     unsigned line, column;
+};
+
+/* The header that a service's targets get first on each connection. */
+struct config_proxy_protocol {
+    unsigned version;          /* 1, 2; 0: none */
+    bool authority, alpn, tls; /* what version 2 also tells, as far as it is known */
 };
 
 struct config_service {
@@ -75,6 +111,7 @@ struct config_service {
     const struct config_certificate *client_certificate; /* or NULL */
     const struct config_ca_certificate **ca_certificates;
     size_t ca_certificates_count;
+    struct config_proxy_protocol proxy_protocol;
     const struct config_upstream *upstream; /* the upstream that `host` names, or NULL */
     const char *path;                       /* "services[0]", for messages */
     unsigned line, column;
@@ -85,11 +122,25 @@ struct config_route {
     char *name;         /* or NULL */
     unsigned protocols; /* mask of enum config_protocol */
     struct config_strings methods, hosts, paths;
+    struct config_strings snis; /* of tls_passthrough: "a.example", "*.example", "example.*" */
     bool strip_path, preserve_host, request_buffering, response_buffering;
     int regex_priority;
     unsigned https_redirect_status_code;
     const struct config_service *service; /* or NULL: answers 503 */
     const char *path;                     /* "services[0].routes[1]" */
+    unsigned line, column;
+};
+
+/* One entry of hopgate.mtls: what clients must show for some server names. */
+struct config_mtls {
+    struct config_strings snis; /* as those of a certificate */
+    char *verify_client;        /* off, optional, optional_no_ca, required */
+    const struct config_ca_certificate **ca_certificates;
+    size_t ca_certificates_count;
+    int verify_depth; /* -1: not set */
+    char *crl;        /* a path, PEM text or its base64; NULL: none */
+    bool allow_partial_chain;
+    const char *path; /* "hopgate.mtls[0]" */
     unsigned line, column;
 };
 
@@ -104,7 +155,10 @@ struct config {
     size_t certificates_count;
     struct config_ca_certificate *ca_certificates;
     size_t ca_certificates_count;
+    struct config_mtls *mtls;
+    size_t mtls_count;
     char *source;                /* file name, or NULL for the empty configuration */
+    char hash[33];               /* of its text, 32 hex digits; all 0 for the empty configuration */
     struct config_block *blocks; /* memory of all strings and of the arrays inside entities */
 };
 

@@ -118,6 +118,7 @@ static int parse_flag(const char *word, struct listen *listen, char *message)
         { "reuseport", &listen->reuseport },
         { "deferred", &listen->deferred },
         { "bind", &listen->bind },
+        { "proxy_protocol", &listen->proxy_protocol },
     };
     int r;
 
@@ -127,13 +128,11 @@ static int parse_flag(const char *word, struct listen *listen, char *message)
             return 0;
         }
     }
-    if (strcmp(word, "proxy_protocol") == 0)
-        return refuse(message, "'proxy_protocol' is not supported by this version of hopgate");
     r = parse_option(word, listen, message);
     if (r == -ENOENT)
         return refuse(message,
-                      "unknown flag '%s'; known are ssl, http2, reuseport, deferred, bind, "
-                      "backlog=N, ipv6only=on|off, so_keepalive=…",
+                      "unknown flag '%s'; known are ssl, http2, proxy_protocol, reuseport, "
+                      "deferred, bind, backlog=N, ipv6only=on|off, so_keepalive=…",
                       word);
     return r;
 }

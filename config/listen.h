@@ -15,7 +15,8 @@
 struct listen {
     struct sockaddr_storage address; /* port 0: the system chooses one */
     bool ssl;
-    bool http2; /* asked for; not served yet */
+    bool http2;          /* asked for; not served yet */
+    bool proxy_protocol; /* a PROXY protocol header comes first, from trusted_ips only */
     bool reuseport, deferred, bind;
     int backlog;   /* -1: the system's */
     int ipv6only;  /* 1, 0, or -1: not said */

@@ -72,6 +72,10 @@ static void store_boolean(const struct reading *reading, int value)
 
 static unsigned protocol_bit(const char *name)
 {
+    if (strcmp(name, "tcp") == 0)
+        return CONFIG_PROTOCOL_TCP;
+    if (strcmp(name, "tls_passthrough") == 0)
+        return CONFIG_PROTOCOL_TLS_PASSTHROUGH;
     return strcmp(name, "https") == 0 ? CONFIG_PROTOCOL_HTTPS : CONFIG_PROTOCOL_HTTP;
 }
 

@@ -58,7 +58,7 @@ struct schema {
     size_t fields_count;
 };
 
-extern const struct schema schema_document, schema_hopgate;
+extern const struct schema schema_document, schema_hopgate, schema_mtls;
 extern const struct schema schema_services, schema_routes, schema_upstreams, schema_targets;
 extern const struct schema schema_certificates, schema_snis, schema_ca_certificates;
 

@@ -196,13 +196,13 @@ static bool any_http2(const struct listens *listens)
 
 static void notice_not_served(const struct settings *settings, struct config_errors *errors)
 {
-    static const char *const keys[] = { "admin_listen", "status_listen", "admin_gui_listen" };
-    const struct listens *const listens[] = { &settings->admin_listen, &settings->status_listen,
+    static const char *const keys[] = { "admin_listen", "admin_gui_listen" };
+    const struct listens *const listens[] = { &settings->admin_listen,
                                               &settings->admin_gui_listen };
     struct config_place place = { 0 };
     char names[64] = "";
 
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         if (!settings_is_set(settings, keys[i]) || listens[i]->count == 0)
             continue;
         if (!*names)
@@ -218,6 +218,22 @@ static void notice_not_served(const struct settings *settings, struct config_err
                           "http2 is not served yet; clients get HTTP/1.1");
 }
 
+static bool any_proxy_protocol(const struct listens *listens)
+{
+    for (size_t i = 0; i < listens->count; i++)
+        if (listens->items[i].proxy_protocol)
+            return true;
+    return false;
+}
+
+static bool lists(const struct config_strings *strings, const char *word)
+{
+    for (size_t i = 0; i < strings->count; i++)
+        if (strcmp(strings->items[i], word) == 0)
+            return true;
+    return false;
+}
+
 static void check_together(const struct settings *settings, struct config_errors *errors)
 {
     if (settings->ssl_cert.count != settings->ssl_cert_key.count)
@@ -227,9 +243,23 @@ static void check_together(const struct settings *settings, struct config_errors
             "ssl_cert names %zu certificates and ssl_cert_key %zu keys; each "
             "certificate needs its key, in the same order",
             settings->ssl_cert.count, settings->ssl_cert_key.count);
-    if (settings->real_ip_header && strcasecmp(settings->real_ip_header, "proxy_protocol") == 0)
-        config_errors_add(errors, CONFIG_ERROR, settings_place(settings, "real_ip_header"),
-                          "proxy_protocol is not supported by this version of hopgate");
+    if (any_proxy_protocol(&settings->proxy_listen) && settings->trusted_ips.count == 0)
+        config_errors_add(
+            errors, CONFIG_ERROR, settings_place(settings, "proxy_listen"),
+            "proxy_protocol needs trusted_ips: who may send the header may be anybody; "
+            "set trusted_ips to the addresses of the load balancer");
+    if (any_proxy_protocol(&settings->stream_listen))
+        config_errors_add(errors, CONFIG_ERROR, settings_place(settings, "stream_listen"),
+                          "proxy_protocol is not supported here by this version of hopgate");
+    /* what was refused by itself is absent here */
+    if (settings->ssl_cipher_suite && strcmp(settings->ssl_cipher_suite, "custom") == 0 &&
+        !settings->ssl_ciphers)
+        config_errors_add(errors, CONFIG_ERROR, settings_place(settings, "ssl_cipher_suite"),
+                          "custom needs ssl_ciphers, a list of OpenSSL's names");
+    if (settings->ssl_protocols.count > 0 && !lists(&settings->ssl_protocols, "TLSv1.2") &&
+        !lists(&settings->ssl_protocols, "TLSv1.3"))
+        config_errors_add(errors, CONFIG_ERROR, settings_place(settings, "ssl_protocols"),
+                          "TLSv1.2 and TLSv1.3 are what is served; add one of them");
     notice_not_served(settings, errors);
 }
 

@@ -33,21 +33,42 @@ struct settings_port_maps {
 struct settings {
     char *prefix;
     struct listens proxy_listen;
-    struct listens admin_listen, status_listen, admin_gui_listen; /* understood, not served yet */
+    struct listens stream_listen; /* TLS passed through by server name (routes: tls_passthrough) */
+    struct listens status_listen;
+    struct listens admin_listen, admin_gui_listen; /* understood, not served yet */
     char *proxy_access_log, *proxy_error_log; /* "off", or a path below the prefix or absolute */
+    char *status_access_log;                  /* the same */
     char *log_level;           /* debug, info, notice, warn, error, crit, alert, emerg */
     uint32_t worker_processes; /* 0: auto, as many as CPUs */
 
     /* Certificate and key of listeners without a matching SNI, pairwise; each is a path, or PEM
      * text, or PEM in base64: see settings_read_pem. */
     struct config_strings ssl_cert, ssl_cert_key;
-    char *ssl_cipher_suite;              /* modern, intermediate, old, custom */
+    char *ssl_cipher_suite;              /* modern, intermediate, old, fips, custom */
     char *ssl_ciphers;                   /* OpenSSL's list; used with custom only; NULL: none */
     struct config_strings ssl_protocols; /* "TLSv1.2" … ; used with custom only */
     bool ssl_prefer_server_ciphers;      /* used with custom only */
+    char *ssl_ecdh_curve;                /* "auto", or OpenSSL's list: "X25519:prime256v1" */
     bool ssl_session_tickets;
     uint64_t ssl_session_timeout_ms;
+    uint64_t ssl_session_cache_size_bytes;        /* of sessions by id; 0: none are kept */
+    struct config_strings ssl_session_ticket_key; /* paths, the first is current; none: made here */
+    uint64_t hopgate_ticket_key_lifetime_ms;      /* of those that are made here */
     struct config_strings lua_ssl_trusted_certificate; /* "system", or as ssl_cert */
+    bool ssl_stapling;                                 /* OCSP responses are fetched and sent */
+    char *ssl_stapling_file;                           /* path of one for ssl_cert; NULL: none */
+    char *ssl_verify_client;                           /* off, on, optional, optional_no_ca */
+    char *ssl_client_certificate, *ssl_crl;            /* as one item of ssl_cert; NULL: none */
+    uint32_t ssl_verify_depth;                         /* intermediates below the root */
+
+    /* TLS towards targets, where a service does not say: nginx's directives and Kong's client_ssl */
+    bool client_ssl;                             /* show client_ssl_cert when asked for one */
+    char *client_ssl_cert, *client_ssl_cert_key; /* as ssl_cert, or NULL */
+    bool proxy_ssl_verify;                       /* the persona's unless set */
+    uint32_t proxy_ssl_verify_depth;             /* likewise */
+    char *proxy_ssl_trusted_certificate;       /* as ssl_cert; NULL: lua_ssl_trusted_certificate */
+    struct config_strings proxy_ssl_protocols; /* "TLSv1.2" … */
+    bool proxy_ssl_session_reuse;
 
     struct addr_cidrs trusted_ips;
     char *real_ip_header;
@@ -70,6 +91,15 @@ struct settings {
     uint32_t large_client_header_buffers_count;
     uint64_t large_client_header_buffers_size_bytes; /* each */
 
+    struct config_strings dns_resolver; /* "192.0.2.53:53" …; empty: those of resolv.conf */
+    char *dns_hostsfile;
+    struct config_strings dns_order; /* LAST, SRV, A, AAAA, CNAME */
+    uint64_t dns_valid_ttl_ms;       /* 0: what the answer says */
+    uint64_t dns_stale_ttl_ms, dns_not_found_ttl_ms, dns_error_ttl_ms;
+    uint64_t hopgate_dns_min_ttl_ms, hopgate_dns_max_ttl_ms;
+    uint64_t hopgate_dns_timeout_ms; /* of one question to one server */
+    uint32_t hopgate_dns_tries;
+
     char *database;           /* "off" */
     char *declarative_config; /* or NULL */
 
@@ -78,8 +108,27 @@ struct settings {
     bool hopgate_lab;
     struct sockaddr_storage hopgate_upstream_bind; /* AF_UNSPEC: none */
     char *hopgate_access_log_format;               /* kong, json */
-    bool hopgate_proxy_status; /* answers made here carry Proxy-Status (RFC 9209) */
+    bool hopgate_proxy_status;           /* answers made here carry Proxy-Status (RFC 9209) */
+    char *hopgate_client_verify_refusal; /* page, alert */
+    char *hopgate_unknown_sni, *hopgate_missing_sni; /* default, refuse */
+    char *hopgate_client_cert_fields;                /* rfc9440, x-ssl-client, xfcc, alb, none */
+    char *hopgate_trusted_client_cert_field;         /* client-cert, xfcc, ..., none */
     uint64_t hopgate_shutdown_timeout_ms;
+    uint64_t hopgate_spool_max_size_bytes; /* of stored content on disk; 0: no limit */
+    uint64_t hopgate_recorder_size_bytes;  /* of each worker's flight recorder; 0: off */
+    uint64_t hopgate_recorder_slow_ms;     /* longer exchanges are remembered longer; 0: none are */
+
+    /* Limits of our own, hopgate_…; 0 where nothing is set and the persona decides */
+    uint64_t tls_handshake_timeout_ms;
+    uint64_t client_body_min_rate_bytes, client_body_min_rate_grace_ms; /* per second; after */
+    uint32_t client_max_fields, upstream_max_fields;
+    uint64_t upstream_max_head_bytes;
+    uint64_t max_chunk_extension_bytes, max_chunk_extensions_bytes; /* of a chunk, of a message */
+    uint64_t max_trailers_bytes;
+    uint32_t max_trailer_fields;
+    uint32_t max_connections; /* of clients, the reserve not counted; 0: as the files allow */
+    uint32_t max_connections_per_address; /* 0: no limit */
+    uint32_t reserved_connections;        /* more, for listeners that draw on the reserve */
 
     char *file;                      /* or NULL: no kong.conf */
     struct settings_origin *origins; /* by key */

@@ -9,19 +9,12 @@
 
 #include "config/file.h"
 #include "config/settings.h"
+#include "core/base64.h"
 
 enum { PEM_BYTES_MAX = 1024 * 1024 };
 
-static int base64_digit(char c)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *at = c ? strchr(digits, c) : NULL;
-
-    return at ? (int)(at - digits) : -1;
-}
-
 /* NULL: not base64, or no memory. Line breaks inside are skipped. */
-static char *base64_decode(const char *text)
+static char *decode(const char *text)
 {
     char *out = malloc(strlen(text) / 4 * 3 + 4);
     size_t length = 0;
@@ -63,7 +56,7 @@ int settings_read_pem(const struct settings *settings, const char *key, const ch
     size_t length;
     int r;
 
-    text = is_pem(item) ? strdup(item) : base64_decode(item);
+    text = is_pem(item) ? strdup(item) : decode(item);
     if (text && is_pem(text)) {
         *ret = text;
         return 0;

@@ -24,7 +24,7 @@ enum setting_type {
     SETTING_TIME,      /* uint64_t ms */
     SETTING_SIZE,      /* uint64_t bytes */
     SETTING_LISTEN,    /* struct listens */
-    SETTING_WORKERS,   /* uint32_t; auto is 0 */
+    SETTING_AUTO,      /* uint32_t; "auto" is 0 */
     SETTING_CIDRS,     /* struct addr_cidrs */
     SETTING_PORT_MAPS, /* struct settings_port_maps */
     SETTING_BUFFERS,   /* uint32_t count, and uint64_t size at `second_offset` */

@@ -127,8 +127,8 @@ static int set_number(const struct settings_loading *loading, const struct setti
     return r;
 }
 
-static int set_workers(const struct settings_loading *loading, const struct setting *setting,
-                       const char *text, uint32_t *member)
+static int set_auto(const struct settings_loading *loading, const struct setting *setting,
+                    const char *text, uint32_t *member)
 {
     if (strcmp(text, "auto") != 0)
         return set_number(loading, setting, text, member);
@@ -263,8 +263,8 @@ int settings_set_value(const struct settings_loading *loading, const struct sett
         return set_size(loading, setting, text, member);
     case SETTING_LISTEN:
         return set_listen(loading, text, member);
-    case SETTING_WORKERS:
-        return set_workers(loading, setting, text, member);
+    case SETTING_AUTO:
+        return set_auto(loading, setting, text, member);
     case SETTING_CIDRS:
         return set_cidrs(loading, text, member);
     case SETTING_PORT_MAPS:

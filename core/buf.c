@@ -278,6 +278,20 @@ size_t buf_peek(const struct buf *buf, void *into, size_t length)
     return done;
 }
 
+int buf_append_packed(struct buf *to, const struct buf *from)
+{
+    size_t room;
+    char *at;
+
+    if (from->length == 0)
+        return 0;
+    at = buf_reserve(to, from->length, &room);
+    if (!at)
+        return -ENOMEM;
+    buf_commit(to, buf_peek(from, at, from->length));
+    return 0;
+}
+
 unsigned buf_iovec(const struct buf *buf, struct iovec *vec, unsigned max, size_t bytes_max)
 {
     unsigned n = 0;

@@ -80,6 +80,10 @@ int buf_move(struct buf *to, struct buf *from, size_t length);
 /* Appends all bytes of `from` to `to` by reference; `from` keeps them. 0 or -ENOMEM (nothing done). */
 int buf_append_copy(struct buf *to, const struct buf *from);
 
+/* Appends all bytes of `from` as a copy in as few chunks as possible; `from` keeps them. For bytes that
+ * stay long: crumbs must not hold a receive buffer each. 0 or -ENOMEM (nothing done). */
+int buf_append_packed(struct buf *to, const struct buf *from);
+
 /* Copies up to length bytes from the front without consuming; returns the number copied. */
 size_t buf_peek(const struct buf *buf, void *into, size_t length);
 

@@ -42,6 +42,9 @@ struct conn {
     struct stream_failure failure;
     struct task task, flush_task;
     struct timer close_timer;
+    void (*on_gone)(void *owner, uint32_t ticket); /* or NULL */
+    void *gone_owner;
+    uint32_t gone_ticket;
     struct conn *next_closing, *prev_closing;
     bool is_listed;
     struct deferred deferred;
@@ -248,6 +251,18 @@ static void record_send(struct conn *conn, int result)
     loop_post_flush(conn->loop, &conn->flush_task);
 }
 
+static void conn_break_writing(struct stream *stream, int error)
+{
+    struct conn *conn = conn_of(stream);
+
+    if (conn->out_error < 0)
+        return;
+    conn->out_error = error;
+    conn_fail(conn, STREAM_STEP_WRITE, error);
+    conn->drain_due = false;
+    conn_raise(conn, STREAM_WRITE_FAILED);
+}
+
 static int conn_write(struct stream *stream, struct buf *from)
 {
     struct conn *conn = conn_of(stream);
@@ -259,8 +274,10 @@ static int conn_write(struct stream *stream, struct buf *from)
         return 0;
     if (conn->out.length == 0)
         conn->endpoint.send_progress_at_ms = conn->loop->now_ms;
-    if (buf_move(&conn->out, from, from->length) < 0)
+    if (buf_move(&conn->out, from, from->length) < 0) {
+        conn_break_writing(stream, -ENOMEM);
         return -ENOMEM;
+    }
     conn->drain_due = true;
     if (conn->out.length >= STREAM_QUEUE_HIGH)
         conn->was_high = true;
@@ -325,6 +342,8 @@ static void conn_finish_if_idle(struct conn *conn)
         return;
     (void)close(conn->fd); /* nothing to do about an error; the descriptor is gone either way */
     conn->fd = -1;
+    if (conn->on_gone)
+        conn->on_gone(conn->gone_owner, conn->gone_ticket);
     ring_leave(conn->loop->ring, &conn->user);
     buf_done(&conn->in);
     buf_done(&conn->out);
@@ -460,6 +479,11 @@ static void on_completion(struct ring_user *user, const struct completion *compl
     case OP_NONE: /* receive buffers are back */
     case OP_ACCEPT:
     case OP_DOORBELL:
+    case OP_FILE_OPEN:
+    case OP_FILE_UNLINK:
+    case OP_FILE_WRITE:
+    case OP_FILE_READ:
+    case OP_FILE_CLOSE:
         break;
     }
     if (conn->state != CONN_OPEN || completion->kind == OP_NONE)
@@ -517,6 +541,7 @@ static const struct stream_ops conn_ops = {
     .queued = conn_queued,
     .set_read_size = conn_set_read_size,
     .shutdown_write = conn_shutdown_write,
+    .break_writing = conn_break_writing,
     .close = conn_close,
     .failure = conn_failure,
     .tls_info = conn_tls_info,
@@ -566,6 +591,16 @@ struct stream *conn_accepted(struct loop *loop, int fd, const struct sockaddr_st
         (void)getsockname(fd, (struct sockaddr *)&conn->endpoint.local, &length);
     }
     return &conn->stream;
+}
+
+void conn_on_gone(struct stream *stream, void (*on_gone)(void *owner, uint32_t ticket), void *owner,
+                  uint32_t ticket)
+{
+    struct conn *conn = conn_of(stream);
+
+    conn->on_gone = on_gone;
+    conn->gone_owner = owner;
+    conn->gone_ticket = ticket;
 }
 
 static int open_socket(const struct sockaddr_storage *peer, const struct sockaddr_storage *from)

@@ -39,6 +39,13 @@ enum {
 struct stream *conn_accepted(struct loop *loop, int fd, const struct sockaddr_storage *local);
 
 /*
+ * For whoever counts open connections: on_gone(owner, ticket) runs once, when the descriptor is given
+ * back, which may be long after stream_close. stream is one that conn_accepted returned.
+ */
+void conn_on_gone(struct stream *stream, void (*on_gone)(void *owner, uint32_t ticket), void *owner,
+                  uint32_t ticket);
+
+/*
  * Starts to connect to peer, from `from` (or NULL). STREAM_OPEN or STREAM_OPEN_FAILED follows. NULL
  * when not even a socket could be made; *ret_error is then a negative errno.
  */

@@ -40,6 +40,8 @@ const char *end_phase_text(enum end_phase phase, enum end_hop hop)
     case END_PHASE_ROUTING:
     case END_PHASE_RESOLVING: /* nginx names no action here */
         return "";
+    case END_PHASE_READING_PROXY_HEADER:
+        return " while reading PROXY protocol";
     case END_PHASE_READING_REQUEST_LINE:
         return " while reading client request line";
     case END_PHASE_READING_REQUEST_HEAD:

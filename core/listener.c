@@ -6,14 +6,17 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/addr.h"
 #include "core/conn.h"
+#include "core/log.h"
+#include "core/log_rate.h"
 
 enum {
     ACCEPTED_PER_TURN_MAX = 64, /* the rest waits one turn, so that traffic goes on */
-    REARM_PAUSE_MS = 50,        /* after the descriptors ran out */
+    REARM_PAUSE_MS = 50,        /* after the descriptors or the room ran out */
 };
 
 struct listener {
@@ -21,12 +24,15 @@ struct listener {
     struct loop *loop;
     int fd;
     bool stopping;
+    bool multishot, cancelling; /* of the accept in flight */
     struct sockaddr_storage local;
     bool local_is_exact; /* bound to one address: connections need not be asked for theirs */
     int *accepted;       /* descriptors waiting for their turn */
     unsigned accepted_first, accepted_end, accepted_capacity;
     void *owner;
     void (*on_accept)(void *owner, struct stream *stream);
+    size_t (*room)(void *owner); /* NULL: any number */
+    struct log_rate failures_told;
     struct task task, next_turn_task;
     struct timer rearm_timer;
     struct deferred deferred;
@@ -98,12 +104,36 @@ int listener_bind(struct sockaddr_storage *address, const struct listener_option
 
 /* ---- accepting ----------------------------------------------------------------------------- */
 
-static void arm_accept(struct listener *listener)
+static size_t room_of(const struct listener *listener)
 {
-    if (listener->stopping || listener->user.ops_in_flight > 0)
-        return;
-    if (ring_accept(listener->loop->ring, &listener->user, listener->fd) < 0)
+    return listener->room ? listener->room(listener->owner) : SIZE_MAX;
+}
+
+/* A multishot accept takes whatever comes until it is cancelled: with little room one at a time. */
+static void arm_accept(struct listener *listener, size_t room)
+{
+    listener->multishot = room > LISTENER_BURST_MAX;
+    listener->cancelling = false;
+    if (ring_accept(listener->loop->ring, &listener->user, listener->fd, listener->multishot) < 0)
         loop_timer_set(listener->loop, &listener->rearm_timer, REARM_PAUSE_MS);
+}
+
+static void cancel_accept(struct listener *listener)
+{
+    if (listener->cancelling)
+        return;
+    listener->cancelling = ring_cancel_fd(listener->loop->ring, &listener->user, listener->fd) == 0;
+    if (!listener->cancelling) /* the submission queue was full */
+        loop_post_flush(listener->loop, &listener->next_turn_task);
+}
+
+static void tell_failure(struct listener *listener, int error)
+{
+    uint64_t untold;
+
+    if (log_rate_allows(&listener->failures_told, listener->loop->now_ms, &untold))
+        log_error(LOG_LEVEL_CRIT, "accept4() failed (%d: %s), %llu more since the last such line",
+                  error, strerror(error), (unsigned long long)untold);
 }
 
 static int remember(struct listener *listener, int fd)
@@ -128,17 +158,20 @@ static void on_completion(struct ring_user *user, const struct completion *compl
     if (completion->kind == OP_ACCEPT && completion->result >= 0 &&
         (listener->stopping || remember(listener, completion->result) < 0))
         (void)close(completion->result);
-    /* out of descriptors or memory ends the multishot; a moment later there may be some again */
+    /* out of descriptors or memory ends the accept; a moment later there may be some again */
     if (completion->kind == OP_ACCEPT && completion->result < 0 && !completion->more &&
-        !listener->stopping)
+        !listener->stopping && !listener->cancelling) {
+        tell_failure(listener, -completion->result);
         loop_timer_set(listener->loop, &listener->rearm_timer, REARM_PAUSE_MS);
+    }
     loop_post(listener->loop, &listener->task);
 }
 
 /* Each is taken out before on_accept sees it, which may stop this listener and thereby come back. */
 static void hand_over(struct listener *listener, unsigned count_max)
 {
-    while (count_max-- > 0 && listener->accepted_first < listener->accepted_end) {
+    while (count_max-- > 0 && listener->accepted_first < listener->accepted_end &&
+           (listener->stopping || room_of(listener) > 0)) {
         int fd = listener->accepted[listener->accepted_first++];
         struct stream *stream =
             conn_accepted(listener->loop, fd, listener->local_is_exact ? &listener->local : NULL);
@@ -173,17 +206,30 @@ static void finish_if_idle(struct listener *listener)
     loop_free_later(listener->loop, &listener->deferred);
 }
 
+static void accept_as_room_allows(struct listener *listener)
+{
+    size_t room = room_of(listener);
+    bool in_flight = listener->user.ops_in_flight > 0;
+
+    if (in_flight && room <= LISTENER_BURST_MAX && (listener->multishot || room == 0))
+        cancel_accept(listener);
+    if (room == 0)
+        loop_timer_set(listener->loop, &listener->rearm_timer, REARM_PAUSE_MS);
+    else if (listener->accepted_end > 0)
+        loop_post_flush(listener->loop, &listener->next_turn_task);
+    else if (!in_flight && !timer_is_armed(&listener->rearm_timer))
+        arm_accept(listener, room);
+}
+
 static void run_task(struct task *task)
 {
     struct listener *listener = (struct listener *)((char *)task - offsetof(struct listener, task));
 
     hand_over(listener, ACCEPTED_PER_TURN_MAX);
-    if (listener->accepted_end > 0)
-        loop_post_flush(listener->loop, &listener->next_turn_task);
-    else if (listener->stopping)
+    if (listener->stopping)
         finish_if_idle(listener);
-    else if (!timer_is_armed(&listener->rearm_timer))
-        arm_accept(listener);
+    else
+        accept_as_room_allows(listener);
 }
 
 /* A flush runs after everything that is ready, and what it posts waits for the next look at the
@@ -201,7 +247,7 @@ static void on_rearm(struct timer *timer)
     struct listener *listener =
         (struct listener *)((char *)timer - offsetof(struct listener, rearm_timer));
 
-    arm_accept(listener);
+    loop_post(listener->loop, &listener->task);
 }
 
 struct listener *listener_start(struct loop *loop, int fd, void *owner,
@@ -235,6 +281,11 @@ struct listener *listener_start(struct loop *loop, int fd, void *owner,
     loop->objects++;
     loop_post(loop, &listener->task);
     return listener;
+}
+
+void listener_set_room(struct listener *listener, size_t (*room)(void *owner))
+{
+    listener->room = room;
 }
 
 void listener_stop(struct listener *listener)

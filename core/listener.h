@@ -1,7 +1,7 @@
 /*
  * listener: a listening socket of one worker.
  *
- * Role    accepts connections and hands each to on_accept as a stream
+ * Role    accepts connections and hands each to on_accept as a stream, as long as there is room
  * Owns    its descriptor
  * Thread  listener_bind: any; the rest: one worker
  */
@@ -34,8 +34,20 @@ struct listener *listener_start(struct loop *loop, int fd, void *owner,
                                 void (*on_accept)(void *owner, struct stream *stream));
 
 /*
+ * Right after listener_start: who knows for how many connections more there is room. At 0 no more are
+ * accepted: clients wait in the kernel's queue, and room is asked again every 50 ms. What the kernel
+ * had accepted by then waits here, unread. That is one connection as long as room is below
+ * LISTENER_BURST_MAX at every accept; where others use up the same room, it may be a whole burst.
+ */
+void listener_set_room(struct listener *listener, size_t (*room)(void *owner));
+
+/* More than this many connections do not arrive between two looks (what net.core.somaxconn and a
+ * backlog usually allow). */
+enum { LISTENER_BURST_MAX = 4096 };
+
+/*
  * Hands over what was accepted already (their clients believe in it), accepts no more and frees
- * itself once the kernel let go. on_accept is not called after the return.
+ * itself once the kernel let go. Neither on_accept nor room is called after the return.
  */
 void listener_stop(struct listener *listener);
 

@@ -1,11 +1,11 @@
 #include "core/log.h"
+#include "core/thread.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -315,19 +315,6 @@ static void *writer_main(void *unused)
 
 /* ---- start, stop, files ---- */
 
-/* The writer takes no signal: a closed pipe is EPIPE to it, the rest belongs to other threads. */
-static int start_writer(void)
-{
-    sigset_t all, saved;
-    int error;
-
-    sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &saved); /* cannot fail with these arguments */
-    error = pthread_create(&state.writer, NULL, writer_main, NULL);
-    (void)pthread_sigmask(SIG_SETMASK, &saved, NULL);
-    return error;
-}
-
 int log_start(size_t ring_bytes)
 {
     size_t capacity = RING_BYTES_MIN;
@@ -345,7 +332,7 @@ int log_start(size_t ring_bytes)
     atomic_store(&state.stopping, false);
     atomic_store(&state.asleep, false);
     atomic_fetch_add(&state.generation, 1);
-    error = start_writer();
+    error = thread_start(&state.writer, writer_main, NULL);
     if (error != 0) {
         close(state.doorbell);
         state.doorbell = -1;

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,7 @@ struct slot {
 };
 
 /*
- * What a send of several spans points to. One per submission entry: the kernel has copied it when
+ * What a send or a file write of several spans points to. One per submission entry: the kernel has copied it when
  * it took the entry (IORING_FEAT_SUBMIT_STABLE), so it is free again together with the entry and
  * connections do not carry one each.
  */
@@ -298,13 +299,16 @@ static int start(struct io_uring_sqe *sqe, struct ring_user *user, enum op_kind 
     return 0;
 }
 
-int ring_accept(struct ring *ring, struct ring_user *user, int fd)
+int ring_accept(struct ring *ring, struct ring_user *user, int fd, bool multishot)
 {
     struct io_uring_sqe *sqe = prepare(ring);
 
     if (!sqe)
         return -EBUSY;
-    io_uring_prep_multishot_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC);
+    if (multishot)
+        io_uring_prep_multishot_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC);
+    else
+        io_uring_prep_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC);
     return start(sqe, user, OP_ACCEPT);
 }
 
@@ -331,6 +335,16 @@ int ring_recv(struct ring *ring, struct ring_user *user, int fd, enum ring_recv_
     return start(sqe, user, OP_RECV);
 }
 
+/* A copy of vec that lives as long as the submission entry. */
+static struct gather *gather_for(struct ring *ring, const struct io_uring_sqe *sqe,
+                                 const struct iovec *vec, unsigned count)
+{
+    struct gather *gather = &ring->gathers[sqe - ring->io.sq.sqes];
+
+    memcpy(gather->vec, vec, count * sizeof(*vec));
+    return gather;
+}
+
 int ring_send(struct ring *ring, struct ring_user *user, int fd, const struct iovec *vec,
               unsigned count)
 {
@@ -344,8 +358,7 @@ int ring_send(struct ring *ring, struct ring_user *user, int fd, const struct io
         io_uring_prep_send(sqe, fd, vec->iov_base, vec->iov_len, MSG_NOSIGNAL);
         return start(sqe, user, OP_SEND);
     }
-    gather = &ring->gathers[sqe - ring->io.sq.sqes];
-    memcpy(gather->vec, vec, count * sizeof(*vec));
+    gather = gather_for(ring, sqe, vec, count);
     gather->message = (struct msghdr){ .msg_iov = gather->vec, .msg_iovlen = count };
     io_uring_prep_sendmsg(sqe, fd, &gather->message, MSG_NOSIGNAL);
     return start(sqe, user, OP_SEND);
@@ -359,6 +372,62 @@ int ring_read(struct ring *ring, struct ring_user *user, int fd, void *into, siz
         return -EBUSY;
     io_uring_prep_read(sqe, fd, into, (unsigned)length, 0);
     return start(sqe, user, OP_DOORBELL);
+}
+
+int ring_file_open(struct ring *ring, struct ring_user *user, const char *path, int flags)
+{
+    struct io_uring_sqe *sqe = prepare(ring);
+
+    if (!sqe)
+        return -EBUSY;
+    io_uring_prep_openat(sqe, AT_FDCWD, path, flags, 0600);
+    sqe->flags |= IOSQE_ASYNC;
+    return start(sqe, user, OP_FILE_OPEN);
+}
+
+int ring_file_unlink(struct ring *ring, struct ring_user *user, const char *path)
+{
+    struct io_uring_sqe *sqe = prepare(ring);
+
+    if (!sqe)
+        return -EBUSY;
+    io_uring_prep_unlinkat(sqe, AT_FDCWD, path, 0);
+    return start(sqe, user, OP_FILE_UNLINK); /* the kernel never does this one inline */
+}
+
+int ring_file_close(struct ring *ring, struct ring_user *user, int fd)
+{
+    struct io_uring_sqe *sqe = prepare(ring);
+
+    if (!sqe)
+        return -EBUSY;
+    io_uring_prep_close(sqe, fd);
+    sqe->flags |= IOSQE_ASYNC;
+    return start(sqe, user, OP_FILE_CLOSE);
+}
+
+/* Tried without waiting first: what goes into the page cache at once needs no other thread. */
+int ring_file_write(struct ring *ring, struct ring_user *user, struct ring_file_at at,
+                    const struct iovec *vec, unsigned count)
+{
+    struct io_uring_sqe *sqe = prepare(ring);
+
+    assert(count > 0 && count <= RING_SEND_SPANS_MAX);
+    if (!sqe)
+        return -EBUSY;
+    io_uring_prep_writev(sqe, at.fd, gather_for(ring, sqe, vec, count)->vec, count, at.offset);
+    return start(sqe, user, OP_FILE_WRITE);
+}
+
+int ring_file_read(struct ring *ring, struct ring_user *user, struct ring_file_at at,
+                   const struct iovec *into)
+{
+    struct io_uring_sqe *sqe = prepare(ring);
+
+    if (!sqe)
+        return -EBUSY;
+    io_uring_prep_read(sqe, at.fd, into->iov_base, (unsigned)into->iov_len, at.offset);
+    return start(sqe, user, OP_FILE_READ);
 }
 
 int ring_cancel_fd(struct ring *ring, struct ring_user *user, int fd)

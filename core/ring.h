@@ -23,7 +23,20 @@
 
 #include "core/chunk.h"
 
-enum op_kind { OP_NONE, OP_ACCEPT, OP_CONNECT, OP_RECV, OP_SEND, OP_CANCEL, OP_DOORBELL };
+enum op_kind {
+    OP_NONE,
+    OP_ACCEPT,
+    OP_CONNECT,
+    OP_RECV,
+    OP_SEND,
+    OP_CANCEL,
+    OP_DOORBELL,
+    OP_FILE_OPEN,
+    OP_FILE_UNLINK,
+    OP_FILE_WRITE,
+    OP_FILE_READ,
+    OP_FILE_CLOSE,
+};
 
 struct completion {
     enum op_kind kind;
@@ -76,7 +89,8 @@ void ring_leave(struct ring *ring, struct ring_user *user);
 
 /* Addresses must stay where they are until the completion. 0, or a negative errno when
  * no submission entry could be had even after submitting. */
-int ring_accept(struct ring *ring, struct ring_user *user, int fd); /* multishot */
+/* multishot: until it fails or is cancelled; else one connection. */
+int ring_accept(struct ring *ring, struct ring_user *user, int fd, bool multishot);
 int ring_connect(struct ring *ring, struct ring_user *user, int fd, const struct sockaddr *address,
                  socklen_t length);
 int ring_recv(struct ring *ring, struct ring_user *user, int fd, enum ring_recv_size size);
@@ -87,6 +101,25 @@ int ring_send(struct ring *ring, struct ring_user *user, int fd, const struct io
               unsigned count);
 
 int ring_read(struct ring *ring, struct ring_user *user, int fd, void *into, size_t length);
+
+/*
+ * Files: whatever would wait for a disk happens on threads of the kernel, never on ours. That is also
+ * why closing is an operation: with the last reference to an unlinked file its blocks are freed.
+ * path must stay until the completion; OP_FILE_OPEN completes with the descriptor.
+ */
+int ring_file_open(struct ring *ring, struct ring_user *user, const char *path, int flags);
+int ring_file_unlink(struct ring *ring, struct ring_user *user, const char *path);
+int ring_file_close(struct ring *ring, struct ring_user *user, int fd);
+
+/* As for a send: the bytes must stay, vec is copied. */
+struct ring_file_at {
+    int fd;
+    uint64_t offset;
+};
+int ring_file_write(struct ring *ring, struct ring_user *user, struct ring_file_at at,
+                    const struct iovec *vec, unsigned count);
+int ring_file_read(struct ring *ring, struct ring_user *user, struct ring_file_at at,
+                   const struct iovec *into);
 
 /* Cancels every operation on fd, submitted or still queued. Completes as OP_CANCEL. */
 int ring_cancel_fd(struct ring *ring, struct ring_user *user, int fd);

@@ -61,6 +61,7 @@ enum stream_read_size { STREAM_READ_SMALL, STREAM_READ_BULK };
 enum stream_step {
     STREAM_STEP_NONE,
     STREAM_STEP_CONNECT,
+    STREAM_STEP_PROXY_HEADER,
     STREAM_STEP_TLS_HANDSHAKE,
     STREAM_STEP_TLS_VERIFY, /* the server's certificate: chain, dates */
     STREAM_STEP_TLS_NAME,   /* the server's certificate: it has another name */
@@ -72,6 +73,7 @@ struct stream_failure {
     enum stream_step step;
     int error;          /* negative errno; 0 when the peer just closed */
     const char *detail; /* e.g. "SSL: error:0A000410:…", or NULL; good until the stream is closed */
+    const struct tls_failure *tls; /* of a TLS client: the cause and its explanation, or NULL */
 };
 
 /*
@@ -82,20 +84,24 @@ struct stream_failure {
 enum { STREAM_TRUNCATED = -200 };
 
 struct stream;
+struct tls_failure;      /* defined by tls/tls_failure.h */
 struct tls_session_info; /* defined by tls/tls.h */
 
 struct stream_ops {
     const char *name;
     /* Appends up to max (> 0) bytes to `into`. > 0: bytes appended; else see above. */
     long (*read)(struct stream *stream, struct buf *into, size_t max);
-    /* Takes all bytes of `from`. 0 or a negative errno (stream failed; `from` may be part
-     * consumed). */
+    /* Takes all bytes of `from`. 0 or a negative errno (stream failed; `from` may be part consumed,
+     * and STREAM_WRITE_FAILED comes in a later turn). */
     int (*write)(struct stream *stream, struct buf *from);
     /* Bytes not yet given to the kernel, this layer and all below. */
     size_t (*queued)(const struct stream *stream);
     void (*set_read_size)(struct stream *stream, enum stream_read_size size);
     /* After the queue: no more writes (FIN, close_notify). Reading goes on. */
     void (*shutdown_write)(struct stream *stream);
+    /* A layer above has lost bytes (no memory): nothing may follow them. Later writes fail with error,
+     * and STREAM_WRITE_FAILED comes in a later turn. */
+    void (*break_writing)(struct stream *stream, int error);
     void (*close)(struct stream *stream, enum stream_close how);
     struct stream_failure (*failure)(const struct stream *stream);
     /* NULL when the layer has no TLS; layers pass the question down. */
@@ -151,6 +157,11 @@ static inline void stream_set_read_size(struct stream *stream, enum stream_read_
 static inline void stream_shutdown_write(struct stream *stream)
 {
     stream->ops->shutdown_write(stream);
+}
+
+static inline void stream_break_writing(struct stream *stream, int error)
+{
+    stream->ops->break_writing(stream, error);
 }
 
 /* Ends the stream; the pointer is dead after this call. */

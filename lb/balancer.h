@@ -1,9 +1,10 @@
 /*
  * balancer: chooses which target of an upstream gets the next request.
  *
- * Role    the one interface behind every policy (round robin; later least connections, hash,
- * latency) Owns    the policy's counters; targets are borrowed for the length of a call Thread
- * worker; each worker has its own balancer, so there is no lock
+ * Role    the one interface behind every policy
+ * Owns    the policy's counters; targets are borrowed for the length of a call
+ * Thread  worker; each worker has its own balancer, so there is no lock. What workers know of each
+ *         other stands in the targets: requests in flight, latency, health
  */
 #ifndef LB_BALANCER_H
 #define LB_BALANCER_H
@@ -12,33 +13,75 @@
 #include <stdint.h>
 
 #include "core/cleanup.h"
+#include "core/slice.h"
 #include "lb/target.h"
+
+/* Up to here a pick may look at every target; above, its cost does not grow with their number. */
+enum { BALANCER_SCAN_MAX = 64 };
+
+/* A target as one configuration weighs it. */
+struct upstream_target {
+    struct target *target;
+    uint32_t weight; /* 0..65535; 0 is never picked */
+};
+
+/* May it get a request at all? */
+static inline bool upstream_target_is_usable(const struct upstream_target *item)
+{
+    return item->weight > 0 && target_is_healthy(item->target);
+}
 
 /* What a policy may know about the request. */
 struct balancer_request {
     const struct target *const *tried; /* by this exchange: to be avoided while another is usable */
     size_t tried_count;
+    uint64_t now_us; /* monotonic */
+    /* What a consistent hash is taken of, good until the pick is over. Called only by a policy that
+     * hashes. NULL: nothing, so all such requests have the same hash. */
+    struct slice (*hash_input)(void *asker);
+    void *asker;
 };
 
 struct balancer;
+struct hash_ring;
+struct weighted_draw;
+
+/* All of it is borrowed and outlives the balancer. */
+struct balancer_options {
+    const struct upstream_target *targets;
+    size_t count;
+    const struct weighted_draw *draw; /* of the targets; may be NULL up to BALANCER_SCAN_MAX */
+    const struct hash_ring *ring;     /* of the targets; NULL unless the policy needs it */
+    uint64_t slow_start_us;           /* see balancer_share; 0: off */
+    uint64_t seed; /* moves the start, so that workers do not all begin with the same target */
+};
 
 struct balancer_ops {
     const char *name; /* Kong's spelling: "round-robin" */
-    /* Index of a usable target, or -ENOENT: none is. `count` is the same on every call. */
-    int (*pick)(struct balancer *balancer, const struct target *targets, size_t count,
+    bool needs_ring;  /* balancer_options.ring */
+    /* NULL: no memory. */
+    struct balancer *(*create)(const struct balancer_options *options);
+    /* Index of a usable target that was not tried, or -ENOENT. `count` is the same on every call. */
+    int (*pick)(struct balancer *balancer, const struct upstream_target *targets, size_t count,
                 const struct balancer_request *request);
     void (*free)(struct balancer *balancer);
 };
 
+/* What every policy begins with. */
 struct balancer {
     const struct balancer_ops *ops;
+    const struct weighted_draw *draw;
+    uint64_t slow_start_us;
+    uint64_t random;          /* state of balancer_random */
+    uint64_t looked_at_count; /* targets, over all picks: what picking costs */
 };
 
-static inline int balancer_pick(struct balancer *balancer, const struct target *targets,
-                                size_t count, const struct balancer_request *request)
-{
-    return balancer->ops->pick(balancer, targets, count, request);
-}
+/* By Kong's name; NULL: there is no such policy. */
+const struct balancer_ops *balancer_find(const char *name);
+
+/* Index of a usable target; one that was tried only when all usable ones were. -ENOENT: none. */
+int balancer_pick(struct balancer *balancer, const struct upstream_target *targets, size_t count,
+                  const struct balancer_request *request);
 
 static inline void balancer_free(struct balancer *balancer)
 {
@@ -57,13 +100,5 @@ static inline bool balancer_was_tried(const struct balancer_request *request,
     }
     return false;
 }
-
-/*
- * Smooth weighted round robin: over a full cycle each target gets its exact share, spread evenly.
- * `seed` moves the start of the cycle, so that workers do not all begin with the same target.
- * NULL: no memory.
- */
-struct balancer *balancer_create_round_robin(const struct target *targets, size_t count,
-                                             uint64_t seed);
 
 #endif

@@ -1,40 +1,48 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "lb/balancer.h"
+#include "lb/balancer_priv.h"
 
 /*
- * As in nginx: a pick raises every candidate's credit by its weight, takes the highest and charges
- * it the sum of the weights. So {5,1,1} gives a a b a c a a, not five times a in a row.
+ * Up to BALANCER_SCAN_MAX targets, as in nginx: a pick raises every candidate's credit by its weight,
+ * takes the highest and charges it the sum of the weights. So {5,1,1} gives a a b a c a a, not five
+ * times a in a row, and over a full cycle each target gets its exact share. A target that may not be
+ * picked neither earns nor pays; it comes back with the credit it left with.
  *
- * A target that may not be picked neither earns nor pays; it comes back with the credit it left
- * with.
+ * Above, that would cost more with every target. There the picks walk over the line of all weights in
+ * steps of the golden ratio: of any number of steps in a row each target gets its share, give or take
+ * a few.
  */
 struct round_robin {
     struct balancer balancer;
+    uint64_t place;   /* on the line, 2^64 long; only among many targets */
     size_t first;     /* ties go to the candidate that is first from here on */
-    int64_t credit[]; /* one for each target; below weight * count in size */
+    int64_t credit[]; /* one for each target, in weight * BALANCER_SHARE_FULL */
 };
 
-static bool is_candidate(const struct target *target, const struct balancer_request *avoid)
+static uint64_t next_step(struct balancer *balancer)
 {
-    return target_is_usable(target) && !(avoid && balancer_was_tried(avoid, target));
+    return ((struct round_robin *)balancer)->place += 0x9e3779b97f4a7c15u; /* 2^64 / golden ratio */
 }
 
-/* avoid: NULL when tried targets are as good as others. */
-static int pick_one(struct round_robin *policy, const struct target *targets, size_t count,
-                    const struct balancer_request *avoid)
+static int round_robin_pick(struct balancer *balancer, const struct upstream_target *targets,
+                            size_t count, const struct balancer_request *request)
 {
-    int64_t total = 0;
+    struct round_robin *policy = (struct round_robin *)balancer;
     size_t best = count;
+    int64_t total = 0;
 
+    if (count > BALANCER_SCAN_MAX)
+        return balancer_draw(balancer, targets, count, request, count, next_step);
     for (size_t i = 0; i < count; i++) {
         size_t at = (policy->first + i) % count;
+        int64_t weight;
 
-        if (!is_candidate(&targets[at], avoid))
+        if (!balancer_is_candidate(balancer, &targets[at], request))
             continue;
-        total += targets[at].weight;
-        policy->credit[at] += targets[at].weight;
+        weight = (int64_t)targets[at].weight * balancer_share(balancer, &targets[at], request);
+        total += weight;
+        policy->credit[at] += weight;
         if (best == count || policy->credit[at] > policy->credit[best])
             best = at;
     }
@@ -44,42 +52,32 @@ static int pick_one(struct round_robin *policy, const struct target *targets, si
     return (int)best;
 }
 
-static int round_robin_pick(struct balancer *balancer, const struct target *targets, size_t count,
-                            const struct balancer_request *request)
+static struct balancer *round_robin_create(const struct balancer_options *options)
 {
-    struct round_robin *policy = (struct round_robin *)balancer;
-    int index = pick_one(policy, targets, count, request);
-
-    /* all that are usable were tried: better one of them again than none */
-    return index == -ENOENT && request->tried_count > 0 ? pick_one(policy, targets, count, NULL)
-                                                        : index;
-}
-
-static void round_robin_free(struct balancer *balancer)
-{
-    free(balancer);
-}
-
-static const struct balancer_ops round_robin_ops = {
-    .name = "round-robin",
-    .pick = round_robin_pick,
-    .free = round_robin_free,
-};
-
-struct balancer *balancer_create_round_robin(const struct target *targets, size_t count,
-                                             uint64_t seed)
-{
+    static const struct balancer_request any;
     enum { WARM_UP_PICKS = 64 };
+    size_t count = options->count;
     struct round_robin *policy = calloc(1, sizeof(*policy) + count * sizeof(policy->credit[0]));
 
     if (!policy)
         return NULL;
-    policy->balancer.ops = &round_robin_ops;
-    if (count == 0)
+    balancer_init(&policy->balancer, &balancer_round_robin, options);
+    /* seeds in a row would be places in a row */
+    policy->place = balancer_random(&policy->balancer);
+    if (count == 0 || count > BALANCER_SCAN_MAX)
         return &policy->balancer;
-    /* `first` is enough for equal weights; some picks move the start also when one weighs most */
-    policy->first = seed % count;
-    for (uint64_t i = seed / count % WARM_UP_PICKS; i > 0; i--)
-        (void)pick_one(policy, targets, count, NULL); /* -ENOENT: nothing to move */
+    /* `first` is enough for equal weights; some picks move the start also when one weighs most. Not
+     * with slow start: credit of full weights would outlast many picks by small shares. */
+    policy->first = options->seed % count;
+    for (uint64_t i = options->seed / count % WARM_UP_PICKS; i > 0 && !options->slow_start_us; i--)
+        (void)round_robin_pick(&policy->balancer, options->targets, count, &any); /* only moves */
+    policy->balancer.looked_at_count = 0;
     return &policy->balancer;
 }
+
+const struct balancer_ops balancer_round_robin = {
+    .name = "round-robin",
+    .create = round_robin_create,
+    .pick = round_robin_pick,
+    .free = balancer_free_memory,
+};

@@ -33,7 +33,7 @@ static struct idle **chain_of(struct conn_pool *pool, const struct conn_pool_key
 {
     uint64_t hash = (uint64_t)(uintptr_t)key->target;
 
-    hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15u + (uint64_t)(uintptr_t)key->tls_profile;
+    hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15u + key->tls_profile;
     hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15u + key->server_name_hash;
     hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15u;
     return &pool->chains[(hash >> 32) & pool->chains_mask];
@@ -139,6 +139,14 @@ fail:
     return NULL;
 }
 
+int conn_pool_set_options(struct conn_pool *pool, const struct conn_pool_options *options)
+{
+    if (options->idle_max != pool->options.idle_max)
+        return -EINVAL;
+    pool->options = *options;
+    return 0;
+}
+
 void conn_pool_free(struct conn_pool *pool)
 {
     if (!pool)
@@ -220,6 +228,12 @@ uint64_t conn_pool_expire(struct conn_pool *pool, uint64_t now_ms)
     while (pool->oldest && pool->oldest->conn.idle_since_ms + timeout_ms <= now_ms)
         close_idle(pool->oldest, STREAM_CLOSE_FLUSH);
     return pool->oldest ? pool->oldest->conn.idle_since_ms + timeout_ms : CONN_POOL_NEVER;
+}
+
+void conn_pool_give_up(struct conn_pool *pool, size_t count)
+{
+    while (pool->oldest && count-- > 0)
+        close_idle(pool->oldest, STREAM_CLOSE_ABORT);
 }
 
 void conn_pool_close_target(struct conn_pool *pool, const struct target *target)

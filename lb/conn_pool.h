@@ -32,7 +32,7 @@ struct conn_pool_options {
 /* Connections are interchangeable when all three are equal. */
 struct conn_pool_key {
     const struct target *target;
-    const void *tls_profile;   /* NULL: plain */
+    uint64_t tls_profile;      /* tls_client_config_identity; 0: plain */
     uint64_t server_name_hash; /* of the name that TLS sent and verified; 0: none */
 };
 
@@ -51,6 +51,9 @@ struct conn_pool;
 /* chunk_pool is borrowed until conn_pool_free. NULL: no memory. */
 struct conn_pool *conn_pool_create(const struct conn_pool_options *options,
                                    struct chunk_pool *chunk_pool);
+
+/* From now on. 0, or -EINVAL when idle_max is another: that needs another pool. */
+int conn_pool_set_options(struct conn_pool *pool, const struct conn_pool_options *options);
 
 /* Closes what is idle. Leased streams are the caller's and not touched. */
 void conn_pool_free(struct conn_pool *pool);
@@ -72,6 +75,10 @@ void conn_pool_release(struct conn_pool *pool, const struct conn_pool_key *key,
 
 /* Closes what was idle too long; returns when to call again, or CONN_POOL_NEVER. */
 uint64_t conn_pool_expire(struct conn_pool *pool, uint64_t now_ms);
+
+/* Closes up to count connections, those that were idle longest, to give their descriptors back; the
+ * kernel does so in a later turn. */
+void conn_pool_give_up(struct conn_pool *pool, size_t count);
 
 /* Closes every idle connection to the target: it is down, or about to be freed. */
 void conn_pool_close_target(struct conn_pool *pool, const struct target *target);

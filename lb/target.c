@@ -2,6 +2,17 @@
 
 #include <assert.h>
 #include <stddef.h>
+#include <time.h>
+
+void target_note_up(struct target *target)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
+    atomic_store_explicit(&target->up_since_us,
+                          (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000,
+                          memory_order_relaxed);
+}
 
 bool target_set_state(struct target *target, enum target_state state)
 {
@@ -12,6 +23,8 @@ bool target_set_state(struct target *target, enum target_state state)
             return false;
     } while (!atomic_compare_exchange_weak_explicit(&target->health, &before, (uint64_t)state,
                                                     memory_order_relaxed, memory_order_relaxed));
+    if (state == TARGET_HEALTHY)
+        target_note_up(target);
     return true;
 }
 

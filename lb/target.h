@@ -3,8 +3,11 @@
  *
  * Role    where connections go; counts requests in flight and carries the verdict on health
  * Owns    its name
- * Thread  created on the configuration thread, then shared: name, address and weight never change,
- *         the two atomics may be read and changed by any thread
+ * Thread  created on the configuration thread (target_registry), then shared: name and address never
+ *         change, in_flight, health and latency may be read and changed by any thread
+ *
+ * A target outlives the configuration that named it first: the next one that names it gets the same
+ * record. What a configuration says of it, its weight, is in upstream_target.
  */
 #ifndef LB_TARGET_H
 #define LB_TARGET_H
@@ -30,11 +33,15 @@ enum { TARGET_STATE_MASK = 0xff };
 
 struct target {
     alignas(TARGET_ALIGN) struct sockaddr_storage address; /* with port */
-    char *name;      /* "host:port" as configured; the same for all addresses of a host */
-    uint32_t weight; /* 0..65535; 0 is never picked */
+    char *name; /* "host:port" as configured; the same for all addresses of a host */
+    /* Of the newest configuration that names it, see target_is_current; 0: none does, its name
+     * leads elsewhere now. Written by the configuration thread. */
+    _Atomic uint64_t generation;
 
     alignas(TARGET_ALIGN) _Atomic uint32_t in_flight; /* exchanges of all workers, see target_use */
     _Atomic uint64_t health;
+    _Atomic uint64_t latency;     /* see target_latency */
+    _Atomic uint64_t up_since_us; /* monotonic: first known, or healthy again */
 };
 
 static inline enum target_state target_state(const struct target *target)
@@ -43,16 +50,29 @@ static inline enum target_state target_state(const struct target *target)
                                TARGET_STATE_MASK);
 }
 
-/* May it get a request at all? */
-static inline bool target_is_usable(const struct target *target)
+static inline bool target_is_healthy(const struct target *target)
 {
-    return target->weight > 0 && target_state(target) == TARGET_HEALTHY;
+    return target_state(target) == TARGET_HEALTHY;
+}
+
+/* A configuration of this generation or a newer one names it. */
+static inline bool target_is_current(const struct target *target, uint64_t generation)
+{
+    return atomic_load_explicit(&target->generation, memory_order_relaxed) >= generation;
 }
 
 static inline uint32_t target_in_flight(const struct target *target)
 {
     return atomic_load_explicit(&target->in_flight, memory_order_relaxed);
 }
+
+static inline uint64_t target_up_since_us(const struct target *target)
+{
+    return atomic_load_explicit(&target->up_since_us, memory_order_relaxed);
+}
+
+/* It is up from now on. */
+void target_note_up(struct target *target);
 
 /* Changes the state and clears the counters. True: it was another state before. */
 bool target_set_state(struct target *target, enum target_state state);

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "core/addr.h"
+#include "lb/hash_ring.h"
+#include "lb/weighted_draw.h"
 
 struct upstream {
     struct upstream_targets *targets; /* borrowed */
@@ -23,21 +25,47 @@ static char *name_of(const struct upstream_target_options *options)
 static int add_addresses(struct upstream_targets *targets,
                          const struct upstream_target_options *options)
 {
-    for (size_t i = 0; i < options->addresses_count; i++) {
-        struct target *target = &targets->items[targets->count];
+    char *name = name_of(options);
+    int r = name ? 0 : -ENOMEM;
 
-        target->address = options->addresses[i];
-        addr_set_port(&target->address, options->port);
-        target->weight = options->weight;
-        target->name = name_of(options);
-        if (!target->name)
-            return -ENOMEM;
+    for (size_t i = 0; r == 0 && i < options->addresses_count; i++) {
+        struct upstream_target *item = &targets->items[targets->count];
+        struct sockaddr_storage address = options->addresses[i];
+        const struct target_key key = { targets->name, name, &address };
+
+        addr_set_port(&address, options->port);
+        item->weight = options->weight;
+        item->target = target_registry_take(targets->registry, &key);
+        if (!item->target) {
+            r = -ENOMEM;
+            break;
+        }
         targets->count++;
     }
-    return 0;
+    free(name);
+    return r;
 }
 
-struct upstream_targets *upstream_targets_create(const struct upstream_options *options)
+/* What the policy needs to know of all targets at once; false: no memory, or nobody knows the policy. */
+static bool prepare_policy(struct upstream_targets *targets, const struct upstream_options *options)
+{
+    targets->policy = balancer_find(options->algorithm ? options->algorithm : "round-robin");
+    targets->slow_start_us = options->slow_start_ms * 1000;
+    if (!targets->policy)
+        return false;
+    if (targets->policy->needs_ring) {
+        targets->ring = hash_ring_create(targets->items, targets->count, options->slots);
+        return targets->ring != NULL;
+    }
+    if (targets->count > BALANCER_SCAN_MAX) {
+        targets->draw = weighted_draw_create(targets->items, targets->count);
+        return targets->draw != NULL;
+    }
+    return true;
+}
+
+struct upstream_targets *upstream_targets_create(const struct upstream_options *options,
+                                                 struct target_registry *registry)
 {
     struct upstream_targets *targets = calloc(1, sizeof(*targets));
     size_t count = 0;
@@ -46,19 +74,28 @@ struct upstream_targets *upstream_targets_create(const struct upstream_options *
         return NULL;
     for (size_t i = 0; i < options->targets_count; i++)
         count += options->targets[i].addresses_count;
+    targets->registry = registry;
     targets->name = strdup(options->name);
-    targets->items = aligned_alloc(TARGET_ALIGN, (count > 0 ? count : 1) * sizeof(struct target));
+    targets->items = calloc(count > 0 ? count : 1, sizeof(*targets->items));
     if (!targets->name || !targets->items)
         goto fail;
-    memset(targets->items, 0, count * sizeof(struct target)); /* healthy, nothing in flight */
     for (size_t i = 0; i < options->targets_count; i++) {
         if (add_addresses(targets, &options->targets[i]) < 0)
             goto fail;
     }
+    if (!prepare_policy(targets, options))
+        goto fail;
     return targets;
 fail:
     upstream_targets_free(targets);
     return NULL;
+}
+
+void upstream_targets_mark(struct upstream_targets *targets, uint64_t generation)
+{
+    for (size_t i = 0; i < targets->count; i++)
+        atomic_store_explicit(&targets->items[i].target->generation, generation,
+                              memory_order_relaxed);
 }
 
 void upstream_targets_free(struct upstream_targets *targets)
@@ -66,7 +103,9 @@ void upstream_targets_free(struct upstream_targets *targets)
     if (!targets)
         return;
     for (size_t i = 0; i < targets->count; i++)
-        free(targets->items[i].name);
+        target_registry_release(targets->registry, targets->items[i].target);
+    hash_ring_free(targets->ring);
+    weighted_draw_free(targets->draw);
     free(targets->items);
     free(targets->name);
     free(targets);
@@ -75,11 +114,17 @@ void upstream_targets_free(struct upstream_targets *targets)
 struct upstream *upstream_create(struct upstream_targets *targets, uint64_t seed)
 {
     struct upstream *upstream = calloc(1, sizeof(*upstream));
+    const struct balancer_options options = { .targets = targets->items,
+                                              .count = targets->count,
+                                              .draw = targets->draw,
+                                              .ring = targets->ring,
+                                              .slow_start_us = targets->slow_start_us,
+                                              .seed = seed };
 
     if (!upstream)
         return NULL;
     upstream->targets = targets;
-    upstream->balancer = balancer_create_round_robin(targets->items, targets->count, seed);
+    upstream->balancer = targets->policy->create(&options);
     if (!upstream->balancer)
         goto fail;
     return upstream;
@@ -96,6 +141,11 @@ void upstream_free(struct upstream *upstream)
     free(upstream);
 }
 
+const char *upstream_algorithm(const struct upstream *upstream)
+{
+    return upstream->targets->policy->name;
+}
+
 const struct upstream_targets *upstream_targets_of(const struct upstream *upstream)
 {
     return upstream->targets;
@@ -109,6 +159,6 @@ int upstream_pick(struct upstream *upstream, const struct balancer_request *requ
 
     if (index < 0)
         return index;
-    target_use_begin(use, &targets->items[index]);
+    target_use_begin(use, targets->items[index].target);
     return 0;
 }

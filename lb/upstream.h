@@ -2,7 +2,8 @@
  * upstream: a named group of targets with a policy, as one runtime object per worker.
  *
  * Role    answers "where does this request go": picks a target and counts it in
- * Owns    upstream_targets: the targets, shared by all workers; upstream: one worker's balancer
+ * Owns    upstream_targets: a hold on each target and what policies make of their weights (hash ring,
+ *         table to draw from), shared by all workers; upstream: one worker's balancer
  * Thread  upstream_targets is created and freed on the configuration thread and must outlive every
  *         upstream and every target_use on it; an upstream belongs to one worker
  *
@@ -16,7 +17,7 @@
 
 #include "core/cleanup.h"
 #include "lb/balancer.h"
-#include "lb/target.h"
+#include "lb/target_registry.h"
 
 struct upstream_target_options {
     const char *host; /* without brackets */
@@ -31,17 +32,29 @@ struct upstream_options {
     const char *name;
     const struct upstream_target_options *targets;
     size_t targets_count;
+    const char *algorithm;  /* Kong's spelling; NULL: round-robin */
+    uint32_t slots;         /* of consistent-hashing's ring */
+    uint64_t slow_start_ms; /* until a target that came up gets its full share; 0: off */
 };
 
 struct upstream_targets {
     char *name;
-    struct target *items; /* in the order of the options */
+    struct upstream_target *items; /* in the order of the options */
     size_t count;
+    struct target_registry *registry; /* borrowed; the targets are held there */
+    const struct balancer_ops *policy;
+    uint64_t slow_start_us;
+    struct hash_ring *ring;     /* NULL: the policy does not hash */
+    struct weighted_draw *draw; /* NULL: few targets, see balancer_options */
 };
 
-/* Copies what it needs. NULL: no memory. */
-struct upstream_targets *upstream_targets_create(const struct upstream_options *options);
+/* Copies what it needs. The registry must outlive it. NULL: no memory. */
+struct upstream_targets *upstream_targets_create(const struct upstream_options *options,
+                                                 struct target_registry *registry);
 void upstream_targets_free(struct upstream_targets *targets);
+
+/* A configuration of this generation, which names them, is in force: see target_is_current. */
+void upstream_targets_mark(struct upstream_targets *targets, uint64_t generation);
 DEFINE_SCOPED(upstream_targets);
 
 struct upstream;
@@ -50,6 +63,9 @@ struct upstream;
 struct upstream *upstream_create(struct upstream_targets *targets, uint64_t seed);
 void upstream_free(struct upstream *upstream);
 DEFINE_SCOPED(upstream);
+
+/* Which policy picks, in Kong's spelling. */
+const char *upstream_algorithm(const struct upstream *upstream);
 
 const struct upstream_targets *upstream_targets_of(const struct upstream *upstream);
 

@@ -34,7 +34,7 @@ struct head_setup {
 static inline void parse(struct parsed *parsed, struct head_setup setup, struct slice bytes,
                          enum cut cut)
 {
-    struct wire wire = { bytes, cut, 7 };
+    struct wire wire = { .bytes = bytes, .cut = cut, .random = 7 };
 
     *parsed = (struct parsed){ .pool = chunk_pool_create(0), .result = HTTP1_NEED_MORE };
     CHECK(parsed->pool != NULL);

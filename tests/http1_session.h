@@ -2,7 +2,9 @@
  * http1_session: plays the bytes of one HTTP/1 connection through parser and body decoder.
  *
  * Role    shared by unit tests and fuzzers: the same bytes, cut in different ways, must give the
- * same account of what happened Owns    everything it needs for the length of a call Thread  any
+ *         same account of what happened
+ * Owns    everything it needs for the length of a call
+ * Thread  any
  */
 #ifndef TESTS_HTTP1_SESSION_H
 #define TESTS_HTTP1_SESSION_H
@@ -16,7 +18,8 @@
 #include "core/http/http1_body.h"
 #include "core/http/http1_parser.h"
 
-enum cut { CUT_WHOLE, CUT_BYTES, CUT_RANDOM, CUT_COUNT };
+/* CUT_SCHEDULE: as wire.schedule says; for fuzzers, which choose it. */
+enum cut { CUT_WHOLE, CUT_BYTES, CUT_RANDOM, CUT_COUNT, CUT_SCHEDULE };
 
 /* The defaults of hostile-input protection, as in the headers' comments. */
 static const struct http1_limits session_limits = {
@@ -24,13 +27,16 @@ static const struct http1_limits session_limits = {
 };
 static const struct http1_body_limits session_body_limits = { .chunk_extension_max = 256,
                                                               .chunk_extension_total_max = 16384,
-                                                              .trailer_max = 8192 };
+                                                              .trailer_max = 8192,
+                                                              .trailer_fields_count_max = 128 };
 
 /* Bytes on their way, in pieces. */
 struct wire {
     struct slice bytes;
     enum cut cut;
     unsigned random;
+    struct slice schedule; /* a byte b stands for b + 1 bytes; begins again at its end */
+    size_t schedule_at;
 };
 
 static inline unsigned wire_random(struct wire *wire)
@@ -39,19 +45,31 @@ static inline unsigned wire_random(struct wire *wire)
     return wire->random >> 16 & 0x7fff;
 }
 
+/* How long the next piece is. */
+static inline size_t wire_cut(struct wire *wire)
+{
+    size_t left = wire->bytes.len, length = left;
+
+    if (wire->cut == CUT_BYTES)
+        length = 1;
+    else if (wire->cut == CUT_RANDOM)
+        length = 1 + wire_random(wire) % (left < 40 ? left : 40);
+    else if (wire->cut == CUT_SCHEDULE && wire->schedule.len > 0)
+        length =
+            1 + (size_t)(unsigned char)wire->schedule.ptr[wire->schedule_at++ % wire->schedule.len];
+    return length < left ? length : left;
+}
+
 /* Appends the next piece as a chunk of its own. False when nothing is left, or no memory. */
 static inline bool wire_deliver(struct wire *wire, struct buf *in)
 {
-    size_t length = wire->bytes.len;
     struct chunk *chunk;
+    size_t length;
     int r;
 
-    if (length == 0)
+    if (wire->bytes.len == 0)
         return false;
-    if (wire->cut == CUT_BYTES)
-        length = 1;
-    if (wire->cut == CUT_RANDOM)
-        length = 1 + wire_random(wire) % (length < 40 ? length : 40);
+    length = wire_cut(wire);
     chunk = chunk_pool_get(in->pool, length);
     if (!chunk)
         return false;
@@ -68,7 +86,9 @@ struct session_setup {
     enum http_method request_method; /* of every response */
     enum cut cut;
     unsigned seed;
-    size_t pool_bytes_max; /* 0: none */
+    struct slice schedule;             /* CUT_SCHEDULE only */
+    const struct http1_limits *limits; /* NULL: session_limits */
+    size_t pool_bytes_max;             /* 0: none */
 };
 
 struct session_result {
@@ -127,7 +147,9 @@ static inline int session_read_head(struct session *session, struct http_head *h
     enum http1_result result;
     bool started;
 
-    http1_parser_init(&parser, session->setup->role, &session_limits, &session->arena, head);
+    http1_parser_init(&parser, session->setup->role,
+                      session->setup->limits ? session->setup->limits : &session_limits,
+                      &session->arena, head);
     parser.request_method = session->setup->request_method;
     do
         result = http1_parser_feed(&parser, &session->in, ret_chunk);
@@ -221,7 +243,9 @@ static inline struct session_result session_run(const struct session_setup *setu
     struct session session = { .setup = setup };
 
     session.pool = chunk_pool_create(setup->pool_bytes_max);
-    session.wire = (struct wire){ bytes, setup->cut, setup->seed };
+    session.wire = (struct wire){
+        .bytes = bytes, .cut = setup->cut, .random = setup->seed, .schedule = setup->schedule
+    };
     session.out = open_memstream(&session.result.account, &session.result.account_bytes);
     assert(session.pool && session.out);
     arena_init(&session.arena, session.pool, 0);

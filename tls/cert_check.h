@@ -2,7 +2,7 @@
  * cert_check: what is wrong with a certificate chain and its key, before a client finds out.
  *
  * Role    the list of findings that `hopgate check` prints and that the log shows at start
- * Owns    the texts of the report
+ * Owns    nothing
  * Thread  any
  */
 #ifndef TLS_CERT_CHECK_H
@@ -11,24 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tls/cert_report.h"
 #include "tls/tls.h"
-
-enum cert_severity {
-    CERT_ERROR,   /* the pair cannot be served */
-    CERT_WARNING, /* it can, but some clients will not like it, now or soon */
-};
-
-struct cert_problem {
-    enum cert_severity severity;
-    char *text; /* one sentence: which certificate, what, the fix */
-};
-
-struct cert_report {
-    struct cert_problem *problems;
-    size_t count, capacity;
-};
-
-enum { CERT_EXPIRY_WARNING_DAYS = 30 };
 
 /* now_s: seconds since 1970. Fills a fresh report. 0 or -ENOMEM (the report must still be done). */
 int cert_check(const struct tls_pem_pair *pair, int64_t now_s, struct cert_report *ret_report);
@@ -40,6 +24,18 @@ int cert_check(const struct tls_pem_pair *pair, int64_t now_s, struct cert_repor
 int cert_check_names(const struct tls_pem_pair *pair, const char *const *snis, size_t count,
                      struct cert_report *report);
 
-void cert_report_done(struct cert_report *report);
+/*
+ * A bundle of authorities that a verifier is to trust: readable, each of them an authority, valid.
+ * Fills a fresh report. 0 or -ENOMEM.
+ */
+int cert_check_authorities(const char *pem, int64_t now_s, struct cert_report *ret_report);
+
+/* What clients are verified with: CAs that are none, expired or missing, CRLs likewise. Fills a fresh
+ * report. 0 or -ENOMEM. */
+int cert_check_policy(const struct tls_policy *policy, int64_t now_s,
+                      struct cert_report *ret_report);
+
+/* A warning when others than owner and group may use the key in that file. Adds. 0 or -ENOMEM. */
+int cert_check_key_file(const char *path, struct cert_report *report);
 
 #endif

@@ -129,6 +129,28 @@ bool sni_map_find(const struct sni_map *map, struct slice name, size_t *ret_inde
     return find_pattern(map, pattern, ret_index);
 }
 
+bool sni_map_find_deep(const struct sni_map *map, struct slice name, size_t *ret_index)
+{
+    const char *end = name.ptr + name.len;
+    char pattern[SNI_NAME_MAX + 3];
+
+    if (sni_map_find(map, name, ret_index))
+        return true;
+    for (const char *at = name.ptr; at < end && (at = memchr(at, '.', (size_t)(end - at))); at++) {
+        snprintf(pattern, sizeof(pattern), "*%.*s", (int)(end - at), at);
+        if (find_pattern(map, pattern, ret_index))
+            return true;
+    }
+    for (size_t length = name.len; length-- > 0;) {
+        if (name.ptr[length] != '.')
+            continue;
+        snprintf(pattern, sizeof(pattern), "%.*s.*", (int)length, name.ptr);
+        if (find_pattern(map, pattern, ret_index))
+            return true;
+    }
+    return false;
+}
+
 static size_t read_u16(const unsigned char *bytes)
 {
     return (size_t)bytes[0] << 8 | bytes[1];

@@ -34,6 +34,12 @@ void sni_map_done(struct sni_map *map);
 /* name as sni_normalise left it. false: no pattern matches. */
 bool sni_map_find(const struct sni_map *map, struct slice name, size_t *ret_index);
 
+/*
+ * The same, and a wildcard stands for any number of labels, as in Kong's routes: what guards a name must
+ * hold wherever a route for it leads. The nearest wildcard wins.
+ */
+bool sni_map_find_deep(const struct sni_map *map, struct slice name, size_t *ret_index);
+
 /* The host_name of a server_name extension (RFC 6066 3); empty when there is none or it is
  * malformed. */
 struct slice sni_from_extension(const unsigned char *bytes, size_t length);

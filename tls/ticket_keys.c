@@ -10,7 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TICKET_NAME_BYTES = 16, TICKET_IV_BYTES = 16, TICKET_SECRET_BYTES = 32 };
+enum {
+    TICKET_NAME_BYTES = 16,
+    TICKET_IV_BYTES = 16,
+    TICKET_SECRET_BYTES = 32, /* each of two: AES-256, HMAC-SHA256 */
+    TICKET_SHORT_BYTES = 16,  /* AES-128, in nginx's older files */
+};
 
 /* One ring in force, one that late readers may still be in, one to fill, one in reserve. */
 enum { RING_SLOTS = 4 };
@@ -19,12 +24,13 @@ struct ticket_key {
     unsigned char name[TICKET_NAME_BYTES]; /* public: stands in the ticket */
     unsigned char cipher_key[TICKET_SECRET_BYTES];
     unsigned char mac_key[TICKET_SECRET_BYTES];
+    size_t secret_bytes; /* of each of the two */
 };
 
 struct ticket_ring {
     atomic_uint readers;
-    bool has_previous;
-    struct ticket_key current, previous;
+    size_t count;
+    struct ticket_key keys[TLS_TICKET_KEYS_MAX]; /* [0] seals, all open */
 };
 
 struct tls_ticket_keys {
@@ -39,6 +45,7 @@ static int key_make(struct ticket_key *key)
         RAND_priv_bytes(key->cipher_key, sizeof(key->cipher_key)) != 1 ||
         RAND_priv_bytes(key->mac_key, sizeof(key->mac_key)) != 1)
         return -EIO;
+    key->secret_bytes = TICKET_SECRET_BYTES;
     return 0;
 }
 
@@ -48,10 +55,11 @@ struct tls_ticket_keys *tls_ticket_keys_create(void)
 
     if (!keys)
         return NULL;
-    if (key_make(&keys->slots[0].current) < 0) {
+    if (key_make(&keys->slots[0].keys[0]) < 0) {
         tls_ticket_keys_free(keys);
         return NULL;
     }
+    keys->slots[0].count = 1;
     atomic_init(&keys->in_force, &keys->slots[0]);
     return keys;
 }
@@ -91,7 +99,7 @@ static bool ring_is_spare(struct tls_ticket_keys *keys, struct ticket_ring *ring
     return ring != atomic_load(&keys->in_force) && atomic_load(&ring->readers) == 0;
 }
 
-/* What is two rotations old opens no ticket any more: it must not stay in memory. */
+/* What is out of force opens no ticket any more: it must not stay in memory. */
 static void wipe_spare_rings(struct tls_ticket_keys *keys)
 {
     for (size_t i = 0; i < RING_SLOTS; i++) {
@@ -99,33 +107,67 @@ static void wipe_spare_rings(struct tls_ticket_keys *keys)
 
         if (!ring_is_spare(keys, ring))
             continue;
-        OPENSSL_cleanse(&ring->current, sizeof(ring->current));
-        OPENSSL_cleanse(&ring->previous, sizeof(ring->previous));
+        OPENSSL_cleanse(ring->keys, sizeof(ring->keys));
     }
 }
 
-int tls_ticket_keys_rotate(struct tls_ticket_keys *keys)
+/* 0 or -EBUSY. The keys are copied. */
+static int put_in_force(struct tls_ticket_keys *keys, const struct ticket_key *fresh, size_t count)
 {
-    const struct ticket_ring *old = atomic_load(&keys->in_force);
-    struct ticket_key fresh;
-    int r = key_make(&fresh);
-
-    if (r == 0)
-        r = -EBUSY;
-    for (size_t i = 0; r == -EBUSY && i < RING_SLOTS; i++) {
+    for (size_t i = 0; i < RING_SLOTS; i++) {
         struct ticket_ring *ring = &keys->slots[i];
 
         if (!ring_is_spare(keys, ring))
             continue;
-        ring->current = fresh;
-        ring->previous = old->current;
-        ring->has_previous = true;
+        memcpy(ring->keys, fresh, count * sizeof(*fresh));
+        ring->count = count;
         atomic_store(&keys->in_force, ring);
-        r = 0;
-    }
-    OPENSSL_cleanse(&fresh, sizeof(fresh));
-    if (r == 0)
         wipe_spare_rings(keys);
+        return 0;
+    }
+    return -EBUSY;
+}
+
+int tls_ticket_keys_rotate(struct tls_ticket_keys *keys)
+{
+    struct ticket_key fresh[2];
+    int r = key_make(&fresh[0]);
+
+    if (r == 0) {
+        fresh[1] = atomic_load(&keys->in_force)->keys[0];
+        r = put_in_force(keys, fresh, 2);
+    }
+    OPENSSL_cleanse(fresh, sizeof(fresh));
+    return r;
+}
+
+/* nginx's ssl_session_ticket_key: name, then AES-128 and HMAC, or HMAC and AES-256. */
+static bool key_read(struct ticket_key *key, struct slice file)
+{
+    bool is_long = file.len == TICKET_NAME_BYTES + 2 * TICKET_SECRET_BYTES;
+    size_t n = is_long ? TICKET_SECRET_BYTES : TICKET_SHORT_BYTES;
+    const char *first = file.ptr + TICKET_NAME_BYTES, *second = first + n;
+
+    if (file.len != TICKET_NAME_BYTES + 2 * n)
+        return false;
+    memcpy(key->name, file.ptr, TICKET_NAME_BYTES);
+    memcpy(key->cipher_key, is_long ? second : first, n);
+    memcpy(key->mac_key, is_long ? first : second, n);
+    key->secret_bytes = n;
+    return true;
+}
+
+int tls_ticket_keys_load(struct tls_ticket_keys *keys, const struct slice *files, size_t count)
+{
+    struct ticket_key fresh[TLS_TICKET_KEYS_MAX] = { 0 };
+    int r = count > 0 && count <= TLS_TICKET_KEYS_MAX ? 0 : -EINVAL;
+
+    for (size_t i = 0; r == 0 && i < count; i++)
+        if (!key_read(&fresh[i], files[i]))
+            r = -EINVAL;
+    if (r == 0)
+        r = put_in_force(keys, fresh, count);
+    OPENSSL_cleanse(fresh, sizeof(fresh));
     return r;
 }
 
@@ -134,13 +176,16 @@ static int crypto_init(const struct ticket_key *key, const struct ticket_crypto 
 {
     OSSL_PARAM params[] = {
         OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, (void *)key->mac_key,
-                                          sizeof(key->mac_key)),
+                                          key->secret_bytes),
         OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA256", 0),
         OSSL_PARAM_construct_end(),
     };
 
-    if (EVP_CipherInit_ex(crypto->cipher, EVP_aes_256_cbc(), NULL, key->cipher_key, crypto->iv,
-                          sealing) != 1 ||
+    const EVP_CIPHER *cipher =
+        key->secret_bytes == TICKET_SECRET_BYTES ? EVP_aes_256_cbc() : EVP_aes_128_cbc();
+
+    if (EVP_CipherInit_ex(crypto->cipher, cipher, NULL, key->cipher_key, crypto->iv, sealing) !=
+            1 ||
         EVP_MAC_CTX_set_params(crypto->mac, params) != 1)
         return -1;
     return 1;
@@ -154,8 +199,8 @@ int tls_ticket_keys_seal(struct tls_ticket_keys *keys, const struct ticket_crypt
     if (RAND_bytes(crypto->iv, TICKET_IV_BYTES) != 1)
         return -1;
     ring = ring_enter(keys);
-    memcpy(crypto->name, ring->current.name, TICKET_NAME_BYTES);
-    r = crypto_init(&ring->current, crypto, 1);
+    memcpy(crypto->name, ring->keys[0].name, TICKET_NAME_BYTES);
+    r = crypto_init(&ring->keys[0], crypto, 1);
     ring_leave(ring);
     return r;
 }
@@ -165,11 +210,14 @@ int tls_ticket_keys_open(struct tls_ticket_keys *keys, const struct ticket_crypt
     struct ticket_ring *ring = ring_enter(keys);
     int r = 0;
 
-    if (memcmp(crypto->name, ring->current.name, TICKET_NAME_BYTES) == 0)
-        r = crypto_init(&ring->current, crypto, 0);
-    else if (ring->has_previous &&
-             memcmp(crypto->name, ring->previous.name, TICKET_NAME_BYTES) == 0)
-        r = crypto_init(&ring->previous, crypto, 0) == 1 ? 2 : -1;
+    for (size_t i = 0; i < ring->count; i++) {
+        if (memcmp(crypto->name, ring->keys[i].name, TICKET_NAME_BYTES) != 0)
+            continue;
+        r = crypto_init(&ring->keys[i], crypto, 0);
+        if (r == 1 && i > 0)
+            r = 2; /* the client gets one of the current key */
+        break;
+    }
     ring_leave(ring);
     return r;
 }

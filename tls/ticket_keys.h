@@ -1,8 +1,8 @@
 /*
  * ticket_keys: the keys that seal session tickets (RFC 5077, RFC 8446 4.6.1).
  *
- * Role    a ring {current, previous}: new tickets by current, tickets of previous are still opened
- *         and renewed, older ones mean a full handshake
+ * Role    a ring {current, previous}, or what files say: new tickets by the first key, tickets of the
+ *         others are still opened and renewed, older ones mean a full handshake
  * Owns    the keys; wiped when replaced and on free
  * Thread  any worker reads, one thread at a time rotates; no lock on the reading side
  *
@@ -15,6 +15,9 @@
 #define TLS_TICKET_KEYS_H
 
 #include "core/cleanup.h"
+#include "core/slice.h"
+
+enum { TLS_TICKET_KEYS_MAX = 8 };
 
 struct tls_ticket_keys;
 
@@ -29,5 +32,11 @@ DEFINE_SCOPED(tls_ticket_keys);
  * changed.
  */
 int tls_ticket_keys_rotate(struct tls_ticket_keys *keys);
+
+/*
+ * Keys that several nodes share, each the content of a file of 48 or 80 bytes as nginx has them; the
+ * first is current. 0; -EINVAL: no file, too many, or one of another length; -EBUSY as above.
+ */
+int tls_ticket_keys_load(struct tls_ticket_keys *keys, const struct slice *files, size_t count);
 
 #endif

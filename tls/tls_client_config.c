@@ -1,10 +1,14 @@
 #include "tls/tls_context_priv.h"
 
 #include <openssl/err.h>
+#include <openssl/evp.h>
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tls/cert_chain_priv.h"
+#include "tls/tls_engine_priv.h"
 
 static bool trust_bundle(SSL_CTX *context, const char *ca_pem, struct tls_error *reterr)
 {
@@ -25,6 +29,33 @@ static bool trust_bundle(SSL_CTX *context, const char *ca_pem, struct tls_error 
     return added > 0;
 }
 
+/* What is refused is described while the certificates are at hand: OpenSSL keeps none of a server that
+ * failed. */
+static int on_verify(int is_good, X509_STORE_CTX *store)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct tls_engine *engine = SSL_get_app_data(ssl);
+    struct client_facts *facts;
+
+    if (is_good)
+        return 1;
+    facts = tls_engine_facts(engine);
+    if (facts)
+        client_facts_note_verification(facts, store, engine->expected_name);
+    return 0;
+}
+
+/* The server asks for our certificate; whether there is one is OpenSSL's business. */
+static int on_certificate_request(SSL *ssl, void *argument)
+{
+    struct client_facts *facts = tls_engine_facts(SSL_get_app_data(ssl));
+
+    (void)argument;
+    if (facts)
+        facts->certificate_requested = true;
+    return 1;
+}
+
 static bool set_verification(SSL_CTX *context, const struct tls_client_settings *settings,
                              struct tls_error *reterr)
 {
@@ -32,7 +63,7 @@ static bool set_verification(SSL_CTX *context, const struct tls_client_settings 
         SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
         return true;
     }
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_verify);
     if (settings->verify_depth >= 0)
         SSL_CTX_set_verify_depth(context, settings->verify_depth);
     if (settings->ca_pem)
@@ -46,15 +77,24 @@ static bool set_verification(SSL_CTX *context, const struct tls_client_settings 
 static bool build(struct tls_client_config *config, const struct tls_client_settings *settings,
                   struct tls_error *reterr)
 {
-    const struct tls_context_settings common = { settings->min_version, settings->max_version,
-                                                 settings->cipher_profile };
+    const struct tls_context_settings common = { .min_version = settings->min_version,
+                                                 .max_version = settings->max_version,
+                                                 .cipher_profile = settings->cipher_profile };
     struct tls_alpn alpn;
     bool done;
 
     config->verify = settings->verify;
+    config->sessions_off = settings->sessions_off;
+    config->trust_label =
+        strdup(settings->trust_label ? settings->trust_label : "the system's certificates");
+    if (!config->trust_label) {
+        tls_error_set(reterr, "out of memory");
+        return false;
+    }
     config->context = tls_context_create(TLS_client_method(), &common, reterr);
     if (!config->context || !set_verification(config->context, settings, reterr))
         return false;
+    SSL_CTX_set_cert_cb(config->context, on_certificate_request, NULL);
     if (settings->certificate.chain_pem &&
         tls_context_use_pair(config->context, &settings->certificate, "client certificate",
                              reterr) < 0)
@@ -70,10 +110,60 @@ static bool build(struct tls_client_config *config, const struct tls_client_sett
     return done;
 }
 
+/* Length and bytes, so that no two lists of texts look the same. */
+static bool digest_text(EVP_MD_CTX *digest, const char *text)
+{
+    uint64_t length = text ? strlen(text) : UINT64_MAX; /* absent is not empty */
+
+    return EVP_DigestUpdate(digest, &length, sizeof(length)) == 1 &&
+           (!text || EVP_DigestUpdate(digest, text, strlen(text)) == 1);
+}
+
+static bool digest_settings(EVP_MD_CTX *digest, const struct tls_client_settings *settings)
+{
+    const int numbers[] = {
+        settings->verify,      settings->verify_depth,   settings->min_version,
+        settings->max_version, settings->cipher_profile, settings->sessions_off
+    };
+    bool done = EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
+                EVP_DigestUpdate(digest, numbers, sizeof(numbers)) == 1 &&
+                digest_text(digest, settings->ca_pem) &&
+                digest_text(digest, settings->certificate.chain_pem) &&
+                digest_text(digest, settings->certificate.key_pem);
+
+    for (size_t i = 0; done && i < settings->alpn_count; i++)
+        done = digest_text(digest, settings->alpn[i]);
+    return done;
+}
+
+static bool identify(struct tls_client_config *config, const struct tls_client_settings *settings,
+                     struct tls_error *reterr)
+{
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    unsigned char bytes[32];
+    bool done =
+        digest && digest_settings(digest, settings) && EVP_DigestFinal_ex(digest, bytes, NULL) == 1;
+
+    EVP_MD_CTX_free(digest);
+    if (!done) {
+        tls_error_set(reterr, "out of memory");
+        return false;
+    }
+    memcpy(&config->identity_word, bytes, sizeof(config->identity_word));
+    config->identity_word |= 1;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        snprintf(config->identity + 2 * i, 3, "%02x", bytes[i]);
+    return true;
+}
+
+uint64_t tls_client_config_identity(const struct tls_client_config *config)
+{
+    return config->identity_word;
+}
+
 struct tls_client_config *tls_client_config_create(const struct tls_client_settings *settings,
                                                    struct tls_error *reterr)
 {
-    static _Atomic uint64_t last_id;
     struct tls_client_config *config = calloc(1, sizeof(*config));
 
     if (!config) {
@@ -81,8 +171,7 @@ struct tls_client_config *tls_client_config_create(const struct tls_client_setti
         return NULL;
     }
     atomic_init(&config->refs, 1);
-    config->id = atomic_fetch_add(&last_id, 1) + 1;
-    if (!build(config, settings, reterr)) {
+    if (!identify(config, settings, reterr) || !build(config, settings, reterr)) {
         tls_client_config_unref(config);
         config = NULL;
     }
@@ -101,5 +190,6 @@ void tls_client_config_unref(struct tls_client_config *config)
     if (!config || atomic_fetch_sub_explicit(&config->refs, 1, memory_order_acq_rel) != 1)
         return;
     SSL_CTX_free(config->context);
+    free(config->trust_label);
     free(config);
 }

@@ -24,6 +24,12 @@
     "ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA:DHE-RSA-AES128-SHA256:DHE-RSA-AES256-SHA256:" \
     "AES128-GCM-SHA256:AES256-GCM-SHA384:AES128-SHA256:AES256-SHA256:AES128-SHA:AES256-SHA"
 
+#define FIPS_SUITES                                              \
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:" \
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:" \
+    "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384"
+
+static const char fips_tls13_suites[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384";
 static const char tls13_suites[] =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 
@@ -37,6 +43,8 @@ static const struct cipher_profile {
     [TLS_CIPHERS_INTERMEDIATE] = { "intermediate", AEAD_SUITES, TLS1_2_VERSION, false },
     [TLS_CIPHERS_MODERN] = { "modern", AEAD_SUITES, TLS1_3_VERSION, false },
     [TLS_CIPHERS_OLD] = { "old", OLD_SUITES, TLS1_2_VERSION, true },
+    [TLS_CIPHERS_FIPS] = { "fips", FIPS_SUITES, TLS1_2_VERSION, true },
+    [TLS_CIPHERS_CUSTOM] = { "custom", AEAD_SUITES, TLS1_2_VERSION, false },
 };
 
 bool tls_cipher_profile_parse(const char *name, enum tls_cipher_profile *ret_profile)
@@ -108,15 +116,33 @@ static bool set_dh_group(SSL_CTX *context)
  * buffers because a write that could not be done at once is repeated from other memory; no
  * automatic chain because ours is already in order and must not be completed from the trust store.
  */
-static void set_modes(SSL_CTX *context, const struct cipher_profile *profile)
+static void set_modes(SSL_CTX *context, bool server_preference)
 {
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-    if (profile->server_preference)
+    if (server_preference)
         SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_read_ahead(context, 0);
     SSL_CTX_set_max_early_data(context, 0);
+}
+
+static bool set_ciphers(SSL_CTX *context, const struct tls_context_settings *settings)
+{
+    bool fips = settings->cipher_profile == TLS_CIPHERS_FIPS;
+    const char *suites =
+        settings->ciphers ? settings->ciphers : profiles[settings->cipher_profile].suites;
+
+    return SSL_CTX_set_cipher_list(context, suites) == 1 &&
+           SSL_CTX_set_ciphersuites(context, fips ? fips_tls13_suites : tls13_suites) == 1;
+}
+
+static bool set_groups(SSL_CTX *context, const struct tls_context_settings *settings)
+{
+    const char *standard =
+        settings->cipher_profile == TLS_CIPHERS_FIPS ? "P-256:P-384" : "X25519:P-256:P-384";
+
+    return SSL_CTX_set1_groups_list(context, settings->groups ? settings->groups : standard) == 1;
 }
 
 SSL_CTX *tls_context_create(const SSL_METHOD *method, const struct tls_context_settings *settings,
@@ -137,15 +163,22 @@ SSL_CTX *tls_context_create(const SSL_METHOD *method, const struct tls_context_s
         ERR_clear_error();
         return NULL;
     }
-    if (!context || SSL_CTX_set_cipher_list(context, profile->suites) != 1 ||
-        SSL_CTX_set_ciphersuites(context, tls13_suites) != 1 ||
-        SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384") != 1 || !set_dh_group(context)) {
+    if (!context || !set_ciphers(context, settings) || !set_dh_group(context)) {
         openssl_error_reason(reason, sizeof(reason));
-        tls_error_set(reterr, "OpenSSL refuses cipher profile \"%s\": %s", profile->name, reason);
+        tls_error_set(reterr, "OpenSSL refuses cipher profile \"%s\"%s%.200s%s: %s", profile->name,
+                      settings->ciphers ? " with ciphers \"" : "",
+                      settings->ciphers ? settings->ciphers : "", settings->ciphers ? "\"" : "",
+                      reason);
         SSL_CTX_free(context);
         return NULL;
     }
-    set_modes(context, profile);
+    if (!set_groups(context, settings)) {
+        tls_error_set(reterr, "OpenSSL knows no such curves: \"%.200s\"", settings->groups);
+        SSL_CTX_free(context);
+        ERR_clear_error();
+        return NULL;
+    }
+    set_modes(context, profile->server_preference || settings->server_preference);
     return context;
 }
 
@@ -161,7 +194,16 @@ static int use_parsed(SSL_CTX *context, const struct cert_chain *chain, EVP_PKEY
         return -EINVAL;
     }
     ERR_clear_error();
-    if (SSL_CTX_use_cert_and_key(context, chain->leaf, key, chain->above, 1) != 1) {
+    /* without the right to override: a second one of the same key type would replace the first */
+    if (SSL_CTX_use_cert_and_key(context, chain->leaf, key, chain->above, 0) != 1) {
+        if (ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_NOT_REPLACING_CERTIFICATE) {
+            tls_error_set(reterr,
+                          "there is another certificate with this type of key beside \"%s\"; each "
+                          "type (RSA, ECDSA, Ed25519) once, the others by server name",
+                          name);
+            ERR_clear_error();
+            return -EINVAL;
+        }
         openssl_error_reason(reason, sizeof(reason));
         tls_error_set(reterr, "certificate \"%s\" cannot be used: %s", name, reason);
         return -EINVAL;

@@ -13,12 +13,15 @@
 
 #include <stdatomic.h>
 
+#include "tls/client_policy_priv.h"
 #include "tls/sni_priv.h"
 #include "tls/tls.h"
 
 struct tls_context_settings {
     enum tls_version min_version, max_version;
     enum tls_cipher_profile cipher_profile;
+    const char *ciphers, *groups; /* NULL: the profile's */
+    bool server_preference;
 };
 
 /* ALPN protocol list as on the wire: length byte, name, ... (RFC 7301 3.1) */
@@ -27,24 +30,43 @@ struct tls_alpn {
     unsigned length;
 };
 
+struct ocsp_staple;
+
+struct server_context {
+    SSL_CTX *context;
+    unsigned char digest[SHA256_DIGEST_LENGTH]; /* of its certificates */
+    struct ocsp_staple *staples;                /* one per pair; NULL: none are sent */
+    size_t staples_count;
+};
+
 struct tls_server_config {
     atomic_uint refs;
-    SSL_CTX **contexts; /* one per certificate (and policy) */
+    struct server_context *contexts; /* one per certificate */
     size_t contexts_count;
     size_t default_context;
-    struct sni_map names; /* -> index into contexts */
+    struct sni_map names;           /* -> index into contexts */
+    struct client_policy *policies; /* [0]: of the listener; the others by name */
+    size_t policies_count;
+    struct sni_map policy_names; /* -> index into policies */
     struct tls_alpn alpn;
     bool alpn_required;
     enum tls_unknown_sni unknown_sni, missing_sni;
-    struct tls_ticket_keys *ticket_keys; /* borrowed; NULL: none */
+    struct tls_ticket_keys *ticket_keys;  /* borrowed; NULL: none */
+    struct tls_server_sessions *sessions; /* the same */
 };
 
 struct tls_client_config {
     atomic_uint refs;
-    uint64_t id; /* unique in the process: sessions never cross configurations */
+    uint64_t identity_word; /* of the next, never 0 */
+    char identity[65]; /* SHA-256 of the settings in hex: sessions never cross different ones */
     SSL_CTX *context;
-    bool verify;
+    bool verify, sessions_off;
+    char *trust_label;
 };
+
+/* What is asked of clients that want this host (no port): the listener's, or its own. */
+const struct client_policy *tls_server_config_policy(const struct tls_server_config *config,
+                                                     struct slice host);
 
 /* NULL: reterr. */
 SSL_CTX *tls_context_create(const SSL_METHOD *method, const struct tls_context_settings *settings,

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tls/openssl_error_priv.h"
 #include "tls/sni_priv.h"
@@ -96,7 +97,11 @@ int tls_engine_init(struct tls_engine *engine, SSL_CTX *context, struct chunk_po
     BIO_set_data(bio, engine);
     BIO_set_init(bio, 1);
     SSL_set_bio(engine->ssl, bio, bio);
-    SSL_set_app_data(engine->ssl, engine);
+    if (SSL_set_app_data(engine->ssl, engine) != 1) { /* callbacks would not find us */
+        ERR_clear_error();
+        return -ENOMEM;
+    }
+    engine->ramps = is_server;
     if (is_server)
         SSL_set_accept_state(engine->ssl);
     else
@@ -115,8 +120,12 @@ void tls_engine_done(struct tls_engine *engine)
     buf_done(&engine->out);
     free(engine->error);
     free(engine->server_name);
-    free(engine->alpn);
+    free(engine->expected_name);
     free(engine->session_key);
+    client_facts_free(engine->facts);
+    tls_client_certificate_free(engine->client_certificate);
+    free(engine->verify_text);
+    free(engine->verify_error_text);
     *engine = (struct tls_engine){ 0 };
 }
 
@@ -129,6 +138,18 @@ int tls_engine_note_server_name(struct tls_engine *engine, const char *name)
     free(engine->server_name);
     engine->server_name = copy;
     return 0;
+}
+
+void tls_engine_set_client(struct tls_engine *engine, const struct tls_client_config *config)
+{
+    engine->client = config;
+}
+
+struct client_facts *tls_engine_facts(struct tls_engine *engine)
+{
+    if (!engine->facts && engine->client)
+        engine->facts = client_facts_create(engine->client);
+    return engine->facts;
 }
 
 /* "[::1]" and "name." as they stand in a URL, to what a certificate says. */
@@ -156,6 +177,9 @@ int tls_engine_expect_server(struct tls_engine *engine, const char *name, bool v
 
     if (r < 0)
         return r;
+    engine->expected_name = strdup(text);
+    if (!engine->expected_name)
+        return -ENOMEM;
     address = a2i_IPADDRESS(text);
     if (address) {
         ASN1_OCTET_STRING_free(address);
@@ -171,6 +195,14 @@ int tls_engine_expect_server(struct tls_engine *engine, const char *name, bool v
     }
     ERR_clear_error();
     return r;
+}
+
+bool tls_engine_expects(const struct tls_engine *engine, const char *name)
+{
+    char text[SNI_NAME_MAX + 1];
+
+    return engine->expected_name && plain_name(name, text) == 0 &&
+           strcasecmp(engine->expected_name, text) == 0;
 }
 
 void tls_engine_use_sessions(struct tls_engine *engine, struct tls_session_cache *sessions,
@@ -204,17 +236,24 @@ static void keep_session(struct tls_engine *engine)
 
 static int engine_fail(struct tls_engine *engine)
 {
+    unsigned long first = ERR_peek_error();
+    struct client_facts *facts;
     char text[400];
 
     engine->failed = true;
+    engine->client_sent_no_certificate =
+        ERR_GET_REASON(ERR_peek_error()) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE;
     if (engine->sessions)
         tls_session_cache_forget(engine->sessions, engine->session_key);
     openssl_error_drain(text, sizeof(text));
-    if (engine->out_of_memory)
+    if (engine->out_of_memory || ERR_GET_REASON(first) == ERR_R_MALLOC_FAILURE)
         return -ENOMEM;
     free(engine->error);
     if (asprintf(&engine->error, "SSL: %s", text[0] ? text : "no reason given") < 0)
         engine->error = NULL;
+    facts = tls_engine_facts(engine);
+    if (facts)
+        client_facts_note_error(facts, engine->ssl, first);
     return -EPROTO;
 }
 
@@ -274,16 +313,47 @@ long tls_engine_read(struct tls_engine *engine, struct buf *into, size_t max)
     return r == 1 ? (long)done : engine_result(engine, r, 0);
 }
 
+/*
+ * A record can be read only when all of it has come. After a pause the window of TCP is small and
+ * 16 KiB take several round trips, so a browser would wait for the first byte of a page: the first
+ * records are small, and large once content flows. 4096 bytes are three packets.
+ */
+enum { RAMP_RECORD_BYTES = 4096, RAMP_BYTES = 64 * 1024, RAMP_PAUSE_MS = 1000 };
+
+static uint64_t coarse_now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now); /* cannot fail for this clock */
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void note_pause(struct tls_engine *engine)
+{
+    uint64_t now_ms = coarse_now_ms();
+
+    if (now_ms - engine->wrote_at_ms > RAMP_PAUSE_MS)
+        engine->ramp_bytes = 0;
+    engine->wrote_at_ms = now_ms;
+}
+
+static size_t record_limit(const struct tls_engine *engine)
+{
+    return engine->ramps && engine->ramp_bytes < RAMP_BYTES ? RAMP_RECORD_BYTES
+                                                            : TLS_RECORD_CONTENT_MAX;
+}
+
 /* A head and a little content that were written together go out as one record. */
-static struct slice next_record(const struct buf *from, char copy[static TLS_RECORD_CONTENT_MAX])
+static struct slice next_record(const struct buf *from, size_t limit,
+                                char copy[static TLS_RECORD_CONTENT_MAX])
 {
     struct slice front = buf_front(from);
 
-    if (front.len >= TLS_RECORD_CONTENT_MAX)
-        return (struct slice){ front.ptr, TLS_RECORD_CONTENT_MAX };
+    if (front.len >= limit)
+        return (struct slice){ front.ptr, limit };
     if (front.len == from->length)
         return front;
-    return (struct slice){ copy, buf_peek(from, copy, TLS_RECORD_CONTENT_MAX) };
+    return (struct slice){ copy, buf_peek(from, copy, limit) };
 }
 
 int tls_engine_write(struct tls_engine *engine, struct buf *from)
@@ -291,8 +361,10 @@ int tls_engine_write(struct tls_engine *engine, struct buf *from)
     char copy[TLS_RECORD_CONTENT_MAX];
 
     assert(!engine->failed);
+    if (engine->ramps)
+        note_pause(engine);
     while (!buf_is_empty(from)) {
-        struct slice record = next_record(from, copy);
+        struct slice record = next_record(from, record_limit(engine), copy);
         size_t done = 0;
         int r;
 
@@ -301,6 +373,8 @@ int tls_engine_write(struct tls_engine *engine, struct buf *from)
         if (r != 1)
             return engine_result(engine, r, -EPIPE);
         buf_consume(from, done);
+        if (engine->ramp_bytes < RAMP_BYTES)
+            engine->ramp_bytes += (uint32_t)done;
     }
     return 0;
 }
@@ -315,25 +389,83 @@ void tls_engine_end_writing(struct tls_engine *engine)
     ERR_clear_error();
 }
 
+char *tls_engine_verify_text(long verify_result)
+{
+    char *text;
+
+    return asprintf(&text, "%ld:%s", verify_result, X509_verify_cert_error_string(verify_result)) <
+                   0
+               ? NULL
+               : text;
+}
+
+/* What the client showed. Its certificate is read only if one came: others pay nothing. */
+static int note_client(struct tls_engine *engine, struct tls_session_info *info)
+{
+    long result = SSL_get_verify_result(engine->ssl);
+    int r = 0;
+
+    if (engine->policy->mode != TLS_VERIFY_OFF) {
+        SSL_set0_CA_list(engine->ssl, NULL); /* was needed for the handshake only */
+        r = tls_client_certificate_create(engine->ssl, &engine->client_certificate);
+    }
+    if (r < 0)
+        return r;
+    info->policy = engine->policy_index;
+    info->client_verify_mode = engine->policy->mode;
+    info->client_certificate = engine->client_certificate;
+    info->client_verdict =
+        client_policy_judge(engine->policy, engine->client_certificate != NULL, result);
+    if (!engine->client_certificate)
+        return 0;
+    info->client_verify = "SUCCESS";
+    if (result == X509_V_OK)
+        return 0;
+    engine->verify_error_text = tls_engine_verify_text(result);
+    if (!engine->verify_error_text ||
+        asprintf(&engine->verify_text, "FAILED:%s", X509_verify_cert_error_string(result)) < 0) {
+        engine->verify_text = NULL;
+        return -ENOMEM;
+    }
+    info->client_verify = engine->verify_text;
+    info->client_verify_error = engine->verify_error_text;
+    return 0;
+}
+
+/* What we offer or accept: a protocol out of this list, and no copy of its name per connection. */
+static const char *alpn_name(const unsigned char *bytes, unsigned length)
+{
+    static const char *const names[] = { "http/1.1", "http/1.0", "h2" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strlen(names[i]) == length && memcmp(names[i], bytes, length) == 0)
+            return names[i];
+    return length > 0 ? "other" : "";
+}
+
 int tls_engine_info(struct tls_engine *engine, struct tls_session_info *ret_info)
 {
     const unsigned char *alpn;
     unsigned length;
 
     SSL_get0_alpn_selected(engine->ssl, &alpn, &length);
-    if (length > 0) {
-        free(engine->alpn);
-        engine->alpn = strndup((const char *)alpn, length);
-        if (!engine->alpn)
-            return -ENOMEM;
-    }
     *ret_info = (struct tls_session_info){
         .version = SSL_get_version(engine->ssl),
         .cipher = SSL_get_cipher_name(engine->ssl),
         .server_name = engine->server_name ? engine->server_name : "",
-        .alpn = engine->alpn ? engine->alpn : "",
-        .client_verify = "NONE",
+        .alpn = alpn_name(alpn, length),
         .resumed = SSL_session_reused(engine->ssl) == 1,
+        .client_verify = "NONE",
+        .client_verify_error = "",
     };
-    return 0;
+    return engine->policy ? note_client(engine, ret_info) : 0;
+}
+
+struct tls_client_identity tls_session_client(const struct tls_session_info *info)
+{
+    return (struct tls_client_identity){ .mode = info->client_verify_mode,
+                                         .verdict = info->client_verdict,
+                                         .verify = info->client_verify,
+                                         .verify_error = info->client_verify_error,
+                                         .certificate = info->client_certificate };
 }

@@ -17,6 +17,9 @@
 #include <openssl/ssl.h>
 
 #include "core/buf.h"
+#include "tls/client_certificate_priv.h"
+#include "tls/client_facts_priv.h"
+#include "tls/client_policy_priv.h"
 #include "tls/session_cache_priv.h"
 
 struct tls_engine {
@@ -27,12 +30,26 @@ struct tls_engine {
     bool failed;                        /* after a fatal error the only call left is done */
     bool out_of_memory;                 /* while appending to `out` */
     bool bulk;                          /* read into chunks that hold whole records */
+    bool ramps;                         /* server: small records first, see record_limit */
+    bool client_sent_no_certificate;    /* server: and that failed the handshake */
+    uint32_t ramp_bytes;                /* written since the last pause; stays at its maximum */
+    uint64_t wrote_at_ms;               /* coarse monotonic clock */
     char *error;                        /* "SSL: error:..."; NULL: none, or no memory for it */
     char *server_name;                  /* received or sent; NULL: none */
-    char *alpn;                         /* NULL: none */
+    char *expected_name;                /* client: what the certificate must be for */
     struct tls_session_cache *sessions; /* client; borrowed; NULL: none */
     char *session_key;
-    const SSL_SESSION *session_seen; /* only compared */
+    const SSL_SESSION *session_seen;        /* only compared */
+    const struct tls_client_config *client; /* client; borrowed */
+    struct client_facts *facts; /* client; NULL: nothing that would explain a failure yet */
+
+    /* server; borrowed from the configuration once the client hello came */
+    const struct client_policy *policy;
+    size_t policy_index;
+    long verify_error;  /* X509_V_...: worst so far, see on_verify; 0: none */
+    bool refuses_later; /* whatever the policy's refusal, the handshake completes */
+    struct tls_client_certificate *client_certificate;
+    char *verify_text, *verify_error_text; /* "FAILED:...", "10:..."; NULL: none */
 };
 
 enum { TLS_RECORD_CONTENT_MAX = 16384 }; /* bytes of plain text (RFC 8446 5.1) */
@@ -42,9 +59,18 @@ int tls_engine_init(struct tls_engine *engine, SSL_CTX *context, struct chunk_po
                     bool is_server);
 void tls_engine_done(struct tls_engine *engine);
 
+/* Client: failures will be explained. The configuration must live as long as the engine. */
+void tls_engine_set_client(struct tls_engine *engine, const struct tls_client_config *config);
+
+/* The facts, made if there are none. NULL: a server, or no memory. */
+struct client_facts *tls_engine_facts(struct tls_engine *engine);
+
 /* Client: SNI and, with verify, the name or address that the certificate must have. 0, -ENOMEM,
  * -EINVAL: no name. */
 int tls_engine_expect_server(struct tls_engine *engine, const char *name, bool verify);
+
+/* The name given to tls_engine_expect_server was this one. */
+bool tls_engine_expects(const struct tls_engine *engine, const char *name);
 
 /* Client: offers the session kept under key and keeps new ones there. Takes key (heap). */
 void tls_engine_use_sessions(struct tls_engine *engine, struct tls_session_cache *sessions,
@@ -62,6 +88,9 @@ int tls_engine_write(struct tls_engine *engine, struct buf *from);
 
 /* Sends close_notify; reading goes on. */
 void tls_engine_end_writing(struct tls_engine *engine);
+
+/* "10:certificate has expired" as nginx logs it, heap; NULL: no memory. */
+char *tls_engine_verify_text(long verify_result);
 
 /* After the handshake. 0 or -ENOMEM. The texts live as long as the engine. */
 int tls_engine_info(struct tls_engine *engine, struct tls_session_info *ret_info);

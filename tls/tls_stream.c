@@ -31,11 +31,11 @@ struct tls_stream {
     bool read_ended;  /* read_end is what our read says from now on */
     bool write_shut;
     bool above_high; /* the writer was told to wait for STREAM_WRITABLE */
-    long lower_end, read_end;
     int write_error;
+    long lower_end, read_end;
     /* Plain text that OpenSSL takes only after the rest of a handshake message that the other side
-     * has begun (a KeyUpdate cut in two). Empty in all normal lives. */
-    struct buf held;
+     * has begun (a KeyUpdate cut in two). Heap; NULL in all normal lives. */
+    struct buf *held;
     struct stream_failure failure;
     char *failure_text; /* heap, behind failure.detail */
     struct tls_session_info info;
@@ -48,8 +48,13 @@ static struct tls_stream *of(struct stream *stream)
 
 static void fail_with(struct tls_stream *tls, enum stream_step step, int error, const char *detail)
 {
-    if (tls->failure.step == STREAM_STEP_NONE) /* the first failure explains the others */
-        tls->failure = (struct stream_failure){ step, error, detail };
+    const struct client_facts *facts = tls->engine.facts;
+
+    if (tls->failure.step != STREAM_STEP_NONE) /* the first failure explains the others */
+        return;
+    tls->failure = (struct stream_failure){ step, error, detail, NULL };
+    if (facts && facts->is_complete)
+        tls->failure.tls = &facts->failure;
 }
 
 /* Hands records to the stream below. */
@@ -91,6 +96,7 @@ static unsigned handshake_done(struct tls_stream *tls)
         fail_with(tls, STREAM_STEP_TLS_HANDSHAKE, -ENOMEM, "out of memory");
         return STREAM_OPEN_FAILED;
     }
+    tls->info.server = tls->server;
     tls->state = TLS_STREAM_OPEN;
     return STREAM_OPEN;
 }
@@ -116,14 +122,36 @@ static bool fail_with_verification(struct tls_stream *tls)
     return true;
 }
 
+/* FIN, reset or close_notify where a client still waits for the server's word. */
+static void note_close(struct tls_stream *tls)
+{
+    struct client_facts *facts = tls_engine_facts(&tls->engine);
+
+    if (facts)
+        client_facts_note_close(facts, tls->engine.ssl, tls->first_bytes_seen);
+}
+
+/* true when the failure is the client's certificate, or that it has none. */
+static bool fail_with_client(struct tls_stream *tls)
+{
+    if (!tls->server || (!tls->engine.verify_error && !tls->engine.client_sent_no_certificate))
+        return false;
+    if (tls->engine.verify_error)
+        tls->failure_text = tls_engine_verify_text(tls->engine.verify_error);
+    fail_with(tls, STREAM_STEP_TLS_VERIFY, -EPROTO, tls->failure_text);
+    return true;
+}
+
 static unsigned handshake_fail(struct tls_stream *tls, int error)
 {
     tls->state = TLS_STREAM_BROKEN;
+    if (error == -ECONNABORTED)
+        note_close(tls);
     if (error == -ENOMEM)
         fail_with(tls, STREAM_STEP_TLS_HANDSHAKE, error, "out of memory");
     else if (error == -ECONNABORTED)
         fail_with(tls, STREAM_STEP_TLS_HANDSHAKE, 0, NULL);
-    else if (!fail_with_verification(tls))
+    else if (!fail_with_verification(tls) && !fail_with_client(tls))
         fail_with(tls, STREAM_STEP_TLS_HANDSHAKE, error, tls->engine.error);
     return STREAM_OPEN_FAILED;
 }
@@ -132,9 +160,22 @@ static unsigned handshake_fail(struct tls_stream *tls, int error)
 static unsigned handshake_cut(struct tls_stream *tls)
 {
     tls->state = TLS_STREAM_BROKEN;
+    note_close(tls);
     fail_with(tls, STREAM_STEP_TLS_HANDSHAKE,
               tls->lower_end == STREAM_TRUNCATED ? 0 : (int)tls->lower_end, NULL);
     return STREAM_OPEN_FAILED;
+}
+
+/* A server is looked at for what else it may be, should the handshake fail. */
+static void look_at_server(struct tls_stream *tls)
+{
+    struct client_facts *facts;
+
+    if (!client_facts_are_foreign(&tls->engine.in))
+        return;
+    facts = tls_engine_facts(&tls->engine);
+    if (facts)
+        client_facts_note_first_bytes(facts, &tls->engine.in);
 }
 
 /* No TLS record type is a letter (RFC 8446 5.1: 20 to 23), every method begins with one. */
@@ -142,9 +183,13 @@ static bool client_speaks_http(struct tls_stream *tls)
 {
     char first = 0;
 
-    if (!tls->server || tls->first_bytes_seen)
+    if (tls->first_bytes_seen)
         return false;
     tls->first_bytes_seen = true;
+    if (!tls->server) {
+        look_at_server(tls);
+        return false;
+    }
     (void)buf_peek(&tls->engine.in, &first, 1); /* not empty: a pull just succeeded */
     return first >= 'A' && first <= 'Z';
 }
@@ -173,6 +218,11 @@ static unsigned handshake_run(struct tls_stream *tls)
     }
 }
 
+bool tls_stream_is_to(const struct stream *stream, const char *server_name)
+{
+    return tls_engine_expects(&((const struct tls_stream *)stream)->engine, server_name);
+}
+
 unsigned tls_stream_begin(struct stream *stream)
 {
     struct tls_stream *tls = of(stream);
@@ -187,6 +237,7 @@ static void fail_writing(struct tls_stream *tls, int error)
     if (!tls->write_error)
         tls->write_error = error;
     fail_with(tls, STREAM_STEP_WRITE, error, error == -EPROTO ? tls->engine.error : NULL);
+    stream_break_writing(tls->lower, error);
 }
 
 /* Encrypts; what has to wait stays in `from`. 0, -EAGAIN, or a failure. */
@@ -207,13 +258,29 @@ static int encrypt(struct tls_stream *tls, struct buf *from)
     }
 }
 
+static size_t held_bytes(const struct tls_stream *tls)
+{
+    return tls->held ? tls->held->length : 0;
+}
+
+static int hold(struct tls_stream *tls, struct buf *from)
+{
+    if (!tls->held) {
+        tls->held = malloc(sizeof(*tls->held));
+        if (!tls->held)
+            return -ENOMEM;
+        buf_init(tls->held, tls->engine.in.pool);
+    }
+    return buf_move(tls->held, from, from->length);
+}
+
 static void write_held(struct tls_stream *tls)
 {
     int r;
 
-    if (buf_is_empty(&tls->held) || tls->write_error || tls->engine.failed)
+    if (held_bytes(tls) == 0 || tls->write_error || tls->engine.failed)
         return;
-    r = encrypt(tls, &tls->held);
+    r = encrypt(tls, tls->held);
     if (r < 0 && r != -EAGAIN)
         fail_writing(tls, r);
 }
@@ -222,7 +289,7 @@ static void write_held(struct tls_stream *tls)
 static bool end_writing(struct tls_stream *tls)
 {
     write_held(tls);
-    if (!buf_is_empty(&tls->held))
+    if (held_bytes(tls) > 0)
         return false;
     if (tls->state == TLS_STREAM_OPEN && !tls->write_error)
         tls_engine_end_writing(&tls->engine);
@@ -233,10 +300,10 @@ static bool end_writing(struct tls_stream *tls)
 /* More input came: what had to wait may be possible now, and the end of writing behind it. */
 static void resume_writing(struct tls_stream *tls)
 {
-    if (buf_is_empty(&tls->held))
+    if (held_bytes(tls) == 0)
         return;
     write_held(tls);
-    if (buf_is_empty(&tls->held) && tls->write_shut && end_writing(tls))
+    if (held_bytes(tls) == 0 && tls->write_shut && end_writing(tls))
         stream_shutdown_write(tls->lower);
 }
 
@@ -291,7 +358,7 @@ static size_t tls_stream_queued(const struct stream *stream)
 {
     const struct tls_stream *tls = (const struct tls_stream *)stream;
 
-    return tls->held.length + tls->engine.out.length + stream_queued(tls->lower);
+    return held_bytes(tls) + tls->engine.out.length + stream_queued(tls->lower);
 }
 
 static int tls_stream_write(struct stream *stream, struct buf *from)
@@ -304,9 +371,9 @@ static int tls_stream_write(struct stream *stream, struct buf *from)
     if (tls->write_error || tls->engine.failed)
         return tls->write_error ? tls->write_error : -EPROTO;
     assert(!tls->write_shut && "write after shutdown_write");
-    r = buf_is_empty(&tls->held) ? encrypt(tls, from) : -EAGAIN;
+    r = held_bytes(tls) == 0 ? encrypt(tls, from) : -EAGAIN;
     if (r == -EAGAIN)
-        r = buf_move(&tls->held, from, from->length);
+        r = hold(tls, from);
     if (r < 0)
         fail_writing(tls, r);
     if (tls_stream_queued(stream) >= STREAM_QUEUE_HIGH)
@@ -320,6 +387,11 @@ static void tls_stream_set_read_size(struct stream *stream, enum stream_read_siz
 
     tls->engine.bulk = size == STREAM_READ_BULK;
     stream_set_read_size(tls->lower, size);
+}
+
+static void tls_stream_break_writing(struct stream *stream, int error)
+{
+    fail_writing(of(stream), error);
 }
 
 static void tls_stream_shutdown_write(struct stream *stream)
@@ -341,7 +413,7 @@ static unsigned write_events(struct tls_stream *tls, unsigned events)
 {
     unsigned up = 0;
 
-    if ((events & STREAM_DRAINED) && buf_is_empty(&tls->held))
+    if ((events & STREAM_DRAINED) && held_bytes(tls) == 0)
         up |= STREAM_DRAINED;
     if (tls->above_high && tls_stream_queued(&tls->base) <= STREAM_QUEUE_LOW) {
         tls->above_high = false;
@@ -391,7 +463,9 @@ static void on_lower_event(void *owner, unsigned events)
 static void tls_stream_free(struct tls_stream *tls)
 {
     tls_engine_done(&tls->engine);
-    buf_done(&tls->held);
+    if (tls->held)
+        buf_done(tls->held);
+    free(tls->held);
     tls_server_config_unref(tls->server);
     tls_client_config_unref(tls->client);
     free(tls->failure_text);
@@ -445,6 +519,7 @@ static const struct stream_ops tls_stream_ops = {
     .queued = tls_stream_queued,
     .set_read_size = tls_stream_set_read_size,
     .shutdown_write = tls_stream_shutdown_write,
+    .break_writing = tls_stream_break_writing,
     .close = tls_stream_close,
     .failure = tls_stream_failure,
     .tls_info = tls_stream_info,
@@ -458,7 +533,6 @@ static struct tls_stream *tls_stream_create(struct chunk_pool *pool, SSL_CTX *co
     if (!tls)
         return NULL;
     tls->base.ops = &tls_stream_ops;
-    buf_init(&tls->held, pool);
     if (tls_engine_init(&tls->engine, context, pool, is_server) == 0)
         return tls;
     tls_stream_free(tls);
@@ -478,12 +552,17 @@ struct stream *tls_stream_accept(struct stream **lower, struct chunk_pool *pool,
                                  struct tls_server_config *config)
 {
     struct tls_stream *tls =
-        tls_stream_create(pool, config->contexts[config->default_context], true);
+        tls_stream_create(pool, config->contexts[config->default_context].context, true);
 
     if (!tls)
         return NULL;
     tls->server = tls_server_config_ref(config);
     return take_lower(tls, lower);
+}
+
+void tls_stream_refuse_later(struct stream *stream)
+{
+    of(stream)->engine.refuses_later = true;
 }
 
 /* A session is resumed only by a connection that would have made the same one. */
@@ -492,7 +571,7 @@ static char *session_cache_key(const struct tls_client_config *config,
 {
     char *key;
 
-    if (asprintf(&key, "%llu|%s|%s", (unsigned long long)config->id, options->server_name,
+    if (asprintf(&key, "%s|%s|%s", config->identity, options->server_name,
                  options->session_key ? options->session_key : "") < 0)
         return NULL;
     return key;
@@ -508,11 +587,12 @@ struct stream *tls_stream_connect(struct stream **lower, struct chunk_pool *pool
     if (!tls)
         return NULL;
     tls->client = tls_client_config_ref(config);
+    tls_engine_set_client(&tls->engine, config);
     tls->failure_text = strdup(options->server_name); /* for STREAM_STEP_TLS_NAME */
     if (!tls->failure_text ||
         tls_engine_expect_server(&tls->engine, options->server_name, config->verify) < 0)
         goto fail;
-    if (options->sessions) {
+    if (options->sessions && !config->sessions_off) {
         key = session_cache_key(config, options);
         if (!key)
             goto fail;

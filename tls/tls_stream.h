@@ -12,11 +12,15 @@
  *  - STREAM_OPEN means handshake complete; writing before it is -ENOTCONN, reading -EAGAIN. After
  * it the owner reads: the first request may have come with the last handshake message.
  *  - STREAM_OPEN_FAILED: stream_failure says
- *        STREAM_STEP_TLS_VERIFY     detail "18:self-signed certificate"
+ *        STREAM_STEP_TLS_VERIFY     detail "18:self-signed certificate" of either side; NULL when
+ *                                   a client showed no certificate and must
  *        STREAM_STEP_TLS_NAME       detail is the name that the certificate does not cover
  *        STREAM_STEP_TLS_HANDSHAKE  detail "SSL: error:0A000410:SSL routines::..."; TLS_PLAIN_HTTP
  * when a client speaks HTTP without TLS; NULL when the other side just closed (error: 0 for FIN,
  * else what the stream below said) Close with STREAM_CLOSE_FLUSH so that the alert goes out.
+ *  - Of a client, stream_failure also has `tls` (tls/tls_failure.h): the cause told apart and
+ * explained. A TLS 1.3 server judges our certificate after the handshake is complete here: its alert
+ * comes with the first read, as STREAM_STEP_READ with -EPROTO.
  *  - Every event is passed on from an event of the stream below. There is no timer: who waits for a
  *    handshake limits it.
  */
@@ -35,6 +39,12 @@
 struct stream *tls_stream_accept(struct stream **lower, struct chunk_pool *pool,
                                  struct tls_server_config *config);
 
+/*
+ * Before tls_stream_begin: this client is a hop that hands on the certificates of its own clients, so
+ * the handshake completes whatever it shows itself; client_verdict says what that was.
+ */
+void tls_stream_refuse_later(struct stream *stream);
+
 struct tls_connect_options {
     const char *server_name; /* SNI and the name to check; an IP literal: no SNI, IP check */
     struct tls_session_cache *sessions; /* NULL: always a full handshake */
@@ -44,6 +54,9 @@ struct tls_connect_options {
 struct stream *tls_stream_connect(struct stream **lower, struct chunk_pool *pool,
                                   struct tls_client_config *config,
                                   const struct tls_connect_options *options);
+
+/* Was it made with this server_name? A letter's case and a final dot do not matter. */
+bool tls_stream_is_to(const struct stream *stream, const char *server_name);
 
 /*
  * Runs the handshake with what the stream below already has. Returns the events that no event of

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Makes a throw-away PKI: root -> intermediate -> one leaf per name. For tests, demo and bench only.
 #
-# Usage: tools/certs.sh DIR [--expired | --rsa] FILE=NAME[,NAME...] ...
+# Usage: tools/certs.sh DIR [--expired | --future | --rsa] FILE=NAME[,NAME...] ...
 #   DIR/root.pem          what clients trust
 #   DIR/intermediate.pem  what servers send after their leaf
 #   DIR/FILE.key          private key (EC P-256; RSA-2048 after --rsa)
 #   DIR/FILE.leaf.pem     the leaf alone: what a server sends when its intermediate was forgotten
 #   DIR/FILE.pem          leaf and intermediate, in the order a server sends them
-# NAME is a DNS name, a wildcard or an IPv4 address. --expired and --rsa hold for the names after them.
+# NAME is a DNS name, a wildcard or an IPv4 address. --expired, --future and --rsa hold for the names after them.
 # Called again for the same DIR it adds leaves to the PKI that is there.
 set -euo pipefail
 
@@ -82,6 +82,10 @@ for argument in "$@"; do
     case "$argument" in
     --rsa)
         kind=rsa
+        continue
+        ;;
+    --future)
+        leaf_start=$((year + 1))0101000000Z
         continue
         ;;
     --expired)

@@ -213,7 +213,14 @@ def run_fuzzers(run):
         found.mkdir()
         run.check(f"{fuzzer.name} for {FUZZ_SECONDS} s", [
             fuzzer, f"-max_total_time={FUZZ_SECONDS}", f"-artifact_prefix={ROOT}/build/fuzz/", "-timeout=10",
-            found, corpus])
+            *fuzzer_dictionary(fuzzer.name), found, corpus])
+
+
+def fuzzer_dictionary(name):
+    """The words of its language: http1.dict serves every fuzz_http1_*."""
+    language = name.removeprefix("fuzz_").split("_")[0]
+    path = ROOT / "tests" / "fuzz" / f"{language}.dict"
+    return [f"-dict={path}"] if path.exists() else []
 
 
 def run_release(run):

@@ -244,7 +244,7 @@ static enum http1_error read_trailer_line(struct http1_body *body, struct slice 
     verdict = http1_read_field_line(line, &name, &value);
     if (verdict.error != HTTP1_OK)
         return verdict.error;
-    if (++body->trailer_count > HTTP1_TRAILER_FIELDS_MAX)
+    if (++body->trailer_count > body->limits.trailer_fields_count_max)
         return HTTP1_ERR_TOO_MANY_FIELDS;
     return keep_trailer(body, name, value);
 }

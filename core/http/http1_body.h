@@ -12,15 +12,13 @@
 #include "core/http/head.h"
 #include "core/http/http1_parser.h"
 
-/* Bytes. */
+/* Bytes unless the name says otherwise. */
 struct http1_body_limits {
     uint32_t chunk_extension_max;       /* 256 per chunk line */
     uint32_t chunk_extension_total_max; /* 16384 per message */
     uint32_t trailer_max;               /* 8192, the whole trailer section */
+    uint32_t trailer_fields_count_max;  /* 128 */
 };
-
-/* Lines; http1_body_limits bounds their bytes. */
-enum { HTTP1_TRAILER_FIELDS_MAX = 128 };
 
 enum http1_body_result {
     HTTP1_BODY_MORE,  /* needs more input (or `max` was reached) */

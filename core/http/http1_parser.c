@@ -45,6 +45,7 @@ static enum http1_result refuse_line(struct http1_parser *parser, struct http1_v
 {
     parser->error = verdict.error;
     parser->error_at = parser->line_start - parser->start + (uint32_t)verdict.at;
+    parser->error_in_line = (uint32_t)verdict.at;
     parser->error_line = line;
     return HTTP1_ERROR;
 }

@@ -55,7 +55,8 @@ struct http1_parser {
     enum http_method request_method;
 
     enum http1_error error;
-    uint32_t error_at; /* byte offset in the head */
+    uint32_t error_at;      /* byte offset in the head */
+    uint32_t error_in_line; /* and in error_line; its length: the end came too early */
     /* The line that was refused, as far as it had arrived, without its line end; for the log.
        Borrowed from the chunk: good until http1_parser_done. Empty when there is no such line. */
     struct slice error_line;

@@ -13,7 +13,7 @@ foreach(file ${files})
   string(APPEND entries "    { \"${name}\", text_${id}, sizeof(text_${id}) },\n")
 endforeach()
 file(WRITE ${OUTPUT} "/* generated from proxy/personas/ by embed.cmake */
-#include \"proxy/persona_builtin.h\"
+#include \"proxy/persona/persona_builtin.h\"
 
 ${arrays}
 const struct persona_builtin persona_builtins[] = {

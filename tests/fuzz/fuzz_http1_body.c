@@ -3,28 +3,17 @@
  *   - what comes out does not depend on the cut or on how much is asked for at once;
  *   - content that was decoded and written in chunks again decodes to the same content.
  *
- * First byte of the input: bits 0-1 framing, bit 2 drops trailers, the rest is the length for
- * length framing and seeds the cuts.
+ * options: bits 0-1 framing, bit 2 drops trailers, the rest is the length for length framing.
  */
-#include <stdint.h>
-
 #include "core/http/http1_writer.h"
+#include "tests/fuzz/fuzz_input.h"
 #include "tests/http1_session.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Small, so that the fuzzer reaches them. */
 static const struct http1_body_limits small_limits = { .chunk_extension_max = 16,
                                                        .chunk_extension_total_max = 40,
-                                                       .trailer_max = 64 };
-
-static void require(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    fprintf(stderr, "property broken: %s\n", what);
-    abort();
-}
+                                                       .trailer_max = 64,
+                                                       .trailer_fields_count_max = 8 };
 
 struct account {
     char *text; /* heap */
@@ -79,27 +68,33 @@ static struct account account_of(struct http_head head, struct wire wire, bool d
     return account;
 }
 
-static void check_cuts(struct http_head head, struct slice bytes, unsigned seed, bool drop_trailers,
+static void check_cuts(struct http_head head, const struct fuzz_input *input,
                        struct chunk_pool *pool)
 {
-    struct account whole =
-        account_of(head, (struct wire){ bytes, CUT_WHOLE, seed }, drop_trailers, pool);
+    static const enum cut cuts[] = { CUT_BYTES, CUT_RANDOM, CUT_SCHEDULE };
+    bool drop_trailers = input->options >> 2 & 1;
+    struct wire wire = { .bytes = input->bytes,
+                         .random = input->options,
+                         .schedule = input->schedule };
+    struct account whole = account_of(head, wire, drop_trailers, pool);
 
-    for (enum cut cut = CUT_BYTES; cut < CUT_COUNT; cut++) {
-        struct account other =
-            account_of(head, (struct wire){ bytes, cut, seed }, drop_trailers, pool);
+    for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
+        struct account other;
 
-        require(whole.bytes == other.bytes && memcmp(whole.text, other.text, whole.bytes) == 0,
-                "the cut changes the account");
+        wire.cut = cuts[i];
+        other = account_of(head, wire, drop_trailers, pool);
+        require_same((struct slice){ whole.text, whole.bytes },
+                     (struct slice){ other.text, other.bytes }, "the cut changes the account");
         free(other.text);
     }
     free(whole.text);
 }
 
 /* The input as content: written in chunks and read again. */
-static void check_round_trip(struct slice content, unsigned seed, struct chunk_pool *pool)
+static void check_round_trip(const struct fuzz_input *input, struct chunk_pool *pool)
 {
-    struct wire wire = { content, CUT_RANDOM, seed };
+    struct wire wire = { .bytes = input->bytes, .cut = CUT_SCHEDULE, .schedule = input->schedule };
+    struct slice content = input->bytes;
     struct buf piece, framed;
     struct account account;
     char *bytes;
@@ -109,11 +104,12 @@ static void check_round_trip(struct slice content, unsigned seed, struct chunk_p
     while (wire_deliver(&wire, &piece))
         require(http1_write_chunk(&framed, &piece) == 0, "a chunk cannot be written");
     require(http1_write_last_chunk(&framed, NULL) == 0, "the last chunk cannot be written");
-    wire.bytes.len = framed.length;
     bytes = malloc(framed.length);
     require(bytes != NULL, "memory");
-    wire.bytes.ptr = bytes;
     buf_peek(&framed, bytes, framed.length);
+    wire = (struct wire){ .bytes = { bytes, framed.length },
+                          .cut = CUT_RANDOM,
+                          .random = input->options };
     buf_done(&piece);
     buf_done(&framed);
     account = account_of((struct http_head){ .framing = HTTP_FRAMING_CHUNKED }, wire, true, pool);
@@ -130,17 +126,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const enum http_framing framings[] = { HTTP_FRAMING_CHUNKED, HTTP_FRAMING_LENGTH,
                                                   HTTP_FRAMING_CLOSE, HTTP_FRAMING_CHUNKED };
     struct chunk_pool *pool;
+    struct fuzz_input input;
     struct http_head head;
-    struct slice bytes;
 
-    if (size == 0)
+    if (!fuzz_input_read(data, size, &input))
         return 0;
-    head = (struct http_head){ .framing = framings[data[0] & 3], .content_length = data[0] >> 3 };
-    bytes = (struct slice){ (const char *)data + 1, size - 1 };
+    head = (struct http_head){ .framing = framings[input.options & 3],
+                               .content_length = input.options >> 3 };
     pool = chunk_pool_create(0);
     require(pool != NULL, "memory");
-    check_cuts(head, bytes, data[0], data[0] >> 2 & 1, pool);
-    check_round_trip(bytes, data[0], pool);
+    check_cuts(head, &input, pool);
+    check_round_trip(&input, pool);
     chunk_pool_free(pool);
     return 0;
 }

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "proxy/persona.h"
-#include "proxy/rewrite.h"
+#include "proxy/persona/persona.h"
+#include "proxy/rewrite/rewrite.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

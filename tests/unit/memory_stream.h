@@ -24,6 +24,7 @@ struct memory_end {
     unsigned pending;   /* events to deliver */
     bool armed, above_high;
     bool fin_queued, fin_arrived, reset_arrived;
+    int write_error; /* negative errno once writing was broken off */
     bool closed;
     enum stream_close closed_how;
 };
@@ -61,8 +62,8 @@ static inline int memory_write(struct stream *stream, struct buf *from)
     struct memory_end *end = memory_end_of(stream);
 
     assert(!end->closed && !end->fin_queued);
-    if (end->reset_arrived)
-        return -EPIPE;
+    if (end->reset_arrived || end->write_error)
+        return end->write_error ? end->write_error : -EPIPE;
     while (!buf_is_empty(from)) {
         struct slice front = buf_front(from);
 
@@ -106,13 +107,21 @@ static inline void memory_close(struct stream *stream, enum stream_close how)
     }
 }
 
+static inline void memory_break_writing(struct stream *stream, int error)
+{
+    struct memory_end *end = memory_end_of(stream);
+
+    end->write_error = error;
+    end->pending |= STREAM_WRITE_FAILED;
+}
+
 static inline struct stream_failure memory_failure(const struct stream *stream)
 {
     struct memory_end *end = memory_end_of(stream);
 
     if (end->reset_arrived)
-        return (struct stream_failure){ STREAM_STEP_READ, -ECONNRESET, NULL };
-    return (struct stream_failure){ STREAM_STEP_NONE, 0, NULL };
+        return (struct stream_failure){ STREAM_STEP_READ, -ECONNRESET, NULL, NULL };
+    return (struct stream_failure){ STREAM_STEP_NONE, 0, NULL, NULL };
 }
 
 static inline const struct tls_session_info *memory_tls_info(const struct stream *stream)
@@ -130,6 +139,7 @@ static inline void memory_pair_init(struct memory_pair *pair, struct chunk_pool 
         .queued = memory_queued,
         .set_read_size = memory_set_read_size,
         .shutdown_write = memory_shutdown_write,
+        .break_writing = memory_break_writing,
         .close = memory_close,
         .failure = memory_failure,
         .tls_info = memory_tls_info,

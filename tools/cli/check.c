@@ -1,39 +1,42 @@
+#include <errno.h>
 #include <stdio.h>
 
-#include "config/settings.h"
-#include "proxy/gateway.h"
+#include "config/source.h"
+#include "proxy/snapshot/snapshot.h"
 #include "tools/cli/cli.h"
 
 static const char usage[] =
     "usage: hopgate check [-c kong.conf] [FILE]\n\n"
     "Reports every mistake at once, as file:line:column: severity: path: message. Certificates "
     "are\n"
-    "read too: missing intermediate, wrong order, key mismatch, expired or soon so.\n\n"
+    "read too: missing intermediate, wrong order, key mismatch, expired or soon so, names, weak "
+    "keys\n"
+    "and signatures, wrong purpose, authorities that are none, keys that everybody can read.\n\n"
     "exit codes: 0 usable (warnings may have been printed), 64 usage, 78 bad configuration\n";
 
-static int check(const struct cli_config_options *options, struct config_errors *errors)
+static int check(const struct config_source *source, struct config_errors *errors)
 {
     SCOPED(settings) settings = NULL;
     SCOPED(config) config = NULL;
-    int r = cli_load(options, &settings, &config, errors);
+    int r = config_source_load(source, &settings, &config, errors);
 
     if (settings && config)
-        gateway_check(settings, config, errors);
-    if (r == CLI_OK && errors->errors_count > 0)
-        r = CLI_BAD_CONFIG;
-    return r;
+        snapshot_check(settings, config, errors);
+    if (r == -ENOMEM)
+        return CLI_FAILED;
+    return r < 0 || errors->errors_count > 0 ? CLI_BAD_CONFIG : CLI_OK;
 }
 
 int cli_check(int argc, char **argv)
 {
-    struct cli_config_options options;
+    struct config_source source;
     struct config_errors errors;
-    int r = cli_parse_config_options(argc, argv, usage, &options);
+    int r = cli_parse_config_options(argc, argv, usage, &source);
 
     if (r != 0)
         return r < 0 ? CLI_OK : r;
     config_errors_init(&errors);
-    r = check(&options, &errors);
+    r = check(&source, &errors);
     config_errors_sort(&errors);
     config_errors_print(&errors, stderr);
     if (r == CLI_OK)

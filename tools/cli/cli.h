@@ -15,23 +15,11 @@ enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 64, CLI_BAD_CONFIG = 78 };
 /* argv[0] is the verb. Return an exit code. */
 int cli_run(int argc, char **argv);
 int cli_check(int argc, char **argv);
+int cli_control(int argc, char **argv); /* status, show, why, reload, drain, stop, set */
 
-/* The options that verbs with a configuration share. */
-struct cli_config_options {
-    const char *kong_conf;   /* -c FILE, or NULL */
-    const char *declarative; /* FILE, or NULL */
-};
+struct config_source;
 
-/* 0, or an exit code after the complaint was printed. `usage` is printed for --help; then -1. */
-int cli_parse_config_options(int argc, char **argv, const char *usage,
-                             struct cli_config_options *ret);
-
-struct settings;
-struct config;
-struct config_errors;
-
-/* Loads both files, all mistakes added to errors. 0, CLI_BAD_CONFIG or CLI_FAILED. */
-int cli_load(const struct cli_config_options *options, struct settings **ret_settings,
-             struct config **ret_config, struct config_errors *errors);
+/* The options that verbs with a configuration share: -c FILE and FILE. 0, or an exit code after the complaint was printed. `usage` is printed for --help; then -1. */
+int cli_parse_config_options(int argc, char **argv, const char *usage, struct config_source *ret);
 
 #endif

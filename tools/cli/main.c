@@ -2,6 +2,8 @@
 #include <string.h>
 
 #include "tools/cli/cli.h"
+#include "tools/lab/lab.h"
+#include "tools/probe/probe.h"
 
 struct verb {
     const char *name;
@@ -12,6 +14,16 @@ struct verb {
 static const struct verb verbs[] = {
     { "run", cli_run, "run one hop in the foreground" },
     { "check", cli_check, "report every mistake of a configuration, with file:line:column" },
+    { "status", cli_control, "what a running hop is and how it is doing" },
+    { "show", cli_control, "its connections, exchanges (running or recent), targets or memory" },
+    { "why", cli_control, "why one of its exchanges ended as it did, and what to change" },
+    { "reload", cli_control, "let a running hop read its configuration again" },
+    { "drain", cli_control, "let a running hop finish what it carries, and end" },
+    { "stop", cli_control, "end a running hop at once" },
+    { "set", cli_control, "change the log level of a running hop" },
+    { "probe", probe_verb,
+      "one request to any server, everything about it visible; TLS explained" },
+    { "lab", lab_verb, "experiments; now: `lab pki`, every broken certificate situation as files" },
 };
 
 enum { VERBS_COUNT = sizeof(verbs) / sizeof(verbs[0]) };

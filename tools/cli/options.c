@@ -1,10 +1,7 @@
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "config/config.h"
-#include "config/settings.h"
+#include "config/source.h"
 #include "tools/cli/cli.h"
 
 static int complain(const char *usage, const char *what, const char *word)
@@ -14,12 +11,11 @@ static int complain(const char *usage, const char *what, const char *word)
     return CLI_USAGE;
 }
 
-int cli_parse_config_options(int argc, char **argv, const char *usage,
-                             struct cli_config_options *ret)
+int cli_parse_config_options(int argc, char **argv, const char *usage, struct config_source *ret)
 {
     bool options_ended = false;
 
-    *ret = (struct cli_config_options){ 0 };
+    *ret = (struct config_source){ 0 };
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i];
 
@@ -44,26 +40,4 @@ int cli_parse_config_options(int argc, char **argv, const char *usage,
         ret->declarative = word;
     }
     return 0;
-}
-
-static int exit_code_of(int r)
-{
-    return r == -ENOMEM ? CLI_FAILED : CLI_BAD_CONFIG;
-}
-
-int cli_load(const struct cli_config_options *options, struct settings **ret_settings,
-             struct config **ret_config, struct config_errors *errors)
-{
-    static const char nothing[] = "_format_version: \"3.0\"\n";
-    const char *file = options->declarative;
-    int r = settings_load(options->kong_conf, environ, ret_settings, errors), second;
-
-    if (!file && r == 0)
-        file = (*ret_settings)->declarative_config;
-    /* both are read even if the first is wrong, so that every mistake is told at once */
-    second = file ? config_load_file(file, ret_config, errors)
-                  : config_load_text(SLICE(nothing), NULL, ret_config, errors);
-    if (r < 0)
-        return exit_code_of(r);
-    return second < 0 ? exit_code_of(second) : CLI_OK;
 }

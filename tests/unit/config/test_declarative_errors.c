@@ -58,7 +58,9 @@ TEST(the_head_of_the_file_is_checked)
         { HEAD "hopgate: {mtsl: 1}",
           "k.yaml:2:11: error: hopgate.mtsl: unknown field; did you mean 'mtls'?\n" },
         { HEAD "hopgate: {mtls: [{}]}",
-          "k.yaml:2:11: error: hopgate.mtls: 'mtls' " NOT_YET "; remove it\n" },
+          "k.yaml:2:18: error: hopgate.mtls[0].snis: required field missing; add 'snis'\n"
+          "k.yaml:2:18: error: hopgate.mtls[0]: verify_client is 'required' but there is no CA to "
+          "verify clients with; add 'ca_certificates', the ids of their issuers' certificates\n" },
         { HEAD "hopgate: {}\n_info: {select_tags: [a]}\nservices: ~", "" },
         { HEAD "_info: {defaults: {service: {retries: 1}}}\n_workspace: other",
           "k.yaml:2:9: error: _info.defaults: 'defaults' " NOT_YET "; remove it\n"
@@ -78,20 +80,16 @@ TEST(what_hopgate_does_not_run_yet_is_refused_by_name)
                "{x: [y]}, snis: [a.b], plugins: []}]}]",
           "k.yaml:2:22: error: services[0].plugins: 'plugins' " NOT_YET "; remove it\n"
           "k.yaml:2:73: error: services[0].routes[0].headers: 'headers' " NOT_YET "; remove it\n"
-          "k.yaml:2:92: error: services[0].routes[0].snis: 'snis' " NOT_YET "; remove it\n" },
+          "k.yaml:2:98: error: services[0].routes[0].snis: 'snis' " NOT_YET
+          " but for tls_passthrough; remove it\n" },
         { HEAD "routes: [{paths: ['~/a']}]",
           "k.yaml:2:19: error: routes[0].paths[0]: a regex path ('~/…') " NOT_YET "; use a prefix "
           "path\n" },
         { HEAD "services: [{host: a, protocol: grpc}]",
           "k.yaml:2:32: error: services[0].protocol: 'grpc' " NOT_YET
-          "; use one of: http, https\n" },
+          "; use one of: http, https, tcp\n" },
         { HEAD "upstreams:\n- name: u\n  algorithm: least-connections\n  hash_on: ip\n"
                "  healthchecks: {active: {healthy: {interval: 5, successes: 0}}, threshold: 10}\n",
-          "k.yaml:4:14: error: upstreams[0].algorithm: 'least-connections' " NOT_YET
-          "; use one of: "
-          "round-robin\n"
-          "k.yaml:5:3: error: upstreams[0].hash_on: 'hash_on' " NOT_YET "; remove it or use Kong's "
-          "default, \"none\"\n"
           "k.yaml:6:37: error: upstreams[0].healthchecks.active.healthy.interval: "
           "'interval' " NOT_YET "; remove it or use Kong's default, 0\n"
           "k.yaml:6:66: error: upstreams[0].healthchecks.threshold: 'threshold' " NOT_YET
@@ -99,6 +97,44 @@ TEST(what_hopgate_does_not_run_yet_is_refused_by_name)
         { HEAD "services: [{host: a, routes: [{paths: [/], path_handling: v1}]}]",
           "k.yaml:2:59: warning: services[0].routes[0].path_handling: 'v1' has no effect, as in "
           "Kong's default router (traditional_compatible); remove it\n" },
+    };
+    CHECK_ROWS(rows);
+}
+
+TEST(hashing_is_checked_as_a_whole)
+{
+    static const struct row rows[] = {
+        { HEAD "upstreams: [{name: u, hash_on: header}]",
+          "k.yaml:2:13: error: upstreams[0]: required field missing; add 'hash_on_header', as "
+          "'hash_on' asks for it\n" },
+        { HEAD "upstreams: [{name: u, hash_on: ip, hash_fallback: cookie}]",
+          "k.yaml:2:13: error: upstreams[0]: required field missing; add 'hash_on_cookie', as "
+          "'hash_fallback' asks for it\n" },
+        { HEAD "upstreams: [{name: u, hash_fallback: ip}]",
+          "k.yaml:2:38: error: upstreams[0].hash_fallback: expected one of: none, when 'hash_on' "
+          "is 'none'; remove it\n" },
+        { HEAD "upstreams: [{name: u, hash_on: cookie, hash_on_cookie: c, hash_fallback: ip}]",
+          "k.yaml:2:74: error: upstreams[0].hash_fallback: expected one of: none, when 'hash_on' "
+          "is 'cookie'; remove it\n" },
+        { HEAD "upstreams: [{name: u, hash_on: path, hash_fallback: path}]",
+          "k.yaml:2:53: error: upstreams[0].hash_fallback: must be another than 'hash_on', which "
+          "is 'path' too; change or remove it\n" },
+        { HEAD "upstreams: [{name: u, hash_on: header, hash_on_header: X-A, hash_fallback: header, "
+               "hash_fallback_header: x-a}]",
+          "k.yaml:2:76: error: upstreams[0].hash_fallback: values of these fields must be "
+          "distinct: 'hash_on_header', 'hash_fallback_header'; change one of them\n" },
+        { HEAD "upstreams: [{name: u, hash_on: cookie, hash_on_cookie: 'a b', "
+               "hash_on_cookie_path: '/;x'}]",
+          "k.yaml:2:56: error: upstreams[0].hash_on_cookie: invalid name 'a b', allowed are "
+          "letters, digits and !#$%&'*+-.^_`|~\n"
+          "k.yaml:2:84: error: upstreams[0].hash_on_cookie_path: invalid path '/;x'; it may have "
+          "no ';' and no control or non-ASCII character\n" },
+        { HEAD "upstreams: [{name: u, algorithm: consistent-hashing, targets: [{target: a}]}]",
+          "k.yaml:2:34: warning: upstreams[0].algorithm: without 'hash_on' all requests have the "
+          "same hash, so that one target gets them all; add hash_on\n" },
+        { HEAD "hopgate: {slow_start: [{upstream: u}]}",
+          "k.yaml:2:24: error: hopgate.slow_start[0]: invalid reference 'upstream: u' (no such "
+          "entry in 'upstreams'); add it or correct the name\n" },
     };
     CHECK_ROWS(rows);
 }
@@ -362,7 +398,8 @@ TEST(routes_that_match_the_same_requests_are_a_warning)
 
 TESTS(TEST_CASE(the_head_of_the_file_is_checked),
       TEST_CASE(what_hopgate_does_not_run_yet_is_refused_by_name),
-      TEST_CASE(every_field_of_a_service_is_checked), TEST_CASE(every_field_of_a_route_is_checked),
-      TEST_CASE(upstreams_and_targets_are_checked), TEST_CASE(certificates_and_snis_are_checked),
+      TEST_CASE(hashing_is_checked_as_a_whole), TEST_CASE(every_field_of_a_service_is_checked),
+      TEST_CASE(every_field_of_a_route_is_checked), TEST_CASE(upstreams_and_targets_are_checked),
+      TEST_CASE(certificates_and_snis_are_checked),
       TEST_CASE(names_and_ids_are_unique_and_references_lead_somewhere),
       TEST_CASE(routes_that_match_the_same_requests_are_a_warning))

@@ -70,10 +70,8 @@ TEST(a_bad_entry_is_refused_with_its_reason)
         { "unix:/run/x.sock",
           "'unix:/run/x.sock': unix sockets are not supported by this version of hopgate" },
         { "0.0.0.0:80,,0.0.0.0:81", "an entry between two commas is empty" },
-        { "0.0.0.0:80 proxy_protocol",
-          "'proxy_protocol' is not supported by this version of hopgate" },
         { "0.0.0.0:80 sssl",
-          "unknown flag 'sssl'; known are ssl, http2, reuseport, deferred, bind, "
+          "unknown flag 'sssl'; known are ssl, http2, proxy_protocol, reuseport, deferred, bind, "
           "backlog=N, ipv6only=on|off, so_keepalive=…" },
         { "0.0.0.0:80 backlog=0", "backlog=0: write a number above 0" },
         { "[::]:80 ipv6only=x", "ipv6only=x: write on or off" },

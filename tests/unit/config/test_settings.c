@@ -195,10 +195,11 @@ static const struct row mistakes[] = {
       "443:8443\n"
       "k.conf:3:25: error: hopgate_upstream_bind: 'here' is not an IP address\n" },
     { "proxy_listen = 0.0.0.0:80 proxy_protocol\nhopgate_lab = maybe",
-      "k.conf:1:16: error: proxy_listen: 'proxy_protocol' is not supported by this version of "
-      "hopgate\n"
+      "k.conf:1:16: error: proxy_listen: proxy_protocol needs trusted_ips: who may send the header "
+      "may be anybody; set trusted_ips to the addresses of the load balancer\n"
       "k.conf:2:15: error: hopgate_lab: write on or off\n" },
-    { "database = postgres\nheaders = Via, Foo\nssl_cipher_suite = fips",
+    { "database = postgres\nheaders = Via, Foo\nssl_cipher_suite = custom\n"
+      "ssl_protocols = TLSv1",
       "k.conf:1:12: error: database: 'postgres' is not supported by this version of hopgate; "
       "use one of: off\n"
       "k.conf:2:11: error: headers: 'Foo': expected one of: off, server_tokens, "
@@ -206,11 +207,12 @@ static const struct row mistakes[] = {
       "X-Kong-Admin-Latency, X-Kong-Upstream-Latency, X-Kong-Upstream-Status, "
       "X-Kong-Request-Id, X-Kong-Third-Party-Latency, X-Kong-Client-Latency, "
       "X-Kong-Total-Latency\n"
-      "k.conf:3:20: error: ssl_cipher_suite: 'fips' is not supported by this version of "
-      "hopgate; use one of: modern, intermediate, old, custom\n" },
-    { "stream_listen = 0.0.0.0:9000\nrole = data_plane\nrouter_flavor = expressions",
-      "k.conf:1:1: error: stream_listen: TCP and UDP proxying is not supported by this version "
-      "of hopgate; remove it\n"
+      "k.conf:3:20: error: ssl_cipher_suite: custom needs ssl_ciphers, a list of OpenSSL's names\n"
+      "k.conf:4:17: error: ssl_protocols: TLSv1.2 and TLSv1.3 are what is served; add one of "
+      "them\n" },
+    { "stream_listen = 0.0.0.0:9000 proxy_protocol\nrole = data_plane\nrouter_flavor = expressions",
+      "k.conf:1:17: error: stream_listen: proxy_protocol is not supported here by this version of "
+      "hopgate\n"
       "k.conf:2:1: error: role: is not supported by this version of hopgate; hopgate has no "
       "control plane and no data planes; remove it\n"
       "k.conf:3:1: error: router_flavor: is not supported by this version of hopgate; routes "
@@ -218,9 +220,6 @@ static const struct row mistakes[] = {
     { "ssl_cert = a, b\nssl_cert_key = a",
       "k.conf:1:12: error: ssl_cert: ssl_cert names 2 certificates and ssl_cert_key 1 keys; "
       "each certificate needs its key, in the same order\n" },
-    { "real_ip_header = proxy_protocol",
-      "k.conf:1:18: error: real_ip_header: proxy_protocol is not supported by this version of "
-      "hopgate\n" },
     { "ssl_cert_key = {vault://env/key}\nssl_cert = a",
       "k.conf:1:16: error: ssl_cert_key: vault references are not supported by this version of "
       "hopgate\n"
@@ -250,9 +249,10 @@ TEST(what_has_no_effect_is_accepted_with_a_notice)
           "of hopgate\n"
           "k.conf:2:1: notice: lua_package_path: has no effect: there is no Lua in hopgate\n"
           "k.conf:3:1: notice: portal: has no effect: it belongs to Kong Enterprise\n" },
-        { "admin_listen = 127.0.0.1:8001\nstatus_listen = 0.0.0.0:8100\nadmin_gui_listen = off",
+        { "admin_listen = 127.0.0.1:8001\nstatus_listen = 0.0.0.0:8100\n"
+          "admin_gui_listen = 0.0.0.0:8002",
           "k.conf:1:16: notice: admin_listen: not served yet, nothing listens there: admin_listen, "
-          "status_listen; 'off' silences this\n" },
+          "admin_gui_listen; 'off' silences this\n" },
         { "proxy_listen = 0.0.0.0:443 ssl http2",
           "k.conf:1:16: notice: proxy_listen: http2 is not served yet; clients get HTTP/1.1\n" },
         { "log_level = info\nlog_level = warn",

@@ -136,6 +136,36 @@ TEST(iovec_respects_both_limits)
     chunk_pool_free(pool);
 }
 
+TEST(packed_bytes_hold_no_chunk_of_where_they_came_from)
+{
+    struct chunk_pool *pool = chunk_pool_create(0);
+    struct buf crumbs, packed;
+    char text[300], want[300];
+
+    buf_init(&crumbs, pool);
+    buf_init(&packed, pool);
+    CHECK_INT(buf_append_packed(&packed, &crumbs), 0); /* nothing of nothing */
+    CHECK_INT(buf_append_bytes(&packed, "x", 1), 0);
+    for (unsigned i = 0; i < 299; i++) {
+        struct chunk *chunk = chunk_pool_get(pool, 1);
+
+        chunk->data[0] = (char)('a' + i % 26);
+        chunk->used = 1;
+        CHECK_INT(buf_append_chunk(&crumbs, chunk, 0, 1), 0);
+        chunk_unref(chunk);
+    }
+    CHECK_INT(buf_append_packed(&packed, &crumbs), 0);
+    CHECK_INT(crumbs.length, 299);
+    want[0] = 'x';
+    CHECK_INT(buf_peek(&crumbs, want + 1, 299), 299);
+    buf_done(&crumbs);
+    CHECK_INT(chunk_pool_bytes_in_use(pool), CHUNK_SMALL_BYTES);
+    CHECK_INT(buf_peek(&packed, text, sizeof(text)), 300);
+    assert_memory_equal(text, want, 300);
+    buf_done(&packed);
+    chunk_pool_free(pool);
+}
+
 TEST(a_buf_with_an_open_reservation_can_be_dropped)
 {
     struct chunk_pool *pool = chunk_pool_create(0);
@@ -155,4 +185,5 @@ TESTS(TEST_CASE(bytes_come_out_in_order_for_random_cuts), TEST_CASE(small_append
       TEST_CASE(reserve_and_commit_of_nothing_leaves_nothing),
       TEST_CASE(a_pool_at_its_limit_refuses_and_keeps_what_is_there),
       TEST_CASE(iovec_respects_both_limits),
+      TEST_CASE(packed_bytes_hold_no_chunk_of_where_they_came_from),
       TEST_CASE(a_buf_with_an_open_reservation_can_be_dropped))

@@ -169,7 +169,7 @@ TEST(no_memory_at_any_point_is_an_error_and_no_leak)
     for (size_t bytes_max = 0; bytes_max < 100000; bytes_max += 1024) {
         struct chunk_pool *input_pool = chunk_pool_create(0);
         struct chunk_pool *pool = chunk_pool_create(bytes_max + 1);
-        struct wire wire = { { text, length }, CUT_RANDOM, 1 };
+        struct wire wire = { .bytes = { text, length }, .cut = CUT_RANDOM, .random = 1 };
         enum http1_result result = HTTP1_NEED_MORE;
         struct http1_parser parser;
         struct http_head head;

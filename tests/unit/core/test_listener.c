@@ -210,6 +210,91 @@ TEST(accepts_again_after_the_descriptors_ran_out)
     bench_stop(&bench);
 }
 
+/* ---- room ---------------------------------------------------------------------------------- */
+
+/* Eight connections at a time. */
+static size_t little_room(void *owner)
+{
+    struct crowd *asking = owner;
+
+    CHECK(asking->listener != NULL);
+    return asking->count < 8 ? 8 - asking->count : 0;
+}
+
+TEST(without_room_clients_wait_in_the_kernels_queue)
+{
+    struct bench bench = bench_start();
+    struct sockaddr_storage address;
+    unsigned fds_before, served = 8;
+    uint64_t begin, enters;
+
+    crowd_start(&crowd, &bench, &address);
+    listener_set_room(crowd.listener, little_room);
+    for (unsigned i = 0; i < 40; i++)
+        CHECK_INT(try_connect(&address, &clients[i]), 0);
+    fds_before = net_open_fds();
+    NET_UNTIL(bench.loop, crowd.count == 8);
+    begin = net_now_ms();
+    enters = ring_stats(bench.loop->ring)->enters;
+    while (net_now_ms() - begin < 300)
+        loop_turn(bench.loop, 300);
+    CHECK_INT(crowd.count, 8);
+    CHECK_INT(net_open_fds(), fds_before + 8);                 /* none of the others was accepted */
+    CHECK(ring_stats(bench.loop->ring)->enters - enters < 40); /* it does not spin meanwhile */
+    while (served < 40) {
+        crowd_close(&crowd);
+        NET_UNTIL(bench.loop, crowd.count == 8);
+        served += 8;
+    }
+    crowd_close(&crowd);
+    listener_stop(crowd.listener);
+    for (unsigned i = 0; i < 40; i++)
+        close(clients[i]);
+    bench_stop(&bench);
+}
+
+static size_t room_now;
+
+static size_t changing_room(void *owner)
+{
+    (void)owner;
+    return room_now;
+}
+
+TEST(room_that_is_gone_cancels_the_accept_in_flight)
+{
+    struct bench bench = bench_start();
+    struct sockaddr_storage address;
+
+    for (unsigned before = 0; before < 2; before++) {
+        crowd_start(&crowd, &bench, &address);
+        room_now = before == 0 ? 1000000 : 2; /* multishot, one at a time */
+        listener_set_room(crowd.listener, changing_room);
+        for (unsigned i = 0; i < 2; i++) {
+            CHECK_INT(try_connect(&address, &clients[i]), 0);
+            NET_UNTIL(bench.loop, crowd.count == i + 1);
+            room_now = before == 0 ? 1000000 : 1;
+        }
+        room_now = 0;
+        for (unsigned i = 2; i < 30; i++)
+            CHECK_INT(try_connect(&address, &clients[i]), 0);
+        for (unsigned i = 0; i < 20; i++)
+            loop_turn(bench.loop, 10);
+        CHECK_INT(crowd.count, 2);
+        room_now = 1000000;
+        NET_UNTIL(bench.loop, crowd.count == 30); /* also those accepted before it was told */
+        room_now = 0;
+        loop_turn(bench.loop, 1);
+        listener_stop(crowd.listener);
+        crowd.listener = NULL;
+        crowd_close(&crowd);
+        for (unsigned i = 0; i < 30; i++)
+            close(clients[i]);
+        bench_check_clean(&bench);
+    }
+    bench_stop(&bench);
+}
+
 /* ---- binding ------------------------------------------------------------------------------- */
 
 /* A second owner of `second` (same port) while `first` is bound: what does it get? */
@@ -313,6 +398,8 @@ TESTS(TEST_CASE(accepted_connections_know_both_addresses), TEST_CASE(a_stopped_l
       TEST_CASE(on_accept_may_stop_its_listener), TEST_CASE(a_burst_is_accepted_in_portions),
       TEST_CASE(stopping_hands_over_what_was_accepted),
       TEST_CASE(accepts_again_after_the_descriptors_ran_out),
+      TEST_CASE(without_room_clients_wait_in_the_kernels_queue),
+      TEST_CASE(room_that_is_gone_cancels_the_accept_in_flight),
       TEST_CASE(an_address_in_use_is_not_shared_with_a_second_owner),
       TEST_CASE(ipv6_only_leaves_the_port_of_ipv4_alone), TEST_CASE(workers_share_one_address),
       TEST_CASE(a_failed_bind_leaves_no_descriptor))

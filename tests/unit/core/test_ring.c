@@ -405,6 +405,88 @@ static void check_complaint(void (*spoil)(int), int argument, const char *first,
     close(ends[1]);
 }
 
+/* ---- files --------------------------------------------------------------------------------- */
+
+struct file_user {
+    struct ring_user user;
+    struct completion last;
+};
+
+static void note_completion(struct ring_user *user, const struct completion *completion)
+{
+    ((struct file_user *)user)->last = *completion;
+}
+
+/* The result of the only operation in flight, which must be of this kind. */
+static int file_result(struct bench *bench, struct file_user *file, enum op_kind kind)
+{
+    NET_UNTIL(bench->loop, file->user.ops_in_flight == 0);
+    CHECK_INT(file->last.kind, kind);
+    CHECK(!file->last.more && !file->last.chunk);
+    return file->last.result;
+}
+
+/* In a frame of its own, which is gone when the kernel sees the operation. */
+static void prepare_write(struct bench *bench, struct file_user *file, struct ring_file_at at)
+{
+    static char first[] = "hello, ", second[] = "world";
+    const struct iovec vec[] = { { first, 7 }, { second, 5 } };
+
+    CHECK_INT(ring_file_write(bench->loop->ring, &file->user, at, vec, 2), 0);
+}
+
+static void check_file_operations(int flags, const char *path)
+{
+    struct bench bench = bench_start();
+    struct ring *ring = bench.loop->ring;
+    struct file_user file = { .user.on_completion = note_completion };
+    char into[20] = "";
+    const struct iovec vec = { into, sizeof(into) };
+    int fd;
+
+    CHECK_INT(ring_join(ring, &file.user), 0);
+    CHECK_INT(ring_file_open(ring, &file.user, path, flags | O_RDWR | O_CLOEXEC), 0);
+    fd = file_result(&bench, &file, OP_FILE_OPEN);
+    CHECK(fd >= 0);
+    CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    ring_hold_submissions(ring, true);
+    prepare_write(&bench, &file, (struct ring_file_at){ fd, 100 });
+    for (unsigned i = 0; i < 3; i++)
+        loop_turn(bench.loop, 0);
+    ring_hold_submissions(ring, false);
+    CHECK_INT(file_result(&bench, &file, OP_FILE_WRITE), 12);
+    CHECK_INT(ring_file_read(ring, &file.user, (struct ring_file_at){ fd, 107 }, &vec), 0);
+    CHECK_INT(file_result(&bench, &file, OP_FILE_READ), 5);
+    CHECK_STR(into, "world");
+    CHECK_INT(ring_file_read(ring, &file.user, (struct ring_file_at){ fd, 112 }, &vec), 0);
+    CHECK_INT(file_result(&bench, &file, OP_FILE_READ), 0);
+    CHECK_INT(ring_file_close(ring, &file.user, fd), 0);
+    CHECK_INT(file_result(&bench, &file, OP_FILE_CLOSE), 0);
+    CHECK_INT(ring_file_read(ring, &file.user, (struct ring_file_at){ fd, 0 }, &vec), 0);
+    CHECK_INT(file_result(&bench, &file, OP_FILE_READ), -EBADF);
+    if (flags & O_EXCL) {
+        CHECK_INT(ring_file_open(ring, &file.user, path, flags | O_RDWR), 0);
+        CHECK_INT(file_result(&bench, &file, OP_FILE_OPEN), -EEXIST);
+        CHECK_INT(ring_file_unlink(ring, &file.user, path), 0);
+        CHECK_INT(file_result(&bench, &file, OP_FILE_UNLINK), 0);
+        CHECK_INT(ring_file_unlink(ring, &file.user, path), 0);
+        CHECK_INT(file_result(&bench, &file, OP_FILE_UNLINK), -ENOENT);
+    }
+    ring_leave(ring, &file.user);
+    bench_stop(&bench);
+}
+
+TEST(files_with_and_without_a_name_are_written_read_and_closed)
+{
+    char folder[] = "/tmp/hopgate-ring-XXXXXX", path[64];
+
+    CHECK(mkdtemp(folder) != NULL);
+    snprintf(path, sizeof(path), "%s/file", folder);
+    check_file_operations(O_TMPFILE, folder);
+    check_file_operations(O_CREAT | O_EXCL, path);
+    CHECK_INT(rmdir(folder), 0); /* it is empty */
+}
+
 TEST(without_locked_memory_the_operator_is_told_which_limit)
 {
     check_complaint(forbid_locked_memory, 0, "RLIMIT_MEMLOCK is 0 KiB", "LimitMEMLOCK=");
@@ -424,5 +506,6 @@ TESTS(TEST_CASE(a_send_prepared_before_the_close_never_reaches_the_next_connecti
       TEST_CASE(a_receive_without_buffer_is_retried_without_any_other_event),
       TEST_CASE(more_operations_than_the_queues_have_entries_fit_in_one_turn),
       TEST_CASE(what_found_the_queue_full_is_tried_again_and_nothing_is_lost),
+      TEST_CASE(files_with_and_without_a_name_are_written_read_and_closed),
       TEST_CASE(without_locked_memory_the_operator_is_told_which_limit),
       TEST_CASE(a_container_without_io_uring_is_told_what_to_allow))

@@ -6,9 +6,16 @@
 
 static const struct balancer_request first_try;
 
+static struct balancer *round_robin(const struct upstream_target *targets, size_t count,
+                                    uint64_t seed)
+{
+    return balancer_find("round-robin")
+        ->create(&(struct balancer_options){ .targets = targets, .count = count, .seed = seed });
+}
+
 /* The picks as letters, "a" for targets[0]. */
-static const char *picks(struct balancer *balancer, const struct target *targets, size_t count,
-                         unsigned how_many)
+static const char *picks(struct balancer *balancer, const struct upstream_target *targets,
+                         size_t count, unsigned how_many)
 {
     static char letters[256];
 
@@ -21,8 +28,11 @@ static const char *picks(struct balancer *balancer, const struct target *targets
 
 TEST(equal_weights_take_turns)
 {
-    struct target targets[] = { { .weight = 100 }, { .weight = 100 }, { .weight = 100 } };
-    SCOPED(balancer) balancer = balancer_create_round_robin(targets, 3, 0);
+    struct target records[3] = { 0 };
+    struct upstream_target targets[] = { { &records[0], 100 },
+                                         { &records[1], 100 },
+                                         { &records[2], 100 } };
+    SCOPED(balancer) balancer = round_robin(targets, 3, 0);
 
     CHECK_STR(balancer->ops->name, "round-robin");
     CHECK_STR(picks(balancer, targets, 3, 7), "abcabca");
@@ -30,18 +40,24 @@ TEST(equal_weights_take_turns)
 
 TEST(weights_are_spread_smoothly)
 {
-    struct target targets[] = { { .weight = 5 }, { .weight = 1 }, { .weight = 1 } };
-    SCOPED(balancer) balancer = balancer_create_round_robin(targets, 3, 0);
+    struct target records[3] = { 0 };
+    struct upstream_target targets[] = { { &records[0], 5 },
+                                         { &records[1], 1 },
+                                         { &records[2], 1 } };
+    SCOPED(balancer) balancer = round_robin(targets, 3, 0);
 
     CHECK_STR(picks(balancer, targets, 3, 14), "aabacaaaabacaa");
 }
 
 TEST(shares_are_exact_over_a_cycle_from_any_start)
 {
-    struct target targets[] = { { .weight = 7 }, { .weight = 3 }, { .weight = 2 } };
+    struct target records[3] = { 0 };
+    struct upstream_target targets[] = { { &records[0], 7 },
+                                         { &records[1], 3 },
+                                         { &records[2], 2 } };
 
     for (uint64_t seed = 0; seed < 300; seed++) {
-        SCOPED(balancer) balancer = balancer_create_round_robin(targets, 3, seed);
+        SCOPED(balancer) balancer = round_robin(targets, 3, seed);
         unsigned hits[3] = { 0 };
 
         for (unsigned i = 0; i < 12; i++)
@@ -54,13 +70,18 @@ TEST(shares_are_exact_over_a_cycle_from_any_start)
 
 TEST(seed_moves_the_start)
 {
-    struct target equal[4] = { { .weight = 1 }, { .weight = 1 }, { .weight = 1 }, { .weight = 1 } };
-    struct target heavy[2] = { { .weight = 3 }, { .weight = 1 } };
+    struct target equal_records[4] = { 0 };
+    struct upstream_target equal[] = { { &equal_records[0], 1 },
+                                       { &equal_records[1], 1 },
+                                       { &equal_records[2], 1 },
+                                       { &equal_records[3], 1 } };
+    struct target heavy_records[2] = { 0 };
+    struct upstream_target heavy[] = { { &heavy_records[0], 3 }, { &heavy_records[1], 1 } };
     unsigned firsts[4] = { 0 }, firsts_heavy[2] = { 0 };
 
     for (uint64_t seed = 0; seed < 400; seed++) {
-        SCOPED(balancer) a = balancer_create_round_robin(equal, 4, seed);
-        SCOPED(balancer) b = balancer_create_round_robin(heavy, 2, seed);
+        SCOPED(balancer) a = round_robin(equal, 4, seed);
+        SCOPED(balancer) b = round_robin(heavy, 2, seed);
 
         firsts[balancer_pick(a, equal, 4, &first_try)]++;
         firsts_heavy[balancer_pick(b, heavy, 2, &first_try)]++;
@@ -72,42 +93,55 @@ TEST(seed_moves_the_start)
 
 TEST(unusable_targets_get_nothing_and_come_back)
 {
-    struct target targets[] = { { .weight = 1 }, { .weight = 1 }, { .weight = 0 } };
-    SCOPED(balancer) balancer = balancer_create_round_robin(targets, 3, 0);
+    struct target records[3] = { 0 };
+    struct upstream_target targets[] = { { &records[0], 1 },
+                                         { &records[1], 1 },
+                                         { &records[2], 0 } };
+    SCOPED(balancer) balancer = round_robin(targets, 3, 0);
 
-    target_set_state(&targets[0], TARGET_UNHEALTHY);
+    target_set_state(&records[0], TARGET_UNHEALTHY);
     CHECK_STR(picks(balancer, targets, 3, 4), "bbbb");
-    target_set_state(&targets[0], TARGET_HEALTHY);
+    target_set_state(&records[0], TARGET_HEALTHY);
     CHECK_STR(picks(balancer, targets, 3, 4), "abab");
 }
 
 TEST(tried_targets_are_avoided_while_another_is_usable)
 {
-    struct target targets[] = { { .weight = 9 }, { .weight = 1 } };
-    const struct target *tried[] = { &targets[0], &targets[1] };
-    SCOPED(balancer) balancer = balancer_create_round_robin(targets, 2, 0);
+    struct target records[2] = { 0 };
+    struct upstream_target targets[] = { { &records[0], 9 }, { &records[1], 1 } };
+    const struct target *tried[] = { &records[0], &records[1] };
+    SCOPED(balancer) balancer = round_robin(targets, 2, 0);
 
     for (unsigned i = 0; i < 5; i++) {
-        CHECK_INT(balancer_pick(balancer, targets, 2, &(struct balancer_request){ tried, 1 }), 1);
-        CHECK_INT(balancer_pick(balancer, targets, 2, &(struct balancer_request){ tried + 1, 1 }),
+        CHECK_INT(balancer_pick(balancer, targets, 2,
+                                &(struct balancer_request){ .tried = tried, .tried_count = 1 }),
+                  1);
+        CHECK_INT(balancer_pick(balancer, targets, 2,
+                                &(struct balancer_request){ .tried = tried + 1, .tried_count = 1 }),
                   0);
     }
-    CHECK(balancer_pick(balancer, targets, 2, &(struct balancer_request){ tried, 2 }) >= 0);
-    target_set_state(&targets[1], TARGET_UNHEALTHY);
-    CHECK_INT(balancer_pick(balancer, targets, 2, &(struct balancer_request){ tried, 1 }), 0);
+    CHECK(balancer_pick(balancer, targets, 2,
+                        &(struct balancer_request){ .tried = tried, .tried_count = 2 }) >= 0);
+    target_set_state(&records[1], TARGET_UNHEALTHY);
+    CHECK_INT(balancer_pick(balancer, targets, 2,
+                            &(struct balancer_request){ .tried = tried, .tried_count = 1 }),
+              0);
 }
 
 TEST(no_usable_target_is_enoent)
 {
-    struct target targets[] = { { .weight = 0 }, { .weight = 1 } };
-    const struct target *tried[] = { &targets[1] };
-    SCOPED(balancer) none = balancer_create_round_robin(targets, 0, 7);
-    SCOPED(balancer) balancer = balancer_create_round_robin(targets, 2, 7);
+    struct target records[2] = { 0 };
+    struct upstream_target targets[] = { { &records[0], 0 }, { &records[1], 1 } };
+    const struct target *tried[] = { &records[1] };
+    SCOPED(balancer) none = round_robin(targets, 0, 7);
+    SCOPED(balancer) balancer = round_robin(targets, 2, 7);
 
-    target_set_state(&targets[1], TARGET_UNHEALTHY);
+    target_set_state(&records[1], TARGET_UNHEALTHY);
     CHECK_INT(balancer_pick(none, targets, 0, &first_try), -ENOENT);
     CHECK_INT(balancer_pick(balancer, targets, 2, &first_try), -ENOENT);
-    CHECK_INT(balancer_pick(balancer, targets, 2, &(struct balancer_request){ tried, 1 }), -ENOENT);
+    CHECK_INT(balancer_pick(balancer, targets, 2,
+                            &(struct balancer_request){ .tried = tried, .tried_count = 1 }),
+              -ENOENT);
 }
 
 TESTS(TEST_CASE(equal_weights_take_turns), TEST_CASE(weights_are_spread_smoothly),

@@ -134,9 +134,7 @@ TEST(lease_tells_what_was_done_with_the_connection)
 TEST(only_an_equal_key_shares_a_connection)
 {
     struct fake fake = SILENT_FAKE;
-    struct conn_pool_key key = { .target = &targets[0],
-                                 .tls_profile = &key,
-                                 .server_name_hash = 7 };
+    struct conn_pool_key key = { .target = &targets[0], .tls_profile = 1, .server_name_hash = 7 };
     struct conn_pool_key other = key;
     struct fixture f;
 
@@ -146,7 +144,7 @@ TEST(only_an_equal_key_shares_a_connection)
     other.server_name_hash = 8;
     CHECK(lease(&f, &other) == NULL);
     other = key;
-    other.tls_profile = &other;
+    other.tls_profile = 2;
     CHECK(lease(&f, &other) == NULL);
     other = key;
     other.target = &targets[1];
@@ -354,6 +352,25 @@ TEST(connections_of_one_target_can_be_closed)
 }
 
 /* Many leases and releases over many keys: the books agree with a plain count all the time. */
+TEST(longest_idle_are_given_up_for_their_descriptors)
+{
+    struct fake fakes[3] = { SILENT_FAKE, SILENT_FAKE, SILENT_FAKE };
+    struct fixture f;
+
+    fixture_init(&f, (struct conn_pool_options){ .idle_max = 8 });
+    release(&f, &key_a, &fakes[0], 10);
+    release(&f, &key_b, &fakes[1], 20);
+    release(&f, &key_a, &fakes[2], 30);
+    conn_pool_give_up(f.pool, 2);
+    CHECK_INT(fakes[0].closed + fakes[1].closed, 2);
+    CHECK_INT(fakes[0].how, STREAM_CLOSE_ABORT); /* at once: a flush would keep the descriptor */
+    CHECK_INT(fakes[2].closed, 0);
+    conn_pool_give_up(f.pool, 2);
+    CHECK_INT(conn_pool_idle_count(f.pool), 0);
+    conn_pool_give_up(f.pool, 2);
+    fixture_done(&f);
+}
+
 TEST(places_are_reused_over_and_over)
 {
     enum { FAKES = 64, IDLE_MAX = 24, ROUNDS = 20000, KEYS = 8 };
@@ -407,4 +424,5 @@ TESTS(TEST_CASE(last_released_is_first_leased),
       TEST_CASE(connection_at_its_last_request_is_not_kept),
       TEST_CASE(pool_of_size_zero_keeps_nothing),
       TEST_CASE(connections_of_one_target_can_be_closed),
+      TEST_CASE(longest_idle_are_given_up_for_their_descriptors),
       TEST_CASE(places_are_reused_over_and_over))

@@ -1,4 +1,4 @@
-#include "lb/target.h"
+#include "lb/balancer.h"
 
 #include <pthread.h>
 
@@ -6,21 +6,22 @@
 
 TEST(usable_means_healthy_and_weighted)
 {
-    struct target target = { .weight = 100 };
+    struct target target = { 0 };
+    struct upstream_target item = { &target, 100 };
 
-    CHECK(target_is_usable(&target));
+    CHECK(upstream_target_is_usable(&item));
     CHECK(target_set_state(&target, TARGET_UNHEALTHY));
-    CHECK(!target_is_usable(&target));
+    CHECK(!upstream_target_is_usable(&item));
     CHECK(!target_set_state(&target, TARGET_UNHEALTHY)); /* nothing changed */
     CHECK(target_set_state(&target, TARGET_HEALTHY));
-    CHECK(target_is_usable(&target));
-    target.weight = 0;
-    CHECK(!target_is_usable(&target));
+    CHECK(upstream_target_is_usable(&item));
+    item.weight = 0;
+    CHECK(!upstream_target_is_usable(&item));
 }
 
 TEST(change_of_state_clears_the_counters)
 {
-    struct target target = { .weight = 1 };
+    struct target target = { 0 };
 
     atomic_store(&target.health, 0x1234500 | TARGET_HEALTHY);
     CHECK(!target_set_state(&target, TARGET_HEALTHY));
@@ -31,7 +32,7 @@ TEST(change_of_state_clears_the_counters)
 
 TEST(use_is_counted_once_and_given_back_once)
 {
-    struct target a = { .weight = 1 }, b = { .weight = 1 };
+    struct target a = { 0 }, b = { 0 };
     struct target_use use = { 0 };
 
     target_use_end(&use); /* holds nothing */
@@ -71,7 +72,7 @@ static void *use_many_times(void *arg)
 
 TEST(workers_count_together_without_losing_one)
 {
-    struct target target = { .weight = 1 };
+    struct target target = { 0 };
     pthread_t threads[THREADS];
 
     for (unsigned i = 0; i < THREADS; i++)

@@ -22,7 +22,7 @@ static void check_address(const struct target *target, const char *want)
     CHECK_STR(addr_format(&target->address, text, sizeof(text)), want);
 }
 
-static struct upstream_targets *two_hosts(void)
+static struct upstream_targets *two_hosts(struct target_registry *registry)
 {
     const struct sockaddr_storage one[] = { ip("192.0.2.1") };
     const struct sockaddr_storage two[] = { ip("192.0.2.2"), ip("192.0.2.3") };
@@ -33,23 +33,25 @@ static struct upstream_targets *two_hosts(void)
     };
 
     return upstream_targets_create(
-        &(struct upstream_options){ .name = "u", .targets = targets, .targets_count = 3 });
+        &(struct upstream_options){ .name = "u", .targets = targets, .targets_count = 3 },
+        registry);
 }
 
 TEST(each_address_of_a_host_is_a_target_with_the_full_weight)
 {
-    SCOPED(upstream_targets) targets = two_hosts();
+    SCOPED(target_registry) registry = target_registry_create();
+    SCOPED(upstream_targets) targets = two_hosts(registry);
 
     CHECK_STR(targets->name, "u");
     CHECK_INT(targets->count, 3);
-    CHECK_STR(targets->items[0].name, "one.test:8001");
+    CHECK_STR(targets->items[0].target->name, "one.test:8001");
     CHECK_INT(targets->items[0].weight, 50);
-    CHECK_STR(targets->items[2].name, "two.test:8002");
+    CHECK_STR(targets->items[2].target->name, "two.test:8002");
     CHECK_INT(targets->items[1].weight, 100);
     CHECK_INT(targets->items[2].weight, 100);
-    check_address(&targets->items[0], "192.0.2.1:8001");
-    check_address(&targets->items[2], "192.0.2.3:8002");
-    CHECK_INT((uintptr_t)&targets->items[1] % TARGET_ALIGN, 0);
+    check_address(targets->items[0].target, "192.0.2.1:8001");
+    check_address(targets->items[2].target, "192.0.2.3:8002");
+    CHECK_INT((uintptr_t)targets->items[1].target % TARGET_ALIGN, 0);
 }
 
 TEST(ipv6_literals_are_named_in_brackets)
@@ -58,17 +60,20 @@ TEST(ipv6_literals_are_named_in_brackets)
     struct upstream_target_options target = {
         .host = "::1", .port = 443, .weight = 1, .addresses = &any, .addresses_count = 1
     };
+    SCOPED(target_registry) registry = target_registry_create();
     SCOPED(upstream_targets)
     targets = upstream_targets_create(
-        &(struct upstream_options){ .name = "u", .targets = &target, .targets_count = 1 });
+        &(struct upstream_options){ .name = "u", .targets = &target, .targets_count = 1 },
+        registry);
 
-    CHECK_STR(targets->items[0].name, "[::1]:443");
-    check_address(&targets->items[0], "[::1]:443");
+    CHECK_STR(targets->items[0].target->name, "[::1]:443");
+    check_address(targets->items[0].target, "[::1]:443");
 }
 
 TEST(workers_share_targets_and_count_together)
 {
-    SCOPED(upstream_targets) targets = two_hosts();
+    SCOPED(target_registry) registry = target_registry_create();
+    SCOPED(upstream_targets) targets = two_hosts(registry);
     SCOPED(upstream) worker1 = upstream_create(targets, 0);
     SCOPED(upstream) worker2 = upstream_create(targets, 0);
     struct target_use use1 = { 0 }, use2 = { 0 };
@@ -85,7 +90,8 @@ TEST(workers_share_targets_and_count_together)
 
 TEST(next_try_gives_back_the_target_before_it)
 {
-    SCOPED(upstream_targets) targets = two_hosts();
+    SCOPED(target_registry) registry = target_registry_create();
+    SCOPED(upstream_targets) targets = two_hosts(registry);
     SCOPED(upstream) upstream = upstream_create(targets, 0);
     struct target_use use = { 0 };
     const struct target *tried[3];
@@ -93,7 +99,10 @@ TEST(next_try_gives_back_the_target_before_it)
     CHECK_INT(upstream_pick(upstream, &first_try, &use), 0);
     for (size_t i = 0; i < 2; i++) {
         tried[i] = use.target;
-        CHECK_INT(upstream_pick(upstream, &(struct balancer_request){ tried, i + 1 }, &use), 0);
+        CHECK_INT(upstream_pick(upstream,
+                                &(struct balancer_request){ .tried = tried, .tried_count = i + 1 },
+                                &use),
+                  0);
         CHECK(use.target != tried[0] && (i == 0 || use.target != tried[1]));
         CHECK_INT(target_in_flight(tried[i]), 0);
     }
@@ -102,8 +111,9 @@ TEST(next_try_gives_back_the_target_before_it)
 
 TEST(upstream_without_usable_targets_is_enoent)
 {
+    SCOPED(target_registry) registry = target_registry_create();
     SCOPED(upstream_targets)
-    empty = upstream_targets_create(&(struct upstream_options){ .name = "empty" });
+    empty = upstream_targets_create(&(struct upstream_options){ .name = "empty" }, registry);
     SCOPED(upstream) upstream = upstream_create(empty, 3);
     struct target_use use = { 0 };
 
@@ -112,7 +122,45 @@ TEST(upstream_without_usable_targets_is_enoent)
     CHECK(use.target == NULL);
 }
 
-TESTS(TEST_CASE(each_address_of_a_host_is_a_target_with_the_full_weight),
+static const char *algorithm_in_force(struct target_registry *registry, const char *algorithm,
+                                      uint32_t *ret_first)
+{
+    struct sockaddr_storage any = ip("192.0.2.1");
+    struct upstream_target_options target = {
+        .host = "a.test", .port = 80, .weight = 1, .addresses = &any, .addresses_count = 1
+    };
+    const struct upstream_options options = {
+        .name = "u", .targets = &target, .targets_count = 1, .algorithm = algorithm, .slots = 10000
+    };
+    SCOPED(upstream_targets) targets = upstream_targets_create(&options, registry);
+    SCOPED(upstream) upstream = targets ? upstream_create(targets, 1) : NULL;
+    struct target_use use = { 0 };
+
+    if (!upstream)
+        return NULL;
+    CHECK_INT(upstream_pick(upstream, &first_try, &use), 0);
+    *ret_first = target_in_flight(use.target);
+    target_use_end(&use);
+    return upstream_algorithm(upstream);
+}
+
+TEST(algorithms_are_chosen_by_name)
+{
+    static const char *const names[] = { "round-robin", "least-connections", "consistent-hashing",
+                                         "latency" };
+    SCOPED(target_registry) registry = target_registry_create();
+    uint32_t in_flight = 0;
+
+    for (unsigned i = 0; i < 4; i++) {
+        CHECK_STR(algorithm_in_force(registry, names[i], &in_flight), names[i]);
+        CHECK_INT(in_flight, 1);
+    }
+    CHECK_STR(algorithm_in_force(registry, NULL, &in_flight), "round-robin");
+    CHECK(!algorithm_in_force(registry, "sticky", &in_flight));
+}
+
+TESTS(TEST_CASE(algorithms_are_chosen_by_name),
+      TEST_CASE(each_address_of_a_host_is_a_target_with_the_full_weight),
       TEST_CASE(ipv6_literals_are_named_in_brackets),
       TEST_CASE(workers_share_targets_and_count_together),
       TEST_CASE(next_try_gives_back_the_target_before_it),

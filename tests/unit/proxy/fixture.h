@@ -13,8 +13,8 @@
 
 #include "core/addr.h"
 #include "core/arena.h"
-#include "proxy/exchange_record.h"
-#include "proxy/persona.h"
+#include "proxy/exchange/exchange_record.h"
+#include "proxy/persona/persona.h"
 #include "tests/check.h"
 
 struct exchange_fixture {

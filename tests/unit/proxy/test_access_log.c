@@ -1,7 +1,7 @@
 /*
  * test_access_log: one line per exchange that tools can read back and no client can forge.
  */
-#include "proxy/access_log.h"
+#include "proxy/report/access_log.h"
 
 #include <jansson.h>
 #include <time.h>

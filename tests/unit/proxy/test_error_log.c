@@ -1,7 +1,7 @@
 /*
  * test_error_log: lines that operators of the real product would recognise, one per failure.
  */
-#include "proxy/error_log.h"
+#include "proxy/report/error_log.h"
 
 #include <time.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 /*
  * test_error_page: the exact bytes of the pages, and which request gets which of them.
  */
-#include "proxy/error_page.h"
+#include "proxy/report/error_page.h"
 
 #include "tests/unit/proxy/fixture.h"
 

@@ -6,12 +6,19 @@
 #include <string.h>
 
 #include "core/arena.h"
-#include "proxy/http1_endpoint.h"
+#include "proxy/exchange/http1_endpoint.h"
 #include "tests/check.h"
 #include "tests/unit/memory_stream.h"
 
-static const struct http1_limits limits = {
-    .start_line_max = 1024, .field_line_max = 1024, .head_max = 4096, .fields_count_max = 20
+static const struct persona_limits limits = {
+    .start_line_max_bytes = 1024,
+    .field_line_max_bytes = 1024,
+    .head_max_bytes = 4096,
+    .fields_max_count = 20,
+    .chunk_extension_max_bytes = 12,
+    .chunk_extensions_max_bytes = 30,
+    .trailers_max_bytes = 100,
+    .trailers_max_count = 3,
 };
 
 struct scene {
@@ -198,6 +205,90 @@ TEST(a_response_that_breaks_off_is_named_by_where_and_how)
     }
 }
 
+TEST(a_refused_field_line_is_quoted_up_to_the_byte_that_spoils_it)
+{
+    static const struct {
+        const char *line, *want;
+    } cases[] = {
+        { "X Y: z", "X\\x20..." },    { "X-Y: a\x01\x1b[31m", "X-Y: a\\x01..." },
+        { "no colon", "no\\x20..." }, { "colonless", "colonless" },
+        { " folded", "\\x20..." },
+    };
+    char text[256], want[256];
+    struct scene s;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        scene_init(&s, HTTP1_REQUEST, 1);
+        snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: a\r\n%s\r\n\r\n", cases[i].line);
+        peer_says(&s, text);
+        CHECK_INT(read_head(&s), ENDPOINT_HEAD_FAILED);
+        CHECK_INT(s.http->failure.reason, END_CLIENT_HEAD_INVALID);
+        snprintf(want, sizeof(want), "client sent invalid header line: \"%s\"", cases[i].want);
+        CHECK_SLICE(s.http->failure.detail, want);
+        scene_done(&s);
+        scene_init(&s, HTTP1_RESPONSE, 1);
+        snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\nA: b\r\n%s\r\n\r\n", cases[i].line);
+        peer_says(&s, text);
+        CHECK_INT(read_head(&s), ENDPOINT_HEAD_FAILED);
+        CHECK_INT(s.http->failure.reason, END_UPSTREAM_HEAD_INVALID);
+        CHECK_SLICE(s.http->failure.detail, cases[i].want);
+        scene_done(&s);
+    }
+}
+
+TEST(the_longest_quoted_line_fits)
+{
+    char name[601], text[1000];
+    struct scene s;
+
+    memset(name, 'x', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: a\r\n%s\x01: y\r\n\r\n", name);
+    scene_init(&s, HTTP1_REQUEST, 0);
+    peer_says(&s, text);
+    CHECK_INT(read_head(&s), ENDPOINT_HEAD_FAILED);
+    CHECK_INT(s.http->failure.detail.len,
+              strlen("client sent invalid header line: \"\"") + 200 + strlen("\\x01..."));
+    scene_done(&s);
+}
+
+TEST(each_limit_of_chunks_and_trailers_has_its_reason)
+{
+    static const struct {
+        const char *body;
+        enum end_reason request, response;
+    } cases[] = {
+        { "1;abcdefghijk\r\nx\r\n0\r\n\r\n", END_OK, END_OK },
+        { "1;abcdefghijkl\r\nx\r\n0\r\n\r\n", END_CLIENT_CHUNKS_TOO_BIG,
+          END_UPSTREAM_BODY_INVALID },
+        { "1;abcdefghijk\r\nx\r\n1;abcdefghijk\r\nx\r\n1;abcdefg\r\nx\r\n0\r\n\r\n",
+          END_CLIENT_CHUNKS_TOO_BIG, END_UPSTREAM_BODY_INVALID },
+        { "0\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n", END_OK, END_OK },
+        { "0\r\nA: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\n\r\n", END_CLIENT_TRAILERS_TOO_BIG,
+          END_UPSTREAM_BODY_INVALID },
+        { "0\r\nA: 0123456789012345678901234567890123456789012345678901234567890123456789"
+          "0123456789012345678901234567890\r\n\r\n",
+          END_CLIENT_TRAILERS_TOO_BIG, END_UPSTREAM_BODY_INVALID },
+        { "x\r\n", END_CLIENT_BODY_INVALID, END_UPSTREAM_BODY_INVALID },
+    };
+    char text[512];
+    struct scene s;
+
+    for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+        bool response = i % 2;
+        enum end_reason want = response ? cases[i / 2].response : cases[i / 2].request;
+
+        scene_init(&s, response ? HTTP1_RESPONSE : HTTP1_REQUEST, 5);
+        snprintf(text, sizeof(text), "%s\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n%s",
+                 response ? "HTTP/1.1 200 OK" : "POST / HTTP/1.1", cases[i / 2].body);
+        peer_says(&s, text);
+        CHECK_INT(read_head(&s), ENDPOINT_HEAD_DONE);
+        CHECK_INT(read_content(&s), want == END_OK ? 0 : -EIO);
+        CHECK_INT(s.http->failure.reason, want);
+        scene_done(&s);
+    }
+}
+
 TEST(content_that_ends_with_the_connection_is_complete_only_after_an_orderly_end)
 {
     static const char text[] = "HTTP/1.1 200 OK\r\n\r\nuntil the end";
@@ -308,6 +399,9 @@ TEST(the_first_failure_wins_until_it_is_forgotten)
 TESTS(TEST_CASE(two_pipelined_requests_are_read_one_after_the_other),
       TEST_CASE(the_end_before_a_request_is_none_and_inside_one_an_abort),
       TEST_CASE(a_response_that_breaks_off_is_named_by_where_and_how),
+      TEST_CASE(a_refused_field_line_is_quoted_up_to_the_byte_that_spoils_it),
+      TEST_CASE(the_longest_quoted_line_fits),
+      TEST_CASE(each_limit_of_chunks_and_trailers_has_its_reason),
       TEST_CASE(content_that_ends_with_the_connection_is_complete_only_after_an_orderly_end),
       TEST_CASE(bytes_behind_a_response_stay_visible),
       TEST_CASE(an_interim_head_leaves_what_is_being_sent_alone),

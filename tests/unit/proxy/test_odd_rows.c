@@ -6,7 +6,7 @@
  */
 #include <jansson.h>
 
-#include "proxy/rewrite.h"
+#include "proxy/rewrite/rewrite.h"
 #include "tests/unit/proxy/fixture.h"
 
 static json_t *rows;
@@ -88,7 +88,7 @@ TEST(nginx_reads_heads_in_its_own_way)
     struct exchange_fixture x;
 
     row_init(&x, "nginx:hdr_5k", "");
-    CHECK_INT(x.persona->upstream.head_max_bytes, 4096);
+    CHECK_INT(x.persona->upstream.limits.head_max_bytes, 4096);
     CHECK_INT(x.persona->retry.conditions & PERSONA_RETRY_INVALID, 0);
     exchange_fixture_done(&x);
     row_init(&x, "nginx:hdr_obsfold", "");
@@ -308,8 +308,8 @@ TEST(haproxy_lets_pass_what_others_refuse)
     struct exchange_fixture x;
 
     row_init(&x, "haproxy:hdr_150_lines_limit", "");
-    CHECK_INT(x.persona->client.fields_max_count, 100);
-    CHECK_INT(x.persona->upstream.head_max_bytes, 15273);
+    CHECK_INT(x.persona->client.limits.fields_max_count, 100);
+    CHECK_INT(x.persona->upstream.limits.head_max_bytes, 15273);
     exchange_fixture_done(&x);
     row_init(&x, "haproxy:c_no_host", "");
     CHECK_INT(x.persona->parse.request, PERSONA_LENIENT_NO_HOST | PERSONA_LENIENT_NUL_IN_VALUE |

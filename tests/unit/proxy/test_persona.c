@@ -2,7 +2,7 @@
  * test_persona: built-in personas load whole, mistakes are told with place and fix, and the small
  * policies they name come out as values.
  */
-#include "proxy/persona.h"
+#include "proxy/persona/persona.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -49,9 +49,9 @@ TEST(every_built_in_persona_loads_and_needs_no_lab)
         CHECK_STR(persona->name, persona_builtin_name(i));
         CHECK_INT(persona_lab_words(persona).count, 0);
         CHECK(persona->client.head_timeout_ms > 0);
-        CHECK(persona->upstream.head_max_bytes > 0);
+        CHECK(persona->upstream.limits.head_max_bytes > 0);
     }
-    CHECK_INT(count, 3);
+    CHECK_INT(count, 4); /* edge, f5, kong, and kong-admin for what the hop serves itself */
 }
 
 TEST(kong_says_what_its_reference_says)
@@ -65,7 +65,7 @@ TEST(kong_says_what_its_reference_says)
     CHECK_INT(kong->retry.replay, PERSONA_REPLAY_NOT_POST);
     CHECK_INT(kong->retry.stale, PERSONA_STALE_COUNTS);
     CHECK_INT(kong->retry.retries_count, 5);
-    CHECK_INT(kong->upstream.head_max_bytes, 4096);
+    CHECK_INT(kong->upstream.limits.head_max_bytes, 4096);
     CHECK_INT(kong->upstream.head_timer, PERSONA_HEAD_TOTAL);
     CHECK_INT(kong->content.request, PERSONA_STORE);
     CHECK_INT(kong->request.host, PERSONA_HOST_ROUTE);
@@ -191,6 +191,8 @@ TEST(wrong_types_and_ranges_are_refused)
                   "unknown format \"xml\"; known are: kong, json");
     check_refusal("{\"extends\": \"kong\", \"error_page\": {\"default_page\": \"pdf\"}}",
                   "there is no page named \"pdf\"");
+    check_refusal("{\"extends\": \"edge\", \"request\": {\"expect\": \"forward\"}}",
+                  "request.expect: \"forward\" needs the field Expect: take it out of");
     check_refusal("[]", "a persona is a JSON mapping");
     check_refusal("{\"extends\": ", "p.json:1:");
 }

@@ -1,5 +1,5 @@
 /* persona_settings: what kong.conf says wins, what it does not say stays the persona's. */
-#include "proxy/persona_settings.h"
+#include "proxy/persona/persona_settings.h"
 #include "tests/check.h"
 #include "tests/unit/proxy/fixture.h"
 
@@ -25,7 +25,7 @@ TEST(an_empty_file_changes_nothing)
     CHECK_INT(set->client.head_timeout_ms, plain->client.head_timeout_ms);
     CHECK_INT(set->client.keepalive_requests_count, plain->client.keepalive_requests_count);
     CHECK_INT(set->client.content_max_bytes, plain->client.content_max_bytes);
-    CHECK_INT(set->client.head_max_bytes, plain->client.head_max_bytes);
+    CHECK_INT(set->client.limits.head_max_bytes, plain->client.limits.head_max_bytes);
     CHECK_INT(set->upstream.keepalive_pool_count, plain->upstream.keepalive_pool_count);
     CHECK_INT(set->response.proxy_status, plain->response.proxy_status);
     persona_free(plain);
@@ -40,6 +40,7 @@ TEST(what_is_set_wins_also_with_the_value_of_kongs_default)
                                      "nginx_http_keepalive_timeout = 10s\n"
                                      "nginx_http_keepalive_requests = 11\n"
                                      "nginx_http_client_max_body_size = 0\n"
+                                     "nginx_proxy_client_body_buffer_size = 16k\n"
                                      "upstream_keepalive_pool_size = 12\n"
                                      "upstream_keepalive_max_requests = 13\n"
                                      "upstream_keepalive_idle_timeout = 14\n");
@@ -50,9 +51,41 @@ TEST(what_is_set_wins_also_with_the_value_of_kongs_default)
     CHECK_INT(p->client.keepalive_timeout_ms, 10000);
     CHECK_INT(p->client.keepalive_requests_count, 11);
     CHECK_INT(p->client.content_max_bytes, 0);
+    CHECK_INT(p->content.buffer_bytes, 16384);
     CHECK_INT(p->upstream.keepalive_pool_count, 12);
     CHECK_INT(p->upstream.keepalive_requests_count, 13);
     CHECK_INT(p->upstream.keepalive_timeout_ms, 14000);
+    persona_free(p);
+}
+
+TEST(limits_of_our_own_reach_the_side_they_are_for)
+{
+    struct persona *p = with("kong", "hopgate_tls_handshake_timeout = 3s\n"
+                                     "hopgate_client_body_min_rate = 1k\n"
+                                     "hopgate_client_body_min_rate_grace = 4s\n"
+                                     "hopgate_client_max_fields = 5\n"
+                                     "hopgate_upstream_max_head = 6k\n"
+                                     "hopgate_upstream_max_fields = 7\n"
+                                     "hopgate_max_chunk_extension = 8\n"
+                                     "hopgate_max_chunk_extensions = 9\n"
+                                     "hopgate_max_trailers = 0\n"
+                                     "hopgate_max_trailer_fields = 10\n");
+    const struct persona_limits *sides[] = { &p->client.limits, &p->upstream.limits };
+
+    CHECK_INT(p->client.tls_handshake_timeout_ms, 3000);
+    CHECK_INT(p->client.body_min_rate_bytes_per_s, 1024);
+    CHECK_INT(p->client.body_min_rate_grace_ms, 4000);
+    CHECK_INT(p->client.limits.fields_max_count, 5);
+    CHECK_INT(p->client.limits.head_max_bytes, 33792); /* the persona's */
+    CHECK_INT(p->upstream.limits.head_max_bytes, 6 * 1024);
+    CHECK_INT(p->upstream.limits.field_line_max_bytes, 6 * 1024);
+    CHECK_INT(p->upstream.limits.fields_max_count, 7);
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(sides[i]->chunk_extension_max_bytes, 8);
+        CHECK_INT(sides[i]->chunk_extensions_max_bytes, 9);
+        CHECK_INT(sides[i]->trailers_max_bytes, 0);
+        CHECK_INT(sides[i]->trailers_max_count, 10);
+    }
     persona_free(p);
 }
 
@@ -60,12 +93,13 @@ TEST(header_buffers_bound_a_line_and_the_head)
 {
     struct persona *p = with("kong", "nginx_http_large_client_header_buffers = 6 32k\n");
 
-    CHECK_INT(p->client.start_line_max_bytes, 32 * 1024);
-    CHECK_INT(p->client.field_line_max_bytes, 32 * 1024);
-    CHECK_INT(p->client.head_max_bytes, 6 * 32 * 1024);
+    CHECK_INT(p->client.limits.start_line_max_bytes, 32 * 1024);
+    CHECK_INT(p->client.limits.field_line_max_bytes, 32 * 1024);
+    CHECK_INT(p->client.limits.head_max_bytes, 1024 + 6 * 32 * 1024);
     persona_free(p);
     p = with("kong", "nginx_http_large_client_header_buffers = 1024 1m\n");
-    CHECK_INT(p->client.head_max_bytes, 1u << 30); /* the most that may be written */
+    CHECK_INT(p->client.limits.head_max_bytes,
+              1024 + (1u << 30)); /* the most that may be written */
     persona_free(p);
 }
 
@@ -105,5 +139,6 @@ TEST(the_blame_line_has_a_switch)
 
 TESTS(TEST_CASE(an_empty_file_changes_nothing),
       TEST_CASE(what_is_set_wins_also_with_the_value_of_kongs_default),
+      TEST_CASE(limits_of_our_own_reach_the_side_they_are_for),
       TEST_CASE(header_buffers_bound_a_line_and_the_head),
       TEST_CASE(headers_name_the_fields_that_are_sent), TEST_CASE(the_blame_line_has_a_switch))

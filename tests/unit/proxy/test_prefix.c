@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "proxy/prefix.h"
+#include "proxy/gateway/prefix.h"
 #include "tests/check.h"
 
 static char directory[] = "/tmp/hopgate-prefix-XXXXXX";

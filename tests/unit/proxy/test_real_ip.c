@@ -1,7 +1,7 @@
 /*
  * test_real_ip: only a trusted peer may say who the client is, and nginx's walk decides whom it means.
  */
-#include "proxy/real_ip.h"
+#include "proxy/route/real_ip.h"
 
 #include "tests/unit/proxy/fixture.h"
 

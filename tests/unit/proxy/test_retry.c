@@ -1,5 +1,5 @@
 /* retry: the decision table of DESIGN-NOTES 10, row by row. */
-#include "proxy/retry.h"
+#include "proxy/exchange/retry.h"
 #include "tests/check.h"
 
 /* What Kong does: nginx's error and timeout, no POST twice, a stale connection costs a try. */

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "proxy/rewrite.h"
+#include "proxy/rewrite/rewrite.h"
 #include "tests/unit/proxy/fixture.h"
 
 static const struct rewrite_framing no_content = { .framing = HTTP_FRAMING_NONE,

@@ -2,7 +2,7 @@
  * The router against single rules and against Kong's own cases (tests/data/router-vectors.json);
  * test_router_walk.c sets it against a matcher that walks all routes.
  */
-#include "proxy/router.h"
+#include "proxy/route/router.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -10,8 +10,8 @@
 
 #include "core/chunk.h"
 #include "core/uuid.h"
-#include "proxy/router_priv.h"
-#include "proxy/uri.h"
+#include "proxy/route/router_priv.h"
+#include "proxy/route/uri.h"
 #include "tests/check.h"
 
 /* ---- configurations by hand ---- */

@@ -2,7 +2,7 @@
  * The router's look-ups against a matcher that walks all routes, on random configurations; and what
  * a match costs when there are many routes.
  */
-#include "proxy/router.h"
+#include "proxy/route/router.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* upstream_host: whose name stands in Host, with which port (Kong reference, table of 1.1). */
 #include "core/addr.h"
 #include "lb/target.h"
-#include "proxy/persona.h"
-#include "proxy/upstream_host.h"
+#include "proxy/exchange/upstream_host.h"
+#include "proxy/persona/persona.h"
 #include "tests/check.h"
 
 struct row {

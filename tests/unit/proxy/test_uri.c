@@ -1,4 +1,4 @@
-#include "proxy/uri.h"
+#include "proxy/route/uri.h"
 
 #include "core/chunk.h"
 #include "tests/check.h"
@@ -79,6 +79,35 @@ TEST(decoded_nul_is_a_byte_like_any_other)
     got = uri_upstream_target(&memory.arena, &(struct uri_upstream){ .path = got });
     CHECK_SLICE(got, "/a%00b");
     memory_done(&memory);
+}
+
+TEST(sound_escapes_are_two_hex_digits_and_not_nul)
+{
+    CHECK(uri_escapes_are_sound(SLICE("")));
+    CHECK(uri_escapes_are_sound(SLICE("/a%20b%2F%0a%f0%C3%a9%25")));
+    CHECK(!uri_escapes_are_sound(SLICE("/%")));
+    CHECK(!uri_escapes_are_sound(SLICE("/%2")));
+    CHECK(!uri_escapes_are_sound(SLICE("/%2g")));
+    CHECK(!uri_escapes_are_sound(SLICE("/%g2")));
+    CHECK(!uri_escapes_are_sound(SLICE("/%u002e")));
+    CHECK(!uri_escapes_are_sound(SLICE("/a%00b")));
+    /* decoded here to "/%2e%2e/x", and by the target to "/../x" */
+    CHECK(!uri_escapes_are_sound(SLICE("/%%32e%%32e/x")));
+}
+
+TEST(climbing_above_the_root_is_noticed_however_it_is_written)
+{
+    static const char *const climbing[] = { "/..",       "/../x",  "/a/../../b",
+                                            "/%2e%2e/x", "/.%2E/", "/a/..%2f..",
+                                            "//..",      "/./..",  "/a//../../b" };
+    static const char *const staying[] = { "",     "/",         "/a/..",  "/a/../b",
+                                           "/...", "/..a/.",    "/a%2e.", "/a/%2e%2e/b",
+                                           "/.",   "/a/b/../.." };
+
+    for (size_t i = 0; i < sizeof(climbing) / sizeof(climbing[0]); i++)
+        CHECK(uri_climbs_above_root(slice_of(climbing[i])));
+    for (size_t i = 0; i < sizeof(staying) / sizeof(staying[0]); i++)
+        CHECK(!uri_climbs_above_root(slice_of(staying[i])));
 }
 
 TEST(dot_segments_are_resolved_after_decoding)
@@ -229,9 +258,11 @@ TEST(no_memory_is_reported)
     memory_done(&memory);
 }
 
-TESTS(TEST_CASE(plain_path_is_its_own_normal_form_and_is_not_copied),
+TESTS(TEST_CASE(climbing_above_the_root_is_noticed_however_it_is_written),
+      TEST_CASE(plain_path_is_its_own_normal_form_and_is_not_copied),
       TEST_CASE(escapes_are_decoded_unless_the_byte_is_reserved), TEST_CASE(malformed_escapes_stay),
       TEST_CASE(escape_is_decoded_once), TEST_CASE(decoded_nul_is_a_byte_like_any_other),
+      TEST_CASE(sound_escapes_are_two_hex_digits_and_not_nul),
       TEST_CASE(dot_segments_are_resolved_after_decoding), TEST_CASE(repeated_slashes_are_merged),
       TEST_CASE(upstream_path_follows_kongs_table), TEST_CASE(sent_path_is_escaped_again),
       TEST_CASE(query_is_passed_byte_for_byte), TEST_CASE(no_memory_is_reported))

@@ -13,6 +13,7 @@
 #include "tests/check.h"
 #include "tests/unit/memory_stream.h"
 #include "tests/unit/tls/pki.h"
+#include "tls/tls_failure.h"
 #include "tls/tls_stream.h"
 
 struct side {
@@ -24,6 +25,8 @@ struct side {
     enum stream_step failed_step;
     int failed_error;
     char failed_detail[512]; /* "" for NULL */
+    struct tls_failure failed_tls;
+    char explanation[1536]; /* "" for NULL */
 };
 
 enum { AT_SERVER, AT_CLIENT };
@@ -36,6 +39,13 @@ struct scene {
     struct tls_client_config *client_config;
 };
 
+static inline void side_note_tls(struct side *side, const struct tls_failure *tls)
+{
+    side->failed_tls = tls ? *tls : (struct tls_failure){ .cause = TLS_CAUSE_OTHER };
+    snprintf(side->explanation, sizeof(side->explanation), "%s",
+             tls && tls->explanation ? tls->explanation : "");
+}
+
 static inline void side_read(struct side *side)
 {
     while (!side->paused && !side->ended && side->stream) {
@@ -47,6 +57,8 @@ static inline void side_read(struct side *side)
             continue;
         side->ended = true;
         side->end = n;
+        if (n < 0)
+            side_note_tls(side, stream_failure(side->stream).tls);
     }
 }
 
@@ -63,6 +75,7 @@ static inline void side_on_event(void *owner, unsigned events)
         side->failed_error = failure.error;
         snprintf(side->failed_detail, sizeof(side->failed_detail), "%s",
                  failure.detail ? failure.detail : "");
+        side_note_tls(side, failure.tls);
         return;
     }
     if (events & STREAM_OPEN)

@@ -101,7 +101,30 @@ TEST(the_extension_is_parsed_strictly)
     }
 }
 
-TESTS(TEST_CASE(exact_goes_before_leftmost_wildcard_before_rightmost),
+TEST(deep_wildcards_stand_for_any_number_of_labels)
+{
+    struct sni_map map = { 0 };
+    size_t index = 99;
+
+    CHECK_INT(sni_map_add(&map, "*.secure.test", 1), 0);
+    CHECK_INT(sni_map_add(&map, "*.b.secure.test", 2), 0);
+    CHECK_INT(sni_map_add(&map, "exact.test", 3), 0);
+    CHECK_INT(sni_map_add(&map, "left.*", 4), 0);
+    CHECK(sni_map_seal(&map) == NULL);
+    CHECK(!sni_map_find(&map, SLICE("x.y.secure.test"), &index));
+    CHECK(sni_map_find_deep(&map, SLICE("x.y.secure.test"), &index));
+    CHECK_INT(index, 1);
+    CHECK(sni_map_find_deep(&map, SLICE("x.y.b.secure.test"), &index));
+    CHECK_INT(index, 2);
+    CHECK(sni_map_find_deep(&map, SLICE("left.y.z"), &index));
+    CHECK_INT(index, 4);
+    CHECK(!sni_map_find_deep(&map, SLICE("a.exact.test"), &index));
+    CHECK(!sni_map_find_deep(&map, SLICE("secure.test"), &index));
+    sni_map_done(&map);
+}
+
+TESTS(TEST_CASE(deep_wildcards_stand_for_any_number_of_labels),
+      TEST_CASE(exact_goes_before_leftmost_wildcard_before_rightmost),
       TEST_CASE(a_wildcard_is_one_label), TEST_CASE(patterns_that_are_no_names_are_refused),
       TEST_CASE(the_same_name_twice_is_reported), TEST_CASE(received_names_that_can_match_nothing),
       TEST_CASE(the_extension_is_parsed_strictly))

@@ -1,5 +1,6 @@
 #include "tls/ticket_keys_priv.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -94,6 +95,30 @@ TEST(a_name_of_zeros_is_no_key_before_the_first_rotation)
     bench_done(&bench);
 }
 
+TEST(keys_of_files_open_each_others_tickets)
+{
+    SCOPED(tls_ticket_keys) first = tls_ticket_keys_create();
+    SCOPED(tls_ticket_keys) second = tls_ticket_keys_create();
+    char a[80], b[48];
+    const struct slice ab[] = { { a, sizeof(a) }, { b, sizeof(b) } };
+    struct sealed by_a, by_b;
+    struct bench bench;
+
+    memset(a, 'a', sizeof(a));
+    memset(b, 'b', sizeof(b));
+    bench_init(&bench);
+    CHECK_INT(tls_ticket_keys_load(first, ab, 2), 0);
+    CHECK_INT(tls_ticket_keys_load(second, &ab[1], 1), 0);
+    CHECK(seal(first, &bench, &by_a));
+    CHECK_INT(unseal(second, &bench, &by_a), 0);
+    CHECK_INT(unseal(first, &bench, &by_a), 1);
+    CHECK(seal(second, &bench, &by_b));
+    CHECK_INT(unseal(first, &bench, &by_b), 2); /* the older of its two keys */
+    CHECK_INT(tls_ticket_keys_load(second, &(struct slice){ a, 79 }, 1), -EINVAL);
+    CHECK_INT(unseal(second, &bench, &by_b), 1); /* nothing changed */
+    bench_done(&bench);
+}
+
 struct race {
     struct tls_ticket_keys *keys;
     atomic_bool stop;
@@ -137,4 +162,5 @@ TEST(rotation_is_invisible_to_workers_in_the_middle_of_a_ticket)
 
 TESTS(TEST_CASE(current_opens_previous_renews_older_is_unknown),
       TEST_CASE(a_name_of_zeros_is_no_key_before_the_first_rotation),
+      TEST_CASE(keys_of_files_open_each_others_tickets),
       TEST_CASE(rotation_is_invisible_to_workers_in_the_middle_of_a_ticket))

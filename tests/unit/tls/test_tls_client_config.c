@@ -1,5 +1,6 @@
 #include "tls/tls.h"
 
+#include "tests/unit/tls/raw_peer.h"
 #include "tests/unit/tls/scene.h"
 #include "tls/ticket_keys.h"
 
@@ -55,6 +56,77 @@ TEST(failed_verifications_have_nginx_texts)
     free(strange.key_pem);
     X509_free(strange.x509);
     EVP_PKEY_free(strange.key);
+}
+
+static void check_explained(struct tls_server_config *server, enum tls_cause cause,
+                            const char *words)
+{
+    struct scene scene;
+
+    meet(&scene, server, verifying_client(), to_www());
+    CHECK_INT(scene.client.failed_tls.cause, cause);
+    if (!strstr(scene.client.explanation, words))
+        fail_msg("\"%s\" is not in \"%s\"", words, scene.client.explanation);
+    CHECK(strstr(scene.client.explanation, "; trusted: the system's certificates"));
+    scene_done(&scene);
+}
+
+TEST(each_failed_verification_has_a_cause_and_an_explanation)
+{
+    const struct pki_shelf *shelf = pki_shelf();
+
+    check_explained(server_of(shelf->self_signed.pem, shelf->self_signed.key_pem, NULL),
+                    TLS_CAUSE_SELF_SIGNED, "certificate \"CN=self\" is self-signed");
+    check_explained(server_of(shelf->www.pem, shelf->www.key_pem, NULL), TLS_CAUSE_UNKNOWN_ISSUER,
+                    "the issuer \"CN=Test Intermediate\" of certificate \"CN=www\" was not sent");
+    check_explained(server_of(shelf->expired_chain, shelf->expired.key_pem, NULL),
+                    TLS_CAUSE_EXPIRED, "certificate \"CN=expired\" expired on ");
+    check_explained(server_of(shelf->wild_chain, shelf->wild.key_pem, NULL), TLS_CAUSE_NAME,
+                    "not for \"www.example.com\", it is for *.example.org");
+}
+
+/* A server that wants certificates from one authority, which it names. */
+static SSL_CTX *demanding_context(int version)
+{
+    const struct pki_shelf *shelf = pki_shelf();
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+
+    assert(context && SSL_CTX_use_certificate(context, shelf->www.x509) == 1 &&
+           SSL_CTX_use_PrivateKey(context, shelf->www.key) == 1 &&
+           SSL_CTX_add_client_CA(context, shelf->stranger.x509) == 1);
+    SSL_CTX_set_min_proto_version(context, version);
+    SSL_CTX_set_max_proto_version(context, version);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    return context;
+}
+
+/* In TLS 1.3 our handshake is complete when the alert comes: it is the first thing that is read. */
+TEST(a_missing_client_certificate_is_named_in_each_version)
+{
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        struct raw_peer peer;
+        struct scene scene;
+
+        scene_init(&scene, NULL);
+        raw_peer_init(&peer, demanding_context(version), &scene.pair.ends[AT_SERVER].base,
+                      scene.pool);
+        SSL_set_accept_state(peer.ssl);
+        scene_start_client(&scene, client_config_of(&(struct tls_client_settings){ 0 }), to_www());
+        scene_run(&scene);
+        (void)raw_peer_receive(&peer);
+        (void)raw_peer_handshake(&peer, &scene.pair);
+        CHECK_INT(scene.client.open, version == TLS1_3_VERSION);
+        CHECK_INT(scene.client.failed_tls.cause, TLS_CAUSE_CLIENT_CERT);
+        CHECK_INT(scene.client.failed_tls.alert, version == TLS1_3_VERSION
+                                                     ? SSL_AD_CERTIFICATE_REQUIRED
+                                                     : SSL_AD_HANDSHAKE_FAILURE);
+        CHECK(strstr(scene.client.explanation,
+                     "upstream requested a client certificate and none is configured"));
+        CHECK(strstr(scene.client.explanation,
+                     "it accepts certificates issued by \"CN=Stranger Root\""));
+        scene_done(&scene);
+        raw_peer_done(&peer);
+    }
 }
 
 static void check_name(const char *name, bool matches)
@@ -173,7 +245,9 @@ TEST(sessions_are_reused_per_configuration_name_and_key)
         SCOPED(tls_ticket_keys) keys = tls_ticket_keys_create();
         struct tls_server_config *server = server_of(shelf->www_chain, shelf->www.key_pem, keys);
         struct tls_client_config *client = client_of_version(version);
-        struct tls_client_config *another = client_of_version(version);
+        struct tls_client_config *same = client_of_version(version);
+        struct tls_client_config *another = client_config_of(&(struct tls_client_settings){
+            .verify = false, .min_version = version, .max_version = version });
         struct tls_session_cache *cache = tls_session_cache_create(8);
         struct tls_connect_options options = { "www.example.com", cache, "10.0.0.1:443" };
 
@@ -185,11 +259,15 @@ TEST(sessions_are_reused_per_configuration_name_and_key)
         options.server_name = "127.0.0.1";
         CHECK(!client_resumes(server, client, &options));
         options = (struct tls_connect_options){ "www.example.com", cache, "10.0.0.1:443" };
+        CHECK(client_resumes(server, same, &options)); /* as after a reload */
+        CHECK(tls_client_config_identity(same) == tls_client_config_identity(client));
+        CHECK(tls_client_config_identity(another) != tls_client_config_identity(client));
         CHECK(!client_resumes(server, another, &options));
         options.sessions = NULL;
         CHECK(!client_resumes(server, client, &options));
         tls_session_cache_free(cache);
         tls_client_config_unref(client);
+        tls_client_config_unref(same);
         tls_client_config_unref(another);
         tls_server_config_unref(server);
     }
@@ -216,6 +294,8 @@ TEST(alpn_is_agreed_between_both)
 }
 
 TESTS(TEST_CASE(failed_verifications_have_nginx_texts),
+      TEST_CASE(each_failed_verification_has_a_cause_and_an_explanation),
+      TEST_CASE(a_missing_client_certificate_is_named_in_each_version),
       TEST_CASE(the_certificate_must_have_the_name_or_address),
       TEST_CASE(an_address_is_not_sent_as_server_name),
       TEST_CASE(without_verification_any_certificate_will_do),

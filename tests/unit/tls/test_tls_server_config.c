@@ -13,7 +13,12 @@ static struct tls_server_config *shop(struct tls_server_settings settings)
     static const char *const www[] = { "www.example.com" };
     static const char *const wild[] = { "*.example.org" };
     static const char *const other[] = { "other.example.com" };
-    static const struct tls_policy strict = { "strict" };
+    static struct tls_policy strict = { .label = "strict",
+                                        .mode = TLS_VERIFY_OPTIONAL,
+                                        .refusal = TLS_CLIENT_REFUSAL_ALERT,
+                                        .depth = -1,
+                                        .snis = other,
+                                        .snis_count = 1 };
     const struct pki_shelf *shelf = pki_shelf();
     const struct tls_certificate certificates[] = {
         { .label = "www",
@@ -29,10 +34,12 @@ static struct tls_server_config *shop(struct tls_server_settings settings)
           .pair = { shelf->www_chain, shelf->www.key_pem },
           .alternative = { shelf->www_rsa_chain, shelf->www_rsa.key_pem },
           .snis = other,
-          .snis_count = 1,
-          .policy = &strict },
+          .snis_count = 1 },
     };
 
+    strict.ca_pem = shelf->root.pem;
+    settings.policies = &strict;
+    settings.policies_count = 1;
     settings.certificates = certificates;
     settings.certificates_count = 3;
     return server_config_of(&settings);

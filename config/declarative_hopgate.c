@@ -1,0 +1,157 @@
+/*
+ * declarative_hopgate: the top-level `hopgate:` object, what hopgate can and Kong's entities cannot say.
+ *
+ * Each rule names a service or an upstream and sets something of it, so it is read once these are in
+ * their place.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "config/declarative_priv.h"
+
+/* hopgate.proxy_protocol[]: as it is written */
+struct written_proxy_protocol {
+    char *service, *version;
+    struct config_strings tlvs;
+};
+
+static const struct schema_field proxy_protocol_fields[] = {
+    { .name = "service",
+      .type = SCHEMA_STRING,
+      .flags = SCHEMA_REQUIRED,
+      .offset = offsetof(struct written_proxy_protocol, service),
+      .size = sizeof(char *) },
+    { .name = "version",
+      .type = SCHEMA_STRING,
+      .one_of = "v1, v2",
+      .default_json = "\"v2\"",
+      .offset = offsetof(struct written_proxy_protocol, version),
+      .size = sizeof(char *) },
+    { .name = "tlvs",
+      .type = SCHEMA_STRINGS,
+      .flags = SCHEMA_SET,
+      .one_of = "authority, alpn, ssl",
+      .offset = offsetof(struct written_proxy_protocol, tlvs),
+      .size = sizeof(struct config_strings) },
+};
+static const struct schema schema_proxy_protocol = {
+    .name = "proxy_protocol",
+    .fields = proxy_protocol_fields,
+    .fields_count = sizeof(proxy_protocol_fields) / sizeof(proxy_protocol_fields[0]),
+};
+
+/* hopgate.slow_start[]: as it is written */
+struct written_slow_start {
+    char *upstream;
+    uint64_t seconds;
+};
+
+static const struct schema_field slow_start_fields[] = {
+    { .name = "upstream",
+      .type = SCHEMA_STRING,
+      .flags = SCHEMA_REQUIRED,
+      .offset = offsetof(struct written_slow_start, upstream),
+      .size = sizeof(char *) },
+    { .name = "seconds",
+      .type = SCHEMA_INTEGER,
+      .min = 0,
+      .max = 900,
+      .default_json = "10",
+      .offset = offsetof(struct written_slow_start, seconds),
+      .size = sizeof(uint64_t) },
+};
+static const struct schema schema_slow_start = {
+    .name = "slow_start",
+    .fields = slow_start_fields,
+    .fields_count = sizeof(slow_start_fields) / sizeof(slow_start_fields[0]),
+};
+
+/* Index by name or id; NO_ENTITY: there is none, which is told. */
+static size_t find_entity(struct loader *loader, const struct document_node *node,
+                          enum entity_kind kind, const char *key)
+{
+    const struct entity_list *list = &loader->lists[kind];
+    const json_t *index = json_object_get(list->by_id, key);
+
+    if (!index)
+        index = json_object_get(list->by_name, key);
+    if (index)
+        return (size_t)json_integer_value(index);
+    document_add_error(node, DOCUMENT_AT_VALUE, loader->errors, CONFIG_ERROR,
+                       "invalid reference '%.*s: %s' (no such entry in '%s'); add it or correct "
+                       "the name",
+                       (int)strlen(entity_kind_names[kind]) - 1, entity_kind_names[kind], key,
+                       entity_kind_names[kind]);
+    return NO_ENTITY;
+}
+
+static bool has(const struct config_strings *words, const char *word)
+{
+    for (size_t i = 0; i < words->count; i++)
+        if (strcmp(words->items[i], word) == 0)
+            return true;
+    return false;
+}
+
+static void read_proxy_protocol(struct loader *loader, const struct document_node *node)
+{
+    struct written_proxy_protocol written = { 0 };
+    struct config_service *service;
+    size_t index;
+
+    schema_read(&loader->reader, &schema_proxy_protocol, node, NULL, &written);
+    if (!written.service || !written.version)
+        return; /* told already */
+    index = find_entity(loader, node, ENTITY_SERVICE, written.service);
+    if (index == NO_ENTITY)
+        return;
+    service = &loader->config->services[index];
+    if (service->proxy_protocol.version != 0)
+        document_add_error(node, DOCUMENT_AT_VALUE, loader->errors, CONFIG_ERROR,
+                           "the service '%s' has a rule already; remove one of the two",
+                           written.service);
+    if (strcmp(written.version, "v1") == 0 && written.tlvs.count > 0)
+        document_add_error(node, DOCUMENT_AT_VALUE, loader->errors, CONFIG_ERROR,
+                           "version v1 has no room for tlvs; set version to v2 or remove them");
+    service->proxy_protocol = (struct config_proxy_protocol){
+        .version = strcmp(written.version, "v1") == 0 ? 1 : 2,
+        .authority = has(&written.tlvs, "authority"),
+        .alpn = has(&written.tlvs, "alpn"),
+        .tls = has(&written.tlvs, "ssl"),
+    };
+}
+
+static void read_slow_start(struct loader *loader, const struct document_node *node)
+{
+    struct written_slow_start written = { 0 };
+    size_t index;
+
+    schema_read(&loader->reader, &schema_slow_start, node, NULL, &written);
+    if (!written.upstream)
+        return; /* told already */
+    index = find_entity(loader, node, ENTITY_UPSTREAM, written.upstream);
+    if (index != NO_ENTITY)
+        loader->config->upstreams[index].slow_start_ms = written.seconds * 1000;
+}
+
+static void read_each(struct loader *loader, const struct document_node *hopgate, const char *name,
+                      void (*read)(struct loader *loader, const struct document_node *node))
+{
+    struct document_node list, item = { 0 };
+
+    if (!document_member(hopgate, name, &list) || !json_is_array(list.value))
+        return; /* other shapes were refused by the schema */
+    while (document_next(&list, &item))
+        read(loader, &item);
+}
+
+int declarative_read_hopgate(struct loader *loader)
+{
+    struct document_node root = document_root(loader->document), hopgate;
+
+    if (!document_member(&root, "hopgate", &hopgate))
+        return 0;
+    read_each(loader, &hopgate, "proxy_protocol", read_proxy_protocol);
+    read_each(loader, &hopgate, "slow_start", read_slow_start);
+    return loader->reader.out_of_memory ? -ENOMEM : 0;
+}

@@ -1,0 +1,174 @@
+#include "lb/target_registry.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/addr.h"
+
+enum { BUCKETS_AT_FIRST = 64 };
+
+struct entry {
+    struct target target; /* first */
+    char *upstream;
+    uint32_t holders;
+    uint64_t hash;
+    struct entry *next; /* in its bucket */
+};
+
+struct target_registry {
+    struct entry **buckets;
+    size_t buckets_count; /* a power of two */
+    size_t count;
+};
+
+struct target_registry *target_registry_create(void)
+{
+    struct target_registry *registry = calloc(1, sizeof(*registry));
+
+    if (!registry)
+        return NULL;
+    registry->buckets_count = BUCKETS_AT_FIRST;
+    registry->buckets = calloc(registry->buckets_count, sizeof(struct entry *));
+    if (!registry->buckets) {
+        free(registry);
+        return NULL;
+    }
+    return registry;
+}
+
+void target_registry_free(struct target_registry *registry)
+{
+    if (!registry)
+        return;
+    assert(registry->count == 0 && "a configuration still holds targets");
+    free(registry->buckets);
+    free(registry);
+}
+
+/* FNV-1a */
+static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t length)
+{
+    const unsigned char *at = bytes;
+
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ at[i]) * 0x100000001b3u;
+    return hash;
+}
+
+static uint64_t hash_of(const struct target_key *key)
+{
+    char address[ADDR_TEXT_MAX];
+    uint64_t hash = 0xcbf29ce484222325u;
+
+    addr_format(key->address, address, sizeof(address));
+    hash = hash_bytes(hash, key->upstream, strlen(key->upstream) + 1);
+    hash = hash_bytes(hash, key->name, strlen(key->name) + 1);
+    hash = hash_bytes(hash, address, strlen(address));
+    return hash ^ hash >> 32;
+}
+
+static bool is_same(const struct entry *entry, const struct target_key *key)
+{
+    return addr_equal(&entry->target.address, key->address) &&
+           strcmp(entry->target.name, key->name) == 0 &&
+           strcmp(entry->upstream, key->upstream) == 0;
+}
+
+static struct entry **bucket_of(const struct target_registry *registry, uint64_t hash)
+{
+    return &registry->buckets[hash & (registry->buckets_count - 1)];
+}
+
+/* Without memory the chains just grow longer. */
+static void grow(struct target_registry *registry)
+{
+    struct target_registry larger = { .buckets_count = registry->buckets_count * 2 };
+
+    larger.buckets = calloc(larger.buckets_count, sizeof(struct entry *));
+    if (!larger.buckets)
+        return;
+    for (size_t i = 0; i < registry->buckets_count; i++) {
+        struct entry *next;
+
+        for (struct entry *entry = registry->buckets[i]; entry; entry = next) {
+            struct entry **bucket = bucket_of(&larger, entry->hash);
+
+            next = entry->next;
+            entry->next = *bucket;
+            *bucket = entry;
+        }
+    }
+    free(registry->buckets);
+    registry->buckets = larger.buckets;
+    registry->buckets_count = larger.buckets_count;
+}
+
+static void entry_free(struct entry *entry)
+{
+    free(entry->target.name);
+    free(entry->upstream);
+    free(entry);
+}
+
+static struct entry *entry_create(const struct target_key *key)
+{
+    struct entry *entry = aligned_alloc(TARGET_ALIGN, sizeof(*entry));
+
+    if (!entry)
+        return NULL;
+    memset(entry, 0, sizeof(*entry));
+    entry->target.address = *key->address;
+    entry->target.name = strdup(key->name);
+    entry->upstream = strdup(key->upstream);
+    target_note_up(&entry->target);
+    if (entry->target.name && entry->upstream)
+        return entry;
+    entry_free(entry);
+    return NULL;
+}
+
+struct target *target_registry_take(struct target_registry *registry, const struct target_key *key)
+{
+    uint64_t hash = hash_of(key);
+    struct entry *entry = *bucket_of(registry, hash), **bucket;
+
+    while (entry && (entry->hash != hash || !is_same(entry, key)))
+        entry = entry->next;
+    if (entry) {
+        entry->holders++;
+        return &entry->target;
+    }
+    entry = entry_create(key);
+    if (!entry)
+        return NULL;
+    if (registry->count >= registry->buckets_count)
+        grow(registry);
+    bucket = bucket_of(registry, hash);
+    entry->hash = hash;
+    entry->holders = 1;
+    entry->next = *bucket;
+    *bucket = entry;
+    registry->count++;
+    return &entry->target;
+}
+
+void target_registry_release(struct target_registry *registry, struct target *target)
+{
+    struct entry *entry = (struct entry *)target, **link = bucket_of(registry, entry->hash);
+
+    assert(entry->holders > 0);
+    if (--entry->holders > 0)
+        return;
+    while (*link != entry)
+        link = &(*link)->next;
+    *link = entry->next;
+    registry->count--;
+    assert(target_in_flight(target) == 0);
+    entry_free(entry);
+}
+
+size_t target_registry_count(const struct target_registry *registry)
+{
+    return registry->count;
+}

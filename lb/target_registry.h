@@ -1,0 +1,43 @@
+/*
+ * target_registry: every target that some configuration in force knows, each once.
+ *
+ * Role    gives a new configuration the same record for the same target, so that load, health and
+ *         idle connections survive a reload
+ * Owns    the targets; each is freed when its last holder has released it
+ * Thread  the configuration thread; what a target holds is shared by its own rules
+ *
+ * The same target is: the same upstream, the same "host:port", the same address. Two upstreams with
+ * a target in common judge its health apart, as in Kong.
+ */
+#ifndef LB_TARGET_REGISTRY_H
+#define LB_TARGET_REGISTRY_H
+
+#include <stddef.h>
+
+#include "core/cleanup.h"
+#include "lb/target.h"
+
+struct target_registry;
+
+/* NULL: no memory. */
+struct target_registry *target_registry_create(void);
+
+/* Nobody may hold a target any more. Accepts NULL. */
+void target_registry_free(struct target_registry *registry);
+DEFINE_SCOPED(target_registry);
+
+/* Which target. Copied. */
+struct target_key {
+    const char *upstream;
+    const char *name;                       /* "host:port" */
+    const struct sockaddr_storage *address; /* with port */
+};
+
+/* Found or made (healthy, nothing in flight); release it once. NULL: no memory. */
+struct target *target_registry_take(struct target_registry *registry, const struct target_key *key);
+void target_registry_release(struct target_registry *registry, struct target *target);
+
+/* Targets that somebody holds. */
+size_t target_registry_count(const struct target_registry *registry);
+
+#endif

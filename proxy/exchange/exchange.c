@@ -1,0 +1,553 @@
+#include "proxy/exchange/exchange.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "proxy/exchange/stored_content.h"
+#include "proxy/report/access_log.h"
+#include "proxy/report/error_log.h"
+#include "proxy/report/metrics.h"
+#include "proxy/report/recorder.h"
+#include "proxy/worker/hop_question.h"
+#include "proxy/worker/worker.h"
+#include "tls/client_verifier.h"
+
+/* Bytes an exchange may take for rewritten fields, field arrays and pages. */
+enum { ARENA_BYTES_MAX = 512 * 1024, LOG_LINE_BYTES_MAX = 64 * 1024, SPARE_EXCHANGES_MAX = 256 };
+
+static void on_front_timer(struct timer *timer);
+static void on_back_timer(struct timer *timer);
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+static void recycle(struct deferred *deferred)
+{
+    struct exchange *exchange =
+        (struct exchange *)((char *)deferred - offsetof(struct exchange, deferred));
+    struct worker *worker = exchange->worker;
+
+    if (worker->spare_exchanges_count >= SPARE_EXCHANGES_MAX) {
+        free(exchange);
+        return;
+    }
+    exchange->next_spare = worker->spare_exchanges;
+    worker->spare_exchanges = exchange;
+    worker->spare_exchanges_count++;
+}
+
+static struct exchange *take_memory(struct worker *worker)
+{
+    struct exchange *exchange = worker->spare_exchanges;
+
+    if (exchange) {
+        worker->spare_exchanges = exchange->next_spare;
+        worker->spare_exchanges_count--;
+    } else {
+        exchange = malloc(sizeof(*exchange));
+    }
+    if (exchange)
+        /* more than half of it are tries, and most exchanges have one: begin_try fills it */
+        memset(exchange, 0, offsetof(struct exchange, record.tries));
+    return exchange;
+}
+
+static void end_reading(struct exchange *exchange)
+{
+    if (exchange->reads_head)
+        exchange->worker->reading_count--;
+    exchange->reads_head = false;
+}
+
+/* Lets go of everything; the memory itself stays until the present task has returned. */
+static void give_back(struct exchange *exchange)
+{
+    struct worker *worker = exchange->worker;
+
+    exchange->front = NULL;
+    end_reading(exchange);
+    if (exchange->question)
+        hop_question_forget(TAKE(exchange->question));
+    timer_cancel(&exchange->front_timer);
+    timer_cancel(&exchange->back_timer);
+    target_use_end(&exchange->target_use);
+    upstream_conn_abort(&exchange->back);
+    buf_done(&exchange->pass);
+    buf_done(&exchange->replay);
+    tls_judgement_release(exchange->judgement);
+    if (exchange->stored)
+        stored_content_done(exchange->stored);
+    chunk_unref(exchange->response_chunk);
+    arena_done(&exchange->arena);
+    /* after what refers to targets */
+    worker_upstream_release(TAKE(exchange->upstream), worker);
+    pinned_snapshot_unpin(TAKE(exchange->pinned));
+    worker->exchanges_count--;
+    exchange->deferred.free = recycle;
+    loop_free_later(worker->loop, &exchange->deferred);
+}
+
+void exchange_free_spares(struct worker *worker)
+{
+    while (worker->spare_exchanges) {
+        struct exchange *exchange = worker->spare_exchanges;
+
+        worker->spare_exchanges = exchange->next_spare;
+        free(exchange);
+    }
+    worker->spare_exchanges_count = 0;
+}
+
+void exchange_discard(struct exchange *exchange)
+{
+    give_back(exchange);
+}
+
+/* 128 random bits, as Kong's request ids; a worker asks the kernel once per 256 requests. */
+static void make_request_id(struct worker *worker, char into[33])
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char *bytes = worker->random_bytes;
+
+    if (worker->random_left < 16) {
+        if (getrandom(bytes, sizeof(worker->random_bytes), 0) < 0)
+            memset(bytes, 0, sizeof(worker->random_bytes)); /* ids repeat; nothing depends on it */
+        worker->random_left = sizeof(worker->random_bytes);
+    }
+    worker->random_left -= 16;
+    bytes += worker->random_left;
+    for (unsigned i = 0; i < 16; i++) {
+        into[i * 2] = digits[bytes[i] >> 4];
+        into[i * 2 + 1] = digits[bytes[i] & 15];
+    }
+    into[32] = '\0';
+}
+
+static void begin_record(struct exchange *exchange, const struct exchange_client *client)
+{
+    struct exchange_record *record = &exchange->record;
+    struct hop *hop = exchange->worker->hop;
+    struct timespec wall;
+
+    (void)clock_gettime(CLOCK_REALTIME, &wall); /* cannot fail for this clock */
+    record->persona = client->virtual_server->persona;
+    record->hop_name = client->pinned->snapshot->name;
+    record->number = atomic_fetch_add_explicit(&hop->exchanges_count, 1, memory_order_relaxed) + 1;
+    make_request_id(exchange->worker, record->request_id);
+    record->client_connection_id = client->connection_id;
+    record->client_request_number = client->request_number;
+    record->client_peer = *client->peer;
+    record->client_local = *client->local;
+    record->over_tls = client->over_tls;
+    record->tls = client->tls;
+    record->proxy_header = client->proxy_header;
+    record->listener_port = client->virtual_server->port;
+    record->started_at_unix_ms = (uint64_t)wall.tv_sec * 1000 + (uint64_t)wall.tv_nsec / 1000000;
+    record->started_at_us = exchange->worker->loop->now_us;
+}
+
+struct exchange *exchange_create(struct worker *worker, const struct exchange_client *client)
+{
+    struct exchange *exchange = take_memory(worker);
+
+    if (!exchange)
+        return NULL;
+    exchange->worker = worker;
+    exchange->kind = client->virtual_server->kind;
+    exchange->pinned = client->pinned;
+    pinned_snapshot_pin(exchange->pinned);
+    exchange->front = client->stream;
+    exchange->client_ops = client->ops;
+    exchange->is_logged = true;
+    upstream_conn_init(&exchange->back, worker);
+    arena_init(&exchange->arena, worker->loop->pool, ARENA_BYTES_MAX);
+    buf_init(&exchange->pass, worker->loop->pool);
+    buf_init(&exchange->replay, worker->loop->pool);
+    timer_init(&exchange->front_timer, on_front_timer);
+    timer_init(&exchange->back_timer, on_back_timer);
+    worker->exchanges_count++;
+    exchange->reads_head = true;
+    worker->reading_count++;
+    begin_record(exchange, client);
+    return exchange;
+}
+
+void exchange_set_reason(struct exchange *exchange, enum end_reason reason, struct slice detail)
+{
+    struct try_record *last = exchange_record_last_try(&exchange->record);
+
+    if (exchange->record.reason != END_OK)
+        return;
+    if (exchange->last_try_reason != reason)
+        exchange->reason_is_told = false;
+    exchange->record.reason = reason;
+    exchange->record.reason_detail = arena_copy(&exchange->arena, detail);
+    if (last && last->ended_at_us == 0) { /* whatever ends the exchange ends its running try */
+        last->reason = reason;
+        last->detail = exchange->record.reason_detail;
+        last->ended_at_us = exchange->worker->loop->now_us;
+    }
+}
+
+/* ---- the end ------------------------------------------------------------------------------- */
+
+/* False when the persona has no line for this, so that the end may still have one. */
+static bool write_error_line(struct exchange *exchange, const struct try_record *attempt)
+{
+    struct log_file *log = exchange->worker->hop->error_log;
+    struct arena scratch; /* there may be many tries */
+    struct slice line;
+
+    if (log_is_off(log) || !log_level_is_on(error_log_level(&exchange->record, attempt)))
+        return true;
+    arena_init(&scratch, exchange->worker->loop->pool, LOG_LINE_BYTES_MAX);
+    line = error_log_line(&exchange->record, attempt, &scratch);
+    if (line.len > 0)
+        log_write(log, line);
+    arena_done(&scratch);
+    return line.len > 0;
+}
+
+void exchange_log_surplus(struct exchange *exchange)
+{
+    struct try_record attempt = *exchange_record_last_try(&exchange->record);
+
+    attempt.reason = END_UPSTREAM_BODY_SURPLUS;
+    (void)write_error_line(exchange, &attempt); /* for the log only: the client is served */
+}
+
+/* A note about the exchange, and no try: it has no target. */
+void exchange_log_spooled(struct exchange *exchange, struct slice path)
+{
+    const struct try_record note = { .reason = END_REQUEST_SPOOLED,
+                                     .detail = path,
+                                     .ended_at_us = exchange->worker->loop->now_us };
+
+    (void)write_error_line(exchange, &note); /* for the log only */
+}
+
+void exchange_log_try(struct exchange *exchange)
+{
+    exchange->reason_is_told =
+        write_error_line(exchange, exchange_record_last_try(&exchange->record));
+}
+
+static void count(struct exchange *exchange)
+{
+    const struct exchange_record *record = &exchange->record;
+    struct worker *worker = exchange->worker;
+    const struct snapshot *snapshot = exchange->pinned->snapshot;
+    struct metrics_route_shard *route = NULL;
+
+    if (exchange->kind != VIRTUAL_SERVER_PROXY)
+        return;
+    if (record->route)
+        route = &snapshot->routes[record->route - snapshot->config->routes]->shards[worker->index];
+    metrics_on_exchange(worker->metrics, route, record);
+}
+
+static struct log_file *access_log_of(const struct exchange *exchange)
+{
+    const struct hop *hop = exchange->worker->hop;
+
+    switch (exchange->kind) {
+    case VIRTUAL_SERVER_PROXY:
+    case VIRTUAL_SERVER_PASSTHROUGH:
+        return hop->access_log;
+    case VIRTUAL_SERVER_STATUS:
+        return hop->status_access_log;
+    }
+    return NULL;
+}
+
+/* For logs, metrics and the flight recorder. */
+static void note_end(struct exchange *exchange)
+{
+    struct log_file *access_log = access_log_of(exchange);
+    const struct snapshot *snapshot = exchange->pinned->snapshot;
+    struct exchange_record *record = &exchange->record;
+    struct slice line;
+
+    record->ended_at_us = exchange->worker->loop->now_us;
+    record->request_bytes = exchange->front->received_bytes;
+    record->response_bytes = exchange->front->sent_bytes;
+    /* nothing was sent to a client that left or was too late; nginx logs what it would have been,
+     * and 400 for one that left inside its request head */
+    if (record->status == 0 && end_reason_info(record->reason)->hop == END_HOP_CLIENT)
+        record->status = record->reason == END_CLIENT_ABORTED && !record->request
+                             ? 400
+                             : (uint16_t)end_reason_info(record->reason)->status;
+    count(exchange);
+    if (record->reason != END_OK && !exchange->reason_is_told)
+        (void)write_error_line(exchange, NULL); /* nothing comes after it */
+    if (exchange->kind == VIRTUAL_SERVER_PROXY)
+        recorder_note(exchange->worker->recorder, record, snapshot->generation,
+                      snapshot->settings->hopgate_recorder_slow_ms);
+    if (log_is_off(access_log) || !exchange->is_logged)
+        return;
+    line = access_log_line(snapshot->access_log_format, record, &exchange->arena);
+    if (line.len > 0)
+        log_write(access_log, line);
+}
+
+static void finish(struct exchange *exchange, bool keep_alive)
+{
+    const struct http_client_ops *ops = exchange->client_ops;
+    struct http_stream *front = exchange->front;
+
+    note_end(exchange);
+    give_back(exchange);
+    ops->done(front, keep_alive);
+}
+
+static bool is_drained(const struct exchange *exchange)
+{
+    return exchange->front->ops->queued(exchange->front) == 0;
+}
+
+void exchange_end_response(struct exchange *exchange)
+{
+    exchange_set_front_response(exchange, FRONT_RESPONSE_ENDED);
+    relay_forget_content(exchange);
+    if (exchange->front_request != FRONT_REQUEST_DONE)
+        exchange->client_keep_alive = false;
+    exchange_update_timers(exchange);
+}
+
+/* An end that adds no byte (a length that was reached before, content that ends with the
+ * connection) may come when everything has left already: then no event will follow. */
+void exchange_finish_if_drained(struct exchange *exchange)
+{
+    if (exchange->front_response == FRONT_RESPONSE_ENDED && is_drained(exchange))
+        finish(exchange, exchange->client_keep_alive);
+}
+
+void exchange_hang_up(struct exchange *exchange, enum stream_close how)
+{
+    const struct http_client_ops *ops = exchange->client_ops;
+    struct http_stream *front = exchange->front;
+
+    note_end(exchange);
+    give_back(exchange);
+    ops->hang_up(front, how);
+}
+
+void exchange_abort(struct exchange *exchange, enum end_reason reason)
+{
+    exchange_set_reason(exchange, reason, (struct slice){ NULL, 0 });
+    if (exchange->front_response != FRONT_RESPONSE_NONE)
+        exchange->record.truncated = true;
+    exchange_hang_up(exchange, STREAM_CLOSE_ABORT);
+}
+
+bool exchange_may_keep_client(const struct exchange *exchange)
+{
+    const struct exchange_record *record = &exchange->record;
+    uint64_t limit = record->persona->client.keepalive_requests_count;
+
+    return record->request && exchange->request.keep_alive &&
+           exchange->client_ops->may_persist(exchange->front) &&
+           record->persona->client.keepalive_timeout_ms > 0 &&
+           (limit == 0 || record->client_request_number < limit);
+}
+
+/* ---- timers -------------------------------------------------------------------------------- */
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    if (a == 0 || b == 0)
+        return a ? a : b;
+    return a < b ? a : b;
+}
+
+static struct pace_rule front_pace_rule(const struct exchange *exchange)
+{
+    const struct persona_client *policy = &exchange->record.persona->client;
+
+    return (struct pace_rule){ .idle_max_ms = policy->body_timeout_ms,
+                               .min_bytes_per_s = policy->body_min_rate_bytes_per_s,
+                               .grace_ms = policy->body_min_rate_grace_ms };
+}
+
+/* After the response the rest of a request is not waited for. */
+static void look_at_front_pace(struct exchange *exchange)
+{
+    bool waits = exchange->front_request == FRONT_REQUEST_BODY && exchange->front_waits &&
+                 exchange->front_response != FRONT_RESPONSE_ENDED;
+
+    pace_look(&exchange->front_pace, waits, exchange->request_content_bytes,
+              exchange->worker->loop->now_ms);
+}
+
+/* Deadlines are 0 while nothing is owed. */
+static uint64_t front_read_deadline(const struct exchange *exchange)
+{
+    const struct pace_rule rule = front_pace_rule(exchange);
+
+    return pace_deadline(&exchange->front_pace, &rule);
+}
+
+static uint64_t front_write_deadline(const struct exchange *exchange)
+{
+    if (exchange->front->ops->queued(exchange->front) == 0)
+        return 0;
+    return exchange->front->endpoint->send_progress_at_ms +
+           exchange->record.persona->client.send_timeout_ms;
+}
+
+static uint64_t front_deadline(const struct exchange *exchange)
+{
+    return earlier(front_read_deadline(exchange), front_write_deadline(exchange));
+}
+
+/* The same for the target. Back-pressure is not its fault: no clock runs while we do not read. */
+static uint64_t back_deadline(const struct exchange *exchange)
+{
+    const struct config_service *service = exchange->record.service;
+    const struct http_stream *back = &exchange->back.endpoint.http;
+
+    if (exchange->tunnel.is_open)
+        return exchange->tunnel.active_at_ms + service->read_timeout_ms;
+    switch (exchange->back_request) {
+    case BACK_REQUEST_NONE:
+        return 0;
+    case BACK_REQUEST_CONNECT:
+    case BACK_REQUEST_HANDSHAKE: /* Kong: the connect timeout again */
+        return exchange->back_step_at_ms + service->connect_timeout_ms;
+    case BACK_REQUEST_SENDING:
+    case BACK_REQUEST_SENT:
+        if (back->ops->queued(back) > 0)
+            return exchange->back.endpoint.stream->endpoint->send_progress_at_ms +
+                   service->write_timeout_ms;
+        if (exchange->back_request == BACK_REQUEST_SENT)
+            break;
+        if (exchange->back_response == BACK_RESPONSE_WAIT)
+            return exchange->hold_until_ms;
+        if (exchange->hold_until_ms == 0)
+            return 0;
+        break; /* answered before it let the content go: nothing else comes from us */
+    case BACK_REQUEST_STOPPED:
+        break;
+    }
+    if (exchange->back_response == BACK_RESPONSE_WAIT)
+        return exchange->back_step_at_ms + service->read_timeout_ms;
+    if (exchange->back_response == BACK_RESPONSE_BODY && exchange->back_waits)
+        return exchange->back_wait_at_ms + service->read_timeout_ms;
+    return 0;
+}
+
+void exchange_update_timers(struct exchange *exchange)
+{
+    struct timer_wheel *wheel = &exchange->worker->loop->timers;
+    uint64_t front, back;
+
+    look_at_front_pace(exchange);
+    front = front_deadline(exchange);
+    back = back_deadline(exchange);
+    /* a deadline that is gone is noticed when the timer fires: cheaper than disarming each time */
+    if (front)
+        timer_set(wheel, &exchange->front_timer, front);
+    if (back)
+        timer_set(wheel, &exchange->back_timer, back);
+}
+
+static void give_up_on_content(struct exchange *exchange)
+{
+    const struct pace_rule rule = front_pace_rule(exchange);
+    const struct pace *pace = &exchange->front_pace;
+
+    if (!pace_is_too_slow(pace, &rule)) {
+        exchange_answer(exchange, END_CLIENT_BODY_TIMEOUT, (struct slice){ NULL, 0 });
+        return;
+    }
+    look_at_front_pace(exchange);
+    exchange_answer(exchange, END_CLIENT_BODY_SLOW,
+                    arena_printf(&exchange->arena,
+                                 "%" PRIu64 " bytes in %" PRIu64 " ms, at least %" PRIu64
+                                 " per second are due",
+                                 pace->bytes, pace->waited_ms, rule.min_bytes_per_s));
+}
+
+static void on_front_timer(struct timer *timer)
+{
+    struct exchange *exchange =
+        (struct exchange *)((char *)timer - offsetof(struct exchange, front_timer));
+    uint64_t deadline = front_deadline(exchange);
+
+    if (deadline == 0)
+        return;
+    if (exchange->worker->loop->now_ms < deadline) {
+        timer_set(&exchange->worker->loop->timers, timer, deadline);
+        return;
+    }
+    if (deadline == front_write_deadline(exchange))
+        exchange_abort(exchange, END_CLIENT_SEND_TIMEOUT);
+    else
+        give_up_on_content(exchange);
+}
+
+static void on_back_timer(struct timer *timer)
+{
+    struct exchange *exchange =
+        (struct exchange *)((char *)timer - offsetof(struct exchange, back_timer));
+    uint64_t deadline = back_deadline(exchange);
+
+    if (deadline == 0)
+        return;
+    if (exchange->worker->loop->now_ms < deadline)
+        timer_set(&exchange->worker->loop->timers, timer, deadline);
+    else if (exchange->tunnel.is_open)
+        tunnel_on_timeout(exchange);
+    else
+        exchange_on_back_timeout(exchange);
+}
+
+/* ---- the client's events ------------------------------------------------------------------- */
+
+static void on_front_failed(struct exchange *exchange)
+{
+    struct http_failure failure = exchange->front->failure;
+    bool half_closed = failure.reason == END_CLIENT_ABORTED && failure.detail.len == 0;
+    bool goes_on = exchange->record.persona->client.half_close == PERSONA_ABORT_CONTINUE &&
+                   exchange->front_request == FRONT_REQUEST_DONE;
+
+    /* FIN after a complete request: the client may still read */
+    if (half_closed && (goes_on || exchange->front_response == FRONT_RESPONSE_ENDED)) {
+        exchange->client_keep_alive = false;
+        return;
+    }
+    if (failure.reason == END_CLIENT_ABORTED) {
+        exchange_abort(exchange, failure.reason);
+        return;
+    }
+    exchange_answer(exchange, failure.reason, failure.detail);
+}
+
+void exchange_on_front(struct exchange *exchange, unsigned events)
+{
+    if (exchange->reads_head) {
+        end_reading(exchange);
+        metrics_count_one(exchange->worker->metrics, METRICS_REQUESTS);
+    }
+    if (exchange->tunnel.is_open) {
+        tunnel_on_front(exchange, events);
+    } else if (events & HTTP_STREAM_FAILED) {
+        on_front_failed(exchange);
+    } else if (events & HTTP_STREAM_SEND_FAILED) {
+        exchange_abort(exchange, exchange->front->failure.reason == END_OUT_OF_MEMORY
+                                     ? END_OUT_OF_MEMORY
+                                     : END_CLIENT_ABORTED);
+    } else if (events & HTTP_STREAM_HEAD) {
+        exchange_start(exchange);
+    } else if (exchange->front_response == FRONT_RESPONSE_ENDED) {
+        exchange_finish_if_drained(exchange);
+    } else {
+        if (events & HTTP_STREAM_CONTENT)
+            relay_request(exchange);
+        if (!exchange_is_over(exchange) && events & (HTTP_STREAM_WRITABLE | HTTP_STREAM_DRAINED))
+            relay_response(exchange);
+    }
+}

@@ -1,0 +1,282 @@
+/*
+ * exchange: one request and its response, between a client's stream and a target's.
+ *
+ * Role    the state machine: route, pick, try (and try again), relay both ways, answer, log
+ * Owns    its memory (arena, heads), the back connection while a try lasts, a hold on a target
+ * Thread  one worker
+ *
+ * Four states advance independently, so that an early answer, a slow upload, or an HTTP/2 stream need
+ * no special case:
+ *
+ *   front_request    HEAD --> BODY --> DONE                    what we read from the client
+ *                               (stored content: DONE comes before the first try)
+ *   back_request     NONE --> CONNECT --> HANDSHAKE --> SENDING --> SENT
+ *                      ^_________\____________\____________\__ next try, nothing relayed yet
+ *                                                   \--> STOPPED   the target takes no more
+ *   back_response    WAIT --> BODY --> DONE                    what we read from the target
+ *   front_response   NONE --> BODY --> ENDED --> (finished)    what we send to the client
+ *                      \-> LOCAL --------^   answers made here
+ *
+ * After a 101 the states stand still and tunnel.c moves bytes both ways.
+ *
+ * The exchange is over when front_response is ENDED and the kernel has taken its last byte, or when
+ * the client is gone. The record's reason is set once: the first cause wins.
+ *
+ * Files: exchange.c (life, the client's events, timers), exchange_request.c (head to destination),
+ * exchange_identity.c (the client's certificate),
+ * exchange_try.c (tries and the target's events), relay.c (content both ways),
+ * local_responder.c (answers made here), tunnel.c (what follows a 101).
+ */
+#ifndef PROXY_EXCHANGE_H
+#define PROXY_EXCHANGE_H
+
+#include <assert.h>
+
+#include "core/loop.h"
+#include "lb/target.h"
+#include "proxy/client/pace.h"
+#include "proxy/exchange/exchange_record.h"
+#include "proxy/exchange/upstream_conn.h"
+#include "proxy/report/status_api.h"
+#include "proxy/snapshot/virtual_server.h"
+
+struct destination;
+struct hop_question;
+struct worker_upstream;
+struct tls_judgement;
+struct pinned_snapshot;
+struct rewrite_framing;
+struct stored_content;
+struct worker;
+
+/* Bytes of request content that are kept until the target answers, for methods that may be repeated. */
+enum { EXCHANGE_REPLAY_MAX = 64 * 1024 };
+
+enum front_request { FRONT_REQUEST_HEAD, FRONT_REQUEST_BODY, FRONT_REQUEST_DONE };
+
+enum back_request {
+    BACK_REQUEST_NONE,
+    BACK_REQUEST_CONNECT,
+    BACK_REQUEST_HANDSHAKE,
+    BACK_REQUEST_SENDING,
+    BACK_REQUEST_SENT,
+    BACK_REQUEST_STOPPED,
+};
+
+enum back_response { BACK_RESPONSE_WAIT, BACK_RESPONSE_BODY, BACK_RESPONSE_DONE };
+
+enum front_response {
+    FRONT_RESPONSE_NONE,
+    FRONT_RESPONSE_BODY,
+    FRONT_RESPONSE_LOCAL,
+    FRONT_RESPONSE_ENDED,
+};
+
+struct exchange {
+    enum virtual_server_kind kind; /* of the listener */
+    struct worker *worker;
+    struct pinned_snapshot *pinned; /* the configuration it started with */
+    struct http_stream *front;      /* the client's stream; NULL: the exchange is over */
+    const struct http_client_ops *client_ops;
+    struct upstream_conn back;
+
+    enum front_request front_request;
+    enum back_request back_request;
+    enum back_response back_response;
+    enum front_response front_response;
+
+    struct arena arena;
+    struct http_head request, response;
+    struct fields sent_request, sent_response;
+    /* Keeps the response head's bytes for the log: the connection to the target may serve somebody
+     * else by then. */
+    struct chunk *response_chunk;
+    struct buf pass; /* content on its way from one side to the other; empty between turns */
+
+    struct tls_judgement *judgement; /* of a certificate in a field; NULL: none */
+
+    const struct destination *destination;
+    struct worker_upstream *upstream; /* held from the destination on; NULL: not there yet */
+    struct target_use target_use;
+    const struct target *tried[EXCHANGE_TRIES_KEPT];
+    size_t tried_count;
+    uint32_t tries_left; /* after the present one */
+    uint32_t interim_count;
+    uint64_t request_content_bytes; /* read so far, framing removed */
+    struct buf replay;              /* request content consumed so far, for a further try */
+    bool content_lost;              /* it was more than EXCHANGE_REPLAY_MAX: no further try */
+    struct stored_content *stored;  /* all request content; NULL: it is streamed */
+    bool is_storing;                /* it is still coming in: no target is asked yet */
+    uint64_t hold_until_ms;         /* the target has the word on Expect until then; 0: not asked */
+    bool continue_sent;             /* 100 Continue went to the client */
+    bool client_keep_alive;         /* the client connection may persist after this exchange */
+    bool reason_is_told;            /* the record's reason stands in the error log already */
+    bool is_logged;                 /* an access log line is due */
+    enum end_reason last_try_reason;
+    struct http_failure send_failure; /* it took no more bytes: told if no answer comes */
+
+    struct hop_question *question; /* asked of the main thread, not answered yet; NULL: none */
+    bool reads_head;               /* counted in worker->reading_count */
+
+    struct tunnel {
+        bool is_open; /* after a 101: tunnel.c has the exchange */
+        bool client_ended, target_ended;
+        uint64_t active_at_ms; /* last byte in either direction */
+    } tunnel;
+
+    struct timer front_timer, back_timer;
+    bool front_waits, back_waits; /* content was asked for and has not come */
+    struct pace front_pace;       /* of the client's content */
+    uint64_t back_wait_at_ms;
+    uint64_t back_step_at_ms; /* when back_request was entered, or the request was fully sent */
+
+    struct deferred deferred;
+    struct exchange *next_spare;
+    struct exchange_record record; /* last: exchange_create clears everything up to its tries */
+};
+
+/* Who asks. Copied, but for stream and ops, which must outlive the exchange. */
+struct exchange_client {
+    struct http_stream *stream;
+    const struct http_client_ops *ops;
+    struct pinned_snapshot *pinned;              /* the exchange adds a pin of its own */
+    const struct virtual_server *virtual_server; /* of that snapshot */
+    const struct sockaddr_storage *peer, *local;
+    bool over_tls;
+    const struct tls_session_info *tls;        /* NULL: plain */
+    const struct proxy_protocol *proxy_header; /* NULL: none came */
+    uint64_t connection_id;
+    uint32_t request_number; /* on its connection, from 1 */
+};
+
+/*
+ * NULL: no memory. The caller reads the request head into exchange->request, with exchange->arena,
+ * and then passes HTTP_STREAM_HEAD or HTTP_STREAM_FAILED. The exchange ends by calling ops->done or
+ * ops->hang_up, once; its memory survives the task in which it ended.
+ */
+struct exchange *exchange_create(struct worker *worker, const struct exchange_client *client);
+
+/* For an exchange whose request never came: no log, no answer, no call of ops. */
+void exchange_discard(struct exchange *exchange);
+
+/* Events of the client's stream (mask of enum http_stream_event). */
+void exchange_on_front(struct exchange *exchange, unsigned events);
+
+/* Only in the task in which it may have ended. */
+static inline bool exchange_is_over(const struct exchange *exchange)
+{
+    return exchange->front == NULL;
+}
+
+/* HTTP, the persona and the hop allow another request on the client connection. */
+bool exchange_may_keep_client(const struct exchange *exchange);
+
+/* The hop stops: ends the exchange and its client connection at once. */
+void exchange_abort(struct exchange *exchange, enum end_reason reason);
+
+/* Memory kept for later exchanges. */
+void exchange_free_spares(struct worker *worker);
+
+/* ---- between the files of the exchange ---- */
+
+/* The only places where a state changes: forward, or for the target's side back to the next try. */
+static inline void exchange_set_front_request(struct exchange *exchange, enum front_request state)
+{
+    assert(state > exchange->front_request);
+    exchange->front_request = state;
+}
+
+static inline void exchange_set_back_request(struct exchange *exchange, enum back_request state)
+{
+    assert(state > exchange->back_request || state == BACK_REQUEST_NONE);
+    exchange->back_request = state;
+}
+
+static inline void exchange_set_back_response(struct exchange *exchange, enum back_response state)
+{
+    assert(state > exchange->back_response || state == BACK_RESPONSE_WAIT);
+    exchange->back_response = state;
+}
+
+static inline void exchange_set_front_response(struct exchange *exchange, enum front_response state)
+{
+    assert(state > exchange->front_response);
+    exchange->front_response = state;
+}
+
+/* First cause wins; detail is copied. */
+void exchange_set_reason(struct exchange *exchange, enum end_reason reason, struct slice detail);
+
+/* The latest try has failed: its line in the error log. */
+void exchange_log_try(struct exchange *exchange);
+
+/* The target sent bytes behind its response. */
+void exchange_log_surplus(struct exchange *exchange);
+
+/* exchange_identity.c: the client's certificate, by whatever way, and what is against it. */
+enum end_reason exchange_learn_identity(struct exchange *exchange, struct slice *ret_detail);
+
+/* exchange_request.c: the request head is complete. */
+void exchange_start(struct exchange *exchange);
+
+/* exchange_try.c */
+void exchange_try(struct exchange *exchange);
+void exchange_drop_back(struct exchange *exchange);
+void exchange_on_back_timeout(struct exchange *exchange);
+
+/* The request's content goes to a file, see stored_content: nginx's warning. */
+void exchange_log_spooled(struct exchange *exchange, struct slice path);
+
+/* relay.c: move what can be moved. Each may end the exchange: check with exchange_is_over. */
+void relay_request(struct exchange *exchange);
+
+/* Takes in all content before the first try, which then begins by itself. */
+void relay_store_request(struct exchange *exchange);
+
+/* How the request goes to the target. */
+struct rewrite_framing relay_request_framing(const struct exchange *exchange);
+
+/* The head of a request is handed over: its content waits if the target has the word on that. */
+void relay_hold_request(struct exchange *exchange);
+
+/* The target, or its silence, lets the content go. */
+void relay_release_request(struct exchange *exchange);
+
+/* There will be no further try. */
+void relay_forget_content(struct exchange *exchange);
+
+/*
+ * Nobody wants the content of the request, or it has none: what has arrived is dropped, so that a
+ * client that has sent all of it is not cut off.
+ */
+void relay_finish_request(struct exchange *exchange);
+
+/* Begins a try: what an earlier one had sent already goes first. 0 or a negative errno. */
+int relay_replay(struct exchange *exchange);
+void relay_response(struct exchange *exchange);
+
+/* tunnel.c: the head of a 101 was sent on; and events of either side from then on. */
+void tunnel_open(struct exchange *exchange);
+void tunnel_on_front(struct exchange *exchange, unsigned events);
+void tunnel_on_back(struct exchange *exchange, unsigned events);
+void tunnel_on_timeout(struct exchange *exchange);
+
+/* local_responder.c: answers in place of a target; cuts the response when it has begun. */
+void exchange_answer(struct exchange *exchange, enum end_reason reason, struct slice detail);
+
+/* The request is for the hop itself: answers it, perhaps when the main thread has. */
+void exchange_answer_locally(struct exchange *exchange);
+
+/* The main thread's answer; NULL: it had no memory. Borrowed for the call. */
+void exchange_on_answer(struct exchange *exchange, const struct status_answer *answer);
+
+/* exchange.c: front_response becomes ENDED; flush, then finish now or when the last byte has left. */
+void exchange_end_response(struct exchange *exchange);
+void exchange_finish_if_drained(struct exchange *exchange);
+
+/* The client connection goes without a (further) byte. how: STREAM_CLOSE_*. */
+void exchange_hang_up(struct exchange *exchange, enum stream_close how);
+
+void exchange_update_timers(struct exchange *exchange);
+
+#endif

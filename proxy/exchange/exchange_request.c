@@ -1,0 +1,194 @@
+/* The request head is complete: who asks, where it goes, what it may not do. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "core/addr.h"
+#include "core/proxy_protocol.h"
+#include "core/utf8.h"
+#include "proxy/exchange/exchange.h"
+#include "proxy/route/real_ip.h"
+#include "proxy/route/router.h"
+#include "proxy/route/uri.h"
+#include "proxy/snapshot/service_plan.h"
+#include "proxy/worker/worker.h"
+
+static const struct slice nothing = { NULL, 0 };
+
+/* What this hop never does, whatever the route says. END_OK: nothing against it. */
+static enum end_reason refusal(struct exchange *exchange, struct slice *ret_detail)
+{
+    const struct persona_client *policy = &exchange->record.persona->client;
+    const struct http_head *request = &exchange->request;
+
+    enum end_reason reason = exchange_learn_identity(exchange, ret_detail);
+
+    if (reason != END_OK)
+        return reason;
+    *ret_detail = request->method_name;
+    if (request->method == HTTP_METHOD_CONNECT || request->method == HTTP_METHOD_TRACE)
+        return END_CLIENT_METHOD_REFUSED;
+    if (request->method == HTTP_METHOD_OTHER && policy->unknown_method == PERSONA_METHOD_REFUSE)
+        return END_CLIENT_METHOD_REFUSED;
+    if (policy->content_max_bytes != 0 && request->framing == HTTP_FRAMING_LENGTH &&
+        request->content_length > policy->content_max_bytes) {
+        *ret_detail = arena_printf(&exchange->arena, "%" PRIu64, request->content_length);
+        return END_CLIENT_BODY_TOO_BIG;
+    }
+    return END_OK;
+}
+
+static bool learn_client(struct exchange *exchange)
+{
+    struct exchange_record *record = &exchange->record;
+    const struct real_ip_settings *settings = &exchange->pinned->snapshot->real_ip;
+    struct real_ip client;
+    int r;
+
+    if (record->proxy_header && real_ip_is_in_proxy_header(settings))
+        r = real_ip_from_proxy_header(settings, &record->client_peer, &record->proxy_header->source,
+                                      &exchange->arena, &client);
+    else
+        r = real_ip_resolve(settings, &record->client_peer, &exchange->request.fields,
+                            &exchange->arena, &client);
+    if (r < 0)
+        return false;
+    record->client_ip = client.text;
+    record->client_is_trusted = client.peer_is_trusted;
+    return true;
+}
+
+static bool path_is_refused(const struct exchange *exchange, struct slice normal)
+{
+    struct slice raw = exchange->request.path;
+    bool is_sound = uri_escapes_are_sound(raw) && !uri_climbs_above_root(raw);
+
+    switch (exchange->record.persona->client.path) {
+    case PERSONA_PATH_ANY:
+        return false;
+    case PERSONA_PATH_ESCAPES:
+        return !is_sound;
+    case PERSONA_PATH_UTF8:
+        return !is_sound || !utf8_is_valid(normal);
+    }
+    return false;
+}
+
+static bool find_route(struct exchange *exchange)
+{
+    struct exchange_record *record = &exchange->record;
+    struct slice path = uri_normalise(&exchange->arena, exchange->request.path);
+    struct router_request wanted = {
+        .method = exchange->request.method_name,
+        .host = exchange->request.authority,
+        .path = path,
+        .port = record->listener_port,
+    };
+    struct router_match match;
+    struct uri_upstream uri;
+
+    if (!path.ptr) {
+        exchange_answer(exchange, END_OUT_OF_MEMORY, nothing);
+        return false;
+    }
+    if (path_is_refused(exchange, path)) {
+        exchange_answer(exchange, END_CLIENT_REQUEST_INVALID, exchange->request.path);
+        return false;
+    }
+    if (!router_match(exchange->pinned->snapshot->router, &wanted, &match)) {
+        exchange_answer(exchange, END_NO_ROUTE, nothing);
+        return false;
+    }
+    record->route = match.route;
+    record->service = match.service;
+    if (!match.service) {
+        exchange_answer(exchange, END_NO_SERVICE, nothing);
+        return false;
+    }
+    if (match.route->strip_path)
+        record->matched_prefix = match.matched_prefix;
+    uri = (struct uri_upstream){ .base = slice_of(match.service->base_path),
+                                 .path = path,
+                                 .matched_prefix = match.matched_prefix,
+                                 .query = exchange->request.query,
+                                 .strip_path = match.route->strip_path };
+    record->upstream_uri = uri_upstream_target(&exchange->arena, &uri);
+    if (!record->upstream_uri.ptr) {
+        exchange_answer(exchange, END_OUT_OF_MEMORY, nothing);
+        return false;
+    }
+    return true;
+}
+
+/* kong/runloop/handler.lua: the route is taken first, then its protocols are looked at. */
+static bool wants_https(const struct exchange *exchange)
+{
+    return !exchange->record.over_tls && exchange->record.route->protocols == CONFIG_PROTOCOL_HTTPS;
+}
+
+/* RFC 6455 4.1: GET without content. What the persona does not list is not asked for upstream. */
+static void note_upgrade(struct exchange *exchange)
+{
+    const struct persona_strings *allowed = &exchange->record.persona->request.upgrade;
+    const struct field *upgrade = fields_find(&exchange->request.fields, FIELD_UPGRADE);
+
+    if (!exchange->request.upgrade || !upgrade || exchange->request.method != HTTP_METHOD_GET ||
+        exchange->request.framing != HTTP_FRAMING_NONE)
+        return;
+    for (size_t i = 0; i < allowed->count; i++)
+        if (slice_equal_nocase(upgrade->value, allowed->items[i]))
+            exchange->record.upgrade = allowed->items[i];
+}
+
+/* Kong's request_buffering takes it off a route, and cannot put it on. */
+static bool is_to_be_stored(const struct exchange *exchange)
+{
+    return exchange->front_request == FRONT_REQUEST_BODY &&
+           exchange->record.persona->content.request == PERSONA_STORE &&
+           exchange->record.route->request_buffering;
+}
+
+void exchange_start(struct exchange *exchange)
+{
+    struct exchange_record *record = &exchange->record;
+    struct slice detail;
+    enum end_reason reason;
+
+    record->request = &exchange->request;
+    record->request_head_at_us = exchange->worker->loop->now_us;
+    exchange_set_front_request(exchange, FRONT_REQUEST_BODY);
+    note_upgrade(exchange);
+    if (!learn_client(exchange)) {
+        exchange_answer(exchange, END_OUT_OF_MEMORY, nothing);
+        return;
+    }
+    reason = refusal(exchange, &detail);
+    if (reason != END_OK) {
+        exchange_answer(exchange, reason, detail);
+        return;
+    }
+    if (exchange->kind == VIRTUAL_SERVER_STATUS) {
+        exchange_answer_locally(exchange);
+        return;
+    }
+    if (!find_route(exchange))
+        return;
+    if (wants_https(exchange)) {
+        exchange_answer(exchange, END_HTTPS_REQUIRED, nothing);
+        return;
+    }
+    exchange->destination =
+        &exchange->pinned
+             ->destinations[record->service - exchange->pinned->snapshot->config->services];
+    exchange->upstream = worker_upstream_hold(exchange->destination->present);
+    exchange->tries_left = record->service->retries;
+    if (exchange->request.framing == HTTP_FRAMING_NONE) {
+        relay_finish_request(exchange);
+        exchange->client_ops->watch(exchange->front); /* it may leave while we connect */
+    }
+    if (exchange_is_over(exchange))
+        return;
+    if (is_to_be_stored(exchange))
+        relay_store_request(exchange);
+    else
+        exchange_try(exchange);
+}

@@ -1,0 +1,543 @@
+/* Tries: pick a target, connect, send the request, take the response head; and try again. */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "core/addr.h"
+#include "lb/target_latency.h"
+#include "proxy/exchange/exchange.h"
+#include "proxy/exchange/proxy_preface.h"
+#include "proxy/exchange/retry.h"
+#include "proxy/exchange/upstream_host.h"
+#include "proxy/report/metrics.h"
+#include "proxy/rewrite/rewrite.h"
+#include "proxy/route/hash_input.h"
+#include "proxy/snapshot/service_plan.h"
+#include "proxy/worker/worker.h"
+
+enum { INTERIM_HEADS_MAX = 16 };
+
+static const struct slice nothing = { NULL, 0 };
+
+static void on_back(void *owner, unsigned events);
+static void start_sending(struct exchange *exchange);
+
+/* ---- a try fails --------------------------------------------------------------------------- */
+
+void exchange_drop_back(struct exchange *exchange)
+{
+    exchange_set_back_request(exchange, BACK_REQUEST_NONE);
+    exchange->back_waits = false;
+    exchange->front_waits = false; /* nobody takes the client's content now */
+    exchange->hold_until_ms = 0;
+    upstream_conn_abort(&exchange->back);
+    target_use_end(&exchange->target_use);
+}
+
+/* A TLS failure knows more than nginx's phrase says. */
+static void explain_try(struct exchange *exchange, struct try_record *attempt)
+{
+    const struct http_failure *failure = &exchange->back.endpoint.http.failure;
+
+    if (failure->reason != attempt->reason)
+        return;
+    attempt->explanation = arena_copy(&exchange->arena, failure->explanation);
+    attempt->tls_alert = failure->tls_alert;
+}
+
+/* Not when we are to blame, nor when an idle connection turned out to be dead: that says nothing of
+ * how fast the target is. */
+static void note_latency_of_failure(struct exchange *exchange, const struct try_record *attempt)
+{
+    enum end_health health = end_reason_info(attempt->reason)->health;
+
+    if (health == END_HEALTH_TIMEOUT || (health != END_HEALTH_NONE && !attempt->reused))
+        target_latency_add_failure(exchange->target_use.target,
+                                   attempt->ended_at_us - attempt->picked_at_us,
+                                   attempt->ended_at_us);
+}
+
+static void try_failed(struct exchange *exchange, enum end_reason reason, struct slice detail)
+{
+    struct exchange_record *record = &exchange->record;
+    struct try_record *attempt = exchange_record_last_try(record);
+    const struct retry_facts facts = {
+        .reason = reason,
+        .method = exchange->request.method,
+        .request_sent = upstream_conn_has_sent(&exchange->back),
+        .content_lost = exchange->content_lost,
+        .response_begun = http1_parser_has_started(&exchange->back.endpoint.parser),
+        .reused = exchange->back.reused,
+        .tries_left = exchange->tries_left,
+    };
+    enum retry_verdict verdict = retry_decide(&record->persona->retry, &facts);
+
+    attempt->reason = reason;
+    attempt->detail = arena_copy(&exchange->arena, detail);
+    explain_try(exchange, attempt);
+    attempt->status = (uint16_t)end_reason_info(reason)->status;
+    attempt->ended_at_us = exchange->worker->loop->now_us;
+    exchange->last_try_reason = reason;
+    exchange_log_try(exchange);
+    note_latency_of_failure(exchange, attempt);
+    exchange_drop_back(exchange);
+    if (verdict == RETRY_NO) {
+        exchange_answer(exchange, reason, attempt->detail);
+        return;
+    }
+    if (verdict == RETRY_YES)
+        exchange->tries_left--;
+    exchange_try(exchange);
+}
+
+/* A reset while sending is only the cause when no answer can be read any more, and an alert is one. */
+static void back_failed(struct exchange *exchange)
+{
+    struct http_failure failure = exchange->back.endpoint.http.failure;
+
+    if (exchange->back_response == BACK_RESPONSE_BODY) {
+        relay_response(exchange); /* what came before the fault, then the cut */
+        return;
+    }
+    if (exchange->send_failure.reason != END_OK && failure.tls_alert == 0 &&
+        !http1_parser_has_started(&exchange->back.endpoint.parser))
+        failure = exchange->send_failure;
+    try_failed(exchange, failure.reason, failure.detail);
+}
+
+void exchange_on_back_timeout(struct exchange *exchange)
+{
+    const struct http_stream *back = &exchange->back.endpoint.http;
+
+    if (exchange->hold_until_ms != 0 && exchange->back_response == BACK_RESPONSE_WAIT &&
+        back->ops->queued(back) == 0) {
+        relay_release_request(exchange);
+        return;
+    }
+    switch (exchange->back_request) {
+    case BACK_REQUEST_NONE:
+        return;
+    case BACK_REQUEST_CONNECT:
+        try_failed(exchange, END_CONNECT_TIMEOUT, nothing);
+        return;
+    case BACK_REQUEST_HANDSHAKE:
+        upstream_conn_fail_handshake_timeout(&exchange->back);
+        try_failed(exchange, END_UPSTREAM_TLS_TIMEOUT, nothing);
+        return;
+    case BACK_REQUEST_SENDING:
+    case BACK_REQUEST_SENT:
+        if (back->ops->queued(back) > 0 && exchange->back_response == BACK_RESPONSE_WAIT) {
+            try_failed(exchange, END_UPSTREAM_SEND_TIMEOUT, nothing);
+            return;
+        }
+        break;
+    case BACK_REQUEST_STOPPED:
+        break;
+    }
+    if (exchange->back_response == BACK_RESPONSE_WAIT)
+        try_failed(exchange, END_UPSTREAM_HEAD_TIMEOUT, nothing);
+    else
+        exchange_answer(exchange, END_UPSTREAM_BODY_TIMEOUT, nothing);
+}
+
+/* ---- a try begins -------------------------------------------------------------------------- */
+
+static void begin_try(struct exchange *exchange)
+{
+    struct exchange_record *record = &exchange->record;
+    const struct target *target = exchange->target_use.target;
+    struct try_record *attempt;
+
+    if (record->tries_count > 0)
+        metrics_on_try(exchange->worker->metrics, exchange_record_last_try(record));
+    record->tries_count++;
+    record->was_proxied = true;
+    attempt = exchange_record_last_try(record);
+    *attempt = (struct try_record){ .target = target->address,
+                                    .target_name = slice_of(target->name),
+                                    .algorithm = upstream_algorithm(exchange->upstream->upstream),
+                                    .over_tls = exchange->destination->plan->tls != NULL,
+                                    .tls_verified = exchange->destination->plan->tls_verified,
+                                    .picked_at_us = exchange->worker->loop->now_us };
+    if (exchange->tried_count < EXCHANGE_TRIES_KEPT)
+        exchange->tried[exchange->tried_count++] = target;
+}
+
+/* What the configuration calls the target; empty: it has an address only. */
+static struct slice configured_name(const struct exchange *exchange)
+{
+    const struct config_upstream *upstream = exchange->destination->plan->service->upstream;
+    struct slice name = slice_of(exchange->target_use.target->name), host, port;
+    struct sockaddr_storage addr;
+
+    if (upstream && upstream->host_header)
+        return slice_of(upstream->host_header);
+    if (addr_split_host_port(name, &host, &port) == 0)
+        name = host;
+    return addr_parse_ip(name, 0, &addr) == 0 ? nothing : name;
+}
+
+/* Name for SNI and verification, without a port: the Host sent upstream (Kong: proxy_ssl_name), or one
+ * that no client can choose. */
+static const char *server_name(struct exchange *exchange)
+{
+    struct slice host = exchange->record.upstream_host, name, port;
+
+    if (exchange->record.persona->upstream.tls_name == PERSONA_TLS_NAME_TARGET &&
+        configured_name(exchange).len > 0)
+        host = configured_name(exchange);
+    if (addr_split_host_port(host, &name, &port) < 0)
+        name = host;
+    return arena_copy(&exchange->arena, name).ptr;
+}
+
+static void note_connection(struct exchange *exchange)
+{
+    struct try_record *attempt = exchange_record_last_try(&exchange->record);
+
+    attempt->reused = exchange->back.reused;
+    attempt->connection_id = exchange->back.connection_id;
+    attempt->local = exchange->back.local;
+    attempt->request_number = exchange->back.requests_count;
+}
+
+static struct slice take_hash_input(void *asker)
+{
+    struct exchange *exchange = asker;
+
+    return hash_input(&exchange->record, &exchange->arena);
+}
+
+void exchange_try(struct exchange *exchange)
+{
+    const struct balancer_request request = { .tried = exchange->tried,
+                                              .tried_count = exchange->tried_count,
+                                              .now_us = exchange->worker->loop->now_us,
+                                              .hash_input = take_hash_input,
+                                              .asker = exchange };
+    const struct destination *destination = exchange->destination;
+    struct upstream_goal goal = { .tls = destination->plan->tls,
+                                  .bind = snapshot_upstream_bind(exchange->pinned->snapshot),
+                                  .may_reuse = true };
+
+    if (exchange->upstream->set->failure != END_OK) {
+        exchange_answer(exchange, exchange->upstream->set->failure,
+                        slice_of(destination->plan->service->host));
+        return;
+    }
+    if (upstream_pick(exchange->upstream->upstream, &request, &exchange->target_use) < 0) {
+        exchange_answer(exchange, END_NO_TARGET, nothing);
+        return;
+    }
+    begin_try(exchange);
+    goal.target = exchange->target_use.target;
+    exchange->record.upstream_host =
+        upstream_host(&exchange->record, goal.target, &exchange->arena);
+    if (goal.tls)
+        goal.server_name = server_name(exchange);
+    goal.preface = proxy_preface(&exchange->record, &exchange->arena);
+    goal.may_reuse = goal.preface.len == 0;
+    if (!goal.preface.ptr || !exchange->record.upstream_host.ptr ||
+        (goal.tls && !goal.server_name)) {
+        exchange_answer(exchange, END_OUT_OF_MEMORY, nothing);
+        return;
+    }
+    exchange->back.endpoint.http.owner = exchange;
+    exchange->back.endpoint.http.on_event = on_back;
+    exchange->send_failure.reason = END_OK;
+    exchange_set_back_response(exchange, BACK_RESPONSE_WAIT);
+    if (!upstream_conn_open(&exchange->back, &goal)) {
+        try_failed(exchange, exchange->back.endpoint.http.failure.reason,
+                   exchange->back.endpoint.http.failure.detail);
+        return;
+    }
+    exchange->back_step_at_ms = exchange->worker->loop->now_ms;
+    exchange_set_back_request(exchange, BACK_REQUEST_CONNECT);
+    if (exchange->back.state == UPSTREAM_CONN_OPEN)
+        start_sending(exchange);
+    else
+        exchange_update_timers(exchange);
+}
+
+/* ---- the request goes out ------------------------------------------------------------------ */
+
+static void begin_response_head(struct exchange *exchange,
+                                void (*begin)(struct http1_endpoint *endpoint,
+                                              const struct persona_limits *limits,
+                                              struct arena *arena, struct http_head *head))
+{
+    memset(&exchange->response, 0, sizeof(exchange->response));
+    begin(&exchange->back.endpoint, &exchange->record.persona->upstream.limits, &exchange->arena,
+          &exchange->response);
+    exchange->back.endpoint.parser.request_method = exchange->request.method;
+}
+
+static unsigned request_version(const struct exchange *exchange)
+{
+    switch (exchange->record.persona->request.version) {
+    case PERSONA_VERSION_1_0:
+        return 0;
+    case PERSONA_VERSION_CLIENT:
+        return exchange->request.version_minor;
+    case PERSONA_VERSION_1_1:
+        break;
+    }
+    return 1;
+}
+
+static int send_request_head(struct exchange *exchange)
+{
+    struct http_stream *back = &exchange->back.endpoint.http;
+    const struct rewrite_framing framing = relay_request_framing(exchange);
+    struct http_outgoing outgoing = {
+        .method = exchange->request.method_name,
+        .target = exchange->record.upstream_uri,
+        .version_minor = request_version(exchange),
+        .fields = &exchange->sent_request,
+        .chunked = framing.framing == HTTP_FRAMING_CHUNKED,
+    };
+    int r;
+
+    fields_init(&exchange->sent_request, &exchange->arena);
+    r = rewrite_request(&exchange->record, &framing, &exchange->sent_request);
+    return r < 0 ? r : back->ops->send_head(back, &outgoing);
+}
+
+static void start_sending(struct exchange *exchange)
+{
+    struct try_record *attempt = exchange_record_last_try(&exchange->record);
+    int r;
+
+    note_connection(exchange);
+    if (!attempt->reused)
+        *(attempt->over_tls ? &attempt->tls_done_at_us : &attempt->connected_at_us) =
+            exchange->worker->loop->now_us;
+    begin_response_head(exchange, http1_endpoint_begin);
+    r = send_request_head(exchange);
+    if (r == 0)
+        r = relay_replay(exchange);
+    if (r < 0) {
+        exchange_answer(exchange, r == -ENOMEM ? END_OUT_OF_MEMORY : END_INTERNAL,
+                        SLICE("a field of the request cannot be sent"));
+        return;
+    }
+    exchange_set_back_request(exchange, BACK_REQUEST_SENDING);
+    relay_hold_request(exchange);
+    relay_request(exchange);
+    /* ask for the answer at once: a target may refuse before it has read everything */
+    if (!exchange_is_over(exchange) && exchange->back.endpoint.state == ENDPOINT_HEAD)
+        upstream_conn_read(&exchange->back);
+}
+
+/* ---- the response comes in ----------------------------------------------------------------- */
+
+/* The client asked for it, sent its question on, and has no answer yet. */
+static bool is_wanted_continue(const struct exchange *exchange)
+{
+    return exchange->response.status == 100 && exchange->request.expects_continue &&
+           !exchange->continue_sent &&
+           exchange->record.persona->request.expect == PERSONA_EXPECT_FORWARD;
+}
+
+static bool interim_passes(const struct exchange *exchange)
+{
+    if (exchange->response.status == 100)
+        return is_wanted_continue(exchange);
+    return exchange->request.version_minor > 0 &&
+           exchange->record.persona->response.interim == PERSONA_INTERIM_FORWARD;
+}
+
+/* 103 and its like pass to clients that know them (RFC 9110 15.2); 100 only to who asked us for it. */
+static void forward_interim(struct exchange *exchange)
+{
+    const struct rewrite_framing framing = { .framing = HTTP_FRAMING_NONE };
+    struct http_stream *front = exchange->front;
+    struct http_outgoing outgoing = { .status = exchange->response.status,
+                                      .reason = exchange->response.reason,
+                                      .version_minor = 1,
+                                      .fields = &exchange->sent_response };
+
+    if (!interim_passes(exchange))
+        return;
+    fields_init(&exchange->sent_response, &exchange->arena);
+    if (rewrite_response(&exchange->record, &exchange->response, &framing,
+                         &exchange->sent_response) == 0 &&
+        front->ops->send_head(front, &outgoing) == 0)
+        (void)front->ops->flush(front); /* a hint that is lost costs the client only time */
+    if (exchange->response.status == 100)
+        exchange->continue_sent = true;
+}
+
+/* An interim head (1xx) is taken off and the next head is awaited. False: the try failed. */
+static bool take_interim(struct exchange *exchange)
+{
+    bool lets_content_go = exchange->response.status == 100 && exchange->hold_until_ms != 0;
+    uint32_t this_try = exchange->record.tries_count;
+
+    if (exchange->response.status == 101 || ++exchange->interim_count > INTERIM_HEADS_MAX) {
+        try_failed(exchange, END_UPSTREAM_HEAD_INVALID,
+                   exchange->response.status == 101 ? SLICE("101 that was not asked for")
+                                                    : SLICE("too many interim responses"));
+        return false;
+    }
+    forward_interim(exchange);
+    begin_response_head(exchange, http1_endpoint_begin_next_head);
+    exchange->back_step_at_ms = exchange->worker->loop->now_ms; /* a sign of life */
+    exchange_update_timers(exchange);
+    if (lets_content_go)
+        relay_release_request(exchange);
+    return !exchange_is_over(exchange) && exchange->record.tries_count == this_try &&
+           exchange->back_request != BACK_REQUEST_NONE;
+}
+
+/* The framing towards the client is made anew: chunked where the length is not known, and for an
+ * HTTP/1.0 client the end of the connection. */
+static struct rewrite_framing response_framing(const struct exchange *exchange)
+{
+    const struct http_head *response = &exchange->response;
+    struct rewrite_framing framing = { .framing = response->framing,
+                                       .content_length = response->content_length };
+
+    if (response->framing == HTTP_FRAMING_CHUNKED || response->framing == HTTP_FRAMING_CLOSE)
+        framing.framing =
+            exchange->request.version_minor == 0 ? HTTP_FRAMING_CLOSE : HTTP_FRAMING_CHUNKED;
+    return framing;
+}
+
+static void forward_head(struct exchange *exchange)
+{
+    struct http_stream *front = exchange->front;
+    struct exchange_record *record = &exchange->record;
+    struct rewrite_framing framing = response_framing(exchange);
+    const struct http_outgoing outgoing = { .status = exchange->response.status,
+                                            .reason = exchange->response.reason,
+                                            .version_minor = 1,
+                                            .fields = &exchange->sent_response,
+                                            .chunked = framing.framing == HTTP_FRAMING_CHUNKED };
+    int r;
+
+    record->status = exchange->response.status;
+    record->from_upstream = true;
+    exchange->response_chunk = chunk_ref(exchange->back.endpoint.head_chunk);
+    record->response_head_at_us = exchange->worker->loop->now_us;
+    exchange->client_keep_alive =
+        exchange_may_keep_client(exchange) && framing.framing != HTTP_FRAMING_CLOSE &&
+        exchange->front_request == FRONT_REQUEST_DONE; /* else its rest would be in the way */
+    framing.keep_alive = exchange->client_keep_alive;
+    fields_init(&exchange->sent_response, &exchange->arena);
+    r = rewrite_response(record, &exchange->response, &framing, &exchange->sent_response);
+    if (r == 0)
+        r = hash_input_set_cookie(record, &exchange->sent_response);
+    record->response_fields = &exchange->sent_response;
+    if (r == 0)
+        r = front->ops->send_head(front, &outgoing);
+    if (r < 0) {
+        exchange_answer(exchange, r == -ENOMEM ? END_OUT_OF_MEMORY : END_INTERNAL,
+                        SLICE("a field of the response cannot be sent"));
+        return;
+    }
+    exchange_set_front_response(exchange, FRONT_RESPONSE_BODY);
+    exchange_set_back_response(exchange, BACK_RESPONSE_BODY);
+    if (exchange->response.status == 101)
+        tunnel_open(exchange);
+    else
+        relay_response(exchange);
+}
+
+/* A 101 is an answer only to who asked, and only for what was asked. */
+static bool is_expected_switch(const struct exchange *exchange)
+{
+    const struct field *upgrade = fields_find(&exchange->response.fields, FIELD_UPGRADE);
+
+    return exchange->response.status == 101 && exchange->record.upgrade.len > 0 && upgrade &&
+           slice_equal_nocase(upgrade->value, exchange->record.upgrade);
+}
+
+static void on_response_head(struct exchange *exchange)
+{
+    struct try_record *attempt = exchange_record_last_try(&exchange->record);
+
+    if (exchange->response.status < 200 && !is_expected_switch(exchange)) {
+        if (take_interim(exchange))
+            upstream_conn_read(&exchange->back);
+        return;
+    }
+    attempt->head_at_us = exchange->worker->loop->now_us;
+    attempt->status = exchange->response.status;
+    target_latency_add(exchange->target_use.target, attempt->head_at_us - attempt->picked_at_us,
+                       attempt->head_at_us);
+    relay_forget_content(exchange);
+    forward_head(exchange);
+}
+
+/* ---- the target's events ------------------------------------------------------------------- */
+
+/* The target takes no more of the request; what it has answered can still be read (P15). */
+static void on_send_failed(struct exchange *exchange)
+{
+    struct stream_failure failure = stream_failure(exchange->back.endpoint.stream);
+    char text[128];
+
+    if (exchange->back_request != BACK_REQUEST_SENDING &&
+        exchange->back_request != BACK_REQUEST_SENT)
+        return;
+    exchange->send_failure = (struct http_failure){
+        .reason = END_UPSTREAM_SEND_FAILED,
+        .detail = arena_copy(&exchange->arena, errno_detail(failure.error, text, sizeof(text))),
+    };
+    exchange_set_back_request(exchange, BACK_REQUEST_STOPPED);
+    exchange->back_step_at_ms = exchange->worker->loop->now_ms;
+    exchange->front_waits = false;
+    exchange_update_timers(exchange);
+}
+
+static void on_sent(struct exchange *exchange)
+{
+    struct try_record *attempt = exchange_record_last_try(&exchange->record);
+
+    if (exchange->back_request != BACK_REQUEST_SENT || attempt->sent_at_us)
+        return;
+    attempt->sent_at_us = exchange->worker->loop->now_us;
+    if (exchange->back_response == BACK_RESPONSE_WAIT)
+        exchange->back_step_at_ms = exchange->worker->loop->now_ms; /* the read timeout begins */
+    exchange_update_timers(exchange);
+}
+
+static void on_back(void *owner, unsigned events)
+{
+    struct exchange *exchange = owner;
+    uint32_t this_try = exchange->record.tries_count;
+
+    if (exchange->tunnel.is_open) {
+        tunnel_on_back(exchange, events);
+        return;
+    }
+
+    if (events & HTTP_STREAM_OPEN) {
+        start_sending(exchange);
+        return;
+    }
+    if (events & HTTP_STREAM_HANDSHAKE) {
+        exchange_record_last_try(&exchange->record)->connected_at_us =
+            exchange->worker->loop->now_us;
+        exchange_set_back_request(exchange, BACK_REQUEST_HANDSHAKE);
+        exchange->back_step_at_ms = exchange->worker->loop->now_ms;
+        exchange_update_timers(exchange);
+        return;
+    }
+    if (events & HTTP_STREAM_DRAINED)
+        on_sent(exchange);
+    if (events & HTTP_STREAM_SEND_FAILED)
+        on_send_failed(exchange);
+    if (events & (HTTP_STREAM_WRITABLE | HTTP_STREAM_DRAINED))
+        relay_request(exchange);
+    /* each step may have ended the exchange or begun another try */
+    if (exchange_is_over(exchange) || exchange->record.tries_count != this_try)
+        return;
+    if (events & HTTP_STREAM_FAILED)
+        back_failed(exchange);
+    else if (events & HTTP_STREAM_HEAD)
+        on_response_head(exchange);
+    else if (events & HTTP_STREAM_CONTENT)
+        relay_response(exchange);
+}

@@ -1,0 +1,174 @@
+/* Answers made here instead of by a target: error pages, refusals, what the status listener is asked
+ * for; and the cut of a response. */
+#include <stdlib.h>
+
+#include "proxy/exchange/exchange.h"
+#include "proxy/report/error_page.h"
+#include "proxy/rewrite/rewrite.h"
+#include "proxy/worker/hop_question.h"
+#include "proxy/worker/worker.h"
+
+/*
+ * The response head is out: what came before the fault goes out as well (how much that is must not
+ * depend on how TCP cut it), and the loss is made visible. FIN does that where length or last chunk
+ * is missing; content that ends with the connection needs a reset.
+ */
+static void cut(struct exchange *exchange)
+{
+    const struct persona_response *policy = &exchange->record.persona->response;
+    bool by_fin = policy->cut == PERSONA_CUT_FIN && exchange->request.version_minor > 0;
+
+    exchange->record.truncated = true;
+    (void)exchange->front->ops->flush(exchange->front); /* what is lost is lost */
+    exchange_hang_up(exchange, by_fin ? STREAM_CLOSE_FLUSH : STREAM_CLOSE_CUT);
+}
+
+static int send_page(struct exchange *exchange, const struct error_page *page)
+{
+    struct http_stream *front = exchange->front;
+    bool head_only = exchange->record.request && exchange->request.method == HTTP_METHOD_HEAD;
+    bool has_content = exchange->record.status != 204; /* RFC 9110 8.6: and no length either */
+    const struct rewrite_framing framing = { .framing = has_content ? HTTP_FRAMING_LENGTH
+                                                                    : HTTP_FRAMING_NONE,
+                                             .content_length = page->content.len,
+                                             .keep_alive = exchange->client_keep_alive };
+    const struct http_outgoing outgoing = { .status = exchange->record.status,
+                                            .reason = slice_of(page->answer.reason_phrase),
+                                            .version_minor = 1,
+                                            .fields = &exchange->sent_response };
+    int r = rewrite_error_page(&exchange->record, page, &framing, &exchange->sent_response);
+
+    if (r == 0)
+        r = front->ops->send_head(front, &outgoing);
+    if (r < 0 || head_only) /* HEAD: the length stays, the content does not (RFC 9110 9.3.2) */
+        return r;
+    buf_done(&exchange->pass);
+    exchange->record.response_content_bytes = page->content.len;
+    r = buf_append_slice(&exchange->pass, page->content);
+    return r < 0 ? r : front->ops->send_content(front, &exchange->pass);
+}
+
+static void answer_with_page(struct exchange *exchange, const struct error_page *page)
+{
+    struct exchange_record *record = &exchange->record;
+
+    record->status = (uint16_t)page->answer.status;
+    exchange->client_keep_alive = page->answer.keep_alive &&
+                                  exchange->front_request == FRONT_REQUEST_DONE &&
+                                  exchange_may_keep_client(exchange);
+    fields_init(&exchange->sent_response, &exchange->arena);
+    record->response_fields = &exchange->sent_response;
+    if (send_page(exchange, page) < 0) {
+        exchange_hang_up(exchange, STREAM_CLOSE_ABORT);
+        return;
+    }
+    exchange_set_front_response(exchange, FRONT_RESPONSE_LOCAL);
+    exchange_end_response(exchange);
+    (void)exchange->front->ops->flush(exchange->front); /* a failure comes as an event */
+    exchange_update_timers(exchange);
+}
+
+void exchange_answer(struct exchange *exchange, enum end_reason reason, struct slice detail)
+{
+    struct exchange_record *record = &exchange->record;
+    struct error_page page;
+
+    exchange_set_reason(exchange, reason, detail);
+    exchange_drop_back(exchange);
+    if (exchange->front_response != FRONT_RESPONSE_NONE) {
+        cut(exchange);
+        return;
+    }
+    relay_finish_request(exchange);
+    record->response_head_at_us = exchange->worker->loop->now_us;
+    if (error_page_make(record, &exchange->arena, &page) < 0) {
+        exchange_hang_up(exchange, STREAM_CLOSE_ABORT);
+        return;
+    }
+    exchange->is_logged = page.answer.logged;
+    switch (page.answer.action) {
+    case PERSONA_ACTION_UNSET:
+    case PERSONA_PAGE:
+    case PERSONA_RELAY: /* the engine has no raw relay yet: the page is the safe answer */
+        answer_with_page(exchange, &page);
+        return;
+    case PERSONA_RESET:
+        exchange_hang_up(exchange, STREAM_CLOSE_ABORT);
+        return;
+    case PERSONA_CLOSE:
+        exchange_hang_up(exchange, STREAM_CLOSE_LINGER);
+        return;
+    }
+}
+
+/* ---- requests to the hop itself ------------------------------------------------------------ */
+
+/* In the shape of a page, so that it goes the way of all answers made here. */
+static struct error_page page_of(const struct exchange *exchange,
+                                 const struct status_answer *answer)
+{
+    struct error_page page = {
+        .answer = persona_answer(exchange->record.persona, END_OK, false, false),
+        .content_type = slice_of(answer->content_type),
+        .allow = slice_of(answer->allow),
+        .content = { answer->content, answer->content_length },
+    };
+
+    page.answer.status = answer->status;
+    page.answer.reason_phrase = http_status_reason(answer->status);
+    page.answer.keep_alive = true;
+    return page;
+}
+
+void exchange_on_answer(struct exchange *exchange, const struct status_answer *answer)
+{
+    struct error_page page;
+
+    if (!answer) {
+        exchange_answer(exchange, END_OUT_OF_MEMORY, (struct slice){ NULL, 0 });
+        return;
+    }
+    exchange->record.response_head_at_us = exchange->worker->loop->now_us;
+    page = page_of(exchange, answer);
+    answer_with_page(exchange, &page);
+}
+
+/* What every worker knows at any time. */
+static struct status_facts facts_of(const struct exchange *exchange)
+{
+    const struct config *config = exchange->pinned->snapshot->config;
+    const char *not_ready = NULL;
+
+    if (atomic_load_explicit(&exchange->worker->hop->draining, memory_order_relaxed))
+        not_ready = "shutting down";
+    else if (!config->source)
+        not_ready = "no configuration available (empty configuration present)"; /* Kong's words */
+    return (struct status_facts){ .not_ready = not_ready };
+}
+
+void exchange_answer_locally(struct exchange *exchange)
+{
+    const struct status_request request = { .method = exchange->request.method,
+                                            .path = exchange->request.path,
+                                            .query = exchange->request.query };
+    const struct status_facts facts = facts_of(exchange);
+    struct status_answer answer = { 0 };
+
+    relay_finish_request(exchange); /* nobody wants its content */
+    switch (status_api_answer(&request, &facts, &answer)) {
+    case STATUS_ANSWERED:
+        exchange_on_answer(exchange, &answer);
+        break;
+    case STATUS_NO_MEMORY:
+        exchange_on_answer(exchange, NULL);
+        break;
+    case STATUS_NEEDS_FIGURES:
+        exchange->question = hop_question_ask(exchange, &request);
+        if (!exchange->question)
+            exchange_on_answer(exchange, NULL);
+        else if (exchange->front_request == FRONT_REQUEST_DONE)
+            exchange->client_ops->watch(exchange->front); /* it may leave meanwhile: last touch */
+        break;
+    }
+    free(answer.content);
+}

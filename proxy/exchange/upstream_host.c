@@ -1,0 +1,38 @@
+#include "proxy/exchange/upstream_host.h"
+
+#include <string.h>
+
+#include "core/addr.h"
+#include "lb/target.h"
+#include "proxy/persona/persona.h"
+
+static struct slice target_host(const struct config_service *service, const struct target *target)
+{
+    struct slice name, port;
+
+    if (service->upstream && service->upstream->host_header)
+        return slice_of(service->upstream->host_header);
+    if (addr_split_host_port(slice_of(target->name), &name, &port) < 0)
+        return slice_of(service->host);
+    return name;
+}
+
+struct slice upstream_host(const struct exchange_record *record, const struct target *target,
+                           struct arena *arena)
+{
+    const struct config_service *service = record->service;
+    const unsigned default_port = service->protocol == CONFIG_PROTOCOL_HTTPS ? 443 : 80;
+    const unsigned port = addr_port(&target->address);
+    bool clients =
+        record->route->preserve_host || record->persona->request.host == PERSONA_HOST_CLIENT;
+    struct slice name;
+    bool is_v6;
+
+    if (clients && record->request->authority.len > 0)
+        return record->request->authority;
+    name = target_host(service, target);
+    is_v6 = name.len > 0 && name.ptr[0] != '[' && memchr(name.ptr, ':', name.len);
+    if (port == default_port)
+        return is_v6 ? arena_printf(arena, "[%.*s]", SLICE_ARG(name)) : name;
+    return arena_printf(arena, is_v6 ? "[%.*s]:%u" : "%.*s:%u", SLICE_ARG(name), port);
+}

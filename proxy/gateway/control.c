@@ -1,0 +1,269 @@
+#include "proxy/gateway/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+struct control_conn {
+    int fd; /* -1: free */
+    uint64_t deadline_ms;
+    char *request; /* NULL once answered */
+    size_t request_length;
+    char *answer; /* NULL until then */
+    size_t answer_length, answer_sent;
+};
+
+struct control {
+    control_answer *answer;
+    void *owner;
+    int directory_fd; /* the prefix */
+    int fd;           /* listens */
+    struct control_conn conns[CONTROL_CONNECTIONS_MAX];
+};
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* ---- the socket ---------------------------------------------------------------------------- */
+
+/* A prefix may be longer than sun_path: its descriptor names it in a few bytes. */
+static int listen_below(int directory_fd)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r;
+    mode_t before;
+
+    if (fd < 0)
+        return -errno;
+    snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", directory_fd,
+             CONTROL_SOCKET);
+    (void)unlinkat(directory_fd, CONTROL_SOCKET, 0); /* usually there is none */
+    before = umask(0177); /* never reachable for others, not even at first */
+    r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+    (void)umask(before);
+    if (r == 0 && listen(fd, CONTROL_CONNECTIONS_MAX) < 0)
+        r = -errno;
+    if (r == 0)
+        return fd;
+    (void)close(fd);
+    return r;
+}
+
+struct control *control_open(const char *prefix, control_answer *answer, void *owner, char *error,
+                             size_t error_size)
+{
+    struct control *control = calloc(1, sizeof(*control));
+
+    if (!control) {
+        snprintf(error, error_size, "out of memory");
+        return NULL;
+    }
+    control->answer = answer;
+    control->owner = owner;
+    for (size_t i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
+        control->conns[i].fd = -1;
+    control->directory_fd = open(prefix, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    control->fd = control->directory_fd < 0 ? -errno : listen_below(control->directory_fd);
+    if (control->fd >= 0)
+        return control;
+    snprintf(error, error_size, "cannot create %s/%s: %s", prefix, CONTROL_SOCKET,
+             strerror(-control->fd));
+    if (control->directory_fd >= 0)
+        (void)close(control->directory_fd);
+    free(control);
+    return NULL;
+}
+
+static void drop(struct control_conn *conn)
+{
+    if (conn->fd < 0)
+        return;
+    (void)close(conn->fd);
+    free(conn->request);
+    free(conn->answer);
+    *conn = (struct control_conn){ .fd = -1 };
+}
+
+void control_close(struct control *control)
+{
+    if (!control)
+        return;
+    for (size_t i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
+        drop(&control->conns[i]);
+    (void)unlinkat(control->directory_fd, CONTROL_SOCKET, 0);
+    (void)close(control->fd);
+    (void)close(control->directory_fd);
+    free(control);
+}
+
+/* ---- polling ------------------------------------------------------------------------------- */
+
+static bool has_room(const struct control *control)
+{
+    for (size_t i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
+        if (control->conns[i].fd < 0)
+            return true;
+    return false;
+}
+
+size_t control_poll_fds(const struct control *control, struct pollfd *fds)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < CONTROL_CONNECTIONS_MAX; i++) {
+        const struct control_conn *conn = &control->conns[i];
+
+        if (conn->fd >= 0)
+            fds[count++] =
+                (struct pollfd){ .fd = conn->fd, .events = conn->answer ? POLLOUT : POLLIN };
+    }
+    if (has_room(control))
+        fds[count++] = (struct pollfd){ .fd = control->fd, .events = POLLIN };
+    return count;
+}
+
+int control_timeout_ms(const struct control *control)
+{
+    uint64_t now = now_ms(), first = UINT64_MAX;
+
+    for (size_t i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
+        if (control->conns[i].fd >= 0 && control->conns[i].deadline_ms < first)
+            first = control->conns[i].deadline_ms;
+    if (first == UINT64_MAX)
+        return -1;
+    return first > now ? (int)(first - now) : 0;
+}
+
+/* ---- a connection -------------------------------------------------------------------------- */
+
+static void accept_one(struct control *control)
+{
+    int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    for (size_t i = 0; fd >= 0 && i < CONTROL_CONNECTIONS_MAX; i++) {
+        struct control_conn *conn = &control->conns[i];
+
+        if (conn->fd >= 0)
+            continue;
+        conn->request = malloc(CONTROL_REQUEST_MAX);
+        if (!conn->request)
+            break;
+        conn->fd = fd;
+        conn->deadline_ms = now_ms() + CONTROL_TIMEOUT_MS;
+        return;
+    }
+    if (fd >= 0)
+        (void)close(fd);
+}
+
+static json_t *refusal(const char *reason)
+{
+    return json_pack("{s:b, s:s}", "ok", 0, "error", reason);
+}
+
+static json_t *answer_to(struct control *control, const char *text, size_t length)
+{
+    json_error_t error;
+    json_t *request = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error), *answer;
+
+    if (!json_is_object(request)) {
+        json_decref(request);
+        return refusal("the request is no JSON object");
+    }
+    answer = control->answer(control->owner, request);
+    json_decref(request);
+    return answer ? answer : refusal("out of memory");
+}
+
+static void answer_request(struct control *control, struct control_conn *conn)
+{
+    json_t *answer = answer_to(control, conn->request, conn->request_length);
+
+    conn->answer = json_dumps(answer, JSON_COMPACT | JSON_ENSURE_ASCII);
+    json_decref(answer);
+    free(conn->request);
+    conn->request = NULL;
+    if (!conn->answer) {
+        drop(conn);
+        return;
+    }
+    conn->answer_length = strlen(conn->answer);
+    conn->deadline_ms = now_ms() + CONTROL_TIMEOUT_MS; /* what the hop took is not the client's */
+}
+
+static void send_answer(struct control_conn *conn)
+{
+    while (conn->answer_sent < conn->answer_length) {
+        ssize_t n = send(conn->fd, conn->answer + conn->answer_sent,
+                         conn->answer_length - conn->answer_sent, MSG_NOSIGNAL);
+
+        if (n < 0 && errno == EAGAIN)
+            return;
+        if (n < 0)
+            break;
+        conn->answer_sent += (size_t)n;
+    }
+    drop(conn);
+}
+
+static void read_request(struct control *control, struct control_conn *conn)
+{
+    size_t room = CONTROL_REQUEST_MAX - conn->request_length;
+    ssize_t n = recv(conn->fd, conn->request + conn->request_length, room, 0);
+
+    if (n < 0 && errno == EAGAIN)
+        return;
+    if (n <= 0) {
+        drop(conn);
+        return;
+    }
+    conn->request_length += (size_t)n;
+    if (!memchr(conn->request, '\n', conn->request_length)) {
+        if (conn->request_length == CONTROL_REQUEST_MAX)
+            drop(conn);
+        return;
+    }
+    answer_request(control, conn);
+    if (conn->fd >= 0)
+        send_answer(conn);
+}
+
+void control_on_poll(struct control *control, const struct pollfd *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!fds[i].revents)
+            continue;
+        if (fds[i].fd == control->fd) {
+            accept_one(control);
+            continue;
+        }
+        for (size_t k = 0; k < CONTROL_CONNECTIONS_MAX; k++) {
+            struct control_conn *conn = &control->conns[k];
+
+            if (conn->fd != fds[i].fd)
+                continue;
+            if (conn->answer)
+                send_answer(conn);
+            else
+                read_request(control, conn);
+            break;
+        }
+    }
+    for (size_t i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
+        if (control->conns[i].fd >= 0 && now_ms() >= control->conns[i].deadline_ms)
+            drop(&control->conns[i]);
+}

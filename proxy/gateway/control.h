@@ -1,0 +1,49 @@
+/*
+ * control: the socket on which a running hop is asked and told things.
+ *
+ * Role    accepts on <prefix>/control.sock, reads one JSON object, writes one JSON object, closes
+ * Owns    the socket file (mode 0600), the connections
+ * Thread  the main thread; never blocks, so who does not read its answer is only dropped in time
+ *
+ * Request: {"verb": "status", ...} and a newline, at most CONTROL_REQUEST_MAX bytes. Answer: one
+ * object, {"ok": true, ...} or {"ok": false, "error": "..."}.
+ */
+#ifndef PROXY_CONTROL_H
+#define PROXY_CONTROL_H
+
+#include <jansson.h>
+#include <poll.h>
+#include <stddef.h>
+
+#define CONTROL_SOCKET "control.sock" /* below the prefix */
+
+enum {
+    CONTROL_CONNECTIONS_MAX = 8,
+    CONTROL_POLL_MAX = CONTROL_CONNECTIONS_MAX + 1,
+    CONTROL_REQUEST_MAX = 64 * 1024, /* bytes */
+    CONTROL_TIMEOUT_MS = 10000,      /* for the whole of a connection but the hop's own work */
+};
+
+struct control;
+
+/* A new reference; NULL: no memory. `request` is borrowed. */
+typedef json_t *control_answer(void *owner, const json_t *request);
+
+/* Replaces the socket of a hop that was killed: the caller holds the prefix's lock. NULL: error says
+ * why. */
+struct control *control_open(const char *prefix, control_answer *answer, void *owner, char *error,
+                             size_t error_size);
+
+/* Removes the file. Accepts NULL. */
+void control_close(struct control *control);
+
+/* Fills at most CONTROL_POLL_MAX entries, returns how many. */
+size_t control_poll_fds(const struct control *control, struct pollfd *fds);
+
+/* When control_on_poll is due without an event, in ms; -1: never. */
+int control_timeout_ms(const struct control *control);
+
+/* After poll: reads, answers, writes, drops who is late. `fds` as control_poll_fds filled them. */
+void control_on_poll(struct control *control, const struct pollfd *fds, size_t count);
+
+#endif

@@ -1,0 +1,464 @@
+#include "proxy/gateway/gateway.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/addr.h"
+#include "core/log.h"
+#include "lb/resolver.h"
+#include "lb/target_registry.h"
+#include "proxy/gateway/gateway_priv.h"
+#include "proxy/gateway/service_notify.h"
+#include "proxy/report/metrics.h"
+#include "proxy/worker/connection_limits.h"
+#include "proxy/worker/hop_question.h"
+#include "proxy/worker/worker.h"
+#include "tls/server_sessions.h"
+#include "tls/ticket_keys.h"
+
+enum { TIMER_TICK_MS = 8, WORKERS_MAX = 1024 };
+
+/* How long a start waits for the first answers to all names together. */
+enum { FIRST_NAMES_WAIT_MS = 5000 };
+
+/* ---- logs ---------------------------------------------------------------------------------- */
+
+static struct log_file *open_log(struct gateway *gateway, const char *name)
+{
+    char *path = prefix_path(&gateway->prefix, name);
+    char reason[256] = "out of memory";
+    struct log_file *file = path ? log_open(path, reason, sizeof(reason)) : NULL;
+
+    if (!file)
+        snprintf(gateway->error, sizeof(gateway->error), "%s", reason);
+    free(path);
+    return file;
+}
+
+static bool open_logs(struct gateway *gateway, const struct snapshot *snapshot)
+{
+    const struct settings *settings = snapshot->settings;
+    struct hop *hop = &gateway->hop;
+
+    if (log_start(0) < 0) {
+        snprintf(gateway->error, sizeof(gateway->error), "cannot start the log thread");
+        return false;
+    }
+    hop->error_log = open_log(gateway, settings->proxy_error_log);
+    hop->access_log = hop->error_log ? open_log(gateway, settings->proxy_access_log) : NULL;
+    hop->status_access_log =
+        hop->access_log ? open_log(gateway, settings->status_access_log) : NULL;
+    if (!hop->status_access_log)
+        return false;
+    gateway_set_error_level(gateway, snapshot);
+    return true;
+}
+
+/* ---- stored content ------------------------------------------------------------------------ */
+
+static bool open_spool(struct gateway *gateway, const struct snapshot *snapshot)
+{
+    char *path = prefix_path(&gateway->prefix, "spool");
+    int r = path
+                ? spool_area_open(&gateway->hop.spool, path, gateway->error, sizeof(gateway->error))
+                : -1;
+
+    gateway_set_spool_limit(gateway, snapshot);
+    free(path);
+    return r == 0;
+}
+
+/* ---- workers ------------------------------------------------------------------------------- */
+
+static unsigned count_workers(const struct settings *settings)
+{
+    cpu_set_t allowed;
+    unsigned count = settings->worker_processes;
+
+    if (count == 0 && sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
+        count = (unsigned)CPU_COUNT(&allowed);
+    if (count == 0)
+        count = 1;
+    return count < WORKERS_MAX ? count : WORKERS_MAX;
+}
+
+/* The limit is sampled when an accept is armed, so it has to be raised before. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        log_error(LOG_LEVEL_WARN, "cannot raise the limit of open files to %llu: %s",
+                  (unsigned long long)limit.rlim_max, strerror(errno));
+}
+
+static bool start_workers(struct gateway *gateway, struct snapshot *snapshot)
+{
+    struct pinned_snapshot **pinned;
+    unsigned count = gateway->hop.workers_count;
+    bool done = true;
+
+    gateway->workers = calloc(count, sizeof(*gateway->workers));
+    if (!gateway->workers)
+        return false;
+    for (unsigned i = 0; i < count; i++)
+        worker_init(&gateway->workers[i], &gateway->hop, i);
+    pinned = gateway_pin_for_all(gateway, snapshot);
+    if (!pinned)
+        return false;
+    for (unsigned i = 0; i < count; i++) {
+        if (done && worker_start(&gateway->workers[i], &pinned[i]) < 0) {
+            snprintf(gateway->error, sizeof(gateway->error), "%s", gateway->workers[i].error);
+            done = false;
+        }
+        if (done)
+            gateway->workers_started++;
+        else if (pinned[i])
+            pinned_snapshot_unpin(pinned[i]);
+    }
+    free(pinned);
+    return done;
+}
+
+static void say_ready(const struct snapshot *snapshot)
+{
+    char line[2048], text[ADDR_TEXT_MAX];
+    size_t length = 0;
+
+    line[0] = '\0';
+    for (size_t i = 0; i < snapshot->virtual_servers_count && length + 80 < sizeof(line); i++) {
+        const struct virtual_server *virtual_server = &snapshot->virtual_servers[i];
+
+        length += (size_t)snprintf(line + length, sizeof(line) - length, " %s%s://%s",
+                                   virtual_server->kind == VIRTUAL_SERVER_STATUS ? "status=" : "",
+                                   virtual_server->kind == VIRTUAL_SERVER_PASSTHROUGH ? "tls"
+                                   : virtual_server->tls                              ? "https"
+                                                                                      : "http",
+                                   addr_format(&virtual_server->address, text, sizeof(text)));
+    }
+    (void)fprintf(stderr, "hopgate: ready%s\n", line);
+    service_notify("READY=1");
+}
+
+/* ---- signals and the end ------------------------------------------------------------------- */
+
+static const int known_signals[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2 };
+
+static void block_signals(sigset_t *ret_set)
+{
+    sigemptyset(ret_set);
+    for (size_t i = 0; i < sizeof(known_signals) / sizeof(known_signals[0]); i++)
+        sigaddset(ret_set, known_signals[i]);
+    pthread_sigmask(SIG_BLOCK, ret_set, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error of its write */
+}
+
+void gateway_drain(struct gateway *gateway)
+{
+    gateway->draining = true;
+    atomic_store(&gateway->hop.draining, true);
+    service_notify("STOPPING=1");
+    for (unsigned i = 0; i < gateway->workers_started; i++)
+        worker_drain(&gateway->workers[i]);
+}
+
+void gateway_stop(struct gateway *gateway)
+{
+    gateway->draining = true;
+    atomic_store(&gateway->hop.draining, true);
+    for (unsigned i = 0; i < gateway->workers_started; i++)
+        worker_stop(&gateway->workers[i]);
+}
+
+static void drain_or_stop(struct gateway *gateway, int number)
+{
+    bool again = gateway->draining;
+
+    log_error(LOG_LEVEL_NOTICE, "signal %d (%s) received%s", number, strsignal(number),
+              again ? " again, stopping" : ", draining");
+    if (again)
+        gateway_stop(gateway);
+    else
+        gateway_drain(gateway);
+}
+
+static void on_signal(struct gateway *gateway, int number)
+{
+    switch (number) {
+    case SIGTERM:
+    case SIGINT:
+    case SIGQUIT:
+        drain_or_stop(gateway, number);
+        return;
+    case SIGHUP:
+        log_error(LOG_LEVEL_NOTICE, "signal %d (%s) received, %s", number, strsignal(number),
+                  gateway->draining ? "ignored while draining" : "reloading");
+        if (!gateway->draining)
+            (void)gateway_reload(gateway); /* the log says how it went */
+        return;
+    default: /* nginx reopens logs and upgrades by these: they must not end the process */
+        log_error(LOG_LEVEL_NOTICE,
+                  "signal %d (%s) received, ignored: it has no meaning in this version", number,
+                  strsignal(number));
+        return;
+    }
+}
+
+static void take_signals(struct gateway *gateway, int fd)
+{
+    struct signalfd_siginfo info;
+
+    while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+        on_signal(gateway, (int)info.ssi_signo);
+}
+
+static uint64_t monotonic_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static const char *certificate_label_of(void *snapshot, size_t index)
+{
+    return snapshot_certificate_label(snapshot, index);
+}
+
+void gateway_watch_certificates(struct gateway *gateway)
+{
+    struct snapshot *snapshot = gateway_newest(gateway);
+
+    gateway->certificates_due_at_ms =
+        monotonic_ms() + certificate_watch_check(&gateway->certificates, &snapshot->certificates,
+                                                 (int64_t)time(NULL), certificate_label_of,
+                                                 snapshot);
+}
+
+/* -1: never */
+static int sooner(int one_ms, int other_ms)
+{
+    if (one_ms < 0 || other_ms < 0)
+        return one_ms < 0 ? other_ms : one_ms;
+    return one_ms < other_ms ? one_ms : other_ms;
+}
+
+static void free_what_is_old(struct gateway *gateway)
+{
+    gateway_free_old_snapshots(gateway);
+    gateway_free_old_target_sets(gateway);
+}
+
+/* Until somebody on the control socket is late, a name is to be asked for, or the certificates are
+ * to be looked at. */
+static int serve_timeout_ms(const struct gateway *gateway)
+{
+    int wait_ms = sooner(control_timeout_ms(gateway->control), gateway_names_timeout_ms(gateway));
+    uint64_t now_ms = monotonic_ms();
+    uint64_t left_ms =
+        gateway->certificates_due_at_ms > now_ms ? gateway->certificates_due_at_ms - now_ms : 0;
+
+    return wait_ms >= 0 && (uint64_t)wait_ms < left_ms ? wait_ms : (int)left_ms;
+}
+
+enum { POLL_SIGNALS, POLL_DOORBELL, POLL_QUESTIONS, POLL_NAMES, POLL_CONTROL };
+
+/* Returns when every worker has ended. */
+static void serve(struct gateway *gateway, int signals_fd)
+{
+    struct hop *hop = &gateway->hop;
+    struct pollfd fds[POLL_CONTROL + CONTROL_POLL_MAX] = {
+        [POLL_SIGNALS] = { .fd = signals_fd, .events = POLLIN },
+        [POLL_DOORBELL] = { .fd = hop->doorbell, .events = POLLIN },
+        [POLL_QUESTIONS] = { .fd = hop->questions.doorbell, .events = POLLIN },
+        [POLL_NAMES] = { .fd = resolver_fd(hop->resolver), .events = POLLIN },
+    };
+    uint64_t rings;
+
+    while (atomic_load(&hop->workers_running) > 0) {
+        size_t count = control_poll_fds(gateway->control, fds + POLL_CONTROL);
+
+        if (poll(fds, POLL_CONTROL + count, serve_timeout_ms(gateway)) < 0)
+            continue; /* EINTR: a debugger */
+        if (fds[POLL_SIGNALS].revents)
+            take_signals(gateway, signals_fd);
+        if (fds[POLL_DOORBELL].revents && read(hop->doorbell, &rings, sizeof(rings)) > 0)
+            free_what_is_old(gateway);
+        if (fds[POLL_QUESTIONS].revents && read(hop->questions.doorbell, &rings, sizeof(rings)) > 0)
+            gateway_answer_questions(gateway);
+        gateway_follow_names(gateway);
+        control_on_poll(gateway->control, fds + POLL_CONTROL, count);
+        if (monotonic_ms() >= gateway->certificates_due_at_ms)
+            gateway_watch_certificates(gateway);
+    }
+}
+
+/* Nobody waits for an answer any more. */
+static void drop_questions(struct hop *hop)
+{
+    struct hop_question *question = hop_questions_take(hop);
+
+    while (question) {
+        struct hop_question *next = (struct hop_question *)question->mail.next;
+
+        hop_question_free(question);
+        question = next;
+    }
+}
+
+static void tear_down(struct gateway *gateway)
+{
+    struct hop *hop = &gateway->hop;
+
+    for (unsigned i = 0; i < gateway->workers_started; i++)
+        worker_stop(&gateway->workers[i]);
+    for (unsigned i = 0; i < gateway->workers_started; i++)
+        worker_join(&gateway->workers[i]);
+    for (unsigned i = 0; gateway->workers && i < hop->workers_count; i++)
+        worker_done(&gateway->workers[i]);
+    free(gateway->workers);
+    drop_questions(hop);
+    mailbox_done(&hop->questions);
+    while (gateway->snapshots) {
+        struct snapshot *snapshot = gateway->snapshots;
+
+        gateway->snapshots = snapshot->older;
+        snapshot_free(snapshot);
+    }
+    tls_upkeep_stop(gateway->upkeep);
+    certificate_watch_done(&gateway->certificates);
+    metrics_free(hop->metrics);
+    connection_limits_free(hop->connection_limits);
+    resolver_free(hop->resolver);
+    target_registry_free(hop->targets);
+    spool_area_done(&hop->spool);
+    tls_ticket_keys_free(hop->ticket_keys);
+    tls_server_sessions_free(hop->tls_sessions);
+    log_stop();
+    control_close(gateway->control);
+    prefix_done(&gateway->prefix);
+    if (hop->doorbell >= 0)
+        (void)close(hop->doorbell);
+    config_errors_done(&gateway->errors);
+}
+
+/* ---- the run ------------------------------------------------------------------------------- */
+
+/* A random UUID (RFC 9562 5.4). */
+static void make_node_id(char ret[37])
+{
+    unsigned char b[16] = { 0 };
+
+    (void)getrandom(b, sizeof(b), 0); /* else it is a constant: only a label depends on it */
+    b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
+    b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
+    (void)snprintf(ret, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+                   b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
+                   b[13], b[14], b[15]);
+}
+
+static bool make_hop(struct gateway *gateway)
+{
+    struct hop *hop = &gateway->hop;
+
+    make_node_id(gateway->node_id);
+    hop->tick_ms = TIMER_TICK_MS;
+    hop->ticket_keys = tls_ticket_keys_create();
+    hop->targets = target_registry_create();
+    hop->resolver = resolver_create();
+    hop->connection_limits = connection_limits_create();
+    hop->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (hop->doorbell < 0 || mailbox_init(&hop->questions) < 0)
+        snprintf(gateway->error, sizeof(gateway->error), "eventfd: %s", strerror(errno));
+    return hop->ticket_keys && hop->targets && hop->resolver && hop->connection_limits &&
+           hop->doorbell >= 0 && hop->questions.doorbell >= 0;
+}
+
+/* The first configuration is read and checked; nothing outside was touched yet. */
+static enum gateway_result start_hop(struct gateway *gateway, struct snapshot *snapshot)
+{
+    gateway->hop.workers_count = count_workers(snapshot->settings);
+    if (prefix_open(&gateway->prefix, snapshot->settings->prefix, gateway->error,
+                    sizeof(gateway->error)) < 0 ||
+        !open_logs(gateway, snapshot) || !open_spool(gateway, snapshot))
+        return GATEWAY_FAILED;
+    raise_descriptor_limit();
+    gateway->hop.metrics = metrics_create(gateway->hop.workers_count);
+    if (!gateway->hop.metrics)
+        return GATEWAY_FAILED;
+    if (!gateway_configure_names(gateway, snapshot) ||
+        !gateway_compile(gateway, snapshot, FIRST_NAMES_WAIT_MS))
+        return GATEWAY_BAD_CONFIG;
+    gateway_tend_tls(gateway, snapshot);
+    gateway->control = control_open(gateway->prefix.path, gateway_answer, gateway, gateway->error,
+                                    sizeof(gateway->error));
+    return gateway->control && gateway_listen(gateway, snapshot) && start_workers(gateway, snapshot)
+               ? GATEWAY_STOPPED
+               : GATEWAY_FAILED;
+}
+
+static enum gateway_result start(struct gateway *gateway)
+{
+    enum gateway_result result;
+    struct snapshot *snapshot;
+
+    if (!make_hop(gateway))
+        return GATEWAY_FAILED;
+    snapshot = gateway_load(gateway);
+    if (!snapshot)
+        return gateway->errors.errors_count > 0 ? GATEWAY_BAD_CONFIG : GATEWAY_FAILED;
+    config_errors_print(&gateway->errors, stderr); /* warnings, before anything is served */
+    config_errors_done(&gateway->errors);
+    config_errors_init(&gateway->errors);
+    result = start_hop(gateway, snapshot);
+    if (result == GATEWAY_STOPPED)
+        config_errors_print(&gateway->errors, stderr); /* warnings again: of what was found now */
+    gateway_put_in_front(gateway, &snapshot);          /* also for tear_down */
+    return result;
+}
+
+enum gateway_result gateway_run(const struct config_source *source)
+{
+    struct gateway gateway = { .source = source,
+                               .prefix = { .lock_fd = -1 },
+                               .started_at_unix_s = (uint64_t)time(NULL),
+                               .hop = { .doorbell = -1, .questions.doorbell = -1 },
+                               .error = "out of memory" };
+    enum gateway_result result;
+    sigset_t signals;
+    int signals_fd;
+
+    config_errors_init(&gateway.errors);
+    block_signals(&signals);
+    signals_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    result = signals_fd < 0 ? GATEWAY_FAILED : start(&gateway);
+    if (result == GATEWAY_STOPPED) {
+        gateway_watch_certificates(&gateway);
+        say_ready(gateway_newest(&gateway));
+        serve(&gateway, signals_fd);
+    }
+    if (result != GATEWAY_STOPPED)
+        config_errors_print(&gateway.errors, stderr);
+    if (result == GATEWAY_FAILED && gateway.errors.errors_count == 0)
+        (void)fprintf(stderr, "hopgate: %s\n", gateway.error);
+    tear_down(&gateway);
+    if (signals_fd >= 0)
+        (void)close(signals_fd);
+    return result;
+}

@@ -1,0 +1,134 @@
+/*
+ * gateway_priv: what the files of the gateway share.
+ *
+ * Role    the gateway's state, and the functions that one file offers the others
+ * Owns    see struct gateway
+ * Thread  the main thread
+ *
+ *   gateway.c          start, the main thread's loop, signals, the end
+ *   reload.c           configurations: load, put in force, let go
+ *   follow_names.c     host names: DNS, and target sets that follow it
+ *   gateway_control.c  answers on the control socket
+ *   gateway_why.c      those from the flight recorders
+ *   gateway_status.c   answers on the status listeners
+ */
+#ifndef PROXY_GATEWAY_PRIV_H
+#define PROXY_GATEWAY_PRIV_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "config/source.h"
+#include "proxy/gateway/certificate_watch.h"
+#include "proxy/gateway/control.h"
+#include "proxy/gateway/prefix.h"
+#include "proxy/gateway/tls_upkeep.h"
+#include "proxy/snapshot/snapshot.h"
+#include "proxy/worker/hop.h"
+
+struct worker;
+
+/* The last attempt to reload. */
+struct reload_result {
+    bool was_tried, succeeded;
+    uint64_t at_unix_s;
+    uint64_t succeeded_count, failed_count; /* of all */
+};
+
+/* Everything that gateway_run builds, in the order in which it is built. */
+struct gateway {
+    const struct config_source *source;
+    struct config_errors errors; /* of the latest configuration that was tried */
+    struct hop hop;
+    struct snapshot *snapshots; /* newest first; older ones until the workers have let go */
+    uint64_t generation;        /* of the last snapshot that was tried */
+    struct reload_result last_reload;
+    struct prefix prefix;
+    struct control *control;
+    struct tls_upkeep *upkeep; /* of the newest configuration; NULL: nothing to do, or no thread */
+    struct certificate_watch certificates;
+    uint64_t certificates_due_at_ms; /* monotonic: when to look at them again */
+    char node_id[37];                /* a UUID of this run */
+    struct worker *workers;
+    unsigned workers_started;
+    uint64_t started_at_unix_s;
+    uint64_t names_version; /* of the resolver, as the workers know it */
+    uint64_t publish_at_ms; /* not before */
+    bool draining;
+    char error[640];
+};
+
+/* ---- reload.c ---- */
+
+static inline struct snapshot *gateway_newest(const struct gateway *gateway)
+{
+    return gateway->snapshots;
+}
+
+/* The three steps of snapshot.h, with the gateway's own things. */
+struct snapshot *gateway_load(struct gateway *gateway);
+bool gateway_compile(struct gateway *gateway, struct snapshot *snapshot, uint64_t names_wait_ms);
+bool gateway_listen(struct gateway *gateway, struct snapshot *snapshot);
+
+/* One for each worker, in malloc'ed memory that the caller frees; NULL: no memory, see error. */
+struct pinned_snapshot **gateway_pin_for_all(struct gateway *gateway, struct snapshot *snapshot);
+
+/* Its targets are those in force: see target_is_current. */
+void gateway_mark_targets(const struct snapshot *snapshot);
+
+/* It is the newest from now on. Takes it. */
+void gateway_put_in_front(struct gateway *gateway, struct snapshot **snapshot);
+
+void gateway_set_error_level(struct gateway *gateway, const struct snapshot *snapshot);
+void gateway_set_spool_limit(struct gateway *gateway, const struct snapshot *snapshot);
+
+/* Ticket keys of files, and what the upkeep thread does, as this configuration wants them. */
+void gateway_tend_tls(struct gateway *gateway, const struct snapshot *snapshot);
+
+/* False: nothing has changed, gateway->errors say why. */
+bool gateway_reload(struct gateway *gateway);
+
+/* Frees the snapshots that no worker holds any more; never the newest. */
+void gateway_free_old_snapshots(struct gateway *gateway);
+
+/* ---- follow_names.c ---- */
+
+/* The resolver does as this configuration says. False: no memory, or gateway->errors say why. */
+bool gateway_configure_names(struct gateway *gateway, const struct snapshot *snapshot);
+
+/* After poll: takes answers, asks what is due, gives workers the targets that have changed. */
+void gateway_follow_names(struct gateway *gateway);
+
+/* When that is due without an event, in ms; -1: never. */
+int gateway_names_timeout_ms(const struct gateway *gateway);
+
+/* Those of the newest configuration that no worker uses any more. */
+void gateway_free_old_target_sets(struct gateway *gateway);
+
+/* ---- gateway.c ---- */
+
+/* No new connections; running exchanges may end. */
+void gateway_drain(struct gateway *gateway);
+
+/* What runs is aborted. */
+void gateway_stop(struct gateway *gateway);
+
+/* Warns of certificates that end soon, and notes when to look again. */
+void gateway_watch_certificates(struct gateway *gateway);
+
+/* ---- gateway_status.c ---- */
+
+/* Answers what the status listeners were asked for. */
+void gateway_answer_questions(struct gateway *gateway);
+
+/* ---- gateway_control.c ---- */
+
+/* control_answer; owner is the gateway. */
+json_t *gateway_answer(void *owner, const json_t *request);
+
+/* ---- gateway_why.c ---- */
+
+json_t *gateway_show_recent(struct gateway *gateway, const json_t *request);
+json_t *gateway_why(struct gateway *gateway, const json_t *request);
+
+#endif

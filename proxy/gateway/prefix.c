@@ -1,0 +1,155 @@
+#include "proxy/gateway/prefix.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* mkdir -p; an existing directory is fine. */
+static int make_directories(const char *path)
+{
+    char part[PATH_MAX];
+    size_t length = strlen(path);
+
+    if (length == 0 || length >= sizeof(part))
+        return -ENAMETOOLONG;
+    for (size_t i = 1; i <= length; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (mkdir(part, 0755) < 0 && errno != EEXIST)
+            return -errno;
+    }
+    return 0;
+}
+
+static int make_subdirectory(const struct prefix *prefix, const char *name)
+{
+    char *path = prefix_path(prefix, name);
+    int r = path ? make_directories(path) : -ENOMEM;
+
+    free(path);
+    return r;
+}
+
+char *prefix_path(const struct prefix *prefix, const char *name)
+{
+    char *path;
+
+    if (name[0] == '/' || strcmp(name, "off") == 0 || strcmp(name, "stderr") == 0 ||
+        strcmp(name, "stdout") == 0)
+        return strdup(name);
+    return asprintf(&path, "%s/%s", prefix->path, name) < 0 ? NULL : path;
+}
+
+/* The hop before us removes its file when it ends: a lock on what has no name any more guards
+ * nothing. */
+static bool is_the_file(int fd, const char *path)
+{
+    struct stat opened, named;
+
+    return fstat(fd, &opened) == 0 && stat(path, &named) == 0 && opened.st_ino == named.st_ino &&
+           opened.st_dev == named.st_dev;
+}
+
+/* > 0: locked; 0: somebody else has it; negative errno. lock_fd is open unless negative. */
+static int try_lock(struct prefix *prefix)
+{
+    for (;;) {
+        prefix->lock_fd = open(prefix->pid_file, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+        if (prefix->lock_fd < 0)
+            return -errno;
+        if (flock(prefix->lock_fd, LOCK_EX | LOCK_NB) < 0)
+            return 0;
+        if (is_the_file(prefix->lock_fd, prefix->pid_file))
+            return 1;
+        (void)close(prefix->lock_fd);
+    }
+}
+
+static int lock(struct prefix *prefix, char *error, size_t error_size)
+{
+    int r = try_lock(prefix);
+    char pid[32] = "";
+    ssize_t n;
+
+    if (r < 0) {
+        snprintf(error, error_size, "cannot create %s: %s", prefix->pid_file, strerror(-r));
+        return -1;
+    }
+    if (r > 0)
+        return 0;
+    n = read(prefix->lock_fd, pid, sizeof(pid) - 1);
+    pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
+    snprintf(error, error_size,
+             "prefix %s is in use by another hop (pid %s): stop it, or give this hop its own "
+             "directory with `prefix = DIR` in kong.conf",
+             prefix->path, pid[0] ? pid : "unknown");
+    (void)close(prefix->lock_fd);
+    prefix->lock_fd = -1;
+    return -1;
+}
+
+static int write_pid(const struct prefix *prefix)
+{
+    char text[32];
+    int length = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+
+    if (ftruncate(prefix->lock_fd, 0) < 0 ||
+        pwrite(prefix->lock_fd, text, (size_t)length, 0) != length)
+        return -errno;
+    return 0;
+}
+
+int prefix_open(struct prefix *prefix, const char *path, char *error, size_t error_size)
+{
+    int r;
+
+    *prefix = (struct prefix){ .lock_fd = -1 };
+    r = make_directories(path);
+    if (r == 0) {
+        prefix->path = realpath(path, NULL);
+        r = prefix->path ? 0 : -errno;
+    }
+    if (r == 0)
+        r = make_subdirectory(prefix, "logs");
+    if (r == 0)
+        r = make_subdirectory(prefix, "pids");
+    if (r < 0) {
+        snprintf(error, error_size,
+                 "cannot use %s as prefix: %s; choose another with `prefix = DIR` in kong.conf",
+                 path, strerror(-r));
+        return -1;
+    }
+    prefix->pid_file = prefix_path(prefix, "pids/hopgate.pid");
+    if (!prefix->pid_file) {
+        snprintf(error, error_size, "out of memory");
+        return -1;
+    }
+    if (lock(prefix, error, error_size) < 0)
+        return -1;
+    r = write_pid(prefix);
+    if (r < 0) {
+        snprintf(error, error_size, "cannot write %s: %s", prefix->pid_file, strerror(-r));
+        return -1;
+    }
+    return 0;
+}
+
+void prefix_done(struct prefix *prefix)
+{
+    if (prefix->lock_fd >= 0) {
+        (void)unlink(prefix->pid_file); /* a stale file does no harm: the lock decides */
+        (void)close(prefix->lock_fd);
+    }
+    free(prefix->pid_file);
+    free(prefix->path);
+    *prefix = (struct prefix){ .lock_fd = -1 };
+}

@@ -1,0 +1,233 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/log.h"
+#include "proxy/gateway/gateway_priv.h"
+#include "proxy/gateway/service_notify.h"
+#include "proxy/gateway/ticket_key_files.h"
+#include "proxy/worker/worker.h"
+
+/* How long a reload waits for names that the former configuration did not have. */
+enum { NEW_NAMES_WAIT_MS = 2000 };
+
+/* ---- configurations ------------------------------------------------------------------------ */
+
+struct snapshot *gateway_load(struct gateway *gateway)
+{
+    struct snapshot *snapshot = snapshot_load(gateway->source, &gateway->hop, &gateway->errors);
+
+    if (snapshot)
+        snapshot->generation = ++gateway->generation;
+    return snapshot;
+}
+
+bool gateway_compile(struct gateway *gateway, struct snapshot *snapshot, uint64_t names_wait_ms)
+{
+    return snapshot_compile(snapshot, &gateway->hop, names_wait_ms, &gateway->errors) == 0;
+}
+
+bool gateway_listen(struct gateway *gateway, struct snapshot *snapshot)
+{
+    return snapshot_listen(snapshot, gateway_newest(gateway), gateway->hop.workers_count,
+                           &gateway->errors) == 0;
+}
+
+struct pinned_snapshot **gateway_pin_for_all(struct gateway *gateway, struct snapshot *snapshot)
+{
+    unsigned count = gateway->hop.workers_count;
+    struct pinned_snapshot **pinned = calloc(count, sizeof(struct pinned_snapshot *));
+
+    for (unsigned i = 0; pinned && i < count; i++) {
+        pinned[i] = pinned_snapshot_create(snapshot, &gateway->workers[i]);
+        if (pinned[i])
+            continue;
+        while (i-- > 0)
+            pinned_snapshot_unpin(pinned[i]);
+        free(TAKE(pinned));
+        break;
+    }
+    if (!pinned)
+        snprintf(gateway->error, sizeof(gateway->error), "out of memory");
+    return pinned;
+}
+
+void gateway_mark_targets(const struct snapshot *snapshot)
+{
+    for (size_t i = 0; snapshot->services && i < snapshot->config->services_count; i++)
+        upstream_targets_mark(snapshot->services[i].set->targets, snapshot->generation);
+}
+
+void gateway_put_in_front(struct gateway *gateway, struct snapshot **snapshot)
+{
+    /* only now: a configuration that never came into force must not make its targets current */
+    gateway_mark_targets(*snapshot);
+    (*snapshot)->older = gateway->snapshots;
+    gateway->snapshots = TAKE(*snapshot);
+}
+
+void gateway_free_old_snapshots(struct gateway *gateway)
+{
+    struct snapshot **link = gateway->snapshots ? &gateway->snapshots->older : NULL;
+
+    while (link && *link) {
+        struct snapshot *snapshot = *link;
+
+        if (atomic_load_explicit(&snapshot->workers_count, memory_order_acquire) > 0) {
+            link = &snapshot->older;
+            continue;
+        }
+        *link = snapshot->older;
+        log_error(LOG_LEVEL_INFO, "configuration %llu is not in use any more",
+                  (unsigned long long)snapshot->generation);
+        snapshot_free(snapshot);
+    }
+}
+
+void gateway_set_error_level(struct gateway *gateway, const struct snapshot *snapshot)
+{
+    const struct settings *settings = snapshot->settings;
+    enum log_level level = settings_is_set(settings, "log_level")
+                               ? log_level_of(settings->log_level)
+                               : snapshot->persona->log.error_level;
+
+    /* alert and emerg are above what is ever written */
+    log_set_error_file(gateway->hop.error_log, level == LOG_LEVEL_COUNT ? LOG_LEVEL_CRIT : level);
+}
+
+/* Keys of files are for the one who writes them to rotate; the files were checked with the rest of the
+ * configuration, so what fails here has changed meanwhile, and the present keys stay. */
+void gateway_tend_tls(struct gateway *gateway, const struct snapshot *snapshot)
+{
+    const struct settings *settings = snapshot->settings;
+    bool rotates = settings->ssl_session_tickets && settings->ssl_session_ticket_key.count == 0;
+    const struct tls_upkeep_wanted wanted = {
+        .keys = rotates ? gateway->hop.ticket_keys : NULL,
+        .ticket_key_lifetime_ms = settings->hopgate_ticket_key_lifetime_ms,
+        .stapling = settings->ssl_stapling ? snapshot->tls : NULL,
+    };
+
+    tls_upkeep_stop(TAKE(gateway->upkeep));
+    if (!snapshot->tls)
+        return;
+    (void)ticket_key_files_load(settings, gateway->hop.ticket_keys, &gateway->errors);
+    if (!wanted.keys && !wanted.stapling)
+        return;
+    gateway->upkeep = tls_upkeep_start(&wanted);
+    if (!gateway->upkeep)
+        log_error(
+            LOG_LEVEL_CRIT,
+            "no thread for TLS upkeep: ticket keys are not rotated, no OCSP response is fetched");
+}
+
+void gateway_set_spool_limit(struct gateway *gateway, const struct snapshot *snapshot)
+{
+    atomic_store(&gateway->hop.spool.bytes_max, snapshot->settings->hopgate_spool_max_size_bytes);
+}
+
+/* ---- reload -------------------------------------------------------------------------------- */
+
+static void warn_if_changed(struct gateway *gateway, const struct snapshot *snapshot,
+                            const char *key, bool is_changed)
+{
+    if (is_changed)
+        config_errors_add(&gateway->errors, CONFIG_WARNING, settings_place(snapshot->settings, key),
+                          "has changed, and takes effect at the next start only");
+}
+
+static void warn_of_what_needs_a_restart(struct gateway *gateway, const struct snapshot *snapshot)
+{
+    const struct settings *before = gateway_newest(gateway)->settings, *after = snapshot->settings;
+
+    warn_if_changed(gateway, snapshot, "prefix", strcmp(before->prefix, after->prefix) != 0);
+    warn_if_changed(gateway, snapshot, "nginx_worker_processes",
+                    before->worker_processes != after->worker_processes);
+    warn_if_changed(gateway, snapshot, "ssl_session_cache_size",
+                    before->ssl_session_cache_size_bytes > 0 &&
+                        before->ssl_session_cache_size_bytes !=
+                            after->ssl_session_cache_size_bytes);
+    warn_if_changed(gateway, snapshot, "proxy_access_log",
+                    strcmp(before->proxy_access_log, after->proxy_access_log) != 0);
+    warn_if_changed(gateway, snapshot, "status_access_log",
+                    strcmp(before->status_access_log, after->status_access_log) != 0);
+    warn_if_changed(gateway, snapshot, "proxy_error_log",
+                    strcmp(before->proxy_error_log, after->proxy_error_log) != 0);
+}
+
+static void log_remarks(const struct config_errors *errors)
+{
+    char line[CONFIG_MESSAGE_MAX + 512];
+
+    for (size_t i = 0; i < errors->count; i++) {
+        enum config_severity severity = errors->items[i].severity;
+
+        log_error(severity == CONFIG_ERROR     ? LOG_LEVEL_ERROR
+                  : severity == CONFIG_WARNING ? LOG_LEVEL_WARN
+                                               : LOG_LEVEL_NOTICE,
+                  "reload: %s", config_error_format(&errors->items[i], line, sizeof(line)));
+    }
+}
+
+/* Nothing is in force before everything has succeeded, but for how names are looked up: see
+ * gateway_reload. */
+static bool try_reload(struct gateway *gateway)
+{
+    SCOPED(snapshot) snapshot = gateway_load(gateway);
+    struct pinned_snapshot **pinned;
+
+    if (!snapshot || !gateway_configure_names(gateway, snapshot) ||
+        !gateway_compile(gateway, snapshot, NEW_NAMES_WAIT_MS) ||
+        !gateway_listen(gateway, snapshot))
+        return false;
+    pinned = gateway_pin_for_all(gateway, snapshot);
+    if (!pinned)
+        return false;
+    warn_of_what_needs_a_restart(gateway, snapshot);
+    gateway_set_error_level(gateway, snapshot);
+    gateway_tend_tls(gateway, snapshot);
+    gateway_set_spool_limit(gateway, snapshot);
+    gateway_put_in_front(gateway, &snapshot);
+    for (unsigned i = 0; i < gateway->workers_started; i++)
+        worker_switch(&gateway->workers[i], &pinned[i]);
+    free(pinned);
+    return true;
+}
+
+static void note_result(struct reload_result *result, bool succeeded)
+{
+    result->was_tried = true;
+    result->succeeded = succeeded;
+    result->at_unix_s = (uint64_t)time(NULL);
+    if (succeeded)
+        result->succeeded_count++;
+    else
+        result->failed_count++;
+}
+
+bool gateway_reload(struct gateway *gateway)
+{
+    bool done;
+
+    service_notify("RELOADING=1");
+    config_errors_done(&gateway->errors);
+    config_errors_init(&gateway->errors);
+    done = try_reload(gateway);
+    if (!done) /* back to what it was; its settings were good once */
+        (void)gateway_configure_names(gateway, gateway_newest(gateway));
+    log_remarks(&gateway->errors);
+    config_errors_print(&gateway->errors, stderr);
+    if (done)
+        log_error(LOG_LEVEL_NOTICE, "configuration %llu is in force",
+                  (unsigned long long)gateway_newest(gateway)->generation);
+    else
+        log_error(
+            LOG_LEVEL_ERROR, "reload failed: %zu %s (above); configuration %llu stays in force",
+            gateway->errors.errors_count, gateway->errors.errors_count == 1 ? "error" : "errors",
+            (unsigned long long)gateway_newest(gateway)->generation);
+    note_result(&gateway->last_reload, done);
+    gateway_watch_certificates(gateway);
+    service_notify("READY=1");
+    gateway_free_old_snapshots(gateway);
+    return done;
+}

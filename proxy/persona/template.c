@@ -1,0 +1,318 @@
+#include "proxy/persona/template.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/addr.h"
+#include "proxy/persona/persona.h"
+
+static const char *const variable_names[TEMPLATE_VARIABLE_COUNT] = {
+#define TEMPLATE_VARIABLE(name) [TEMPLATE_##name] = #name,
+#include "proxy/persona/template.def"
+#undef TEMPLATE_VARIABLE
+};
+
+const char *template_variable_name(unsigned variable)
+{
+    return variable < TEMPLATE_VARIABLE_COUNT ? variable_names[variable] : NULL;
+}
+
+static enum template_variable variable_of(struct slice name)
+{
+    for (unsigned i = 1; i < TEMPLATE_VARIABLE_COUNT; i++)
+        if (slice_equal(name, slice_of(variable_names[i])))
+            return (enum template_variable)i;
+    return TEMPLATE_LITERAL;
+}
+
+static size_t name_length(struct slice s)
+{
+    size_t n = 0;
+
+    while (n < s.len && ((s.ptr[n] >= 'a' && s.ptr[n] <= 'z') || s.ptr[n] == '_'))
+        n++;
+    return n;
+}
+
+/* One part from the front of *rest; false when it is an unknown variable. */
+static bool compile_part(struct slice *rest, struct template_part *ret_part, struct slice *ret_bad)
+{
+    const char *dollar = memchr(rest->ptr, '$', rest->len);
+    struct slice name;
+
+    if (dollar != rest->ptr) {
+        size_t length = dollar ? (size_t)(dollar - rest->ptr) : rest->len;
+
+        *ret_part = (struct template_part){ .literal = { rest->ptr, length } };
+        *rest = slice_from(*rest, length);
+        return true;
+    }
+    if (slice_starts_with(*rest, SLICE("$$"))) {
+        *ret_part = (struct template_part){ .literal = { rest->ptr, 1 } };
+        *rest = slice_from(*rest, 2);
+        return true;
+    }
+    name = slice_from(*rest, 1);
+    name.len = name_length(name);
+    *ret_part = (struct template_part){ .variable = variable_of(name) };
+    *rest = slice_from(*rest, 1 + name.len);
+    *ret_bad = name;
+    return ret_part->variable != TEMPLATE_LITERAL;
+}
+
+int template_compile(struct slice source, struct template_part *ret_parts, struct slice *ret_bad)
+{
+    int count = 0;
+
+    while (source.len > 0) {
+        if (count == TEMPLATE_PARTS_MAX) {
+            *ret_bad = (struct slice){ NULL, 0 };
+            return -1;
+        }
+        if (!compile_part(&source, &ret_parts[count++], ret_bad))
+            return -1;
+    }
+    return count;
+}
+
+void template_format_date(uint64_t unix_ms, char into[30])
+{
+    static const char days[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
+    static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+    time_t seconds = (time_t)(unix_ms / 1000);
+    struct tm tm;
+
+    gmtime_r(&seconds, &tm);
+    snprintf(into, 30, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday % 7],
+             tm.tm_mday % 100, months[tm.tm_mon % 12], (tm.tm_year + 1900) % 10000,
+             tm.tm_hour % 100, tm.tm_min % 100, tm.tm_sec % 100);
+}
+
+/* ---- one function per variable ---- */
+
+static void put(struct text *into, const struct template_scope *scope, struct slice s)
+{
+    text_add_escaped(into, s, scope->escape);
+}
+
+static void put_latency(struct text *into, uint64_t from_us, uint64_t to_us)
+{
+    if (from_us != 0 && to_us != 0)
+        text_add_number(into, to_us > from_us ? (to_us - from_us) / 1000 : 0);
+}
+
+/* When the response head was made or arrived; while that is still going on, now is the end. */
+static uint64_t response_at_us(const struct exchange_record *record)
+{
+    return record->response_head_at_us ? record->response_head_at_us : record->ended_at_us;
+}
+
+static void put_client_ip(const struct template_scope *scope, struct text *into)
+{
+    put(into, scope, scope->record->client_ip);
+}
+
+static void put_peer_ip(const struct template_scope *scope, struct text *into)
+{
+    char ip[ADDR_IP_TEXT_MAX];
+
+    text_add_string(into, addr_format_ip(&scope->record->client_peer, ip, sizeof(ip)));
+}
+
+static void put_scheme(const struct template_scope *scope, struct text *into)
+{
+    text_add_string(into, scope->record->over_tls ? "https" : "http");
+}
+
+static void put_host(const struct template_scope *scope, struct text *into)
+{
+    const struct http_head *request = scope->record->request;
+    struct slice host, port;
+
+    if (!request || request->authority.len == 0 ||
+        addr_split_host_port(request->authority, &host, &port) < 0)
+        return;
+    if (request->authority.ptr[0] == '[') /* nginx keeps the brackets of an IPv6 literal */
+        host = (struct slice){ host.ptr - 1, host.len + 2 };
+    for (size_t i = 0; i < host.len; i++) {
+        char c = host.ptr[i];
+
+        c = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+        put(into, scope, (struct slice){ &c, 1 });
+    }
+}
+
+static void put_authority(const struct template_scope *scope, struct text *into)
+{
+    if (scope->record->request)
+        put(into, scope, scope->record->request->authority);
+}
+
+static void put_listener_port(const struct template_scope *scope, struct text *into)
+{
+    text_add_number(into, scope->record->listener_port);
+}
+
+static void put_request_path(const struct template_scope *scope, struct text *into)
+{
+    if (scope->record->request)
+        put(into, scope, scope->record->request->path);
+}
+
+static void put_matched_prefix(const struct template_scope *scope, struct text *into)
+{
+    put(into, scope, scope->record->matched_prefix);
+}
+
+static void put_request_id(const struct template_scope *scope, struct text *into)
+{
+    text_add_string(into, scope->record->request_id);
+}
+
+static void put_request_version(const struct template_scope *scope, struct text *into)
+{
+    const struct http_head *request = scope->record->request;
+
+    if (!request)
+        return;
+    text_add_number(into, request->version_major);
+    text_add_string(into, ".");
+    text_add_number(into, request->version_minor);
+}
+
+static void put_lua_version(const struct template_scope *scope, struct text *into)
+{
+    const struct http_head *request = scope->record->request;
+
+    if (request && request->version_minor == 0)
+        text_add_number(into, request->version_major);
+    else
+        put_request_version(scope, into);
+}
+
+static bool wants_trailers(const struct exchange_record *record)
+{
+    return record->request &&
+           fields_list_has(&record->request->fields, FIELD_TE, SLICE("trailers"));
+}
+
+static void put_te_trailers(const struct template_scope *scope, struct text *into)
+{
+    if (wants_trailers(scope->record))
+        text_add_string(into, "trailers");
+}
+
+static void put_connection_te(const struct template_scope *scope, struct text *into)
+{
+    if (wants_trailers(scope->record))
+        text_add_string(into, "TE");
+}
+
+static void put_upgrade(const struct template_scope *scope, struct text *into)
+{
+    put(into, scope, scope->record->upgrade);
+}
+
+static void put_upstream_host(const struct template_scope *scope, struct text *into)
+{
+    put(into, scope, scope->record->upstream_host);
+}
+
+static void put_product(const struct template_scope *scope, struct text *into)
+{
+    text_add_string(into, scope->record->persona->product);
+}
+
+static void put_hop(const struct template_scope *scope, struct text *into)
+{
+    put(into, scope, scope->record->hop_name);
+}
+
+static void put_proxy_latency_ms(const struct template_scope *scope, struct text *into)
+{
+    const struct try_record *last = exchange_record_peek_try(scope->record);
+
+    if (last)
+        put_latency(into, scope->record->started_at_us, last->picked_at_us);
+}
+
+static void put_upstream_latency_ms(const struct template_scope *scope, struct text *into)
+{
+    const struct try_record *last = exchange_record_peek_try(scope->record);
+
+    if (last)
+        put_latency(into, last->picked_at_us, response_at_us(scope->record));
+}
+
+static void put_response_latency_ms(const struct template_scope *scope, struct text *into)
+{
+    put_latency(into, scope->record->started_at_us, response_at_us(scope->record));
+}
+
+static void put_upstream_status(const struct template_scope *scope, struct text *into)
+{
+    const struct try_record *last = exchange_record_peek_try(scope->record);
+
+    if (last && last->status != 0)
+        text_add_number(into, last->status);
+}
+
+static void put_status(const struct template_scope *scope, struct text *into)
+{
+    if (scope->answer)
+        text_add_number(into, scope->answer->status);
+}
+
+static void put_reason_phrase(const struct template_scope *scope, struct text *into)
+{
+    if (scope->answer)
+        put(into, scope, slice_of(scope->answer->reason_phrase));
+}
+
+static void put_message(const struct template_scope *scope, struct text *into)
+{
+    if (scope->answer)
+        put(into, scope, scope->answer->message);
+}
+
+static void put_detail(const struct template_scope *scope, struct text *into)
+{
+    put(into, scope, scope->record->reason_detail);
+}
+
+static void put_service_host(const struct template_scope *scope, struct text *into)
+{
+    if (scope->record->service)
+        put(into, scope, slice_of(scope->record->service->host));
+}
+
+static void put_date(const struct template_scope *scope, struct text *into)
+{
+    char date[30];
+
+    template_format_date(exchange_record_unix_ms(scope->record, response_at_us(scope->record)),
+                         date);
+    text_add_string(into, date);
+}
+
+static void (*const putters[TEMPLATE_VARIABLE_COUNT])(const struct template_scope *,
+                                                      struct text *) = {
+#define TEMPLATE_VARIABLE(name) [TEMPLATE_##name] = put_##name,
+#include "proxy/persona/template.def"
+#undef TEMPLATE_VARIABLE
+};
+
+void template_expand(const struct template *source, const struct template_scope *scope,
+                     struct text *into)
+{
+    for (size_t i = 0; i < source->count; i++) {
+        const struct template_part *part = &source->parts[i];
+
+        if (part->variable == TEMPLATE_LITERAL)
+            text_add(into, part->literal);
+        else
+            putters[part->variable](scope, into);
+    }
+}

@@ -1,0 +1,42 @@
+/*
+ * client_tls: how this hop speaks TLS to its targets.
+ *
+ * Role    turns a service, kong.conf and the persona into a TLS configuration; who says what:
+ *         service, then upstream (its certificate), then kong.conf, then the persona
+ * Owns    the PEM texts of kong.conf
+ * Thread  the one that loads the configuration
+ */
+#ifndef PROXY_CLIENT_TLS_H
+#define PROXY_CLIENT_TLS_H
+
+#include "config/config.h"
+#include "config/settings.h"
+#include "proxy/persona/persona.h"
+#include "tls/tls.h"
+
+struct client_tls {
+    const struct settings *settings; /* borrowed */
+    const struct persona *persona;   /* likewise */
+    char *trusted_pem;               /* NULL: the system's certificates */
+    const char *trust_label;
+    char *cert_pem, *key_pem; /* client_ssl_cert; NULL: none */
+};
+
+/* Reads the files that kong.conf names. Negative: an error was added; ret must still be done. */
+int client_tls_load(const struct settings *settings, const struct persona *persona,
+                    struct config_errors *errors, struct client_tls *ret);
+void client_tls_done(struct client_tls *client_tls);
+
+/* Does this hop verify the target's certificate? Kong: not unless asked to. */
+bool client_tls_verifies(const struct client_tls *client_tls, const struct config_service *service);
+
+/* NULL: reterr. */
+struct tls_client_config *client_tls_create(const struct client_tls *client_tls,
+                                            const struct config_service *service,
+                                            struct tls_error *reterr);
+
+/* What of this would not work, each with its place. */
+void client_tls_check(const struct client_tls *client_tls, const struct config *config,
+                      struct config_errors *errors);
+
+#endif

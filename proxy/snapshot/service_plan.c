@@ -1,0 +1,241 @@
+#include "proxy/snapshot/service_plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/addr.h"
+#include "core/log.h"
+
+/* ---- names --------------------------------------------------------------------------------- */
+
+static size_t targets_of(const struct config_service *service)
+{
+    return service->upstream ? service->upstream->targets_count : 1;
+}
+
+static const char *host_of(const struct config_service *service, size_t index)
+{
+    return service->upstream ? service->upstream->targets[index].host : service->host;
+}
+
+static bool watch_names(struct service_plan *plan, struct resolver *resolver)
+{
+    size_t count = targets_of(plan->service);
+
+    plan->names = calloc(count + 1, sizeof(struct watched_name *));
+    if (!plan->names)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        plan->names[i] = resolver_watch(resolver, host_of(plan->service, i));
+        if (!plan->names[i])
+            return false;
+        plan->names_count++;
+    }
+    return true;
+}
+
+static uint64_t version_of(const struct service_plan *plan)
+{
+    uint64_t version = 0;
+
+    for (size_t i = 0; i < plan->names_count; i++)
+        version += watched_name_record(plan->names[i])->version;
+    return version;
+}
+
+bool service_plan_is_outdated(const struct service_plan *plan)
+{
+    return plan->names_version != version_of(plan);
+}
+
+/* ---- targets ------------------------------------------------------------------------------- */
+
+static enum end_reason reason_of(enum name_outcome outcome)
+{
+    switch (outcome) {
+    case NAME_FOUND:
+    case NAME_MISSING:
+    case NAME_EMPTY:
+    case NAME_INVALID:
+        break;
+    case NAME_UNKNOWN:
+    case NAME_TIMEOUT:
+    case NAME_UNREACHABLE:
+        return END_UPSTREAM_RESOLVE_TIMEOUT;
+    case NAME_SERVER_FAILURE:
+    case NAME_BAD_ANSWER:
+    case NAME_NO_MEMORY:
+        return END_UPSTREAM_RESOLVE_SERVFAIL;
+    case NAME_REFUSED:
+        return END_UPSTREAM_RESOLVE_REFUSED;
+    }
+    return END_UPSTREAM_RESOLVE_FAILED;
+}
+
+/* Each address by itself, since SRV gives each a port and a weight. */
+static size_t add_name(const struct service_plan *plan, size_t index,
+                       struct upstream_target_options *into)
+{
+    const struct config_service *service = plan->service;
+    const struct config_target *target =
+        service->upstream ? &service->upstream->targets[index] : NULL;
+    const struct name_record *record = watched_name_record(plan->names[index]);
+
+    for (size_t i = 0; i < record->count; i++) {
+        const struct name_address *item = &record->items[i];
+        uint16_t port = addr_port(&item->address);
+        uint32_t weight = target ? target->weight : 100;
+
+        if (port == 0)
+            port = target ? target->port : service->port;
+        if (item->weight > 0 &&
+            weight > 0) /* as Kong: SRV's replaces the target's, but for "none" */
+            weight = item->weight;
+        into[i] = (struct upstream_target_options){ .host = host_of(service, index),
+                                                    .port = port,
+                                                    .weight = weight,
+                                                    .addresses = &item->address,
+                                                    .addresses_count = 1 };
+    }
+    return record->count;
+}
+
+struct target_set *service_plan_make_set(const struct service_plan *plan,
+                                         struct target_registry *registry)
+{
+    const struct config_upstream *upstream = plan->service->upstream;
+    struct upstream_options options = { .name = plan->service->host };
+    struct upstream_target_options *targets;
+    SCOPED(upstream_targets) made = NULL;
+    enum end_reason failure = END_OK;
+    size_t count = 0;
+
+    for (size_t i = 0; i < plan->names_count; i++)
+        count += watched_name_record(plan->names[i])->count;
+    targets = calloc(count + 1, sizeof(*targets));
+    if (!targets)
+        return NULL;
+    for (size_t i = 0; i < plan->names_count; i++)
+        options.targets_count += add_name(plan, i, targets + options.targets_count);
+    options.targets = targets;
+    if (upstream) {
+        options.algorithm = upstream->algorithm;
+        options.slots = upstream->slots;
+        options.slow_start_ms = upstream->slow_start_ms;
+    }
+    made = upstream_targets_create(&options, registry);
+    free(targets);
+    if (!made)
+        return NULL;
+    /* an upstream without a target is another failure than a host that is not found, as in Kong */
+    if (count == 0 && !upstream)
+        failure = reason_of(watched_name_record(plan->names[0])->last);
+    return target_set_create(&made, failure);
+}
+
+void service_plan_take_set(struct service_plan *plan, struct target_set **set)
+{
+    (*set)->older = plan->set;
+    plan->set = TAKE(*set);
+    plan->names_version = version_of(plan);
+}
+
+/* ---- TLS ----------------------------------------------------------------------------------- */
+
+/* Nobody should have to guess which connections are not verified. */
+static void tell_unverified(const struct service_plan *plans, size_t count)
+{
+    char names[512] = "";
+    size_t unverified = 0, length = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct config_service *service = plans[i].service;
+
+        if (!plans[i].tls || plans[i].tls_verified)
+            continue;
+        unverified++;
+        if (length + 64 < sizeof(names))
+            length += (size_t)snprintf(names + length, sizeof(names) - length, "%s%.48s",
+                                       length > 0 ? ", " : "",
+                                       service->name ? service->name : service->path);
+    }
+    if (unverified > 0)
+        log_error(
+            LOG_LEVEL_NOTICE,
+            "certificates of %zu https service%s are not verified: %s; tls_verify = true of the "
+            "service switches it on",
+            unverified, unverified == 1 ? "" : "s", names);
+}
+
+static bool plan_tls(struct service_plan *plan, const struct client_tls *client_tls,
+                     struct tls_error *reterr)
+{
+    if (plan->service->protocol != CONFIG_PROTOCOL_HTTPS)
+        return true;
+    plan->tls_verified = client_tls_verifies(client_tls, plan->service);
+    plan->tls = client_tls_create(client_tls, plan->service, reterr);
+    return plan->tls != NULL;
+}
+
+/* ---- plans --------------------------------------------------------------------------------- */
+
+static bool watch_all(struct service_plan *plans, const struct service_plan_options *options)
+{
+    for (size_t i = 0; i < options->config->services_count; i++) {
+        plans[i].service = &options->config->services[i];
+        if (!watch_names(&plans[i], options->resolver))
+            return false;
+    }
+    /* names that have no answer by then are served as such until it comes */
+    (void)resolver_wait(options->resolver, options->names_wait_ms);
+    return true;
+}
+
+static bool finish(struct service_plan *plan, const struct service_plan_options *options,
+                   struct tls_error *reterr)
+{
+    SCOPED(target_set) set = service_plan_make_set(plan, options->targets);
+
+    if (!set)
+        return false;
+    service_plan_take_set(plan, &set);
+    return plan_tls(plan, options->client_tls, reterr);
+}
+
+struct service_plan *service_plans_create(const struct service_plan_options *options, char *error,
+                                          size_t error_size)
+{
+    size_t count = options->config->services_count;
+    struct service_plan *plans = calloc(count + 1, sizeof(*plans));
+    struct tls_error reterr = { "out of memory" };
+
+    if (!plans || !watch_all(plans, options)) {
+        snprintf(error, error_size, "cannot look up host names: out of memory");
+        goto fail;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!finish(&plans[i], options, &reterr)) {
+            snprintf(error, error_size, "%s: %s", plans[i].service->path, reterr.text);
+            goto fail;
+        }
+    }
+    tell_unverified(plans, count);
+    return plans;
+
+fail:
+    service_plans_free(plans, count, options->resolver);
+    return NULL;
+}
+
+void service_plans_free(struct service_plan *plans, size_t count, struct resolver *resolver)
+{
+    for (size_t i = 0; plans && i < count; i++) {
+        for (size_t k = 0; k < plans[i].names_count; k++)
+            resolver_unwatch(resolver, plans[i].names[k]);
+        free(plans[i].names);
+        target_set_free(plans[i].set);
+        tls_client_config_unref(plans[i].tls);
+    }
+    free(plans);
+}

@@ -1,0 +1,480 @@
+#include "proxy/snapshot/snapshot.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "core/addr.h"
+#include "core/listener.h"
+#include "proxy/persona/persona_settings.h"
+#include "proxy/report/access_log.h"
+#include "proxy/report/metrics.h"
+#include "proxy/route/router.h"
+#include "proxy/snapshot/name_settings.h"
+#include "proxy/snapshot/server_tls.h"
+#include "proxy/snapshot/service_plan.h"
+#include "proxy/worker/hop.h"
+
+/* ---- loading ------------------------------------------------------------------------------- */
+
+/* Listeners that answer themselves are not part of what the hop pretends to be. */
+#define LOCAL_PERSONA "kong-admin"
+
+static struct persona *load_local_persona(const struct settings *settings,
+                                          struct config_errors *errors)
+{
+    struct persona *persona = persona_load(LOCAL_PERSONA, errors);
+
+    if (persona)
+        persona_apply_settings(persona, settings);
+    return persona;
+}
+
+static struct persona *load_persona(const struct settings *settings, struct config_errors *errors)
+{
+    struct persona *persona = persona_load(settings->hopgate_persona, errors);
+    struct persona_strings lab;
+
+    if (!persona)
+        return NULL;
+    lab = persona_lab_words(persona);
+    for (size_t i = 0; i < lab.count; i++) {
+        if (settings->hopgate_lab)
+            config_errors_add(errors, CONFIG_WARNING, settings_place(settings, "hopgate_persona"),
+                              "persona %s uses the lab leniency %.*s: never in production",
+                              persona->name, SLICE_ARG(lab.items[i]));
+        else
+            config_errors_add(errors, CONFIG_ERROR, settings_place(settings, "hopgate_persona"),
+                              "persona %s uses the lab leniency %.*s, which needs hopgate_lab = on",
+                              persona->name, SLICE_ARG(lab.items[i]));
+    }
+    persona_apply_settings(persona, settings);
+    return persona;
+}
+
+void snapshot_check(const struct settings *settings, const struct config *config,
+                    struct config_errors *errors)
+{
+    SCOPED(persona) persona = load_persona(settings, errors);
+    struct client_tls client_tls = { 0 };
+    struct resolver_options names;
+
+    (void)name_settings_read(settings, &names, errors); /* for its errors */
+    if (persona) {
+        const struct server_tls_inputs inputs = { .settings = settings,
+                                                  .config = config,
+                                                  .policy = &persona->client };
+
+        server_tls_check(&inputs, errors);
+        if (client_tls_load(settings, persona, errors, &client_tls) == 0)
+            client_tls_check(&client_tls, config, errors);
+    }
+    client_tls_done(&client_tls);
+}
+
+static bool any_tls(const struct listens *listens)
+{
+    for (size_t i = 0; i < listens->count; i++)
+        if (listens->items[i].ssl)
+            return true;
+    return false;
+}
+
+/* Also for certificates in a field: they are judged by what TLS listeners ask for. */
+static bool needs_tls(const struct settings *settings, const struct persona *persona)
+{
+    return persona->client.trusted_client_cert != PERSONA_TRUSTED_CERT_NONE ||
+           any_tls(&settings->proxy_listen);
+}
+
+static bool choose_log_format(struct snapshot *snapshot, struct config_errors *errors)
+{
+    const struct settings *settings = snapshot->settings;
+    const char *format = settings_is_set(settings, "hopgate_access_log_format")
+                             ? settings->hopgate_access_log_format
+                             : snapshot->persona->log.access_format;
+
+    snapshot->access_log_format = access_log_find(format);
+    if (!snapshot->access_log_format)
+        config_errors_add(errors, CONFIG_ERROR,
+                          settings_place(settings, "hopgate_access_log_format"),
+                          "\"%s\" is none of %s", format, access_log_format_names());
+    return snapshot->access_log_format != NULL;
+}
+
+static bool prepare_tls(struct snapshot *snapshot, struct hop *hop, struct config_errors *errors)
+{
+    const struct settings *settings = snapshot->settings;
+    size_t cache_bytes = settings->ssl_session_cache_size_bytes;
+    struct server_tls_inputs inputs = { .settings = settings,
+                                        .config = snapshot->config,
+                                        .policy = &snapshot->persona->client,
+                                        .ticket_keys = hop->ticket_keys };
+
+    /* lives on: a reload must not make clients start anew */
+    if (cache_bytes > 0 && !hop->tls_sessions) {
+        hop->tls_sessions = tls_server_sessions_create(cache_bytes);
+        if (!hop->tls_sessions)
+            return false;
+    }
+    inputs.sessions = cache_bytes > 0 ? hop->tls_sessions : NULL;
+    snapshot->tls = server_tls_create(&inputs, errors);
+    return snapshot->tls != NULL;
+}
+
+/* The same certificates for everybody: who looks after the hop comes by its address, with no name and
+ * no certificate. */
+static bool prepare_local_tls(struct snapshot *snapshot, const struct hop *hop,
+                              struct config_errors *errors)
+{
+    const struct server_tls_inputs inputs = { .settings = snapshot->settings,
+                                              .config = snapshot->config,
+                                              .policy = &snapshot->local_persona->client,
+                                              .asks_no_client = true,
+                                              .ticket_keys = hop->ticket_keys };
+    struct config_errors found;
+
+    config_errors_init(&found);
+    snapshot->local_tls = server_tls_create(&inputs, &found);
+    if (!snapshot->local_tls || !snapshot->tls)
+        config_errors_take(errors, &found); /* else they were told already */
+    config_errors_done(&found);
+    return snapshot->local_tls != NULL;
+}
+
+static bool prepare_local(struct snapshot *snapshot, const struct hop *hop,
+                          struct config_errors *errors)
+{
+    const struct listens *listens = &snapshot->settings->status_listen;
+
+    if (listens->count == 0)
+        return true;
+    snapshot->local_persona = load_local_persona(snapshot->settings, errors);
+    return snapshot->local_persona &&
+           (!any_tls(listens) || prepare_local_tls(snapshot, hop, errors));
+}
+
+static bool list_certificates(struct snapshot *snapshot)
+{
+    struct tls_server_config *tls = snapshot->tls ? snapshot->tls : snapshot->local_tls;
+
+    return !tls || served_certificates_add(&snapshot->certificates, tls) == 0;
+}
+
+static bool prepare(struct snapshot *snapshot, struct hop *hop, struct config_errors *errors)
+{
+    const struct settings *settings = snapshot->settings;
+    struct resolver_options names;
+
+    if (name_settings_read(settings, &names, errors) < 0)
+        return false;
+    snapshot->real_ip = (struct real_ip_settings){ .field_name = slice_of(settings->real_ip_header),
+                                                   .recursive = settings->real_ip_recursive,
+                                                   .trusted = &settings->trusted_ips };
+    snapshot->persona = load_persona(settings, errors);
+    if (!snapshot->persona || !choose_log_format(snapshot, errors))
+        return false;
+    snapshot->name =
+        slice_of(settings->hopgate_name ? settings->hopgate_name : snapshot->persona->name);
+    if (needs_tls(settings, snapshot->persona) && !prepare_tls(snapshot, hop, errors))
+        return false;
+    if (!prepare_local(snapshot, hop, errors) || !list_certificates(snapshot))
+        return false;
+    return errors->errors_count == 0;
+}
+
+struct snapshot *snapshot_load(const struct config_source *source, struct hop *hop,
+                               struct config_errors *errors)
+{
+    struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+
+    if (snapshot &&
+        config_source_load(source, &snapshot->settings, &snapshot->config, errors) == 0 &&
+        prepare(snapshot, hop, errors))
+        return snapshot;
+    snapshot_free(snapshot);
+    return NULL;
+}
+
+/* ---- compiling ----------------------------------------------------------------------------- */
+
+int snapshot_compile(struct snapshot *snapshot, const struct hop *hop, uint64_t names_wait_ms,
+                     struct config_errors *errors)
+{
+    const struct config_place nowhere = { .file = snapshot->config->source };
+    struct client_tls client_tls;
+    const struct service_plan_options options = {
+        .config = snapshot->config,
+        .targets = hop->targets,
+        .resolver = hop->resolver,
+        .names_wait_ms = names_wait_ms,
+        .client_tls = &client_tls,
+    };
+    char error[640] = "out of memory";
+
+    snapshot->resolver = hop->resolver;
+    snapshot->router = router_create(snapshot->config);
+    if (client_tls_load(snapshot->settings, snapshot->persona, errors, &client_tls) == 0 &&
+        snapshot->router)
+        snapshot->services = service_plans_create(&options, error, sizeof(error));
+    client_tls_done(&client_tls);
+    snapshot->metrics = hop->metrics;
+    if (snapshot->services)
+        snapshot->routes = metrics_take_routes(hop->metrics, snapshot->config);
+    if (!snapshot->routes && errors->errors_count == 0)
+        config_errors_add(errors, CONFIG_ERROR, nowhere, "%s",
+                          snapshot->services ? "out of memory" : error);
+    return snapshot->routes && errors->errors_count == 0 ? 0 : -EINVAL;
+}
+
+/* ---- listening ----------------------------------------------------------------------------- */
+
+static uint16_t advertised_port(const struct settings *settings, uint16_t port)
+{
+    for (size_t i = 0; i < settings->port_maps.count; i++)
+        if (settings->port_maps.items[i].internal == port)
+            return settings->port_maps.items[i].external;
+    return port;
+}
+
+static int bind_address(struct virtual_server *virtual_server, const struct listen *listen,
+                        unsigned workers_count)
+{
+    const struct listener_options options = { .backlog =
+                                                  listen->backlog < 0 ? 511 : listen->backlog,
+                                              .ipv6_only = listen->ipv6only != 0 };
+
+    virtual_server->fds = malloc(workers_count * sizeof(*virtual_server->fds));
+    if (!virtual_server->fds)
+        return -ENOMEM;
+    for (unsigned i = 0; i < workers_count; i++)
+        virtual_server->fds[i] = -1;
+    return listener_bind(&virtual_server->address, &options, virtual_server->fds, workers_count);
+}
+
+static bool is_same_place(const struct virtual_server *virtual_server,
+                          const struct virtual_server *wanted)
+{
+    return addr_equal(&virtual_server->configured, &wanted->configured) &&
+           (addr_port(&wanted->configured) != 0 || virtual_server->kind == wanted->kind);
+}
+
+/* The former snapshot's virtual server on this address that nobody has inherited yet, or NULL:
+ * several may be configured with port 0, and are told apart by their kind and order. */
+static const struct virtual_server *find_heritage(const struct snapshot *snapshot,
+                                                  const struct snapshot *former,
+                                                  const struct virtual_server *wanted)
+{
+    for (size_t i = 0; former && i < former->virtual_servers_count; i++) {
+        bool is_taken = false;
+
+        for (size_t k = 0; k < snapshot->virtual_servers_count; k++)
+            is_taken |=
+                !snapshot->virtual_servers[k].fds && snapshot->virtual_servers[k].heir_of == i;
+        if (!is_taken && is_same_place(&former->virtual_servers[i], wanted))
+            return &former->virtual_servers[i];
+    }
+    return NULL;
+}
+
+static struct virtual_server describe_virtual_server(const struct snapshot *snapshot,
+                                                     const struct listen *listen,
+                                                     enum virtual_server_kind kind)
+{
+    bool is_for_traffic = kind != VIRTUAL_SERVER_STATUS;
+
+    return (struct virtual_server){
+        .kind = kind,
+        .configured = listen->address,
+        .address = listen->address,
+        .proxy_protocol = listen->proxy_protocol,
+        .persona = is_for_traffic ? snapshot->persona : snapshot->local_persona,
+        .draws_on_reserve = !is_for_traffic, /* the operator gets in when clients fill the hop */
+    };
+}
+
+static int open_virtual_server(struct snapshot *snapshot, const struct snapshot *former,
+                               const struct listen *listen, enum virtual_server_kind kind)
+{
+    const struct virtual_server wanted = describe_virtual_server(snapshot, listen, kind);
+    const struct virtual_server *heritage = find_heritage(snapshot, former, &wanted);
+    struct virtual_server *virtual_server =
+        &snapshot->virtual_servers[snapshot->virtual_servers_count++];
+    int r = 0;
+
+    *virtual_server = wanted;
+    /* of a passthrough the flag says only that TLS comes: it is not ended here */
+    if (listen->ssl && kind != VIRTUAL_SERVER_PASSTHROUGH)
+        virtual_server->tls = tls_server_config_ref(
+            kind == VIRTUAL_SERVER_STATUS ? snapshot->local_tls : snapshot->tls);
+    if (heritage) {
+        virtual_server->address = heritage->address;
+        virtual_server->heir_of = (size_t)(heritage - former->virtual_servers);
+    } else {
+        r = bind_address(virtual_server, listen, snapshot->sockets_per_address);
+    }
+    virtual_server->port = advertised_port(snapshot->settings, addr_port(&virtual_server->address));
+    return r;
+}
+
+/* Descriptors of a worker: its ring, its doorbell, its resolver's; and those of the process: logs,
+ * store, what libraries open for a moment. */
+enum { FILES_PER_WORKER = 4, FILES_OF_PROCESS = 256 };
+
+static void choose_connection_rules(struct snapshot *snapshot, unsigned workers_count,
+                                    struct config_errors *errors)
+{
+    const struct settings *settings = snapshot->settings;
+    struct connection_rules *rules = &snapshot->connection_rules;
+    struct rlimit files = { .rlim_cur = 1024 };
+    struct connection_files needs = {
+        .own = FILES_OF_PROCESS +
+               (uint64_t)workers_count * (FILES_PER_WORKER + snapshot->virtual_servers_count),
+        /* the client's, the target's, and the file that stored content may go to */
+        .each = snapshot->persona->content.request == PERSONA_STORE ? 3 : 2,
+        .reserved_count = settings->reserved_connections,
+    };
+    uint32_t allowed;
+
+    (void)getrlimit(RLIMIT_NOFILE, &files); /* cannot fail with these arguments */
+    allowed = connection_limits_for_files(&needs, files.rlim_cur);
+    *rules = (struct connection_rules){
+        .count_max = settings->max_connections ? settings->max_connections : allowed,
+        .reserved_count = settings->reserved_connections,
+        .address_max = settings->max_connections_per_address,
+        .exempt = &settings->trusted_ips,
+    };
+    if (rules->count_max > allowed)
+        config_errors_add(errors, CONFIG_WARNING,
+                          settings_place(settings, "hopgate_max_connections"),
+                          "may need %llu open files and the limit is %llu: raise it (ulimit -n, "
+                          "LimitNOFILE=)",
+                          (unsigned long long)connection_limits_files(&needs, rules->count_max),
+                          (unsigned long long)files.rlim_cur);
+}
+
+/* The addresses of one setting. */
+struct listen_setting {
+    const char *key;
+    const struct listens *listens;
+    enum virtual_server_kind kind;
+};
+
+static bool is_listened_on(const struct snapshot *snapshot, const struct sockaddr_storage *address)
+{
+    for (size_t i = 0; addr_port(address) != 0 && i < snapshot->virtual_servers_count; i++)
+        if (addr_equal(&snapshot->virtual_servers[i].configured, address))
+            return true;
+    return false;
+}
+
+static const char *advice_for(int error)
+{
+    return error == -EADDRINUSE ? "; another process has this address: stop it or choose another"
+           : error == -EACCES   ? "; ports below 1024 need CAP_NET_BIND_SERVICE"
+                                : "";
+}
+
+static int open_setting(struct snapshot *snapshot, const struct snapshot *former,
+                        const struct listen_setting *setting, struct config_errors *errors)
+{
+    struct config_place place = settings_place(snapshot->settings, setting->key);
+    char text[ADDR_TEXT_MAX];
+
+    for (size_t i = 0; i < setting->listens->count; i++) {
+        const struct listen *listen = &setting->listens->items[i];
+        bool is_twice = is_listened_on(snapshot, &listen->address);
+        int r =
+            is_twice ? -EADDRINUSE : open_virtual_server(snapshot, former, listen, setting->kind);
+
+        if (r < 0 && r != -ENOMEM)
+            config_errors_add(errors, CONFIG_ERROR, place, "cannot listen on %s: %s%s",
+                              addr_format(&listen->address, text, sizeof(text)), strerror(-r),
+                              is_twice ? "; another setting has this address too" : advice_for(r));
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int snapshot_listen(struct snapshot *snapshot, const struct snapshot *former,
+                    unsigned workers_count, struct config_errors *errors)
+{
+    const struct settings *settings = snapshot->settings;
+    const struct listen_setting wanted[] = {
+        { "proxy_listen", &settings->proxy_listen, VIRTUAL_SERVER_PROXY },
+        { "stream_listen", &settings->stream_listen, VIRTUAL_SERVER_PASSTHROUGH },
+        { "status_listen", &settings->status_listen, VIRTUAL_SERVER_STATUS },
+    };
+    size_t count = settings->proxy_listen.count + settings->stream_listen.count +
+                   settings->status_listen.count;
+    int r = 0;
+
+    snapshot->sockets_per_address = workers_count;
+    snapshot->virtual_servers = calloc(count + 1, sizeof(*snapshot->virtual_servers));
+    if (!snapshot->virtual_servers)
+        return -ENOMEM;
+    for (size_t i = 0; r == 0 && i < sizeof(wanted) / sizeof(wanted[0]); i++)
+        r = open_setting(snapshot, former, &wanted[i], errors);
+    if (r < 0)
+        return r;
+    choose_connection_rules(snapshot, workers_count, errors);
+    return 0;
+}
+
+const char *snapshot_certificate_label(const struct snapshot *snapshot, size_t index)
+{
+    if (index > 0 && index <= snapshot->config->certificates_count)
+        return snapshot->config->certificates[index - 1].path;
+    return snapshot->settings->ssl_cert.count > 0 ? "ssl_cert"
+                                                  : "the self-signed default certificate";
+}
+
+const struct sockaddr_storage *snapshot_upstream_bind(const struct snapshot *snapshot)
+{
+    const struct sockaddr_storage *address = &snapshot->settings->hopgate_upstream_bind;
+
+    return address->ss_family == AF_UNSPEC ? NULL : address;
+}
+
+/* ---- the end ------------------------------------------------------------------------------- */
+
+static void close_virtual_servers(struct snapshot *snapshot, unsigned workers_count)
+{
+    for (size_t i = 0; i < snapshot->virtual_servers_count; i++) {
+        struct virtual_server *virtual_server = &snapshot->virtual_servers[i];
+
+        for (unsigned k = 0; virtual_server->fds && k < workers_count; k++)
+            if (virtual_server->fds[k] >= 0)
+                (void)close(virtual_server->fds[k]);
+        free(virtual_server->fds);
+        tls_server_config_unref(virtual_server->tls);
+    }
+    free(snapshot->virtual_servers);
+}
+
+void snapshot_free(struct snapshot *snapshot)
+{
+    if (!snapshot)
+        return;
+    assert(atomic_load(&snapshot->workers_count) == 0);
+    close_virtual_servers(snapshot, snapshot->sockets_per_address);
+    if (snapshot->config)
+        service_plans_free(snapshot->services, snapshot->config->services_count,
+                           snapshot->resolver);
+    router_free(snapshot->router);
+    tls_server_config_unref(snapshot->tls);
+    tls_server_config_unref(snapshot->local_tls);
+    if (snapshot->routes)
+        metrics_release_routes(snapshot->metrics, snapshot->routes, snapshot->config->routes_count);
+    served_certificates_done(&snapshot->certificates);
+    persona_free(snapshot->persona);
+    persona_free(snapshot->local_persona);
+    config_free(snapshot->config);
+    settings_free(snapshot->settings);
+    free(snapshot);
+}

@@ -1,0 +1,98 @@
+/*
+ * snapshot: one configuration of the hop, compiled and immutable.
+ *
+ * Role    everything that a reload may change: settings, entities, persona, router, targets,
+ *         certificates, the addresses to listen on
+ * Owns    all of it; a hold on each target (lb/target_registry)
+ * Thread  built and freed on the main thread; read by every worker that holds it
+ *
+ * A worker holds it through a pinned_snapshot. When the last worker has let go, the main thread is
+ * woken by hop->doorbell and frees it: to take down ten thousand routes is no worker's business.
+ *
+ * Built in three steps, each of which may fail and leaves the former snapshot in force:
+ * snapshot_load, snapshot_compile, snapshot_listen.
+ */
+#ifndef PROXY_SNAPSHOT_H
+#define PROXY_SNAPSHOT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "config/config.h"
+#include "config/source.h"
+#include "proxy/persona/persona.h"
+#include "proxy/route/real_ip.h"
+#include "proxy/snapshot/virtual_server.h"
+#include "proxy/worker/connection_limits.h"
+#include "tls/served_certificates.h"
+
+struct access_log_format;
+struct hop;
+struct metrics;
+struct metrics_route;
+struct resolver;
+struct router;
+struct service_plan;
+
+struct snapshot {
+    uint64_t generation; /* 1, 2, ...; never used twice by a hop */
+    struct settings *settings;
+    struct config *config;
+    struct persona *persona;
+    struct persona *local_persona; /* of listeners that answer themselves; NULL: there is none */
+    struct slice name;             /* of the hop, in logs and in fields */
+    struct real_ip_settings real_ip;
+    const struct access_log_format *access_log_format;
+    struct tls_server_config *tls; /* NULL: neither listener nor field needs it */
+    struct tls_server_config
+        *local_tls; /* of listeners that answer themselves; NULL: none has TLS */
+    struct served_certificates certificates;
+    struct router *router;
+    struct service_plan *services; /* parallel to config->services */
+    struct resolver *resolver;     /* borrowed: what the services watch names with */
+    struct metrics *metrics;       /* the hop's */
+    struct metrics_route **routes; /* what is counted of each route; parallel to config->routes */
+    struct virtual_server *virtual_servers;
+    size_t virtual_servers_count;
+    struct connection_rules connection_rules;
+    unsigned sockets_per_address;   /* one for each worker */
+    _Atomic uint32_t workers_count; /* that hold it */
+    struct snapshot *older;         /* the main thread's list of snapshots */
+};
+
+/*
+ * Reads the configuration and checks all that can be checked without touching anything outside.
+ * Problems are added to errors, also warnings. Borrows what TLS resumes sessions with from hop. NULL: errors say why, or there is no memory.
+ */
+struct snapshot *snapshot_load(const struct config_source *source, struct hop *hop,
+                               struct config_errors *errors);
+
+/* The checks of snapshot_load alone, of whatever of the two files could be read. */
+void snapshot_check(const struct settings *settings, const struct config *config,
+                    struct config_errors *errors);
+
+/* Router, host names, targets, counters. Waits for names that the hop does not know yet, for
+ * names_wait_ms at most. 0, or -EINVAL with the reason in errors. */
+int snapshot_compile(struct snapshot *snapshot, const struct hop *hop, uint64_t names_wait_ms,
+                     struct config_errors *errors);
+
+/*
+ * Chooses how many connections there may be, by the files that the process may open. Opens a socket
+ * per worker on each address that `former` does not listen on already; nobody is
+ * accepted yet. 0, -ENOMEM, or another negative errno with the reason in errors; what was opened is
+ * closed by snapshot_free.
+ */
+int snapshot_listen(struct snapshot *snapshot, const struct snapshot *former,
+                    unsigned workers_count, struct config_errors *errors);
+
+/* Where the served certificate with that index comes from: "ssl_cert", "certificates[0]". */
+const char *snapshot_certificate_label(const struct snapshot *snapshot, size_t index);
+
+/* Source address for connections to targets, or NULL. */
+const struct sockaddr_storage *snapshot_upstream_bind(const struct snapshot *snapshot);
+
+/* No worker may hold it. Accepts NULL and what is half built. */
+void snapshot_free(struct snapshot *snapshot);
+DEFINE_SCOPED(snapshot);
+
+#endif

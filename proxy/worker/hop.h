@@ -1,0 +1,50 @@
+/*
+ * hop: what this process has for its whole life, whatever its configuration.
+ *
+ * Role    logs, ticket keys and sessions, targets, the count of workers; configuration is in struct snapshot
+ * Owns    all it points to
+ * Thread  built on the main thread before the workers start, then read-only; doorbell may be rung
+ *         and exchanges_count raised by any thread, the registry is the main thread's; questions
+ *         and draining have one writer or reader, the main thread
+ */
+#ifndef PROXY_HOP_H
+#define PROXY_HOP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/mailbox.h"
+#include "core/spool.h"
+
+struct connection_limits;
+struct log_file;
+struct metrics;
+struct resolver;
+struct target_registry;
+struct tls_server_sessions;
+struct tls_ticket_keys;
+
+struct hop {
+    uint32_t tick_ms; /* of timers */
+    unsigned workers_count;
+    struct tls_ticket_keys *ticket_keys;
+    struct tls_server_sessions
+        *tls_sessions; /* by id; made with the first configuration that has them */
+    struct target_registry *targets;
+    struct resolver *resolver; /* the main thread's, as the registry */
+    struct log_file *access_log, *error_log, *status_access_log;
+    struct connection_limits *connection_limits; /* counters of client connections */
+    int doorbell;                                /* eventfd that wakes the main thread */
+    _Atomic unsigned workers_running;
+    _Atomic uint64_t exchanges_count; /* numbers given out */
+    struct spool_area spool;          /* <prefix>/spool: stored content of requests */
+    struct metrics *metrics;
+    struct mailbox questions; /* struct hop_question: workers to the main thread */
+    _Atomic bool draining;    /* readiness turns before anything else does */
+};
+
+/* The main thread looks at what workers have let go and whether they still run. */
+void hop_ring_doorbell(const struct hop *hop);
+
+#endif

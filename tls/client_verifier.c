@@ -1,0 +1,281 @@
+#include "tls/client_verifier.h"
+
+#include <openssl/err.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tls/client_certificate_priv.h"
+#include "tls/tls_context_priv.h"
+#include "tls/tls_engine_priv.h"
+
+struct tls_judgement {
+    unsigned refs;
+    bool is_new;
+    struct tls_client_identity identity;
+    struct tls_client_certificate *certificate;
+    char *verify_text, *verify_error_text; /* NULL: not refused */
+};
+
+struct remembered {
+    struct tls_judgement *judgement; /* NULL: the entry is free */
+    unsigned char key[SHA256_DIGEST_LENGTH];
+    int64_t made_at_s;
+    uint64_t used_at; /* the verifier's own clock: one tick per use */
+};
+
+/* A plain scan: it costs less than to parse one certificate. */
+struct tls_client_verifier {
+    uint64_t clock;
+    size_t count;
+    struct remembered entries[];
+};
+
+/* ---- judgements ---------------------------------------------------------------------------- */
+
+void tls_judgement_release(struct tls_judgement *judgement)
+{
+    if (!judgement || --judgement->refs > 0)
+        return;
+    tls_client_certificate_free(judgement->certificate);
+    free(judgement->verify_text);
+    free(judgement->verify_error_text);
+    free(judgement);
+}
+
+const struct tls_client_identity *tls_judgement_identity(const struct tls_judgement *judgement)
+{
+    return &judgement->identity;
+}
+
+bool tls_judgement_is_new(const struct tls_judgement *judgement)
+{
+    return judgement->is_new;
+}
+
+static struct tls_judgement *judgement_create(const struct client_policy *policy)
+{
+    struct tls_judgement *judgement = calloc(1, sizeof(*judgement));
+
+    if (!judgement)
+        return NULL;
+    judgement->refs = 1;
+    judgement->is_new = true;
+    judgement->identity = (struct tls_client_identity){
+        .mode = policy->mode,
+        .verdict = client_policy_judge(policy, false, X509_V_OK),
+        .verify = "NONE",
+        .verify_error = "",
+    };
+    return judgement;
+}
+
+static int set_result(struct tls_judgement *judgement, const struct client_policy *policy,
+                      long result)
+{
+    struct tls_client_identity *identity = &judgement->identity;
+
+    identity->certificate = judgement->certificate;
+    identity->verdict = client_policy_judge(policy, true, result);
+    identity->verify = "SUCCESS";
+    if (result == X509_V_OK)
+        return 0;
+    judgement->verify_error_text = tls_engine_verify_text(result);
+    if (!judgement->verify_error_text ||
+        asprintf(&judgement->verify_text, "FAILED:%s", X509_verify_cert_error_string(result)) < 0) {
+        judgement->verify_text = NULL;
+        return -ENOMEM;
+    }
+    identity->verify = judgement->verify_text;
+    identity->verify_error = judgement->verify_error_text;
+    return 0;
+}
+
+/* ---- parsing and verifying ----------------------------------------------------------------- */
+
+/* NULL: ret_bad. */
+static X509 *parse(const struct tls_presented *presented, size_t index, size_t *ret_bad)
+{
+    const struct tls_der *der = &presented->certificates[index];
+    const unsigned char *at = der->bytes;
+    X509 *certificate = der->length > LONG_MAX ? NULL : d2i_X509(NULL, &at, (long)der->length);
+
+    if (certificate && at == der->bytes + der->length)
+        return certificate;
+    X509_free(certificate);
+    *ret_bad = index;
+    return NULL;
+}
+
+/* All but the leaf. NULL: -ENOMEM, or -EINVAL with ret_bad. */
+static STACK_OF(X509) *
+    parse_others(const struct tls_presented *presented, int *ret_error, size_t *ret_bad)
+{
+    STACK_OF(X509) *others = sk_X509_new_null();
+
+    *ret_error = -ENOMEM;
+    for (size_t i = 1; others && i < presented->count; i++) {
+        X509 *other = parse(presented, i, ret_bad);
+
+        if (other && sk_X509_push(others, other) > 0)
+            continue;
+        *ret_error = other ? -ENOMEM : -EINVAL;
+        X509_free(other);
+        sk_X509_pop_free(others, X509_free);
+        others = NULL;
+    }
+    return others;
+}
+
+static int verify(const struct client_policy *policy, const struct tls_presented *presented,
+                  struct tls_judgement *judgement, size_t *ret_bad)
+{
+    SSL_CTX *context = presented->config->contexts[presented->config->default_context].context;
+    struct client_chain chain = { .auth_level = SSL_CTX_get_security_level(context),
+                                  .now_s = (time_t)presented->now_s };
+    long result;
+    int r = -EINVAL;
+
+    chain.leaf = parse(presented, 0, ret_bad);
+    if (chain.leaf)
+        chain.others = parse_others(presented, &r, ret_bad);
+    if (chain.others) {
+        r = client_policy_verify(policy, &chain, &result);
+        if (r == 0)
+            r = tls_client_certificate_read(chain.leaf, chain.others, &judgement->certificate);
+        if (r == 0)
+            r = set_result(judgement, policy, result);
+    }
+    sk_X509_pop_free(chain.others, X509_free);
+    X509_free(chain.leaf);
+    ERR_clear_error();
+    return r;
+}
+
+/* ---- remembering --------------------------------------------------------------------------- */
+
+struct tls_client_verifier *tls_client_verifier_create(size_t judgements_max)
+{
+    struct tls_client_verifier *verifier;
+
+    assert(judgements_max > 0);
+    verifier = calloc(1, sizeof(*verifier) + judgements_max * sizeof(verifier->entries[0]));
+    if (verifier)
+        verifier->count = judgements_max;
+    return verifier;
+}
+
+void tls_client_verifier_free(struct tls_client_verifier *verifier)
+{
+    if (!verifier)
+        return;
+    for (size_t i = 0; i < verifier->count; i++)
+        tls_judgement_release(verifier->entries[i].judgement);
+    free(verifier);
+}
+
+/* Of the policy and of each certificate, with its length: nothing can be moved across a border. */
+static bool make_key(const struct client_policy *policy, const struct tls_presented *presented,
+                     unsigned char key[static SHA256_DIGEST_LENGTH])
+{
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    bool done = digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
+                EVP_DigestUpdate(digest, policy->digest, sizeof(policy->digest)) == 1;
+
+    for (size_t i = 0; done && i < presented->count; i++) {
+        const struct tls_der *der = &presented->certificates[i];
+
+        done = EVP_DigestUpdate(digest, &der->length, sizeof(der->length)) == 1 &&
+               EVP_DigestUpdate(digest, der->bytes, der->length) == 1;
+    }
+    done = done && EVP_DigestFinal_ex(digest, key, NULL) == 1;
+    EVP_MD_CTX_free(digest);
+    return done;
+}
+
+static bool is_fresh(const struct remembered *entry, int64_t now_s)
+{
+    return now_s >= entry->made_at_s && now_s - entry->made_at_s < TLS_JUDGEMENT_LIFETIME_S;
+}
+
+/* The entry of that key, else the one that makes room: a free one has used_at 0. */
+static struct remembered *find_entry(struct tls_client_verifier *verifier, const unsigned char *key)
+{
+    struct remembered *oldest = &verifier->entries[0];
+
+    for (size_t i = 0; i < verifier->count; i++) {
+        struct remembered *entry = &verifier->entries[i];
+
+        if (entry->judgement && memcmp(entry->key, key, sizeof(entry->key)) == 0)
+            return entry;
+        if (entry->used_at < oldest->used_at)
+            oldest = entry;
+    }
+    return oldest;
+}
+
+static struct tls_judgement *recall(struct tls_client_verifier *verifier, const unsigned char *key,
+                                    int64_t now_s)
+{
+    struct remembered *entry = find_entry(verifier, key);
+
+    if (!entry->judgement || memcmp(entry->key, key, sizeof(entry->key)) != 0 ||
+        !is_fresh(entry, now_s))
+        return NULL;
+    entry->used_at = ++verifier->clock;
+    entry->judgement->refs++;
+    entry->judgement->is_new = false;
+    return entry->judgement;
+}
+
+static void remember(struct tls_client_verifier *verifier, const unsigned char *key, int64_t now_s,
+                     struct tls_judgement *judgement)
+{
+    struct remembered *entry = find_entry(verifier, key);
+
+    tls_judgement_release(entry->judgement);
+    judgement->refs++;
+    entry->judgement = judgement;
+    entry->made_at_s = now_s;
+    entry->used_at = ++verifier->clock;
+    memcpy(entry->key, key, sizeof(entry->key));
+}
+
+int tls_client_verifier_judge(struct tls_client_verifier *verifier,
+                              const struct tls_presented *presented, struct tls_judgement **ret,
+                              size_t *ret_bad)
+{
+    const struct client_policy *policy =
+        tls_server_config_policy(presented->config, presented->host);
+    bool has_certificate = presented->count > 0 && policy->mode != TLS_VERIFY_OFF;
+    unsigned char key[SHA256_DIGEST_LENGTH];
+    struct tls_judgement *judgement = NULL;
+    int r = 0;
+
+    if (has_certificate) {
+        if (!make_key(policy, presented, key))
+            return -ENOMEM;
+        judgement = recall(verifier, key, presented->now_s);
+    }
+    if (judgement) {
+        *ret = judgement;
+        return 0;
+    }
+    judgement = judgement_create(policy);
+    if (!judgement)
+        return -ENOMEM;
+    if (has_certificate)
+        r = verify(policy, presented, judgement, ret_bad);
+    if (r < 0) {
+        tls_judgement_release(judgement);
+        return r;
+    }
+    if (has_certificate)
+        remember(verifier, key, presented->now_s, judgement);
+    *ret = judgement;
+    return 0;
+}
