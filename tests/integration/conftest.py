@@ -96,11 +96,15 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """How many cases of each corpus passed: tests note each with record_property("corpus", what)."""
-    counts = collections.Counter(value for report in terminalreporter.getreports("passed") if report.when == "call"
-                                 for name, value in report.user_properties if name == "corpus")
-    for what, count in sorted(counts.items()):
-        terminalreporter.write_line(f"{what}: {count} passed")
+    """How many cases of each corpus passed: tests note theirs with record_property("corpus", what), before they run."""
+    passed, played = collections.Counter(), collections.Counter()
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            whats = [value for name, value in report.user_properties if name == "corpus" and report.when == "call"]
+            played.update(whats)
+            passed.update(whats if outcome == "passed" else ())
+    for what, count in sorted(played.items()):
+        terminalreporter.write_line(f"corpus: {what}: {passed[what]}/{count}")
 
 
 @pytest.fixture

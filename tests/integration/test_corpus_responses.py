@@ -42,8 +42,6 @@ class Stage:
         self.used = end
 
 
-
-
 LISTED = {
     "status-205-with-body": Listed(
         PERSONAS, "RFC 9112 6.3", "205 is not among the statuses without content, so Content-Length frames it like "
@@ -58,8 +56,10 @@ LISTED = {
 @pytest.fixture(scope="module", params=PERSONAS)
 def shared_stage(request, module_lab):
     stage = Stage(module_lab, request.param)
+    fds = stage.hop.fd_count()
     yield stage
     stage.pump.stop()
+    stage.hop.wait_fd_count(fds)
 
 
 @pytest.fixture
@@ -118,6 +118,7 @@ def judge(case, expect, outcome, data, entry):
     timed_out = entry["reason"].endswith("_TIMEOUT")
     assert timed_out == (case["after"] == "hold"), "the log blames the clock for what the target did, or the reverse"
     made_here = entry["reason"] != "OK" and outcome.status in (502, 504)
+    assert outcome.status == 0 or (entry["source"] == "upstream") != made_here, "the log blames the wrong side"
     assert outcome.status in expect["client_status"], f"status {outcome.status}"
     for text in expect["client_must_not_contain"]:
         assert text.encode("latin-1").lower() not in data.lower(), f"{text!r} reached the client"
@@ -147,13 +148,15 @@ def next_request_gets_its_own_answer(stage, case, used):
 @pytest.mark.parametrize("case", corpus.parameters(CASES))
 def test_response(stage, case, tier, record_property):
     outcomes = {}
+    record_property("corpus", f"responses, {stage.persona} ({', '.join(corpus.modes(tier))})")
     for mode in corpus.modes(tier):
         outcomes[mode], data, used = play(stage, case, mode)
-        judge(case, case.expectation(stage.persona, LISTED), outcomes[mode], data,
-              stage.hop.access_log.wait_for(f'"{path_of(case, mode)}"'))
+        entry = stage.hop.access_log.wait_for(f'"{path_of(case, mode)}"')
+        judge(case, case.expectation(stage.persona, LISTED), outcomes[mode], data, entry)
+        if entry["reason"] != "OK":
+            stage.pump.run_until(lambda: not used.is_open(), "the upstream connection to be closed after a fault")
         next_request_gets_its_own_answer(stage, case, used)
         assert outcomes[mode].comparable() == outcomes["whole"].comparable(), f"sent in {mode} it is another message"
-        record_property("corpus", f"response cases, {stage.persona}, {mode}")
 
 
 def test_listed_cases_exist():

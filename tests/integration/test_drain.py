@@ -9,7 +9,7 @@ from lab.wait import wait_until
 from lab.wire import Ended
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
 def test_signals_of_nginx_and_kong_do_not_end_the_hop(lab, number):
     edge = lab.edge(lab.origin(content=b"alive"))
     edge.signal(number)

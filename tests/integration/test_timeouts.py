@@ -88,7 +88,7 @@ def test_client_that_leaves_while_a_target_does_not_answer_the_connect(lab):
 def test_slow_second_try_is_not_the_fault_of_an_uploading_client(lab):
     """While no target takes content, the client's timer for its content does not run."""
     first = lab.origin().on("/", behaviours.close())
-    kong = lab.kong(first, lab.black_hole(), retries=1, connect_timeout=2500,
+    kong = lab.kong(first, lab.black_hole(), retries=1, connect_timeout=2500, route={"request_buffering": False},
                     conf={"nginx_http_client_body_timeout": "1s", "nginx_worker_processes": "1"})
     client = lab.client(kong)
     for _ in range(2):  # round robin: one of the two begins with the origin

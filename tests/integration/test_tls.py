@@ -18,7 +18,7 @@ def hop(lab):
     certificates = [lab.pki.certificate("other", "other.test"), lab.pki.certificate("wild", "*.wild.test"),
                     lab.pki.certificate("rsa", "rsa.test")]
     return lab.hop(merge(service_to(lab.origin(content=b"secret")), {"certificates": certificates}), persona="edge",
-                   tls=True)
+                   tls=True, conf={"hopgate_unknown_sni": "default"})
 
 
 def s_client(lab, hop, *arguments, text_in="Q\n"):

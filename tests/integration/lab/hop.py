@@ -10,7 +10,7 @@ from .logs import AccessLog, ErrorLog
 from .wait import DEADLINE_S, wait_until
 
 READY = re.compile(r"^hopgate: ready(.*)$", re.M)
-ADDRESS = re.compile(r"(https?)://([^\s/:]+|\[[^\]]+\]):(\d+)")
+ADDRESS = re.compile(r"(status=)?(https?)://([^\s/:]+|\[[^\]]+\]):(\d+)")
 REPORTS = ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime error:", "Assertion")
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:exitcode=97:detect_stack_use_after_return=1",
@@ -58,6 +58,7 @@ class Hop:
         self.error_log = ErrorLog(self.prefix / "logs" / "error.log")
         self.process = None
         self.http = self.https = None
+        self.status_listeners = {}  # scheme -> (host, port)
         if user:
             self.hand_over(user)
 
@@ -83,8 +84,10 @@ class Hop:
                    lambda: f"{self.name} to be ready; it says:\n{self.stderr()}")
         ready = READY.search(self.stderr())
         assert ready, f"{self.name} ended with {self.process.returncode} before it was ready:\n{self.stderr()}"
-        for scheme, host, port in ADDRESS.findall(ready.group(1)):
-            if getattr(self, scheme) is None:
+        for kind, scheme, host, port in ADDRESS.findall(ready.group(1)):
+            if kind:
+                self.status_listeners[scheme] = (host.strip("[]"), int(port))
+            elif getattr(self, scheme) is None:
                 setattr(self, scheme, (host.strip("[]"), int(port)))
         return self
 

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 
 from .client import RawClient
+from .dns_server import DnsServer
 from .hop import Hop
 from .origin import Origin
 from .ports import BlackHole, RefusingPort
@@ -63,6 +64,10 @@ class Lab:
 
     def refusing_port(self):
         self.others.append(RefusingPort())
+        return self.others[-1]
+
+    def dns_server(self):
+        self.others.append(DnsServer())
         return self.others[-1]
 
     def black_hole(self):

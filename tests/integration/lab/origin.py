@@ -119,7 +119,7 @@ class Connection(Wire):
 class Origin:
     """Listens on 127.0.0.1 by default; `on(path, behaviour)` scripts it; `requests` is what it saw."""
 
-    def __init__(self, host="127.0.0.1", tls=None, on_connect=None, content=b"", deadline_s=DEADLINE_S,
+    def __init__(self, host="127.0.0.1", port=0, tls=None, on_connect=None, content=b"", deadline_s=DEADLINE_S,
                  receive_buffer_bytes=None):
         self.tls, self.on_connect, self.deadline_s = tls, on_connect, deadline_s
         self.record_max_bytes = 1 << 20
@@ -131,7 +131,7 @@ class Origin:
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if receive_buffer_bytes:
             self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
-        self.listener.bind((host, 0))
+        self.listener.bind((host, port))
         self.listener.listen(512)
         self.host, self.port = self.listener.getsockname()
         self.thread = threading.Thread(target=self.accept_all, daemon=True)

@@ -1,11 +1,16 @@
 """A throw-away PKI per test run: root -> intermediate -> leaves, good and broken ones."""
+import functools
 import pathlib
 import ssl
 import subprocess
 
+from .client_pki import ClientPki
+
 CERTS = pathlib.Path(__file__).parents[3] / "tools" / "certs.sh"
-LEAVES = ["edge=edge.test,127.0.0.1", "other=other.test", "wild=*.wild.test", "origin=origin.test,127.0.0.1",
-          "--rsa", "rsa=rsa.test", "--expired", "expired=expired.test"]
+LEAVES = ["edge=edge.test,127.0.0.1", "renewed=edge.test,127.0.0.1", "other=other.test", "wild=*.wild.test",
+          "origin=origin.test,127.0.0.1", "--rsa", "rsa=rsa.test", "client=client.test", "--expired",
+          "expired=origin.test,127.0.0.1"]
+FUTURE = ["--future", "future=origin.test,127.0.0.1"]
 
 
 class Pki:
@@ -13,9 +18,15 @@ class Pki:
 
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)
-        subprocess.run([CERTS, self.directory, *LEAVES], check=True, stdin=subprocess.DEVNULL)
+        for leaves in (LEAVES, FUTURE):
+            subprocess.run([CERTS, self.directory, *leaves], check=True, stdin=subprocess.DEVNULL)
         self.root = self.directory / "root.pem"
         self.intermediate = self.directory / "intermediate.pem"
+
+    @functools.cached_property
+    def clients(self):
+        """Certificates of clients, and their CAs."""
+        return ClientPki(self.directory / "clients")
 
     def key(self, name):
         return self.directory / f"{name}.key"

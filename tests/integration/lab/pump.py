@@ -22,7 +22,8 @@ class End:
         self.ended = None  # how the peer ended it: fin, reset
         self.outbox, self.then = collections.deque(), None
         sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         pump.selector.register(sock, selectors.EVENT_READ, self.on_event)
 
     def send(self, pieces, then=None):

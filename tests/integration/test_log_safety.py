@@ -1,0 +1,79 @@
+"""Whatever clients and origins send, a log holds printable text: nothing that a terminal would obey."""
+import re
+
+import pytest
+
+from lab import behaviours
+from lab.client import Truncated
+from lab.wait import wait_until
+from lab.wire import Ended, Malformed
+
+# every byte but LF, CR and NUL in one go; an escape sequence; UTF-8 with a C1 control (CSI) and with none
+HOSTILE = [bytes(set(range(1, 256)) - {0x0A, 0x0D}), b"\x1b[2J\x1b]0;owned\x07", "\u009b31m".encode(), "grüße".encode(),
+           b"a\x00b", b"a\rb", b"\"\\", b"%0d%0a%1b[31m"]
+LOGS = [(persona, log_format) for persona in ("kong", "edge", "f5") for log_format in ("kong", "json")]
+
+
+def is_safe(text):
+    """Lines of printable characters (JSON may hold what UTF-8 has beyond ASCII, C1 controls excepted)."""
+    return not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", text)
+
+
+def send_and_forget(lab, hop, data):
+    client = lab.client(hop)
+    client.send_what_is_taken(data)
+    try:
+        client.read_response()
+    except (Ended, Malformed, Truncated, ConnectionResetError):
+        pass
+    client.close()
+
+
+def requests_with(text):
+    """The bytes at each place of a request that a log may show."""
+    end = b" HTTP/1.1\r\nHost: a.test\r\n"
+    yield b"GET /" + text + end + b"\r\n"
+    yield b"G" + text + b" /" + end + b"\r\n"
+    yield b"GET / HTTP/1.1\r\nHost: " + text + b"\r\n\r\n"
+    for name in (b"Referer", b"User-Agent", b"X-Forwarded-For", b"X-Other", b"Transfer-Encoding", b"Content-Length"):
+        yield b"GET /ok" + end + name + b": " + text + b"\r\n\r\n"
+    yield b"GET /" + end + text + b": x\r\n\r\n"
+    yield b"GET /" + end + b"X-Bad " + text + b"\r\n\r\n"
+    yield b"POST /" + end + b"Transfer-Encoding: chunked\r\n\r\n" + text + b"\r\n"
+    yield b"GET / HTTP/" + text + b"\r\nHost: a.test\r\n\r\n"
+
+
+@pytest.mark.parametrize("persona, log_format", LOGS)
+def test_no_byte_of_a_client_controls_a_log(lab, persona, log_format):
+    hop = getattr(lab, persona)(lab.origin(content=b"x"), conf={
+        "hopgate_access_log_format": log_format, "trusted_ips": "127.0.0.1", "real_ip_header": "X-Forwarded-For"})
+    for text in HOSTILE:
+        for data in requests_with(text):
+            send_and_forget(lab, hop, data)
+    send_and_forget(lab, hop, b"GET /last HTTP/1.1\r\nHost: a.test\r\nUser-Agent: " + HOSTILE[3] + b"\r\n\r\n")
+    wait_until(lambda: "/last" in hop.access_log.text(), "the last request to be logged")
+    assert is_safe(hop.access_log.path.read_text(errors="strict"))
+    assert is_safe(hop.error_log.text())
+    if persona != "f5":  # its log names connections only
+        assert hop.error_log.lines("client sent invalid header line: \"", "\\x")
+
+
+@pytest.mark.parametrize("persona, log_format", LOGS)
+def test_no_byte_of_an_origin_controls_a_log(lab, persona, log_format):
+    origin, heads = lab.origin(), []
+    for text in HOSTILE:
+        heads += [b"HTTP/1.1 200 " + text + b"\r\nContent-Length: 0\r\n\r\n", text + b" 200 OK\r\n\r\n",
+                  b"HTTP/1.1 200 OK\r\n" + text + b": x\r\n\r\n", b"HTTP/1.1 200 OK\r\nX-Bad " + text + b": x\r\n\r\n",
+                  b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Other: " + text + b"\r\n\r\n",
+                  b"HTTP/1.1 200 OK\r\nContent-Length: " + text + b"\r\n\r\n",
+                  b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + text + b"\r\n"]
+    for number, head in enumerate(heads):
+        origin.on(f"/{number}", behaviours.raw(head, then="close"))
+    hop = getattr(lab, persona)(origin, conf={"hopgate_access_log_format": log_format})
+    for number in range(len(heads)):
+        send_and_forget(lab, hop, f"GET /{number} HTTP/1.1\r\nHost: a.test\r\n\r\n".encode())
+    wait_until(lambda: hop.access_log.text().count("\n") >= len(heads), "all requests to be logged")
+    assert is_safe(hop.access_log.path.read_text(errors="strict"))
+    assert is_safe(hop.error_log.text())
+    if persona != "f5":
+        assert hop.error_log.lines("upstream sent invalid header: \"X-Bad\\x20...\"")

@@ -1,0 +1,276 @@
+"""HUP: the configuration is read again; a good one serves what begins from now on, a bad one changes nothing."""
+import signal
+import threading
+
+import pytest
+
+from lab import behaviours
+from lab.hop import SANITIZERS, to_conf, to_yaml
+from lab.lab import service_to
+from lab.ports import free_port
+from lab.wait import wait_until
+from lab.wire import Ended
+from test_tunnel import UPGRADE, echo
+
+
+def rewrite(hop, declarative=None, **settings):
+    """New files; a setting that is None is left out."""
+    if declarative is not None:
+        text = declarative if isinstance(declarative, str) else to_yaml({"_format_version": "3.0", **declarative})
+        hop.config_path.write_text(text)
+    if settings:
+        before = dict(line.split(" = ", 1) for line in hop.conf_path.read_text().splitlines())
+        hop.conf_path.write_text(to_conf({**before, **settings}))
+
+
+def results(hop):
+    return len(hop.error_log.lines("reload failed")) + len(hop.error_log.lines("is in force"))
+
+
+def reload(hop):
+    """HUP, and waits for its result."""
+    said = results(hop)
+    hop.signal(signal.SIGHUP)
+    wait_until(lambda: results(hop) > said, lambda: f"the result of a reload of {hop.name}:\n{hop.describe()}")
+
+
+def serial(client):
+    return client.sock.getpeercert()["serialNumber"]
+
+
+def test_new_requests_go_where_the_new_file_says(lab):
+    old, new = lab.origin(content=b"old"), lab.origin(content=b"new")
+    edge = lab.edge(old)
+    client = lab.client(edge)
+    assert client.get("/").content == b"old"
+    rewrite(edge, service_to(new))
+    reload(edge)
+    assert client.get("/").content == b"new"  # the same client connection
+    assert lab.client(edge).get("/").content == b"new"
+
+
+def test_running_exchange_keeps_its_configuration(lab):
+    gate = threading.Event()
+    old, new = lab.origin(), lab.origin(content=b"new")
+    old.on("/slow", behaviours.after(gate, behaviours.answer(b"from the old one")))
+    edge = lab.edge(old)
+    client = lab.client(edge)
+    client.send(client.request_bytes("GET", "/slow"))
+    old.wait_for_requests(1)
+    rewrite(edge, service_to(new))
+    reload(edge)
+    reload(edge)
+    gate.set()
+    assert client.read_response().content == b"from the old one"
+    assert client.get("/").content == b"new"
+    edge.error_log.wait_for("configuration 1 is not in use any more")
+    edge.error_log.wait_for("configuration 2 is not in use any more")
+
+
+@pytest.mark.parametrize("bad, said", [
+    ("_format_version: '3.0'\nservices: [{name: a, hots: b}]\n", "hots"),
+    ("{", "kong.yaml"),
+    ("_format_version: '3.0'\nservices: [{name: a, host: b, port: 99999}]\n", "port"),
+])
+def test_bad_file_changes_nothing_and_says_why_and_where(lab, bad, said):
+    edge = lab.edge(lab.origin(content=b"still here"))
+    client = lab.client(edge)
+    assert client.get("/").content == b"still here"
+    rewrite(edge, bad)
+    reload(edge)
+    edge.error_log.wait_for("reload: ", "kong.yaml:", said)
+    edge.error_log.wait_for("reload failed: ", "configuration 1 stays in force")
+    assert "kong.yaml:" in edge.stderr()
+    assert client.get("/").content == b"still here"
+
+
+def test_missing_file_changes_nothing(lab):
+    edge = lab.edge(lab.origin(content=b"still here"))
+    edge.config_path.unlink()
+    reload(edge)
+    edge.error_log.wait_for("reload failed: ")
+    assert lab.client(edge).get("/").content == b"still here"
+
+
+def test_listeners_come_and_go(lab):
+    edge = lab.edge(lab.origin(content=b"hello"))
+    staying = lab.client(edge)
+    assert staying.get("/").content == b"hello"
+    port = free_port()
+    rewrite(edge, proxy_listen=f"127.0.0.1:0, 127.0.0.1:{port}")
+    reload(edge)
+    added = lab.client((edge.host, port))
+    assert added.get("/").content == b"hello"
+    assert staying.get("/").content == b"hello"
+    rewrite(edge, proxy_listen="127.0.0.1:0")
+    reload(edge)
+    assert added.wait_for_end() == "fin"  # it was idle
+    with pytest.raises(ConnectionRefusedError):
+        lab.client((edge.host, port))
+    assert staying.get("/").content == b"hello"
+
+
+def test_request_on_a_listener_that_goes_is_finished_and_says_close(lab):
+    gate = threading.Event()
+    origin = lab.origin().on("/slow", behaviours.after(gate, behaviours.answer(b"whole")))
+    edge = lab.edge(origin)
+    port = free_port()
+    rewrite(edge, proxy_listen=f"127.0.0.1:0, 127.0.0.1:{port}")
+    reload(edge)
+    client = lab.client((edge.host, port))
+    client.send(client.request_bytes("GET", "/slow"))
+    origin.wait_for_requests(1)
+    rewrite(edge, proxy_listen="127.0.0.1:0")
+    reload(edge)
+    gate.set()
+    answer = client.read_response()
+    assert (answer.content, answer.fields.get("Connection")) == (b"whole", "close")
+    assert client.wait_for_end() == "fin"
+
+
+def test_address_in_use_changes_nothing(lab):
+    edge, other = lab.edge(lab.origin(content=b"mine")), lab.edge(lab.origin(content=b"other"))
+    rewrite(edge, proxy_listen=f"127.0.0.1:0, 127.0.0.1:{other.port}")
+    reload(edge)
+    edge.error_log.wait_for("reload: ", f"cannot listen on 127.0.0.1:{other.port}", "another process")
+    edge.error_log.wait_for("reload failed")
+    assert lab.client(edge).get("/").content == b"mine"
+    assert all(lab.client(other).get("/").content == b"other" for _ in range(20))
+
+
+def test_idle_connections_to_targets_that_stay_are_kept_and_others_closed(lab):
+    stays, goes, new = lab.origin(content=b"stays"), lab.origin(content=b"goes"), lab.origin(content=b"new")
+    hop = lab.edge(stays, goes, conf={"nginx_worker_processes": "1"})
+    client = lab.client(hop)
+    assert {client.get("/").content for _ in range(2)} == {b"stays", b"goes"}
+    rewrite(hop, service_to(stays, new))
+    reload(hop)
+    wait_until(lambda: all(connection.ended_by for connection in goes.connections), "connections to end that nobody needs")
+    assert {client.get("/").content for _ in range(2)} == {b"stays", b"new"}
+    assert len(stays.connections) == 1
+
+
+def test_tunnel_outlives_reloads(lab):
+    edge = lab.edge(lab.origin().on("/chat", echo))
+    client = lab.client(edge)
+    client.send(client.request_bytes("GET", "/chat", UPGRADE))
+    assert client.read_head().status == 101
+    for turn in range(3):
+        reload(edge)
+        client.send(b"ping %d" % turn)
+        assert client.read_exact(6) == b"ping %d" % turn
+
+
+def test_new_certificate_is_shown_to_new_connections_only(lab):
+    edge = lab.edge(lab.origin(content=b"hello"), tls=True)
+    staying = lab.client(edge, tls=True)
+    assert staying.get("/").content == b"hello"
+    first = serial(staying)
+    rewrite(edge, ssl_cert=lab.pki.chain("renewed"), ssl_cert_key=lab.pki.key("renewed"))
+    reload(edge)
+    renewed = lab.client(edge, tls=True)
+    assert renewed.get("/").content == b"hello"
+    assert serial(renewed) != first
+    assert staying.get("/").content == b"hello"
+
+
+def test_bad_certificate_pair_changes_nothing_and_says_why(lab):
+    edge = lab.edge(lab.origin(content=b"hello"), tls=True)
+    rewrite(edge, ssl_cert_key=lab.pki.key("renewed"))
+    reload(edge)
+    edge.error_log.wait_for("reload: ", "ssl_cert", "key")
+    edge.error_log.wait_for("reload failed")
+    assert lab.client(edge, tls=True).get("/").content == b"hello"
+
+
+def test_settings_that_need_a_restart_are_named(lab):
+    edge = lab.edge(lab.origin())
+    rewrite(edge, nginx_worker_processes="1")
+    reload(edge)
+    edge.error_log.wait_for("reload: ", "nginx_worker_processes", "next start")
+
+
+def test_reload_while_draining_is_ignored(lab):
+    gate = threading.Event()
+    origin = lab.origin().on("/slow", behaviours.after(gate, behaviours.answer(b"late")))
+    edge = lab.edge(origin)
+    client = lab.client(edge)
+    client.send(client.request_bytes("GET", "/slow"))
+    origin.wait_for_requests(1)
+    edge.signal(signal.SIGTERM)
+    edge.error_log.wait_for("draining")
+    edge.signal(signal.SIGHUP)
+    edge.error_log.wait_for("ignored while draining")
+    gate.set()
+    assert client.read_response().content == b"late"
+    assert edge.wait_exit() == 0
+
+
+class Load:
+    """Clients that ask without a break; every answer that is not a whole 200 is remembered."""
+
+    def __init__(self, lab, hop, tls, count=6):
+        self.lab, self.hop, self.tls = lab, hop, tls
+        self.stopping = threading.Event()
+        self.done = [0] * count
+        self.failures = []
+        self.threads = [threading.Thread(target=self.run, args=(i,), daemon=True) for i in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, index):
+        keeps = index % 2 == 0  # every other client makes a connection per request
+        client = None
+        while not self.stopping.is_set():
+            try:
+                client = client or self.lab.client(self.hop, tls=self.tls)
+                content = b"x" * (index * 3000)
+                answer = client.request("POST", "/", content=content, fields=() if keeps else (("Connection", "close"),))
+                if answer.status != 200:
+                    self.failures.append(f"client {index}: {answer.status}")
+                if not keeps or answer.fields.get("Connection") == "close":
+                    client.close()
+                    client = None
+            except (OSError, Ended, AssertionError) as error:
+                self.failures.append(f"client {index}: {error!r}")
+                client = None
+            self.done[index] += 1
+
+    def wait_for_progress(self):
+        before = list(self.done)
+        wait_until(lambda: all(now > then for now, then in zip(self.done, before)) or self.failures,
+                   lambda: f"each client to get an answer; {self.done}")
+
+    def stop(self):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(30)
+        return self.failures
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_reloads_under_load_lose_no_request_and_no_memory(lab, tls, tier):
+    """Targets, listeners and certificates change under constant load."""
+    reloads = 100 if tier == "full" else 20
+    origins = [lab.origin(content=b"a"), lab.origin(content=b"b"), lab.origin(content=b"c")]
+    # what is freed must be given back at once, or the sanitizer's quarantine looks like a leak
+    env = {"ASAN_OPTIONS": SANITIZERS["ASAN_OPTIONS"] + ":quarantine_size_mb=1"}
+    edge = lab.hop(service_to(*origins[:2]), persona="edge", tls=tls, env=env)
+    extra = free_port()
+    load = Load(lab, edge, tls)
+    memory = None
+    for turn in range(reloads):
+        names = ("edge", "renewed")[turn % 2]
+        changes = {"ssl_cert": lab.pki.chain(names), "ssl_cert_key": lab.pki.key(names)} if tls else {}
+        secured = ", 127.0.0.1:0 ssl" if tls else ""
+        rewrite(edge, service_to(*origins[turn % 2:turn % 2 + 2]),
+                proxy_listen=f"127.0.0.1:0{secured}" + (f", 127.0.0.1:{extra}" if turn % 3 == 0 else ""), **changes)
+        reload(edge)
+        load.wait_for_progress()
+        if turn == reloads // 2:
+            memory = edge.memory_bytes()
+    assert load.stop() == []
+    assert edge.memory_bytes() - memory < 24 << 20, "memory grows with each reload"
+    assert "reload failed" not in edge.error_log.text()
+    wait_until(lambda: len(edge.error_log.lines("is not in use any more")) == reloads,
+               "every former configuration to be let go")
