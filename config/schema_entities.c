@@ -413,6 +413,7 @@ static const struct schema_field hopgate_fields[] = {
     { .name = "mtls", .type = SCHEMA_ENTITIES },
     { .name = "proxy_protocol", .type = SCHEMA_ENTITIES }, /* read by declarative_hopgate.c */
     { .name = "slow_start", .type = SCHEMA_ENTITIES },     /* the same */
+    { .name = "limits", .type = SCHEMA_ENTITIES },         /* the same */
 };
 const struct schema schema_hopgate = { .name = "hopgate", FIELDS(hopgate_fields) };
 

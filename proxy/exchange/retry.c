@@ -25,7 +25,8 @@ static bool is_stale_connection(const struct retry_facts *facts)
 
 enum retry_verdict retry_decide(const struct persona_retry *policy, const struct retry_facts *facts)
 {
-    unsigned condition = persona_retry_condition(facts->reason);
+    unsigned condition = facts->status ? persona_retry_condition_of_status(facts->status)
+                                       : persona_retry_condition(facts->reason);
     bool stale = is_stale_connection(facts);
 
     if (facts->content_lost)

@@ -27,6 +27,7 @@ struct retry_facts {
     bool response_begun; /* a byte of an answer came */
     bool reused;         /* over a pooled connection */
     uint32_t tries_left;
+    unsigned status; /* of an answer that may be passed over; 0: there was none */
 };
 
 enum retry_verdict {

@@ -197,6 +197,8 @@ bool upstream_conn_open(struct upstream_conn *conn, const struct upstream_goal *
     conn->local.ss_family = AF_UNSPEC;
     if (goal->may_reuse && lease(conn))
         return true;
+    if (!goal->may_connect)
+        return false;
     conn->requests_count = 1;
     conn->opened_at_ms = conn->worker->loop->now_ms;
     http1_endpoint_attach(&conn->endpoint, conn_connect(conn->worker->loop, &goal->target->address,

@@ -33,6 +33,7 @@ struct upstream_goal {
     const char *server_name;       /* SNI and name to verify, NUL-terminated; NULL when plain */
     const struct sockaddr_storage *bind; /* source address, or NULL */
     bool may_reuse;                      /* an idle connection will do */
+    bool may_connect;                    /* a new one will do */
     struct slice
         preface; /* goes out first, before TLS; such a connection says who its client is, so it
                              serves no other. Empty: none */
@@ -54,7 +55,7 @@ void upstream_conn_init(struct upstream_conn *conn, struct worker *worker);
 
 /*
  * Starts a try. An event HTTP_STREAM_OPEN or HTTP_STREAM_FAILED follows; when false is returned the
- * try has failed already (http.failure says why) and no event comes. state tells whether the
+ * try has failed already (http.failure says why, unless it was not to connect) and no event comes. state tells whether the
  * connection is open at once (leased).
  */
 bool upstream_conn_open(struct upstream_conn *conn, const struct upstream_goal *goal);
