@@ -115,6 +115,8 @@ struct settings {
     char *hopgate_client_verify_refusal; /* page, alert */
     char *hopgate_unknown_sni, *hopgate_missing_sni; /* default, refuse */
     struct config_strings hopgate_retry_on;          /* empty: never */
+    uint64_t upstream_keepalive_max_age_ms;          /* 0: no limit */
+    uint32_t upstream_keepalive_per_target;          /* idle connections; 0: no limit of its own */
     bool hopgate_redispatch;
     uint32_t retry_budget_percent;           /* 0: no budget */
     uint32_t retry_budget_min_count;         /* with a budget: and never fewer */

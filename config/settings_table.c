@@ -377,6 +377,10 @@ const struct setting settings_table[] = {
       AT(hopgate_recorder_slow_ms) },
     NO_EFFECT("hopgate_sqlite_path", NULL, NO_DATABASE),
     REFUSED("hopgate_mtls", NULL, NOT_YET "; write hopgate: {mtls: […]} into the declarative file"),
+    LIMIT(TIME, "hopgate_upstream_keepalive_max_age", NULL, 0, TIME_MAX_MS,
+          upstream_keepalive_max_age_ms),
+    LIMIT(NUMBER, "hopgate_upstream_keepalive_per_target", NULL, 0, 1000000,
+          upstream_keepalive_per_target),
     /* when and where to try again; without a default here it is the persona's */
     { .name = "hopgate_retry_on",
       .type = SETTING_WORDS,

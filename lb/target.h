@@ -40,8 +40,9 @@ struct target {
 
     alignas(TARGET_ALIGN) _Atomic uint32_t in_flight; /* exchanges of all workers, see target_use */
     _Atomic uint64_t health;
-    _Atomic uint64_t latency;     /* see target_latency */
-    _Atomic uint64_t up_since_us; /* monotonic: first known, or healthy again */
+    _Atomic uint64_t latency;                 /* see target_latency */
+    _Atomic uint64_t up_since_us;             /* monotonic: first known, or healthy again */
+    _Atomic uint64_t stale_connections_count; /* kept ones that it closed as they were used again */
 };
 
 static inline enum target_state target_state(const struct target *target)
@@ -69,6 +70,16 @@ static inline uint32_t target_in_flight(const struct target *target)
 static inline uint64_t target_up_since_us(const struct target *target)
 {
     return atomic_load_explicit(&target->up_since_us, memory_order_relaxed);
+}
+
+static inline void target_note_stale_connection(struct target *target)
+{
+    atomic_fetch_add_explicit(&target->stale_connections_count, 1, memory_order_relaxed);
+}
+
+static inline uint64_t target_stale_connections(const struct target *target)
+{
+    return atomic_load_explicit(&target->stale_connections_count, memory_order_relaxed);
 }
 
 /* It is up from now on. */

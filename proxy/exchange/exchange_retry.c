@@ -185,12 +185,10 @@ static void note_latency_of_failure(struct exchange *exchange, const struct try_
                                    attempt->ended_at_us);
 }
 
-static enum retry_verdict decide(const struct exchange *exchange, enum end_reason reason,
-                                 unsigned status)
+static struct retry_facts facts_of(const struct exchange *exchange, enum end_reason reason)
 {
-    const struct retry_facts facts = {
+    return (struct retry_facts){
         .reason = reason,
-        .status = status,
         .method = exchange->request.method,
         .request_sent = upstream_conn_has_sent(&exchange->back),
         .content_lost = exchange->content_lost,
@@ -198,19 +196,32 @@ static enum retry_verdict decide(const struct exchange *exchange, enum end_reaso
         .reused = exchange->back.reused,
         .tries_left = exchange->tries_left,
     };
+}
 
-    return retry_decide(&exchange->record.persona->retry, &facts);
+static void note_stale_connection(struct exchange *exchange, struct try_record *attempt)
+{
+    target_note_stale_connection(exchange->target_use.target);
+    if (attempt->explanation.len == 0)
+        attempt->explanation =
+            arena_printf(&exchange->arena,
+                         "stale connection: kept idle for %" PRIu64
+                         " ms, and the target closed it while the request was on its way",
+                         exchange->back.idle_ms);
 }
 
 void exchange_try_failed(struct exchange *exchange, enum end_reason reason, struct slice detail)
 {
+    const struct persona_retry *policy = &exchange->record.persona->retry;
     struct try_record *attempt = exchange_record_last_try(&exchange->record);
-    enum retry_verdict verdict = decide(exchange, reason, 0);
+    const struct retry_facts facts = facts_of(exchange, reason);
+    enum retry_verdict verdict = retry_decide(policy, &facts);
     struct target *failed = exchange->target_use.target;
 
     attempt->reason = reason;
     attempt->detail = arena_copy(&exchange->arena, detail);
     explain_try(exchange, attempt);
+    if (retry_is_stale_connection(&facts))
+        note_stale_connection(exchange, attempt);
     attempt->status = (uint16_t)end_reason_info(reason)->status;
     attempt->ended_at_us = exchange->worker->loop->now_us;
     if (verdict == RETRY_YES && !can_be_afforded(exchange, attempt))
@@ -232,8 +243,10 @@ bool exchange_retry_on_status(struct exchange *exchange)
 {
     struct try_record *attempt = exchange_record_last_try(&exchange->record);
     struct target *failed = exchange->target_use.target;
+    struct retry_facts facts = facts_of(exchange, END_UPSTREAM_STATUS);
 
-    if (decide(exchange, END_UPSTREAM_STATUS, exchange->response.status) != RETRY_YES ||
+    facts.status = exchange->response.status;
+    if (retry_decide(&exchange->record.persona->retry, &facts) != RETRY_YES ||
         !can_be_afforded(exchange, attempt))
         return false;
     attempt->reason = END_UPSTREAM_STATUS; /* nginx has no line for it either */

@@ -39,6 +39,10 @@ enum retry_verdict {
 /* May a request be sent again after bytes of it have left? Else there is no use in keeping content. */
 bool retry_may_replay(const struct persona_retry *policy, enum http_method method);
 
+/* A pooled connection that died before any byte of an answer: the target closed it while the request
+ * was on its way, so the failure says nothing of the target. */
+bool retry_is_stale_connection(const struct retry_facts *facts);
+
 enum retry_verdict retry_decide(const struct persona_retry *policy,
                                 const struct retry_facts *facts);
 

@@ -14,6 +14,7 @@
 #define PROXY_UPSTREAM_CONN_H
 
 #include "proxy/exchange/http1_endpoint.h"
+#include "proxy/exchange/keepalive_hint.h"
 
 struct target;
 struct tls_client_config;
@@ -45,6 +46,7 @@ struct upstream_conn {
     enum upstream_conn_state state;
     struct upstream_goal goal;
     bool reused;
+    uint64_t idle_ms;        /* before it was reused */
     uint32_t requests_count; /* requests that this connection carried, the present one included */
     uint64_t opened_at_ms;
     struct sockaddr_storage local;
@@ -63,9 +65,9 @@ bool upstream_conn_open(struct upstream_conn *conn, const struct upstream_goal *
 /* The response is complete, and more bytes came. They belong to nobody. */
 bool upstream_conn_has_surplus(const struct upstream_conn *conn);
 
-/* The response is complete and the connection in order: back to the pool, or closed if that is
- * full or the message said so. */
-void upstream_conn_release(struct upstream_conn *conn, bool reusable);
+/* The response is complete. Where the target has nothing against it, see keepalive_hint, the connection
+ * goes back to the pool; closed if that is full. hint NULL: it serves no other request. */
+void upstream_conn_release(struct upstream_conn *conn, const struct keepalive_hint *hint);
 
 /* Resets the connection, whatever its state. Nothing happens when it is closed. */
 void upstream_conn_abort(struct upstream_conn *conn);

@@ -270,12 +270,13 @@ static json_t *target_entry(const struct config_service *service,
     uint64_t latency_us = target_latency_last_us(item->target);
     json_t *latency_ms = latency_us > 0 ? json_real((double)latency_us / 1000) : json_null();
 
-    return json_pack("{s:o, s:s, s:s, s:s, s:o, s:i, s:s, s:i, s:o}", "service",
+    return json_pack("{s:o, s:s, s:s, s:s, s:o, s:i, s:s, s:i, s:I, s:o}", "service",
                      text_of(service->name ? service->name : ""), "upstream", targets->name,
                      "algorithm", targets->policy->name, "target", item->target->name, "address",
                      address_of(&item->target->address), "weight", (int)item->weight, "state",
                      target_is_healthy(item->target) ? "healthy" : "unhealthy", "in_flight",
-                     (int)target_in_flight(item->target), "latency_ms", latency_ms);
+                     (int)target_in_flight(item->target), "stale_connections",
+                     (json_int_t)target_stale_connections(item->target), "latency_ms", latency_ms);
 }
 
 static const char *name_state(const struct name_record *record, uint64_t now_ms)

@@ -347,6 +347,13 @@ struct persona_upstream {
     uint64_t keepalive_timeout_ms;
     uint64_t keepalive_pool_count;     /* idle connections kept per worker; 0: no reuse */
     uint64_t keepalive_requests_count; /* 0: no limit */
+    uint64_t keepalive_age_ms;         /* since it was opened; 0: no limit */
+    uint64_t
+        keepalive_per_target_count; /* idle connections to one target; 0: no limit of its own */
+    enum {
+        PERSONA_HINT_IGNORE,
+        PERSONA_HINT_OBEY
+    } keepalive_hint; /* the target's Keep-Alive field */
     struct persona_limits limits;
     enum {
         PERSONA_HEAD_TOTAL,

@@ -119,6 +119,10 @@ WORDS(accel_words) = { { "ignore", PERSONA_ACCEL_IGNORE, false },
                        { "obey", PERSONA_ACCEL_OBEY, false },
                        WORDS_END };
 
+WORDS(keepalive_hint_words) = { { "ignore", PERSONA_HINT_IGNORE, false },
+                                { "obey", PERSONA_HINT_OBEY, false },
+                                WORDS_END };
+
 WORDS(cut_words) = { { "reset", PERSONA_CUT_RESET, false },
                      { "fin", PERSONA_CUT_FIN, false },
                      WORDS_END };
@@ -511,6 +515,9 @@ static const struct persona_schema upstream_schema = {
             NUMBER(persona_upstream, request_timeout_ms, DAY_MS),
             NUMBER(persona_upstream, keepalive_pool_count, COUNT_MAX),
             NUMBER(persona_upstream, keepalive_requests_count, COUNT_MAX),
+            NUMBER(persona_upstream, keepalive_age_ms, DAY_MS),
+            NUMBER(persona_upstream, keepalive_per_target_count, COUNT_MAX),
+            WORD(persona_upstream, keepalive_hint, keepalive_hint_words),
             LIMITS(persona_upstream),
             WORD(persona_upstream, head_timer, head_timer_words),
             WORD(persona_upstream, pin, pin_words),
