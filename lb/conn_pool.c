@@ -101,17 +101,22 @@ static enum stream_close close_after(enum silence silence)
 static void on_event(void *owner, unsigned events)
 {
     struct idle *idle = owner;
+    const struct conn_pool_options *options = &idle->pool->options;
+    enum stream_close how = STREAM_CLOSE_ABORT;
     enum silence silence;
 
-    if (events & (STREAM_WRITE_FAILED | STREAM_OPEN_FAILED)) {
-        close_idle(idle, STREAM_CLOSE_ABORT);
-        return;
+    if (!(events & (STREAM_WRITE_FAILED | STREAM_OPEN_FAILED))) {
+        if (!(events & STREAM_READABLE))
+            return;
+        silence =
+            listen_to(idle->pool, idle->conn.stream); /* TLS may have read a ticket for itself */
+        if (silence == SILENT)
+            return;
+        how = close_after(silence);
     }
-    if (!(events & STREAM_READABLE))
-        return;
-    silence = listen_to(idle->pool, idle->conn.stream); /* TLS may have read a ticket for itself */
-    if (silence != SILENT)
-        close_idle(idle, close_after(silence));
+    close_idle(idle, how);
+    if (options->on_ended)
+        options->on_ended(options->owner); /* last touch */
 }
 
 struct conn_pool *conn_pool_create(const struct conn_pool_options *options,

@@ -29,6 +29,10 @@ struct conn_pool_options {
     uint64_t idle_timeout_ms; /* 0: no limit */
     uint64_t age_max_ms;      /* since it was opened, for connections that idle; 0: no limit */
     uint32_t per_key_max;     /* idle connections of one key; 0: no limit of its own */
+    void (*on_ended)(
+        void *owner); /* a target has ended an idle one, which is closed now; the pool may
+                                    * be freed in it. NULL: nobody cares */
+    void *owner;
 };
 
 /* Connections are interchangeable when all three are equal. */

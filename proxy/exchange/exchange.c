@@ -162,6 +162,8 @@ struct exchange *exchange_create(struct worker *worker, const struct exchange_cl
     pinned_snapshot_pin(exchange->pinned);
     exchange->front = client->stream;
     exchange->client_ops = client->ops;
+    if (client->virtual_server->persona->upstream.pin == PERSONA_PIN_CLIENT)
+        exchange->pin = client->pin;
     exchange->is_logged = true;
     upstream_conn_init(&exchange->back, worker);
     arena_init(&exchange->arena, worker->loop->pool, ARENA_BYTES_MAX);

@@ -103,6 +103,7 @@ struct exchange {
     size_t tried_count;
     uint32_t tries_left; /* after the present one */
     struct service_load_use load_use;
+    struct upstream_pin *pin;   /* NULL: each request is balanced */
     struct target *next_target; /* the next try's, whatever the balancer says; NULL: it picks */
     const struct target *refused_by; /* asked again only after a pause */
     uint64_t pause_until_ms;         /* the next try begins then; 0: no pause */
@@ -150,6 +151,7 @@ struct exchange_client {
     bool over_tls;
     const struct tls_session_info *tls;        /* NULL: plain */
     const struct proxy_protocol *proxy_header; /* NULL: none came */
+    struct upstream_pin *pin;                  /* the connection's */
     uint64_t connection_id;
     uint32_t request_number; /* on its connection, from 1 */
 };

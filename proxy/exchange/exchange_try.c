@@ -163,6 +163,8 @@ static bool pick(struct exchange *exchange)
                                               .hash_input = take_hash_input,
                                               .asker = exchange };
 
+    if (!exchange->next_target && exchange->pin && exchange->tried_count == 0)
+        exchange->next_target = upstream_pin_target(exchange->pin, exchange->upstream);
     if (!exchange->next_target)
         return upstream_pick(exchange->upstream->upstream, &request, &exchange->target_use) == 0;
     target_use_begin(&exchange->target_use, TAKE(exchange->next_target));
@@ -189,6 +191,9 @@ void exchange_try(struct exchange *exchange)
         return;
     begin_try(exchange);
     goal.target = exchange->target_use.target;
+    goal.pin = exchange->pin;
+    if (exchange->pin)
+        upstream_pin_choose(exchange->pin, exchange->upstream, goal.target);
     exchange->record.upstream_host =
         upstream_host(&exchange->record, goal.target, &exchange->arena);
     if (goal.tls)
@@ -386,7 +391,8 @@ static void forward_head(struct exchange *exchange)
     record->response_head_at_us = exchange->worker->loop->now_us;
     exchange->client_keep_alive =
         exchange_may_keep_client(exchange) && framing.framing != HTTP_FRAMING_CLOSE &&
-        exchange->front_request == FRONT_REQUEST_DONE; /* else its rest would be in the way */
+        exchange->front_request == FRONT_REQUEST_DONE &&   /* else its rest would be in the way */
+        (!exchange->pin || exchange->response.keep_alive); /* both go on, or neither */
     framing.keep_alive = exchange->client_keep_alive;
     fields_init(&exchange->sent_response, &exchange->arena);
     r = rewrite_response(record, &exchange->response, &framing, &exchange->sent_response);

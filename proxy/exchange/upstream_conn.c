@@ -169,7 +169,9 @@ static bool lease(struct upstream_conn *conn)
     struct conn_pool_key key = pool_key(&conn->goal);
     struct conn_pool_conn leased;
 
-    if (!conn_pool_lease(conn->worker->pool, &key, conn->worker->loop->now_ms, &leased))
+    if (!(conn->goal.pin
+              ? upstream_pin_lease(conn->goal.pin, &key, &leased)
+              : conn_pool_lease(conn->worker->pool, &key, conn->worker->loop->now_ms, &leased)))
         return false;
     if (conn->goal.tls && !tls_stream_is_to(leased.stream, conn->goal.server_name)) {
         stream_close(leased.stream, STREAM_CLOSE_FLUSH);
@@ -361,6 +363,10 @@ void upstream_conn_release(struct upstream_conn *conn, const struct keepalive_hi
         return;
     }
     stream_set_read_size(idle.stream, STREAM_READ_SMALL);
+    if (conn->goal.pin) {
+        upstream_pin_keep(conn->goal.pin, &key, &idle);
+        return;
+    }
     worker_pool_changed(conn->worker, conn_pool_release(conn->worker->pool, &key, &idle,
                                                         conn->worker->loop->now_ms));
 }

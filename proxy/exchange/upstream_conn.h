@@ -15,6 +15,7 @@
 
 #include "proxy/exchange/http1_endpoint.h"
 #include "proxy/exchange/keepalive_hint.h"
+#include "proxy/exchange/upstream_pin.h"
 
 struct target;
 struct tls_client_config;
@@ -35,6 +36,7 @@ struct upstream_goal {
     const struct sockaddr_storage *bind; /* source address, or NULL */
     bool may_reuse;                      /* an idle connection will do */
     bool may_connect;                    /* a new one will do */
+    struct upstream_pin *pin;            /* whose connection it is; NULL: of all of the worker */
     struct slice
         preface; /* goes out first, before TLS; such a connection says who its client is, so it
                              serves no other. Empty: none */

@@ -361,8 +361,8 @@ struct persona_upstream {
     } head_timer; /* one deadline, or re-armed by bytes (LATER) */
     enum {
         PERSONA_PIN_NONE,
-        PERSONA_PIN_CLIENT /* LATER */
-    } pin;                 /* one target per client connection */
+        PERSONA_PIN_CLIENT
+    } pin; /* one target, and one connection to it, per client connection */
     /* is the certificate of an https target verified where the service does not say? */
     enum persona_tls_verify {
         PERSONA_TLS_VERIFY_OFF,

@@ -5,6 +5,7 @@ import threading
 from lab import behaviours
 from lab.wait import wait_until
 from test_control import ask
+from test_reload import reload
 
 ONE_WORKER = {"nginx_worker_processes": "1"}
 
@@ -85,3 +86,65 @@ def test_post_on_a_stale_connection_is_502_and_says_so(lab):
     client.get("/")
     assert client.request("POST", "/", content=b"abc").status == 502
     assert "stale connection" in json.dumps(kong.access_log.wait(2)[-1]["tries"])
+
+
+# ---- one connection to a target for each client connection, as an F5 without OneConnect
+
+
+def test_f5_keeps_a_client_on_its_target_and_connection(lab):
+    origins = [lab.origin(content=name) for name in (b"a", b"b", b"c")]
+    f5 = lab.f5(*origins)
+    seen = set()
+    for _ in range(6):
+        client = lab.client(f5)
+        answers = {client.get("/").content for _ in range(4)}
+        assert len(answers) == 1, "balanced once for each client connection"
+        seen |= answers
+    assert seen == {b"a", b"b", b"c"}
+    requests = [request for origin in origins for request in origin.requests]
+    assert sorted(request.number for request in requests) == [1] * 6 + [2] * 6 + [3] * 6 + [4] * 6
+
+
+def test_clients_of_an_f5_share_no_connection(lab):
+    origin = lab.origin(content=b"x")
+    f5 = lab.f5(origin, conf=ONE_WORKER)
+    clients = [lab.client(f5) for _ in range(3)]
+    for _ in range(2):
+        for client in clients:
+            client.get("/")
+    assert len(origin.connections) == 3
+
+
+def test_target_that_ends_its_connection_ends_the_client_of_an_f5(lab):
+    origin = lab.origin(content=b"x")
+    f5 = lab.f5(origin)
+    client = lab.client(f5)
+    client.get("/")
+    origin.connections[0].drop()
+    assert client.wait_for_end()
+
+
+def test_client_that_leaves_an_f5_takes_its_connection_with_it(lab):
+    origin = lab.origin(content=b"x")
+    f5 = lab.f5(origin)
+    client = lab.client(f5)
+    client.get("/")
+    client.close()
+    wait_until(lambda: origin.connections[0].ended_by, "the connection to the target to end")
+
+
+def test_target_that_closes_after_its_answer_closes_the_client_of_an_f5(lab):
+    origin = lab.origin().on("/", behaviours.answer(b"bye", fields=[("Connection", "close")]))
+    client = lab.client(lab.f5(origin))
+    assert client.get("/").content == b"bye"
+    assert client.wait_for_end()
+
+
+def test_client_of_an_f5_goes_on_after_a_reload(lab):
+    origin = lab.origin(content=b"x")
+    f5 = lab.f5(origin, conf=ONE_WORKER)
+    client = lab.client(f5)
+    client.get("/")
+    reload(f5)
+    assert client.get("/").status == 200
+    assert f5.stop() == 0
