@@ -29,13 +29,13 @@ struct slice client_certificate_field_name(enum persona_trusted_cert which)
     return sources[which].name;
 }
 
-bool client_certificate_field_is(enum persona_trusted_cert which, struct slice name)
+bool client_certificate_field_is(enum persona_trusted_cert which, struct slice name, bool as_cgi)
 {
     if (which == PERSONA_TRUSTED_CERT_NONE)
         return false;
-    return field_name_matches(sources[which].name, name, true) ||
+    return field_name_matches(sources[which].name, name, as_cgi) ||
            (sources[which].chain_name.len > 0 &&
-            field_name_matches(sources[which].chain_name, name, true));
+            field_name_matches(sources[which].chain_name, name, as_cgi));
 }
 
 struct reader {
