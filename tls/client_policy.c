@@ -46,32 +46,39 @@ static int trust(struct client_policy *policy, const char *ca_pem, struct tls_er
     return r;
 }
 
+/* All CRLs of the text. ret_count: how many were taken. true: no other is left in it. */
+static bool read_crls(X509_STORE *store, BIO *text, size_t *ret_count)
+{
+    X509_CRL *crl;
+
+    for (*ret_count = 0; (crl = PEM_read_bio_X509_CRL(text, NULL, NULL, NULL)); ++*ret_count) {
+        bool added = X509_STORE_add_crl(store, crl) == 1;
+
+        X509_CRL_free(crl);
+        if (!added)
+            return false;
+    }
+    return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+}
+
 /* With a CRL each issuer of a chain must have one that has not expired: it fails closed. */
 static int add_crls(struct client_policy *policy, const char *crl_pem, struct tls_error *reterr)
 {
     BIO *bio = BIO_new_mem_buf(crl_pem, -1);
-    X509_CRL *crl = NULL;
     size_t count = 0;
+    bool ended;
 
     ERR_clear_error();
-    while (bio && (crl = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL)) != NULL) {
-        bool added = X509_STORE_add_crl(policy->store, crl) == 1;
-
-        X509_CRL_free(crl);
-        if (!added)
-            break;
-        count++;
-    }
+    ended = bio && read_crls(policy->store, bio, &count);
     BIO_free(bio);
-    if (crl || count == 0 || ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
+    ERR_clear_error();
+    if (!ended || count == 0) {
         tls_error_set(reterr,
-                      count == 0 ? "there is no CRL in the text (-----BEGIN X509 CRL-----)"
-                                 : "CRL %zu is damaged",
+                      ended ? "there is no CRL in the text (-----BEGIN X509 CRL-----)"
+                            : "CRL %zu is damaged",
                       count + 1);
-        ERR_clear_error();
         return -EINVAL;
     }
-    ERR_clear_error();
     X509_STORE_set_flags(policy->store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
     return 0;
 }
