@@ -5,20 +5,16 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tls/client_certificate_priv.h"
+#include "tls/client_verdict_priv.h"
 #include "tls/tls_context_priv.h"
-#include "tls/tls_engine_priv.h"
 
 struct tls_judgement {
     unsigned refs;
     bool is_new;
-    struct tls_client_identity identity;
-    struct tls_client_certificate *certificate;
-    char *verify_text, *verify_error_text; /* NULL: not refused */
+    struct client_verdict verdict;
 };
 
 struct remembered {
@@ -41,15 +37,13 @@ void tls_judgement_release(struct tls_judgement *judgement)
 {
     if (!judgement || --judgement->refs > 0)
         return;
-    tls_client_certificate_free(judgement->certificate);
-    free(judgement->verify_text);
-    free(judgement->verify_error_text);
+    client_verdict_done(&judgement->verdict);
     free(judgement);
 }
 
 const struct tls_client_identity *tls_judgement_identity(const struct tls_judgement *judgement)
 {
-    return &judgement->identity;
+    return &judgement->verdict.identity;
 }
 
 bool tls_judgement_is_new(const struct tls_judgement *judgement)
@@ -57,7 +51,7 @@ bool tls_judgement_is_new(const struct tls_judgement *judgement)
     return judgement->is_new;
 }
 
-static struct tls_judgement *judgement_create(const struct client_policy *policy)
+static struct tls_judgement *judgement_create(void)
 {
     struct tls_judgement *judgement = calloc(1, sizeof(*judgement));
 
@@ -65,34 +59,7 @@ static struct tls_judgement *judgement_create(const struct client_policy *policy
         return NULL;
     judgement->refs = 1;
     judgement->is_new = true;
-    judgement->identity = (struct tls_client_identity){
-        .mode = policy->mode,
-        .verdict = client_policy_judge(policy, false, X509_V_OK),
-        .verify = "NONE",
-        .verify_error = "",
-    };
     return judgement;
-}
-
-static int set_result(struct tls_judgement *judgement, const struct client_policy *policy,
-                      long result)
-{
-    struct tls_client_identity *identity = &judgement->identity;
-
-    identity->certificate = judgement->certificate;
-    identity->verdict = client_policy_judge(policy, true, result);
-    identity->verify = "SUCCESS";
-    if (result == X509_V_OK)
-        return 0;
-    judgement->verify_error_text = tls_engine_verify_text(result);
-    if (!judgement->verify_error_text ||
-        asprintf(&judgement->verify_text, "FAILED:%s", X509_verify_cert_error_string(result)) < 0) {
-        judgement->verify_text = NULL;
-        return -ENOMEM;
-    }
-    identity->verify = judgement->verify_text;
-    identity->verify_error = judgement->verify_error_text;
-    return 0;
 }
 
 /* ---- parsing and verifying ----------------------------------------------------------------- */
@@ -132,8 +99,9 @@ static STACK_OF(X509) *
 }
 
 static int verify(const struct client_policy *policy, const struct tls_presented *presented,
-                  struct tls_judgement *judgement, size_t *ret_bad)
+                  struct client_verdict *verdict, size_t *ret_bad)
 {
+    struct tls_client_certificate *certificate = NULL;
     SSL_CTX *context = presented->config->contexts[presented->config->default_context].context;
     struct client_chain chain = { .auth_level = SSL_CTX_get_security_level(context),
                                   .now_s = (time_t)presented->now_s };
@@ -146,9 +114,9 @@ static int verify(const struct client_policy *policy, const struct tls_presented
     if (chain.others) {
         r = client_policy_verify(policy, &chain, &result);
         if (r == 0)
-            r = tls_client_certificate_read(chain.leaf, chain.others, &judgement->certificate);
+            r = tls_client_certificate_read(chain.leaf, chain.others, &certificate);
         if (r == 0)
-            r = set_result(judgement, policy, result);
+            r = client_verdict_init(verdict, policy, &certificate, result);
     }
     sk_X509_pop_free(chain.others, X509_free);
     X509_free(chain.leaf);
@@ -245,6 +213,14 @@ static void remember(struct tls_client_verifier *verifier, const unsigned char *
     memcpy(entry->key, key, sizeof(entry->key));
 }
 
+/* As in a handshake in which none came. */
+static int judge_absence(const struct client_policy *policy, struct client_verdict *verdict)
+{
+    struct tls_client_certificate *none = NULL;
+
+    return client_verdict_init(verdict, policy, &none, X509_V_OK);
+}
+
 int tls_client_verifier_judge(struct tls_client_verifier *verifier,
                               const struct tls_presented *presented, struct tls_judgement **ret,
                               size_t *ret_bad)
@@ -254,7 +230,7 @@ int tls_client_verifier_judge(struct tls_client_verifier *verifier,
     bool has_certificate = presented->count > 0 && policy->mode != TLS_VERIFY_OFF;
     unsigned char key[SHA256_DIGEST_LENGTH];
     struct tls_judgement *judgement = NULL;
-    int r = 0;
+    int r;
 
     if (has_certificate) {
         if (!make_key(policy, presented, key))
@@ -265,11 +241,11 @@ int tls_client_verifier_judge(struct tls_client_verifier *verifier,
         *ret = judgement;
         return 0;
     }
-    judgement = judgement_create(policy);
+    judgement = judgement_create();
     if (!judgement)
         return -ENOMEM;
-    if (has_certificate)
-        r = verify(policy, presented, judgement, ret_bad);
+    r = has_certificate ? verify(policy, presented, &judgement->verdict, ret_bad)
+                        : judge_absence(policy, &judgement->verdict);
     if (r < 0) {
         tls_judgement_release(judgement);
         return r;

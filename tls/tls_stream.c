@@ -116,8 +116,7 @@ static bool fail_with_verification(struct tls_stream *tls)
         return true;
     }
     free(tls->failure_text);
-    if (asprintf(&tls->failure_text, "%ld:%s", result, X509_verify_cert_error_string(result)) < 0)
-        tls->failure_text = NULL;
+    tls->failure_text = client_verdict_error_text(result);
     fail_with(tls, STREAM_STEP_TLS_VERIFY, -EPROTO, tls->failure_text);
     return true;
 }
@@ -137,7 +136,7 @@ static bool fail_with_client(struct tls_stream *tls)
     if (!tls->server || (!tls->engine.verify_error && !tls->engine.client_sent_no_certificate))
         return false;
     if (tls->engine.verify_error)
-        tls->failure_text = tls_engine_verify_text(tls->engine.verify_error);
+        tls->failure_text = client_verdict_error_text(tls->engine.verify_error);
     fail_with(tls, STREAM_STEP_TLS_VERIFY, -EPROTO, tls->failure_text);
     return true;
 }

@@ -41,7 +41,7 @@ struct stream *tls_stream_accept(struct stream **lower, struct chunk_pool *pool,
 
 /*
  * Before tls_stream_begin: this client is a hop that hands on the certificates of its own clients, so
- * the handshake completes whatever it shows itself; client_verdict says what that was.
+ * the handshake completes whatever it shows itself; the verdict says what that was.
  */
 void tls_stream_refuse_later(struct stream *stream);
 

@@ -60,7 +60,7 @@ TEST(handshake_completes_when_fed_one_byte_at_a_time)
         info = stream_tls_info(scene.server.stream);
         CHECK_STR(info->version, versions[i].name);
         CHECK_STR(info->server_name, "www.example.com");
-        CHECK_STR(info->client_verify, "NONE");
+        CHECK_STR(info->client.verify, "NONE");
         CHECK_STR(info->alpn, "");
         CHECK_STR(stream_tls_info(scene.client.stream)->cipher, info->cipher);
         CHECK(!info->resumed);
