@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tls/client_verdict_priv.h"
 #include "tls/tls_context_priv.h"
@@ -14,6 +15,7 @@
 struct tls_judgement {
     unsigned refs;
     bool is_new;
+    int64_t good_until_s; /* as long as it may be remembered */
     struct client_verdict verdict;
 };
 
@@ -98,12 +100,43 @@ static STACK_OF(X509) *
     return others;
 }
 
+/* What OpenSSL would ask of the key and signature algorithms in a handshake. */
+static int auth_level(const struct tls_presented *presented)
+{
+    const struct tls_server_config *config = presented->config;
+
+    return SSL_CTX_get_security_level(config->contexts[config->default_context].context);
+}
+
+/* Moves *until_s to where the certificate ends, if that lies between now and then. */
+static void bound_by_end(X509 *certificate, int64_t now_s, int64_t *until_s)
+{
+    struct tm tm;
+    int64_t end_s;
+
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) != 1)
+        return;
+    end_s = timegm(&tm);
+    if (end_s > now_s && end_s < *until_s)
+        *until_s = end_s;
+}
+
+/* One that has ended already is refused, and stays so. */
+static int64_t good_until(const struct client_chain *chain)
+{
+    int64_t until_s = (int64_t)chain->now_s + TLS_JUDGEMENT_LIFETIME_S;
+
+    bound_by_end(chain->leaf, chain->now_s, &until_s);
+    for (int i = 0; i < sk_X509_num(chain->others); i++)
+        bound_by_end(sk_X509_value(chain->others, i), chain->now_s, &until_s);
+    return until_s;
+}
+
 static int verify(const struct client_policy *policy, const struct tls_presented *presented,
-                  struct client_verdict *verdict, size_t *ret_bad)
+                  struct tls_judgement *judgement, size_t *ret_bad)
 {
     struct tls_client_certificate *certificate = NULL;
-    SSL_CTX *context = presented->config->contexts[presented->config->default_context].context;
-    struct client_chain chain = { .auth_level = SSL_CTX_get_security_level(context),
+    struct client_chain chain = { .auth_level = auth_level(presented),
                                   .now_s = (time_t)presented->now_s };
     long result;
     int r = -EINVAL;
@@ -116,7 +149,8 @@ static int verify(const struct client_policy *policy, const struct tls_presented
         if (r == 0)
             r = tls_client_certificate_read(chain.leaf, chain.others, &certificate);
         if (r == 0)
-            r = client_verdict_init(verdict, policy, &certificate, result);
+            r = client_verdict_init(&judgement->verdict, policy, &certificate, result);
+        judgement->good_until_s = good_until(&chain);
     }
     sk_X509_pop_free(chain.others, X509_free);
     X509_free(chain.leaf);
@@ -146,13 +180,15 @@ void tls_client_verifier_free(struct tls_client_verifier *verifier)
     free(verifier);
 }
 
-/* Of the policy and of each certificate, with its length: nothing can be moved across a border. */
+/* Of all that judges, and of each certificate with its length: nothing can be moved across a border. */
 static bool make_key(const struct client_policy *policy, const struct tls_presented *presented,
                      unsigned char key[static SHA256_DIGEST_LENGTH])
 {
+    const int level = auth_level(presented);
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
     bool done = digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
-                EVP_DigestUpdate(digest, policy->digest, sizeof(policy->digest)) == 1;
+                EVP_DigestUpdate(digest, policy->digest, sizeof(policy->digest)) == 1 &&
+                EVP_DigestUpdate(digest, &level, sizeof(level)) == 1;
 
     for (size_t i = 0; done && i < presented->count; i++) {
         const struct tls_der *der = &presented->certificates[i];
@@ -167,7 +203,7 @@ static bool make_key(const struct client_policy *policy, const struct tls_presen
 
 static bool is_fresh(const struct remembered *entry, int64_t now_s)
 {
-    return now_s >= entry->made_at_s && now_s - entry->made_at_s < TLS_JUDGEMENT_LIFETIME_S;
+    return now_s >= entry->made_at_s && now_s < entry->judgement->good_until_s;
 }
 
 /* The entry of that key, else the one that makes room: a free one has used_at 0. */
@@ -244,7 +280,7 @@ int tls_client_verifier_judge(struct tls_client_verifier *verifier,
     judgement = judgement_create();
     if (!judgement)
         return -ENOMEM;
-    r = has_certificate ? verify(policy, presented, &judgement->verdict, ret_bad)
+    r = has_certificate ? verify(policy, presented, judgement, ret_bad)
                         : judge_absence(policy, &judgement->verdict);
     if (r < 0) {
         tls_judgement_release(judgement);
