@@ -34,16 +34,22 @@ static bool connection_use_context(SSL *ssl, SSL_CTX *context)
  */
 static bool default_certificate_covers(const struct tls_server_config *config, struct slice sent)
 {
-    X509 *leaf = SSL_CTX_get0_certificate(config->contexts[config->default_context].context);
+    const struct server_context *context = &config->contexts[config->default_context];
     char name[SNI_NAME_MAX + 1];
 
     if (sent.len == 0 || sent.len > SNI_NAME_MAX || memchr(sent.ptr, '\0', sent.len))
         return false;
-    if (X509_check_host(leaf, sent.ptr, sent.len, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1)
-        return true;
     memcpy(name, sent.ptr, sent.len);
     name[sent.len] = '\0';
-    return X509_check_ip_asc(leaf, name, 0) == 1;
+    for (int i = 0; i < sk_X509_num(context->leaves); i++) {
+        X509 *leaf = sk_X509_value(context->leaves, i);
+
+        if (X509_check_host(leaf, name, sent.len, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) ==
+                1 ||
+            X509_check_ip_asc(leaf, name, 0) == 1)
+            return true;
+    }
+    return false;
 }
 
 #define POLICY_NONE SIZE_MAX
@@ -206,19 +212,31 @@ static SSL_TICKET_RETURN on_ticket_opened(SSL *ssl, SSL_SESSION *session,
     return SSL_TICKET_RETURN_IGNORE_RENEW; /* a full handshake, with a new ticket */
 }
 
-static bool digest_certificates(EVP_MD_CTX *digest, SSL_CTX *context)
+static bool list_leaves(struct server_context *context)
 {
-    long more = SSL_CTX_set_current_cert(context, SSL_CERT_SET_FIRST);
+    long more = SSL_CTX_set_current_cert(context->context, SSL_CERT_SET_FIRST);
 
-    while (more == 1) {
+    context->leaves = sk_X509_new_null();
+    while (context->leaves && more == 1) {
+        X509 *leaf = SSL_CTX_get0_certificate(context->context);
+
+        if (sk_X509_push(context->leaves, leaf) <= 0)
+            return false;
+        X509_up_ref(leaf);
+        more = SSL_CTX_set_current_cert(context->context, SSL_CERT_SET_NEXT);
+    }
+    return context->leaves != NULL;
+}
+
+static bool digest_leaves(EVP_MD_CTX *digest, const STACK_OF(X509) * leaves)
+{
+    for (int i = 0; i < sk_X509_num(leaves); i++) {
         unsigned char fingerprint[EVP_MAX_MD_SIZE];
         unsigned length;
 
-        if (X509_digest(SSL_CTX_get0_certificate(context), EVP_sha256(), fingerprint, &length) !=
-                1 ||
+        if (X509_digest(sk_X509_value(leaves, i), EVP_sha256(), fingerprint, &length) != 1 ||
             EVP_DigestUpdate(digest, fingerprint, length) != 1)
             return false;
-        more = SSL_CTX_set_current_cert(context, SSL_CERT_SET_NEXT);
     }
     return true;
 }
@@ -235,7 +253,7 @@ static bool digest_context(struct server_context *context)
     bool done;
 
     done = digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
-           digest_certificates(digest, context->context) &&
+           digest_leaves(digest, context->leaves) &&
            EVP_DigestFinal_ex(digest, context->digest, NULL) == 1 &&
            SSL_CTX_set_session_id_context(context->context, context->digest,
                                           sizeof(context->digest)) == 1;
@@ -342,6 +360,7 @@ static void context_done(struct server_context *context)
     for (size_t i = 0; i < context->staples_count; i++)
         ocsp_staple_done(&context->staples[i]);
     free(context->staples);
+    sk_X509_pop_free(context->leaves, X509_free);
     SSL_CTX_free(context->context);
 }
 
@@ -359,7 +378,8 @@ static int context_init(struct server_context *into, struct tls_server_config *c
 
     if (!context || use_pairs(context, certificate, reterr) < 0)
         return -EINVAL;
-    if (!digest_context(into) || (settings->staples && !add_staples(into, certificate))) {
+    if (!list_leaves(into) || !digest_context(into) ||
+        (settings->staples && !add_staples(into, certificate))) {
         tls_error_set(reterr, "out of memory");
         return -EINVAL;
     }
