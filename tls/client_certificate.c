@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "tls/client_session_priv.h"
+
 /* The public struct and the memory behind it. */
 struct owner {
     struct tls_client_certificate view; /* first */
@@ -249,10 +251,20 @@ static int create(X509 *leaf, const STACK_OF(X509) * chain, const X509 *server,
 
 int tls_client_certificate_create(SSL *ssl, struct tls_client_certificate **ret)
 {
-    X509 *leaf = SSL_get0_peer_certificate(ssl);
+    X509 *leaf = SSL_get0_peer_certificate(ssl), *ours = SSL_get_certificate(ssl);
+    STACK_OF(X509) *chain = NULL;
+    int r;
 
     *ret = NULL;
-    return leaf ? create(leaf, SSL_get_peer_cert_chain(ssl), SSL_get_certificate(ssl), ret) : 0;
+    if (!leaf)
+        return 0;
+    if (!SSL_session_reused(ssl))
+        return create(leaf, SSL_get_peer_cert_chain(ssl), ours, ret);
+    r = client_session_chain(SSL_get_session(ssl), &chain);
+    if (r == 0)
+        r = create(leaf, chain, ours, ret);
+    sk_X509_pop_free(chain, X509_free);
+    return r < 0 ? -ENOMEM : 0; /* a chain that cannot be read was not resumed */
 }
 
 int tls_client_certificate_read(X509 *leaf, const STACK_OF(X509) * chain,

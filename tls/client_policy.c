@@ -254,31 +254,6 @@ int client_policy_verify(const struct client_policy *policy, const struct client
     return 0;
 }
 
-/* A session whose certificate is refused is marked in its ticket: to resume it would be to refuse
- * the certificate that has replaced it meanwhile. */
-bool client_policy_mark_session(const struct client_policy *policy, SSL *ssl)
-{
-    static const char refused = 1;
-    bool has_certificate = SSL_get0_peer_certificate(ssl) != NULL;
-
-    if (client_policy_judge(policy, has_certificate, SSL_get_verify_result(ssl)) !=
-        TLS_CLIENT_CERTIFICATE_REFUSED)
-        return true;
-    return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), &refused, sizeof(refused)) == 1;
-}
-
-bool client_policy_may_resume(SSL_SESSION *session)
-{
-    X509 *leaf = SSL_SESSION_get0_peer(session);
-    void *mark = NULL;
-    size_t length = 0;
-
-    if (!leaf)
-        return true; /* it has the session id context of a policy that allows that */
-    return SSL_SESSION_get0_ticket_appdata(session, &mark, &length) == 1 && length == 0 &&
-           X509_cmp_current_time(X509_get0_notAfter(leaf)) > 0;
-}
-
 /* ---- a connection -------------------------------------------------------------------------- */
 
 static int verify_flags(const struct client_policy *policy, bool refuses_later)

@@ -55,10 +55,4 @@ struct client_chain {
 int client_policy_verify(const struct client_policy *policy, const struct client_chain *chain,
                          long *ret_result);
 
-/* When a ticket is made. false: out of memory. */
-bool client_policy_mark_session(const struct client_policy *policy, SSL *ssl);
-
-/* A session without a certificate, or with one that was accepted and has not expired since. */
-bool client_policy_may_resume(SSL_SESSION *session);
-
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "core/addr.h"
+#include "tls/client_session_priv.h"
 #include "tls/ocsp_priv.h"
 #include "tls/server_sessions_priv.h"
 #include "tls/ticket_keys_priv.h"
@@ -190,10 +191,8 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
 
 static int on_ticket_made(SSL *ssl, void *arg)
 {
-    const struct tls_engine *engine = SSL_get_app_data(ssl);
-
     (void)arg;
-    return client_policy_mark_session(engine->policy, ssl);
+    return client_session_keep_chain(ssl);
 }
 
 /* OpenSSL compares the session id context after this. */
@@ -201,15 +200,15 @@ static SSL_TICKET_RETURN on_ticket_opened(SSL *ssl, SSL_SESSION *session,
                                           const unsigned char *key_name, size_t key_name_length,
                                           SSL_TICKET_STATUS status, void *arg)
 {
-    (void)ssl;
+    const struct tls_engine *engine = SSL_get_app_data(ssl);
+    bool opened = status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW;
+
     (void)key_name;
     (void)key_name_length;
     (void)arg;
-    if (status == SSL_TICKET_SUCCESS && client_policy_may_resume(session))
-        return SSL_TICKET_RETURN_USE;
-    if (status == SSL_TICKET_SUCCESS_RENEW && client_policy_may_resume(session))
-        return SSL_TICKET_RETURN_USE_RENEW;
-    return SSL_TICKET_RETURN_IGNORE_RENEW; /* a full handshake, with a new ticket */
+    if (!opened || !client_session_may_resume(session, ssl, engine->policy))
+        return SSL_TICKET_RETURN_IGNORE_RENEW; /* a full handshake, with a new ticket */
+    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
 }
 
 static bool list_leaves(struct server_context *context)
@@ -271,7 +270,8 @@ static int on_session_made(SSL *ssl, SSL_SESSION *session)
     /* in TLS 1.3 the ticket is the session */
     if (SSL_version(ssl) == TLS1_2_VERSION &&
         client_policy_judge(engine->policy, has_certificate, SSL_get_verify_result(ssl)) ==
-            TLS_CLIENT_ACCEPTED)
+            TLS_CLIENT_ACCEPTED &&
+        client_session_keep_chain(ssl))
         tls_server_sessions_put(config->sessions, session);
     return 0;
 }
@@ -279,11 +279,12 @@ static int on_session_made(SSL *ssl, SSL_SESSION *session)
 static SSL_SESSION *on_session_wanted(SSL *ssl, const unsigned char *id, int length, int *ret_copy)
 {
     const struct tls_server_config *config = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    const struct tls_engine *engine = SSL_get_app_data(ssl);
     SSL_SESSION *session = tls_server_sessions_get(
         config->sessions, (struct slice){ (const char *)id, (size_t)length });
 
     *ret_copy = 0; /* the reference goes to OpenSSL */
-    if (!session || client_policy_may_resume(session))
+    if (!session || client_session_may_resume(session, ssl, engine->policy))
         return session;
     SSL_SESSION_free(session);
     return NULL;

@@ -79,6 +79,22 @@ def test_client_certificate_is_remembered_by_the_session(lab, start, version, ki
     assert hop.access_log.wait(2)[-1]["request"]["tls"]["client_verify"] == "SUCCESS"
 
 
+@pytest.mark.parametrize("version, kind", [("-tls1_2", "ticket"), ("-tls1_2", "id"), ("-tls1_3", "ticket")])
+def test_resumed_session_tells_the_origin_the_same_of_its_client(lab, start, version, kind, tmp_path):
+    """The hop behind verifies what it is told: without the chain it would refuse who resumes."""
+    hop = start(hopgate_client_cert_fields="rfc9440")
+    session = tmp_path / "session"
+    arguments = kind_arguments(kind)
+    s_client(hop, "secure.test", version, *arguments, "-sess_out", session, client=lab.pki.clients)
+    for _ in range(2):  # the second offers what the first resumption renewed
+        again = s_client(hop, "secure.test", version, *arguments, "-sess_in", session, "-sess_out", session)
+        assert is_resumed(again) and status(again) == 200
+    first, *others = ([(name, value) for name, value in request.fields if name.startswith("Client-Cert")]
+                      for request in lab.origins[0].requests)
+    assert [name for name, _ in first] == ["Client-Cert", "Client-Cert-Chain"]
+    assert others == [first, first]
+
+
 # the ways in: how the session is kept, version, whether a certificate came with the first, the name it was made for
 WAYS = list(itertools.product(KINDS, VERSIONS, [False, True], ["open.test", "soft.test"]))
 
