@@ -183,8 +183,9 @@ enum tls_client_verdict client_policy_judge(const struct client_policy *policy,
 
 /*
  * An error of a verification. To answer with a page the verification must go on, so errors are
- * passed over and the last one is kept, as nginx does; but one that is overlooked later (an unknown
- * issuer) must not hide one that is not (expired). worst: that one so far. True: it is overlooked.
+ * passed over and the last one is the result, as in nginx; but one that the mode overlooks (an
+ * unknown issuer) must not replace one that it does not (expired). worst: the last of those; 0: none.
+ * True: this one is overlooked.
  */
 static bool note_error(const struct client_policy *policy, X509_STORE_CTX *verification,
                        long *worst)
@@ -224,7 +225,8 @@ static int on_plain_verify(int verified, X509_STORE_CTX *verification)
     return 1;
 }
 
-/* What OpenSSL's ssl_verify_cert_chain sets. */
+/* Sets up what OpenSSL's ssl_verify_cert_chain does for a server, but for the clock and the callback:
+ * there is no connection, so no error ends it. */
 int client_policy_verify(const struct client_policy *policy, const struct client_chain *chain,
                          long *ret_result)
 {
@@ -279,7 +281,8 @@ bool client_policy_apply(const struct client_policy *policy, SSL *ssl,
     STACK_OF(X509_NAME) *names = NULL;
     unsigned char sid[SHA256_DIGEST_LENGTH];
 
-    /* both are SHA-256 of unrelated things: their sum is equal only if both are */
+    /* two other digests with the same mix would be a collision of SHA-256; mode off has zeros, so
+     * there it is the certificates' alone */
     for (size_t i = 0; i < sizeof(sid); i++)
         sid[i] = policy->digest[i] ^ context_digest[i];
     if (policy->ca_names) {
@@ -287,7 +290,8 @@ bool client_policy_apply(const struct client_policy *policy, SSL *ssl,
         if (!names)
             return false;
     }
-    /* also when there is nothing: a second hello may name another server than the first */
+    /* each is set also when there is nothing to set: after a HelloRetryRequest this runs again, and
+     * the second hello may name another server than the first */
     SSL_set0_CA_list(ssl, names);
     SSL_set_verify(ssl, verify_flags(policy, engine->refuses_later), on_verify);
     SSL_set_verify_depth(ssl, policy->depth);

@@ -45,8 +45,8 @@ struct tls_engine {
     /* server; borrowed from the configuration once the client hello came */
     const struct client_policy *policy;
     size_t policy_index;
-    long verify_error;             /* X509_V_...: worst so far, see on_verify; 0: none */
-    bool refuses_later;            /* whatever the policy's refusal, the handshake completes */
+    long verify_error;  /* X509_V_...: the last that counts, see client_policy.c; 0: none */
+    bool refuses_later; /* whatever the policy's refusal, the handshake completes */
     struct client_verdict verdict; /* after the handshake */
 };
 
