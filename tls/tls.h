@@ -10,7 +10,7 @@
  *
  * Also public: tls_stream.h (the connection), tls_failure.h, alert.h, client_certificate.h (who the
  * client is), client_verifier.h (the same from a hop before us), ticket_keys.h, server_sessions.h,
- * stapling.h, cert_check.h, self_signed.h.
+ * handshake_queue.h, stapling.h, cert_check.h, self_signed.h.
  */
 #ifndef TLS_TLS_H
 #define TLS_TLS_H

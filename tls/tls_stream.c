@@ -291,6 +291,7 @@ static void on_lower_event(void *owner, unsigned events)
 
 static void tls_stream_free(struct tls_stream *tls)
 {
+    handshake_turn_leave(&tls->turn);
     tls_engine_done(&tls->engine);
     if (tls->held)
         buf_done(tls->held);

@@ -1,5 +1,6 @@
 #include <openssl/x509.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -110,7 +111,7 @@ static bool client_speaks_http(struct tls_stream *tls)
     return first >= 'A' && first <= 'Z';
 }
 
-unsigned tls_stream_handshake(struct tls_stream *tls)
+static unsigned handshake_run(struct tls_stream *tls)
 {
     for (;;) {
         int r = tls_engine_handshake(&tls->engine);
@@ -132,6 +133,33 @@ unsigned tls_stream_handshake(struct tls_stream *tls)
             return STREAM_OPEN_FAILED;
         }
     }
+}
+
+static void on_turn(struct tls_handshake_turn *turn)
+{
+    struct tls_stream *tls =
+        (struct tls_stream *)((char *)turn - offsetof(struct tls_stream, turn));
+    unsigned up;
+
+    assert(tls->state == TLS_STREAM_HANDSHAKE);
+    up = handshake_run(tls);
+    if (up && tls->base.on_event)
+        tls->base.on_event(tls->base.owner, up); /* may close us: last touch */
+}
+
+unsigned tls_stream_handshake(struct tls_stream *tls)
+{
+    if (!tls->turn.queue)
+        return handshake_run(tls);
+    handshake_turn_wait(&tls->turn);
+    return 0;
+}
+
+void tls_stream_take_turns(struct stream *stream, struct tls_handshake_queue *queue)
+{
+    struct tls_stream *tls = (struct tls_stream *)stream;
+
+    tls->turn = (struct tls_handshake_turn){ .queue = queue, .run = on_turn };
 }
 
 unsigned tls_stream_begin(struct stream *stream)

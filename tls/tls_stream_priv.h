@@ -9,6 +9,7 @@
 #ifndef TLS_TLS_STREAM_PRIV_H
 #define TLS_TLS_STREAM_PRIV_H
 
+#include "tls/handshake_queue_priv.h"
 #include "tls/tls_engine_priv.h"
 #include "tls/tls_stream.h"
 
@@ -23,6 +24,7 @@ struct tls_stream {
     struct tls_engine engine;
     struct tls_server_config *server; /* one of the two, a reference */
     struct tls_client_config *client;
+    struct tls_handshake_turn turn; /* of a step of the handshake */
     enum tls_stream_state state;
     bool first_bytes_seen;
     bool lower_ended; /* lower_end is what its read said */
@@ -48,7 +50,10 @@ void tls_stream_push(struct tls_stream *tls);
 /* > 0: more ciphertext; -EAGAIN: the receive below is armed; else lower_end, its end. */
 long tls_stream_pull(struct tls_stream *tls);
 
-/* As far as what has come allows. STREAM_OPEN, STREAM_OPEN_FAILED, or 0: more must come. */
+/*
+ * As far as what has come allows. STREAM_OPEN, STREAM_OPEN_FAILED, or 0: more must come, or it waits
+ * for its turn and announces the event itself.
+ */
 unsigned tls_stream_handshake(struct tls_stream *tls);
 
 #endif
