@@ -115,6 +115,18 @@ def test_no_session_of_another_name_opens_one_that_needs_a_certificate(lab, star
     assert len(lab.origins[0].requests) == 1
 
 
+@pytest.mark.parametrize("kind, version, name", list(itertools.product(KINDS, VERSIONS, ["open.test", "soft.test"])))
+def test_no_session_carries_a_certificate_to_a_name_of_another_policy(lab, start, tmp_path, kind, version, name):
+    """The way back: what was judged for one name says nothing about the client of another."""
+    hop = start()
+    session = tmp_path / "session"
+    arguments = kind_arguments(kind)
+    assert status(s_client(hop, "secure.test", version, *arguments, "-sess_out", session, client=lab.pki.clients)) == 200
+    entered = s_client(hop, name, version, *arguments, "-sess_in", session)
+    assert not is_resumed(entered) and status(entered) == 200
+    assert hop.access_log.wait(2)[-1]["request"]["tls"]["client_verify"] == "NONE"
+
+
 @pytest.mark.parametrize("kind, version", list(itertools.product(KINDS, VERSIONS)))
 def test_misdirected_request_on_a_resumed_session(lab, start, tmp_path, kind, version):
     hop = start()
