@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "tls/client_session_priv.h"
+
 /* The public struct and the memory behind it. */
 struct owner {
     struct tls_client_certificate view; /* first */
@@ -25,14 +27,10 @@ static void *offset_now(const struct owner *owner)
     return (void *)(uintptr_t)(BIO_pending(owner->texts) + 1);
 }
 
-static void place(const struct owner *owner, const void *at)
+/* Where what has that offset is; NULL stays NULL. */
+static const void *placed(const char *base, const void *offset)
 {
-    const char *const *member = at;
-    char *base;
-
-    (void)BIO_get_mem_data(owner->texts, &base);
-    if (*member)
-        *(const char **)at = base + (uintptr_t)*member - 1;
+    return offset ? base + (uintptr_t)offset - 1 : NULL;
 }
 
 static bool end_text(struct owner *owner)
@@ -180,27 +178,33 @@ static bool add_chain(struct owner *owner, const STACK_OF(X509) * chain)
     return view->chain != NULL;
 }
 
-static void place_names(const struct owner *owner, struct tls_names *names)
+static void place_names(const char *base, struct tls_names *names)
 {
     for (size_t i = 0; i < names->count; i++)
-        place(owner, &names->items[i]);
+        names->items[i] = placed(base, names->items[i]);
 }
 
 static void place_all(struct owner *owner)
 {
     struct tls_client_certificate *view = &owner->view;
-    const void *const members[] = { &view->subject,    &view->issuer, &view->serial,
-                                    &view->sha1,       &view->sha256, &view->not_before,
-                                    &view->not_after,  &view->pem,    &view->der.bytes,
-                                    &view->common_name };
+    char *base;
 
-    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
-        place(owner, members[i]);
-    place_names(owner, &view->dns_names);
-    place_names(owner, &view->uris);
-    place_names(owner, &view->server_uris);
+    (void)BIO_get_mem_data(owner->texts, &base);
+    view->subject = placed(base, view->subject);
+    view->issuer = placed(base, view->issuer);
+    view->common_name = placed(base, view->common_name);
+    view->serial = placed(base, view->serial);
+    view->sha1 = placed(base, view->sha1);
+    view->sha256 = placed(base, view->sha256);
+    view->not_before = placed(base, view->not_before);
+    view->not_after = placed(base, view->not_after);
+    view->pem = placed(base, view->pem);
+    view->der.bytes = placed(base, view->der.bytes);
+    place_names(base, &view->dns_names);
+    place_names(base, &view->uris);
+    place_names(base, &view->server_uris);
     for (size_t i = 0; i < view->chain_count; i++)
-        place(owner, &view->chain[i].bytes);
+        view->chain[i].bytes = placed(base, view->chain[i].bytes);
 }
 
 static bool read_all(struct owner *owner, X509 *leaf, const STACK_OF(X509) * chain)
@@ -247,10 +251,20 @@ static int create(X509 *leaf, const STACK_OF(X509) * chain, const X509 *server,
 
 int tls_client_certificate_create(SSL *ssl, struct tls_client_certificate **ret)
 {
-    X509 *leaf = SSL_get0_peer_certificate(ssl);
+    X509 *leaf = SSL_get0_peer_certificate(ssl), *ours = SSL_get_certificate(ssl);
+    STACK_OF(X509) *chain = NULL;
+    int r;
 
     *ret = NULL;
-    return leaf ? create(leaf, SSL_get_peer_cert_chain(ssl), SSL_get_certificate(ssl), ret) : 0;
+    if (!leaf)
+        return 0;
+    if (!SSL_session_reused(ssl))
+        return create(leaf, SSL_get_peer_cert_chain(ssl), ours, ret);
+    r = client_session_chain(SSL_get_session(ssl), &chain);
+    if (r == 0)
+        r = create(leaf, chain, ours, ret);
+    sk_X509_pop_free(chain, X509_free);
+    return r < 0 ? -ENOMEM : 0; /* a chain that cannot be read was not resumed */
 }
 
 int tls_client_certificate_read(X509 *leaf, const STACK_OF(X509) * chain,

@@ -2,7 +2,7 @@
  * client_certificate: who the client says it is, in the spellings that next hops want.
  *
  * Role    the parts of the certificate that a client showed (or showed when the session was made),
- *         whether it was verified or not: tls_session_info says that
+ *         whether it was verified or not: tls_session_info says that. Resumed or not, it is the same
  * Owns    its texts; the whole belongs to the TLS stream and lives as long
  * Thread  one worker
  */
@@ -33,8 +33,7 @@ struct tls_client_certificate {
     struct tls_der der; /* the leaf */
     struct tls_names dns_names, uris; /* subject alternative names */
     struct tls_names server_uris;     /* of the certificate that we showed; none: unknown */
-    /* What the client sent beside the leaf, in its order. A resumed session has none: OpenSSL keeps
-     * the leaf only. */
+    /* What the client sent beside the leaf, in its order; a resumed session: when it was made. */
     struct tls_der *chain;
     size_t chain_count;
 };

@@ -46,32 +46,39 @@ static int trust(struct client_policy *policy, const char *ca_pem, struct tls_er
     return r;
 }
 
+/* All CRLs of the text. ret_count: how many were taken. true: no other is left in it. */
+static bool read_crls(X509_STORE *store, BIO *text, size_t *ret_count)
+{
+    X509_CRL *crl;
+
+    for (*ret_count = 0; (crl = PEM_read_bio_X509_CRL(text, NULL, NULL, NULL)); ++*ret_count) {
+        bool added = X509_STORE_add_crl(store, crl) == 1;
+
+        X509_CRL_free(crl);
+        if (!added)
+            return false;
+    }
+    return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+}
+
 /* With a CRL each issuer of a chain must have one that has not expired: it fails closed. */
 static int add_crls(struct client_policy *policy, const char *crl_pem, struct tls_error *reterr)
 {
     BIO *bio = BIO_new_mem_buf(crl_pem, -1);
-    X509_CRL *crl = NULL;
     size_t count = 0;
+    bool ended;
 
     ERR_clear_error();
-    while (bio && (crl = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL)) != NULL) {
-        bool added = X509_STORE_add_crl(policy->store, crl) == 1;
-
-        X509_CRL_free(crl);
-        if (!added)
-            break;
-        count++;
-    }
+    ended = bio && read_crls(policy->store, bio, &count);
     BIO_free(bio);
-    if (crl || count == 0 || ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
+    ERR_clear_error();
+    if (!ended || count == 0) {
         tls_error_set(reterr,
-                      count == 0 ? "there is no CRL in the text (-----BEGIN X509 CRL-----)"
-                                 : "CRL %zu is damaged",
+                      ended ? "there is no CRL in the text (-----BEGIN X509 CRL-----)"
+                            : "CRL %zu is damaged",
                       count + 1);
-        ERR_clear_error();
         return -EINVAL;
     }
-    ERR_clear_error();
     X509_STORE_set_flags(policy->store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
     return 0;
 }
@@ -176,8 +183,9 @@ enum tls_client_verdict client_policy_judge(const struct client_policy *policy,
 
 /*
  * An error of a verification. To answer with a page the verification must go on, so errors are
- * passed over and the last one is kept, as nginx does; but one that is overlooked later (an unknown
- * issuer) must not hide one that is not (expired). worst: that one so far. True: it is overlooked.
+ * passed over and the last one is the result, as in nginx; but one that the mode overlooks (an
+ * unknown issuer) must not replace one that it does not (expired). worst: the last of those; 0: none.
+ * True: this one is overlooked.
  */
 static bool note_error(const struct client_policy *policy, X509_STORE_CTX *verification,
                        long *worst)
@@ -217,7 +225,8 @@ static int on_plain_verify(int verified, X509_STORE_CTX *verification)
     return 1;
 }
 
-/* What OpenSSL's ssl_verify_cert_chain sets. */
+/* Sets up what OpenSSL's ssl_verify_cert_chain does for a server, but for the clock and the callback:
+ * there is no connection, so no error ends it. */
 int client_policy_verify(const struct client_policy *policy, const struct client_chain *chain,
                          long *ret_result)
 {
@@ -247,31 +256,6 @@ int client_policy_verify(const struct client_policy *policy, const struct client
     return 0;
 }
 
-/* A session whose certificate is refused is marked in its ticket: to resume it would be to refuse
- * the certificate that has replaced it meanwhile. */
-bool client_policy_mark_session(const struct client_policy *policy, SSL *ssl)
-{
-    static const char refused = 1;
-    bool has_certificate = SSL_get0_peer_certificate(ssl) != NULL;
-
-    if (client_policy_judge(policy, has_certificate, SSL_get_verify_result(ssl)) !=
-        TLS_CLIENT_CERTIFICATE_REFUSED)
-        return true;
-    return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), &refused, sizeof(refused)) == 1;
-}
-
-bool client_policy_may_resume(SSL_SESSION *session)
-{
-    X509 *leaf = SSL_SESSION_get0_peer(session);
-    void *mark = NULL;
-    size_t length = 0;
-
-    if (!leaf)
-        return true; /* it has the session id context of a policy that allows that */
-    return SSL_SESSION_get0_ticket_appdata(session, &mark, &length) == 1 && length == 0 &&
-           X509_cmp_current_time(X509_get0_notAfter(leaf)) > 0;
-}
-
 /* ---- a connection -------------------------------------------------------------------------- */
 
 static int verify_flags(const struct client_policy *policy, bool refuses_later)
@@ -297,7 +281,8 @@ bool client_policy_apply(const struct client_policy *policy, SSL *ssl,
     STACK_OF(X509_NAME) *names = NULL;
     unsigned char sid[SHA256_DIGEST_LENGTH];
 
-    /* both are SHA-256 of unrelated things: their sum is equal only if both are */
+    /* two other digests with the same mix would be a collision of SHA-256; mode off has zeros, so
+     * there it is the certificates' alone */
     for (size_t i = 0; i < sizeof(sid); i++)
         sid[i] = policy->digest[i] ^ context_digest[i];
     if (policy->ca_names) {
@@ -305,7 +290,8 @@ bool client_policy_apply(const struct client_policy *policy, SSL *ssl,
         if (!names)
             return false;
     }
-    /* also when there is nothing: a second hello may name another server than the first */
+    /* each is set also when there is nothing to set: after a HelloRetryRequest this runs again, and
+     * the second hello may name another server than the first */
     SSL_set0_CA_list(ssl, names);
     SSL_set_verify(ssl, verify_flags(policy, engine->refuses_later), on_verify);
     SSL_set_verify_depth(ssl, policy->depth);

@@ -43,22 +43,17 @@ enum tls_client_verdict client_policy_judge(const struct client_policy *policy,
                                             bool has_certificate, long verify_result);
 
 /*
- * Outside of a handshake, as one that refuses by a page would: ret_result is the last error of the
- * chain (X509_V_...), or that it has none. others: NULL for none. 0 or -ENOMEM.
+ * Outside of a handshake, with the result that a handshake would have that refuses by a page:
+ * ret_result is the last error of the chain that the mode does not overlook, else the last, else
+ * X509_V_OK. 0 or -ENOMEM.
  */
 struct client_chain {
     X509 *leaf;
-    STACK_OF(X509) * others;
-    int auth_level; /* see X509_VERIFY_PARAM_set_auth_level */
+    STACK_OF(X509) * others; /* NULL: none */
+    int auth_level;          /* see X509_VERIFY_PARAM_set_auth_level */
     time_t now_s;
 };
 int client_policy_verify(const struct client_policy *policy, const struct client_chain *chain,
                          long *ret_result);
-
-/* When a ticket is made. false: out of memory. */
-bool client_policy_mark_session(const struct client_policy *policy, SSL *ssl);
-
-/* A session without a certificate, or with one that was accepted and has not expired since. */
-bool client_policy_may_resume(SSL_SESSION *session);
 
 #endif

@@ -5,20 +5,18 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "tls/client_certificate_priv.h"
+#include "tls/client_verdict_priv.h"
 #include "tls/tls_context_priv.h"
-#include "tls/tls_engine_priv.h"
 
 struct tls_judgement {
     unsigned refs;
     bool is_new;
-    struct tls_client_identity identity;
-    struct tls_client_certificate *certificate;
-    char *verify_text, *verify_error_text; /* NULL: not refused */
+    int64_t good_until_s; /* as long as it may be remembered */
+    struct client_verdict verdict;
 };
 
 struct remembered {
@@ -41,15 +39,13 @@ void tls_judgement_release(struct tls_judgement *judgement)
 {
     if (!judgement || --judgement->refs > 0)
         return;
-    tls_client_certificate_free(judgement->certificate);
-    free(judgement->verify_text);
-    free(judgement->verify_error_text);
+    client_verdict_done(&judgement->verdict);
     free(judgement);
 }
 
 const struct tls_client_identity *tls_judgement_identity(const struct tls_judgement *judgement)
 {
-    return &judgement->identity;
+    return &judgement->verdict.identity;
 }
 
 bool tls_judgement_is_new(const struct tls_judgement *judgement)
@@ -57,7 +53,7 @@ bool tls_judgement_is_new(const struct tls_judgement *judgement)
     return judgement->is_new;
 }
 
-static struct tls_judgement *judgement_create(const struct client_policy *policy)
+static struct tls_judgement *judgement_create(void)
 {
     struct tls_judgement *judgement = calloc(1, sizeof(*judgement));
 
@@ -65,34 +61,7 @@ static struct tls_judgement *judgement_create(const struct client_policy *policy
         return NULL;
     judgement->refs = 1;
     judgement->is_new = true;
-    judgement->identity = (struct tls_client_identity){
-        .mode = policy->mode,
-        .verdict = client_policy_judge(policy, false, X509_V_OK),
-        .verify = "NONE",
-        .verify_error = "",
-    };
     return judgement;
-}
-
-static int set_result(struct tls_judgement *judgement, const struct client_policy *policy,
-                      long result)
-{
-    struct tls_client_identity *identity = &judgement->identity;
-
-    identity->certificate = judgement->certificate;
-    identity->verdict = client_policy_judge(policy, true, result);
-    identity->verify = "SUCCESS";
-    if (result == X509_V_OK)
-        return 0;
-    judgement->verify_error_text = tls_engine_verify_text(result);
-    if (!judgement->verify_error_text ||
-        asprintf(&judgement->verify_text, "FAILED:%s", X509_verify_cert_error_string(result)) < 0) {
-        judgement->verify_text = NULL;
-        return -ENOMEM;
-    }
-    identity->verify = judgement->verify_text;
-    identity->verify_error = judgement->verify_error_text;
-    return 0;
 }
 
 /* ---- parsing and verifying ----------------------------------------------------------------- */
@@ -131,11 +100,43 @@ static STACK_OF(X509) *
     return others;
 }
 
+/* What OpenSSL would ask of the key and signature algorithms in a handshake. */
+static int auth_level(const struct tls_presented *presented)
+{
+    const struct tls_server_config *config = presented->config;
+
+    return SSL_CTX_get_security_level(config->contexts[config->default_context].context);
+}
+
+/* Moves *until_s to where the certificate ends, if that lies between now and then. */
+static void bound_by_end(X509 *certificate, int64_t now_s, int64_t *until_s)
+{
+    struct tm tm;
+    int64_t end_s;
+
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) != 1)
+        return;
+    end_s = timegm(&tm);
+    if (end_s > now_s && end_s < *until_s)
+        *until_s = end_s;
+}
+
+/* One that has ended already is refused, and stays so. */
+static int64_t good_until(const struct client_chain *chain)
+{
+    int64_t until_s = (int64_t)chain->now_s + TLS_JUDGEMENT_LIFETIME_S;
+
+    bound_by_end(chain->leaf, chain->now_s, &until_s);
+    for (int i = 0; i < sk_X509_num(chain->others); i++)
+        bound_by_end(sk_X509_value(chain->others, i), chain->now_s, &until_s);
+    return until_s;
+}
+
 static int verify(const struct client_policy *policy, const struct tls_presented *presented,
                   struct tls_judgement *judgement, size_t *ret_bad)
 {
-    SSL_CTX *context = presented->config->contexts[presented->config->default_context].context;
-    struct client_chain chain = { .auth_level = SSL_CTX_get_security_level(context),
+    struct tls_client_certificate *certificate = NULL;
+    struct client_chain chain = { .auth_level = auth_level(presented),
                                   .now_s = (time_t)presented->now_s };
     long result;
     int r = -EINVAL;
@@ -146,9 +147,10 @@ static int verify(const struct client_policy *policy, const struct tls_presented
     if (chain.others) {
         r = client_policy_verify(policy, &chain, &result);
         if (r == 0)
-            r = tls_client_certificate_read(chain.leaf, chain.others, &judgement->certificate);
+            r = tls_client_certificate_read(chain.leaf, chain.others, &certificate);
         if (r == 0)
-            r = set_result(judgement, policy, result);
+            r = client_verdict_init(&judgement->verdict, policy, &certificate, result);
+        judgement->good_until_s = good_until(&chain);
     }
     sk_X509_pop_free(chain.others, X509_free);
     X509_free(chain.leaf);
@@ -178,13 +180,15 @@ void tls_client_verifier_free(struct tls_client_verifier *verifier)
     free(verifier);
 }
 
-/* Of the policy and of each certificate, with its length: nothing can be moved across a border. */
+/* Of all that judges, and of each certificate with its length: nothing can be moved across a border. */
 static bool make_key(const struct client_policy *policy, const struct tls_presented *presented,
                      unsigned char key[static SHA256_DIGEST_LENGTH])
 {
+    const int level = auth_level(presented);
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
     bool done = digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
-                EVP_DigestUpdate(digest, policy->digest, sizeof(policy->digest)) == 1;
+                EVP_DigestUpdate(digest, policy->digest, sizeof(policy->digest)) == 1 &&
+                EVP_DigestUpdate(digest, &level, sizeof(level)) == 1;
 
     for (size_t i = 0; done && i < presented->count; i++) {
         const struct tls_der *der = &presented->certificates[i];
@@ -199,7 +203,7 @@ static bool make_key(const struct client_policy *policy, const struct tls_presen
 
 static bool is_fresh(const struct remembered *entry, int64_t now_s)
 {
-    return now_s >= entry->made_at_s && now_s - entry->made_at_s < TLS_JUDGEMENT_LIFETIME_S;
+    return now_s >= entry->made_at_s && now_s < entry->judgement->good_until_s;
 }
 
 /* The entry of that key, else the one that makes room: a free one has used_at 0. */
@@ -245,6 +249,14 @@ static void remember(struct tls_client_verifier *verifier, const unsigned char *
     memcpy(entry->key, key, sizeof(entry->key));
 }
 
+/* As in a handshake in which none came. */
+static int judge_absence(const struct client_policy *policy, struct client_verdict *verdict)
+{
+    struct tls_client_certificate *none = NULL;
+
+    return client_verdict_init(verdict, policy, &none, X509_V_OK);
+}
+
 int tls_client_verifier_judge(struct tls_client_verifier *verifier,
                               const struct tls_presented *presented, struct tls_judgement **ret,
                               size_t *ret_bad)
@@ -254,7 +266,7 @@ int tls_client_verifier_judge(struct tls_client_verifier *verifier,
     bool has_certificate = presented->count > 0 && policy->mode != TLS_VERIFY_OFF;
     unsigned char key[SHA256_DIGEST_LENGTH];
     struct tls_judgement *judgement = NULL;
-    int r = 0;
+    int r;
 
     if (has_certificate) {
         if (!make_key(policy, presented, key))
@@ -265,11 +277,11 @@ int tls_client_verifier_judge(struct tls_client_verifier *verifier,
         *ret = judgement;
         return 0;
     }
-    judgement = judgement_create(policy);
+    judgement = judgement_create();
     if (!judgement)
         return -ENOMEM;
-    if (has_certificate)
-        r = verify(policy, presented, judgement, ret_bad);
+    r = has_certificate ? verify(policy, presented, judgement, ret_bad)
+                        : judge_absence(policy, &judgement->verdict);
     if (r < 0) {
         tls_judgement_release(judgement);
         return r;

@@ -8,7 +8,8 @@
  *
  * A hop sends the same certificate with each request of its client, so judgements are kept, the
  * least recently used makes room. One is used again only for the same certificates under the same
- * policy, and not for long: expiry and CRLs run on the clock.
+ * policy and security level; not after one of them has ended; and not for long, because CRLs and the
+ * CAs run on the clock, too.
  */
 #ifndef TLS_CLIENT_VERIFIER_H
 #define TLS_CLIENT_VERIFIER_H

@@ -125,7 +125,7 @@ int ocsp_staple_set(struct ocsp_staple *staple, struct slice der, time_t now_s,
     OCSP_RESPONSE *response = d2i_OCSP_RESPONSE(NULL, &at, (long)der.len);
     time_t expires_at = 0;
     const char *fault = judge(staple, response, now_s, &expires_at);
-    unsigned char *copy = NULL;
+    unsigned char *copy;
 
     OCSP_RESPONSE_free(response);
     ERR_clear_error();
@@ -135,9 +135,9 @@ int ocsp_staple_set(struct ocsp_staple *staple, struct slice der, time_t now_s,
     }
     copy = OPENSSL_memdup(der.ptr, der.len);
     if (!copy || !try_enter(staple)) {
-        OPENSSL_free(copy);
         tls_error_set(reterr, "the OCSP response is not used: %s",
                       copy ? "the old one is being sent" : "out of memory");
+        OPENSSL_free(copy);
         return -EBUSY;
     }
     OPENSSL_free(staple->der);

@@ -51,19 +51,19 @@ static struct served_certificate *add_item(struct served_certificates *list)
     return &items[list->count++];
 }
 
-int served_certificates_add(struct served_certificates *list, struct tls_server_config *config)
+int served_certificates_add(struct served_certificates *list,
+                            const struct tls_server_config *config)
 {
     for (size_t i = 0; i < config->contexts_count; i++) {
-        SSL_CTX *context = config->contexts[i].context;
-        long more = SSL_CTX_set_current_cert(context, SSL_CERT_SET_FIRST);
+        const STACK_OF(X509) *leaves = config->contexts[i].leaves;
 
-        for (; more == 1; more = SSL_CTX_set_current_cert(context, SSL_CERT_SET_NEXT)) {
+        for (int k = 0; k < sk_X509_num(leaves); k++) {
             struct served_certificate *item = add_item(list);
 
             if (!item)
                 return -ENOMEM;
             item->index = i;
-            read_certificate(SSL_CTX_get0_certificate(context), item);
+            read_certificate(sk_X509_value(leaves, k), item);
         }
     }
     return 0;

@@ -29,9 +29,9 @@ struct served_certificates {
     size_t count;
 };
 
-/* The configuration must not serve anybody yet: OpenSSL has no way to look that changes nothing.
- * Adds to *list, which may be zeroed. 0 or -ENOMEM. */
-int served_certificates_add(struct served_certificates *list, struct tls_server_config *config);
+/* Adds to *list, which may be zeroed. 0 or -ENOMEM. */
+int served_certificates_add(struct served_certificates *list,
+                            const struct tls_server_config *config);
 void served_certificates_done(struct served_certificates *list);
 
 #endif

@@ -7,7 +7,8 @@
  *         full handshake at most
  *
  * A session is found again only by a name with the same certificates and client policy: OpenSSL
- * compares the session id context that is stored with it.
+ * compares the session id context that is stored with it. Whether its client is still accepted:
+ * client_session_priv.h.
  */
 #ifndef TLS_SERVER_SESSIONS_H
 #define TLS_SERVER_SESSIONS_H

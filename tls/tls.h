@@ -10,7 +10,7 @@
  *
  * Also public: tls_stream.h (the connection), tls_failure.h, alert.h, client_certificate.h (who the
  * client is), client_verifier.h (the same from a hop before us), ticket_keys.h, server_sessions.h,
- * stapling.h, cert_check.h, self_signed.h.
+ * handshake_queue.h, stapling.h, cert_check.h, self_signed.h.
  */
 #ifndef TLS_TLS_H
 #define TLS_TLS_H
@@ -170,9 +170,19 @@ enum tls_client_verdict {
     TLS_CLIENT_CERTIFICATE_MISSING,
 };
 
+/* Who the client is, whether its certificate came in the handshake or by way of a hop before us
+ * (tls/client_verifier.h). */
+struct tls_client_identity {
+    enum tls_verify_mode mode;       /* what the policy of the name asked for */
+    enum tls_client_verdict verdict; /* whoever serves requests must look at it */
+    const char *verify;       /* nginx's $ssl_client_verify: "NONE", "SUCCESS", "FAILED:reason" */
+    const char *verify_error; /* "10:certificate has expired" or "" */
+    const struct tls_client_certificate *certificate; /* NULL: none came */
+};
+
 /*
  * What the handshake agreed on. Good until the stream is closed. On a server that asks no client
- * for a certificate the client_ fields cost nothing and say "NONE".
+ * for a certificate `client` costs nothing and says "NONE".
  */
 struct tls_session_info {
     const char *version;     /* "TLSv1.3" */
@@ -180,13 +190,7 @@ struct tls_session_info {
     const char *server_name; /* SNI received or sent, lower case; "" when none */
     const char *alpn;        /* "" when none */
     bool resumed;
-
-    enum tls_verify_mode client_verify_mode; /* what the policy of the name asked for */
-    enum tls_client_verdict client_verdict;  /* whoever serves requests must look at it */
-    const char *client_verify; /* nginx's $ssl_client_verify: "NONE", "SUCCESS", "FAILED:reason" */
-    const char *client_verify_error; /* "10:certificate has expired" or "" */
-    const struct tls_client_certificate *client_certificate; /* NULL: none came */
-
+    struct tls_client_identity client;
     const struct tls_server_config *server; /* NULL: we are the client */
     size_t policy;                          /* private to tls_session_may_serve */
 };
@@ -199,17 +203,5 @@ bool tls_session_may_serve(const struct tls_session_info *info, struct slice hos
 
 /* False: the host is neither a name nor an address, and policies go by name: it is not served (421). */
 bool tls_server_config_guards(const struct tls_server_config *config, struct slice host);
-
-/* Who the client is, whether its certificate came in the handshake or by way of a hop before us
- * (tls/client_verifier.h). */
-struct tls_client_identity {
-    enum tls_verify_mode mode;
-    enum tls_client_verdict verdict;
-    const char *verify, *verify_error;                /* as in tls_session_info */
-    const struct tls_client_certificate *certificate; /* NULL: none came */
-};
-
-/* What the handshake says; good as long as info. */
-struct tls_client_identity tls_session_client(const struct tls_session_info *info);
 
 #endif

@@ -34,7 +34,8 @@ struct ocsp_staple;
 
 struct server_context {
     SSL_CTX *context;
-    unsigned char digest[SHA256_DIGEST_LENGTH]; /* of its certificates */
+    STACK_OF(X509) * leaves; /* one per pair; to look at them in the context would change it */
+    unsigned char digest[SHA256_DIGEST_LENGTH]; /* of the leaves */
     struct ocsp_staple *staples;                /* one per pair; NULL: none are sent */
     size_t staples_count;
 };

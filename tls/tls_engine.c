@@ -123,9 +123,7 @@ void tls_engine_done(struct tls_engine *engine)
     free(engine->expected_name);
     free(engine->session_key);
     client_facts_free(engine->facts);
-    tls_client_certificate_free(engine->client_certificate);
-    free(engine->verify_text);
-    free(engine->verify_error_text);
+    client_verdict_done(&engine->verdict);
     *engine = (struct tls_engine){ 0 };
 }
 
@@ -389,47 +387,19 @@ void tls_engine_end_writing(struct tls_engine *engine)
     ERR_clear_error();
 }
 
-char *tls_engine_verify_text(long verify_result)
-{
-    char *text;
-
-    return asprintf(&text, "%ld:%s", verify_result, X509_verify_cert_error_string(verify_result)) <
-                   0
-               ? NULL
-               : text;
-}
-
 /* What the client showed. Its certificate is read only if one came: others pay nothing. */
-static int note_client(struct tls_engine *engine, struct tls_session_info *info)
+static int note_client(struct tls_engine *engine)
 {
-    long result = SSL_get_verify_result(engine->ssl);
+    struct tls_client_certificate *certificate = NULL;
     int r = 0;
 
     if (engine->policy->mode != TLS_VERIFY_OFF) {
         SSL_set0_CA_list(engine->ssl, NULL); /* was needed for the handshake only */
-        r = tls_client_certificate_create(engine->ssl, &engine->client_certificate);
+        r = tls_client_certificate_create(engine->ssl, &certificate);
     }
-    if (r < 0)
-        return r;
-    info->policy = engine->policy_index;
-    info->client_verify_mode = engine->policy->mode;
-    info->client_certificate = engine->client_certificate;
-    info->client_verdict =
-        client_policy_judge(engine->policy, engine->client_certificate != NULL, result);
-    if (!engine->client_certificate)
-        return 0;
-    info->client_verify = "SUCCESS";
-    if (result == X509_V_OK)
-        return 0;
-    engine->verify_error_text = tls_engine_verify_text(result);
-    if (!engine->verify_error_text ||
-        asprintf(&engine->verify_text, "FAILED:%s", X509_verify_cert_error_string(result)) < 0) {
-        engine->verify_text = NULL;
-        return -ENOMEM;
-    }
-    info->client_verify = engine->verify_text;
-    info->client_verify_error = engine->verify_error_text;
-    return 0;
+    return r < 0 ? r
+                 : client_verdict_init(&engine->verdict, engine->policy, &certificate,
+                                       SSL_get_verify_result(engine->ssl));
 }
 
 /* What we offer or accept: a protocol out of this list, and no copy of its name per connection. */
@@ -447,6 +417,7 @@ int tls_engine_info(struct tls_engine *engine, struct tls_session_info *ret_info
 {
     const unsigned char *alpn;
     unsigned length;
+    int r;
 
     SSL_get0_alpn_selected(engine->ssl, &alpn, &length);
     *ret_info = (struct tls_session_info){
@@ -455,17 +426,13 @@ int tls_engine_info(struct tls_engine *engine, struct tls_session_info *ret_info
         .server_name = engine->server_name ? engine->server_name : "",
         .alpn = alpn_name(alpn, length),
         .resumed = SSL_session_reused(engine->ssl) == 1,
-        .client_verify = "NONE",
-        .client_verify_error = "",
+        .client = { .verify = "NONE", .verify_error = "" },
     };
-    return engine->policy ? note_client(engine, ret_info) : 0;
-}
-
-struct tls_client_identity tls_session_client(const struct tls_session_info *info)
-{
-    return (struct tls_client_identity){ .mode = info->client_verify_mode,
-                                         .verdict = info->client_verdict,
-                                         .verify = info->client_verify,
-                                         .verify_error = info->client_verify_error,
-                                         .certificate = info->client_certificate };
+    if (!engine->policy)
+        return 0;
+    ret_info->policy = engine->policy_index;
+    r = note_client(engine);
+    if (r == 0)
+        ret_info->client = engine->verdict.identity;
+    return r;
 }

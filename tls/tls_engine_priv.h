@@ -17,9 +17,8 @@
 #include <openssl/ssl.h>
 
 #include "core/buf.h"
-#include "tls/client_certificate_priv.h"
 #include "tls/client_facts_priv.h"
-#include "tls/client_policy_priv.h"
+#include "tls/client_verdict_priv.h"
 #include "tls/session_cache_priv.h"
 
 struct tls_engine {
@@ -46,10 +45,9 @@ struct tls_engine {
     /* server; borrowed from the configuration once the client hello came */
     const struct client_policy *policy;
     size_t policy_index;
-    long verify_error;  /* X509_V_...: worst so far, see on_verify; 0: none */
+    long verify_error;  /* X509_V_...: the last that counts, see client_policy.c; 0: none */
     bool refuses_later; /* whatever the policy's refusal, the handshake completes */
-    struct tls_client_certificate *client_certificate;
-    char *verify_text, *verify_error_text; /* "FAILED:...", "10:..."; NULL: none */
+    struct client_verdict verdict; /* after the handshake */
 };
 
 enum { TLS_RECORD_CONTENT_MAX = 16384 }; /* bytes of plain text (RFC 8446 5.1) */
@@ -88,9 +86,6 @@ int tls_engine_write(struct tls_engine *engine, struct buf *from);
 
 /* Sends close_notify; reading goes on. */
 void tls_engine_end_writing(struct tls_engine *engine);
-
-/* "10:certificate has expired" as nginx logs it, heap; NULL: no memory. */
-char *tls_engine_verify_text(long verify_result);
 
 /* After the handshake. 0 or -ENOMEM. The texts live as long as the engine. */
 int tls_engine_info(struct tls_engine *engine, struct tls_session_info *ret_info);

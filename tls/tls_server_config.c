@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "core/addr.h"
+#include "tls/client_session_priv.h"
 #include "tls/ocsp_priv.h"
 #include "tls/server_sessions_priv.h"
 #include "tls/ticket_keys_priv.h"
@@ -34,16 +35,22 @@ static bool connection_use_context(SSL *ssl, SSL_CTX *context)
  */
 static bool default_certificate_covers(const struct tls_server_config *config, struct slice sent)
 {
-    X509 *leaf = SSL_CTX_get0_certificate(config->contexts[config->default_context].context);
+    const struct server_context *context = &config->contexts[config->default_context];
     char name[SNI_NAME_MAX + 1];
 
     if (sent.len == 0 || sent.len > SNI_NAME_MAX || memchr(sent.ptr, '\0', sent.len))
         return false;
-    if (X509_check_host(leaf, sent.ptr, sent.len, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1)
-        return true;
     memcpy(name, sent.ptr, sent.len);
     name[sent.len] = '\0';
-    return X509_check_ip_asc(leaf, name, 0) == 1;
+    for (int i = 0; i < sk_X509_num(context->leaves); i++) {
+        X509 *leaf = sk_X509_value(context->leaves, i);
+
+        if (X509_check_host(leaf, name, sent.len, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) ==
+                1 ||
+            X509_check_ip_asc(leaf, name, 0) == 1)
+            return true;
+    }
+    return false;
 }
 
 #define POLICY_NONE SIZE_MAX
@@ -184,10 +191,8 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
 
 static int on_ticket_made(SSL *ssl, void *arg)
 {
-    const struct tls_engine *engine = SSL_get_app_data(ssl);
-
     (void)arg;
-    return client_policy_mark_session(engine->policy, ssl);
+    return client_session_keep_chain(ssl);
 }
 
 /* OpenSSL compares the session id context after this. */
@@ -195,30 +200,42 @@ static SSL_TICKET_RETURN on_ticket_opened(SSL *ssl, SSL_SESSION *session,
                                           const unsigned char *key_name, size_t key_name_length,
                                           SSL_TICKET_STATUS status, void *arg)
 {
-    (void)ssl;
+    const struct tls_engine *engine = SSL_get_app_data(ssl);
+    bool opened = status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW;
+
     (void)key_name;
     (void)key_name_length;
     (void)arg;
-    if (status == SSL_TICKET_SUCCESS && client_policy_may_resume(session))
-        return SSL_TICKET_RETURN_USE;
-    if (status == SSL_TICKET_SUCCESS_RENEW && client_policy_may_resume(session))
-        return SSL_TICKET_RETURN_USE_RENEW;
-    return SSL_TICKET_RETURN_IGNORE_RENEW; /* a full handshake, with a new ticket */
+    if (!opened || !client_session_may_resume(session, ssl, engine->policy))
+        return SSL_TICKET_RETURN_IGNORE_RENEW; /* a full handshake, with a new ticket */
+    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
 }
 
-static bool digest_certificates(EVP_MD_CTX *digest, SSL_CTX *context)
+static bool list_leaves(struct server_context *context)
 {
-    long more = SSL_CTX_set_current_cert(context, SSL_CERT_SET_FIRST);
+    long more = SSL_CTX_set_current_cert(context->context, SSL_CERT_SET_FIRST);
 
-    while (more == 1) {
+    context->leaves = sk_X509_new_null();
+    while (context->leaves && more == 1) {
+        X509 *leaf = SSL_CTX_get0_certificate(context->context);
+
+        if (sk_X509_push(context->leaves, leaf) <= 0)
+            return false;
+        X509_up_ref(leaf);
+        more = SSL_CTX_set_current_cert(context->context, SSL_CERT_SET_NEXT);
+    }
+    return context->leaves != NULL;
+}
+
+static bool digest_leaves(EVP_MD_CTX *digest, const STACK_OF(X509) * leaves)
+{
+    for (int i = 0; i < sk_X509_num(leaves); i++) {
         unsigned char fingerprint[EVP_MAX_MD_SIZE];
         unsigned length;
 
-        if (X509_digest(SSL_CTX_get0_certificate(context), EVP_sha256(), fingerprint, &length) !=
-                1 ||
+        if (X509_digest(sk_X509_value(leaves, i), EVP_sha256(), fingerprint, &length) != 1 ||
             EVP_DigestUpdate(digest, fingerprint, length) != 1)
             return false;
-        more = SSL_CTX_set_current_cert(context, SSL_CERT_SET_NEXT);
     }
     return true;
 }
@@ -235,7 +252,7 @@ static bool digest_context(struct server_context *context)
     bool done;
 
     done = digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
-           digest_certificates(digest, context->context) &&
+           digest_leaves(digest, context->leaves) &&
            EVP_DigestFinal_ex(digest, context->digest, NULL) == 1 &&
            SSL_CTX_set_session_id_context(context->context, context->digest,
                                           sizeof(context->digest)) == 1;
@@ -253,7 +270,8 @@ static int on_session_made(SSL *ssl, SSL_SESSION *session)
     /* in TLS 1.3 the ticket is the session */
     if (SSL_version(ssl) == TLS1_2_VERSION &&
         client_policy_judge(engine->policy, has_certificate, SSL_get_verify_result(ssl)) ==
-            TLS_CLIENT_ACCEPTED)
+            TLS_CLIENT_ACCEPTED &&
+        client_session_keep_chain(ssl))
         tls_server_sessions_put(config->sessions, session);
     return 0;
 }
@@ -261,11 +279,12 @@ static int on_session_made(SSL *ssl, SSL_SESSION *session)
 static SSL_SESSION *on_session_wanted(SSL *ssl, const unsigned char *id, int length, int *ret_copy)
 {
     const struct tls_server_config *config = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    const struct tls_engine *engine = SSL_get_app_data(ssl);
     SSL_SESSION *session = tls_server_sessions_get(
         config->sessions, (struct slice){ (const char *)id, (size_t)length });
 
     *ret_copy = 0; /* the reference goes to OpenSSL */
-    if (!session || client_policy_may_resume(session))
+    if (!session || client_session_may_resume(session, ssl, engine->policy))
         return session;
     SSL_SESSION_free(session);
     return NULL;
@@ -342,6 +361,7 @@ static void context_done(struct server_context *context)
     for (size_t i = 0; i < context->staples_count; i++)
         ocsp_staple_done(&context->staples[i]);
     free(context->staples);
+    sk_X509_pop_free(context->leaves, X509_free);
     SSL_CTX_free(context->context);
 }
 
@@ -359,7 +379,8 @@ static int context_init(struct server_context *into, struct tls_server_config *c
 
     if (!context || use_pairs(context, certificate, reterr) < 0)
         return -EINVAL;
-    if (!digest_context(into) || (settings->staples && !add_staples(into, certificate))) {
+    if (!list_leaves(into) || !digest_context(into) ||
+        (settings->staples && !add_staples(into, certificate))) {
         tls_error_set(reterr, "out of memory");
         return -EINVAL;
     }

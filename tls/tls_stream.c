@@ -1,52 +1,21 @@
-#include "tls/tls_stream.h"
-
-#include <openssl/x509.h>
-
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "tls/tls_context_priv.h"
-#include "tls/tls_engine_priv.h"
+#include "tls/tls_stream_priv.h"
 
 /* What one pull may take from below: bounds the ciphertext that waits here while the owner pauses.
  */
 enum { PULL_BYTES_MAX = 64 * 1024 };
-
-/*  HANDSHAKE -> OPEN      handshake_done: STREAM_OPEN
- *      '-----> BROKEN     handshake_fail: STREAM_OPEN_FAILED; only failure and close make sense
- *  An open stream stays OPEN: its two directions end one by one, see read_end and write_error. */
-enum tls_stream_state { TLS_STREAM_HANDSHAKE, TLS_STREAM_OPEN, TLS_STREAM_BROKEN };
-
-struct tls_stream {
-    struct stream base; /* first: a stream pointer is a tls_stream pointer */
-    struct stream *lower;
-    struct tls_engine engine;
-    struct tls_server_config *server; /* one of the two, a reference */
-    struct tls_client_config *client;
-    enum tls_stream_state state;
-    bool first_bytes_seen;
-    bool lower_ended; /* lower_end is what its read said */
-    bool read_ended;  /* read_end is what our read says from now on */
-    bool write_shut;
-    bool above_high; /* the writer was told to wait for STREAM_WRITABLE */
-    int write_error;
-    long lower_end, read_end;
-    /* Plain text that OpenSSL takes only after the rest of a handshake message that the other side
-     * has begun (a KeyUpdate cut in two). Heap; NULL in all normal lives. */
-    struct buf *held;
-    struct stream_failure failure;
-    char *failure_text; /* heap, behind failure.detail */
-    struct tls_session_info info;
-};
 
 static struct tls_stream *of(struct stream *stream)
 {
     return (struct tls_stream *)stream;
 }
 
-static void fail_with(struct tls_stream *tls, enum stream_step step, int error, const char *detail)
+void tls_stream_fail(struct tls_stream *tls, enum stream_step step, int error, const char *detail)
 {
     const struct client_facts *facts = tls->engine.facts;
 
@@ -57,8 +26,7 @@ static void fail_with(struct tls_stream *tls, enum stream_step step, int error, 
         tls->failure.tls = &facts->failure;
 }
 
-/* Hands records to the stream below. */
-static void push(struct tls_stream *tls)
+void tls_stream_push(struct tls_stream *tls)
 {
     int r;
 
@@ -71,8 +39,7 @@ static void push(struct tls_stream *tls)
     buf_done(&tls->engine.out);
 }
 
-/* > 0: more ciphertext; -EAGAIN: the receive below is armed; else lower_end, its end. */
-static long pull(struct tls_stream *tls)
+long tls_stream_pull(struct tls_stream *tls)
 {
     long n;
 
@@ -87,147 +54,9 @@ static long pull(struct tls_stream *tls)
     return n;
 }
 
-/* handshake */
-
-static unsigned handshake_done(struct tls_stream *tls)
-{
-    if (tls_engine_info(&tls->engine, &tls->info) < 0) {
-        tls->state = TLS_STREAM_BROKEN;
-        fail_with(tls, STREAM_STEP_TLS_HANDSHAKE, -ENOMEM, "out of memory");
-        return STREAM_OPEN_FAILED;
-    }
-    tls->info.server = tls->server;
-    tls->state = TLS_STREAM_OPEN;
-    return STREAM_OPEN;
-}
-
-/* true when the failure is the server's certificate, and then it is recorded. */
-static bool fail_with_verification(struct tls_stream *tls)
-{
-    long result;
-
-    if (!tls->client || !tls->client->verify)
-        return false;
-    result = SSL_get_verify_result(tls->engine.ssl);
-    if (result == X509_V_OK)
-        return false;
-    if (result == X509_V_ERR_HOSTNAME_MISMATCH || result == X509_V_ERR_IP_ADDRESS_MISMATCH) {
-        fail_with(tls, STREAM_STEP_TLS_NAME, -EPROTO, tls->failure_text);
-        return true;
-    }
-    free(tls->failure_text);
-    if (asprintf(&tls->failure_text, "%ld:%s", result, X509_verify_cert_error_string(result)) < 0)
-        tls->failure_text = NULL;
-    fail_with(tls, STREAM_STEP_TLS_VERIFY, -EPROTO, tls->failure_text);
-    return true;
-}
-
-/* FIN, reset or close_notify where a client still waits for the server's word. */
-static void note_close(struct tls_stream *tls)
-{
-    struct client_facts *facts = tls_engine_facts(&tls->engine);
-
-    if (facts)
-        client_facts_note_close(facts, tls->engine.ssl, tls->first_bytes_seen);
-}
-
-/* true when the failure is the client's certificate, or that it has none. */
-static bool fail_with_client(struct tls_stream *tls)
-{
-    if (!tls->server || (!tls->engine.verify_error && !tls->engine.client_sent_no_certificate))
-        return false;
-    if (tls->engine.verify_error)
-        tls->failure_text = tls_engine_verify_text(tls->engine.verify_error);
-    fail_with(tls, STREAM_STEP_TLS_VERIFY, -EPROTO, tls->failure_text);
-    return true;
-}
-
-static unsigned handshake_fail(struct tls_stream *tls, int error)
-{
-    tls->state = TLS_STREAM_BROKEN;
-    if (error == -ECONNABORTED)
-        note_close(tls);
-    if (error == -ENOMEM)
-        fail_with(tls, STREAM_STEP_TLS_HANDSHAKE, error, "out of memory");
-    else if (error == -ECONNABORTED)
-        fail_with(tls, STREAM_STEP_TLS_HANDSHAKE, 0, NULL);
-    else if (!fail_with_verification(tls) && !fail_with_client(tls))
-        fail_with(tls, STREAM_STEP_TLS_HANDSHAKE, error, tls->engine.error);
-    return STREAM_OPEN_FAILED;
-}
-
-/* The stream below ended in the middle of the handshake. */
-static unsigned handshake_cut(struct tls_stream *tls)
-{
-    tls->state = TLS_STREAM_BROKEN;
-    note_close(tls);
-    fail_with(tls, STREAM_STEP_TLS_HANDSHAKE,
-              tls->lower_end == STREAM_TRUNCATED ? 0 : (int)tls->lower_end, NULL);
-    return STREAM_OPEN_FAILED;
-}
-
-/* A server is looked at for what else it may be, should the handshake fail. */
-static void look_at_server(struct tls_stream *tls)
-{
-    struct client_facts *facts;
-
-    if (!client_facts_are_foreign(&tls->engine.in))
-        return;
-    facts = tls_engine_facts(&tls->engine);
-    if (facts)
-        client_facts_note_first_bytes(facts, &tls->engine.in);
-}
-
-/* No TLS record type is a letter (RFC 8446 5.1: 20 to 23), every method begins with one. */
-static bool client_speaks_http(struct tls_stream *tls)
-{
-    char first = 0;
-
-    if (tls->first_bytes_seen)
-        return false;
-    tls->first_bytes_seen = true;
-    if (!tls->server) {
-        look_at_server(tls);
-        return false;
-    }
-    (void)buf_peek(&tls->engine.in, &first, 1); /* not empty: a pull just succeeded */
-    return first >= 'A' && first <= 'Z';
-}
-
-static unsigned handshake_run(struct tls_stream *tls)
-{
-    for (;;) {
-        int r = tls_engine_handshake(&tls->engine);
-        long pulled;
-
-        push(tls);
-        if (r == 0)
-            return handshake_done(tls);
-        if (r != -EAGAIN)
-            return handshake_fail(tls, r);
-        pulled = pull(tls);
-        if (pulled == -EAGAIN)
-            return 0;
-        if (pulled <= 0)
-            return handshake_cut(tls);
-        if (client_speaks_http(tls)) {
-            tls->state = TLS_STREAM_BROKEN;
-            fail_with(tls, STREAM_STEP_TLS_HANDSHAKE, -EPROTO, TLS_PLAIN_HTTP);
-            return STREAM_OPEN_FAILED;
-        }
-    }
-}
-
 bool tls_stream_is_to(const struct stream *stream, const char *server_name)
 {
     return tls_engine_expects(&((const struct tls_stream *)stream)->engine, server_name);
-}
-
-unsigned tls_stream_begin(struct stream *stream)
-{
-    struct tls_stream *tls = of(stream);
-
-    return tls->state == TLS_STREAM_HANDSHAKE ? handshake_run(tls) : 0;
 }
 
 /* what has to wait */
@@ -236,7 +65,7 @@ static void fail_writing(struct tls_stream *tls, int error)
 {
     if (!tls->write_error)
         tls->write_error = error;
-    fail_with(tls, STREAM_STEP_WRITE, error, error == -EPROTO ? tls->engine.error : NULL);
+    tls_stream_fail(tls, STREAM_STEP_WRITE, error, error == -EPROTO ? tls->engine.error : NULL);
     stream_break_writing(tls->lower, error);
 }
 
@@ -247,10 +76,10 @@ static int encrypt(struct tls_stream *tls, struct buf *from)
         int r = tls_engine_write(&tls->engine, from);
         long pulled;
 
-        push(tls);
+        tls_stream_push(tls);
         if (r != -EAGAIN)
             return r ? r : tls->write_error;
-        pulled = pull(tls);
+        pulled = tls_stream_pull(tls);
         if (pulled == -EAGAIN)
             return -EAGAIN;
         if (pulled <= 0)
@@ -293,7 +122,7 @@ static bool end_writing(struct tls_stream *tls)
         return false;
     if (tls->state == TLS_STREAM_OPEN && !tls->write_error)
         tls_engine_end_writing(&tls->engine);
-    push(tls);
+    tls_stream_push(tls);
     return true;
 }
 
@@ -315,8 +144,8 @@ static void end_reading(struct tls_stream *tls, long end)
     tls->read_ended = true;
     tls->read_end = end;
     if (end < 0)
-        fail_with(tls, STREAM_STEP_READ, end == STREAM_TRUNCATED ? 0 : (int)end,
-                  end == -EPROTO ? tls->engine.error : NULL);
+        tls_stream_fail(tls, STREAM_STEP_READ, end == STREAM_TRUNCATED ? 0 : (int)end,
+                        end == -EPROTO ? tls->engine.error : NULL);
 }
 
 static long tls_stream_read(struct stream *stream, struct buf *into, size_t max)
@@ -339,13 +168,13 @@ static long tls_stream_read(struct stream *stream, struct buf *into, size_t max)
             end_reading(tls, n);
             break;
         }
-        n = pull(tls);
+        n = tls_stream_pull(tls);
         if (n == -EAGAIN)
             break;
         if (n <= 0)
             end_reading(tls, n == 0 ? STREAM_TRUNCATED : n);
     }
-    push(tls);
+    tls_stream_push(tls);
     resume_writing(tls);
     if (total > 0)
         return (long)total;
@@ -445,7 +274,7 @@ static void on_lower_event(void *owner, unsigned events)
             tls->state = TLS_STREAM_BROKEN; /* stream_failure: the one of the stream below */
             up = STREAM_OPEN_FAILED;
         } else {
-            up = handshake_run(tls);
+            up = tls_stream_handshake(tls);
         }
         break;
     case TLS_STREAM_OPEN:
@@ -462,6 +291,7 @@ static void on_lower_event(void *owner, unsigned events)
 
 static void tls_stream_free(struct tls_stream *tls)
 {
+    handshake_turn_leave(&tls->turn);
     tls_engine_done(&tls->engine);
     if (tls->held)
         buf_done(tls->held);

@@ -21,14 +21,17 @@
  *  - Of a client, stream_failure also has `tls` (tls/tls_failure.h): the cause told apart and
  * explained. A TLS 1.3 server judges our certificate after the handshake is complete here: its alert
  * comes with the first read, as STREAM_STEP_READ with -EPROTO.
- *  - Every event is passed on from an event of the stream below. There is no timer: who waits for a
- *    handshake limits it.
+ *  - Every event is passed on from an event of the stream below, but for the end of a handshake that
+ *    waited for its turn (tls_stream_take_turns). There is no timer: who waits for a handshake limits
+ *    it.
  */
 #ifndef TLS_TLS_STREAM_H
 #define TLS_TLS_STREAM_H
 
 #include "core/stream.h"
 #include "tls/tls.h"
+
+struct tls_handshake_queue;
 
 #define TLS_PLAIN_HTTP "http request"
 
@@ -41,9 +44,12 @@ struct stream *tls_stream_accept(struct stream **lower, struct chunk_pool *pool,
 
 /*
  * Before tls_stream_begin: this client is a hop that hands on the certificates of its own clients, so
- * the handshake completes whatever it shows itself; client_verdict says what that was.
+ * the handshake completes whatever it shows itself; the verdict says what that was.
  */
 void tls_stream_refuse_later(struct stream *stream);
+
+/* Before tls_stream_begin: steps of the handshake wait for their turn. The queue outlives the stream. */
+void tls_stream_take_turns(struct stream *stream, struct tls_handshake_queue *queue);
 
 struct tls_connect_options {
     const char *server_name; /* SNI and the name to check; an IP literal: no SNI, IP check */

@@ -385,6 +385,7 @@ static void start_handshake(struct client_conn *conn)
     conn->state = CLIENT_CONN_HANDSHAKE;
     http1_endpoint_attach(&conn->endpoint, secured);
     stream_set_owner(secured, conn, on_event);
+    tls_stream_take_turns(secured, &conn->worker->handshakes);
     if (hands_certificates_on(conn))
         tls_stream_refuse_later(secured);
     if (tls_stream_begin(secured) & STREAM_OPEN_FAILED)

@@ -94,7 +94,7 @@ static enum end_reason learn_from_handshake(struct exchange *exchange)
         return END_OK;
     if (exchange->request.authority.len > 0 && !tls_session_may_serve(tls, wanted_host(exchange)))
         return END_CLIENT_MISDIRECTED;
-    exchange->record.client_identity = tls_session_client(tls);
+    exchange->record.client_identity = tls->client;
     return END_OK;
 }
 

@@ -176,7 +176,7 @@ static void add_tls(struct object *parent, const struct tls_session_info *tls)
     object = object_open(parent->text);
     add_text_if(&object, "version", tls->version);
     add_text_if(&object, "cipher", tls->cipher);
-    add_text_if(&object, "client_verify", tls->client_verify);
+    add_text_if(&object, "client_verify", tls->client.verify);
     add_text_if(&object, "server_name", tls->server_name);
     add_text_if(&object, "alpn", tls->alpn);
     add_bool(&object, "resumed", tls->resumed);

@@ -43,7 +43,8 @@ enum metrics_counter {
     METRICS_STALE_CONNECTIONS, /* pooled ones that the target had closed meanwhile */
     METRICS_CLIENT_TLS_OK,
     METRICS_CLIENT_TLS_FAILED,
-    METRICS_CLIENT_TLS_RESUMED, /* of those that are ok */
+    METRICS_CLIENT_TLS_RESUMED,  /* of those that are ok */
+    METRICS_CLIENT_TLS_DEFERRED, /* steps of handshakes: see tls/handshake_queue.h */
     METRICS_UPSTREAM_TLS_OK,
     METRICS_UPSTREAM_TLS_FAILED,
     METRICS_COUNTERS

@@ -372,6 +372,9 @@ static void put_handshakes(struct metrics_text *text, const struct metrics *metr
     counter(text, "hopgate_tls_resumed_total",
             "TLS handshakes with clients that resumed an earlier session",
             metrics_total(metrics, METRICS_CLIENT_TLS_RESUMED));
+    counter(text, "hopgate_tls_handshake_steps_deferred_total",
+            "Steps of handshakes with clients that waited, so that others were served meanwhile",
+            metrics_total(metrics, METRICS_CLIENT_TLS_DEFERRED));
 }
 
 static void put_traffic(struct metrics_text *text, const struct metrics *metrics)

@@ -1,8 +1,10 @@
 #include "proxy/rewrite/client_certificate_field.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "core/base64.h"
+#include "core/http/http_chars.h"
 #include "proxy/rewrite/field_name.h"
 #include "tls/client_verifier.h"
 
@@ -29,13 +31,13 @@ struct slice client_certificate_field_name(enum persona_trusted_cert which)
     return sources[which].name;
 }
 
-bool client_certificate_field_is(enum persona_trusted_cert which, struct slice name)
+bool client_certificate_field_is(enum persona_trusted_cert which, struct slice name, bool as_cgi)
 {
     if (which == PERSONA_TRUSTED_CERT_NONE)
         return false;
-    return field_name_matches(sources[which].name, name, true) ||
+    return field_name_matches(sources[which].name, name, as_cgi) ||
            (sources[which].chain_name.len > 0 &&
-            field_name_matches(sources[which].chain_name, name, true));
+            field_name_matches(sources[which].chain_name, name, as_cgi));
 }
 
 struct reader {
@@ -47,20 +49,6 @@ static int malformed(struct reader *reader, const char *problem)
 {
     reader->out->problem = problem;
     return -EINVAL;
-}
-
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static struct slice trim(struct slice s)
-{
-    while (s.len > 0 && is_space(s.ptr[0]))
-        s = slice_from(s, 1);
-    while (s.len > 0 && is_space(s.ptr[s.len - 1]))
-        s.len--;
-    return s;
 }
 
 /* One more certificate: base64 of its DER. */
@@ -121,24 +109,16 @@ static int read_list(struct reader *reader, struct slice value)
         r = take_binary(reader, &value);
         if (r < 0)
             return r;
-        value = trim(value);
+        value = http_trim(value);
         if (value.len == 0)
             return 0;
         if (value.ptr[0] != ',')
             return malformed(reader, "is no list of byte sequences");
-        value = trim(slice_from(value, 1));
+        value = http_trim(slice_from(value, 1));
     }
 }
 
 /* ---- PEM ----------------------------------------------------------------------------------- */
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = field_name_fold(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 static int unescape(struct reader *reader, struct slice value, struct slice *ret)
 {
@@ -154,8 +134,8 @@ static int unescape(struct reader *reader, struct slice value, struct slice *ret
             text[length++] = value.ptr[i];
             continue;
         }
-        high = value.len - i > 2 ? hex_digit(value.ptr[i + 1]) : -1;
-        low = high >= 0 ? hex_digit(value.ptr[i + 2]) : -1;
+        high = value.len - i > 2 ? http_hex_value(value.ptr[i + 1]) : -1;
+        low = high >= 0 ? http_hex_value(value.ptr[i + 2]) : -1;
         if (low < 0)
             return malformed(reader, "has a broken % escape");
         text[length++] = (char)(high << 4 | low);
@@ -167,7 +147,7 @@ static int unescape(struct reader *reader, struct slice value, struct slice *ret
 
 static struct slice skip_white(struct slice s)
 {
-    while (s.len > 0 && (is_space(s.ptr[0]) || s.ptr[0] == '\r' || s.ptr[0] == '\n'))
+    while (s.len > 0 && memchr(" \t\r\n", s.ptr[0], 4))
         s = slice_from(s, 1);
     return s;
 }
@@ -254,17 +234,17 @@ static bool take_xfcc_element(struct slice *rest, struct xfcc_element *ret)
 
         if (!equals)
             return false;
-        key = trim((struct slice){ rest->ptr, (size_t)(equals - rest->ptr) });
+        key = http_trim((struct slice){ rest->ptr, (size_t)(equals - rest->ptr) });
         *rest = slice_from(*rest, (size_t)(equals - rest->ptr) + 1);
         if (key.len == 0 || memchr(key.ptr, ';', key.len) || memchr(key.ptr, ',', key.len) ||
             memchr(key.ptr, '"', key.len) || !take_xfcc_value(rest, &value) ||
             !note_xfcc(ret, key, value))
             return false;
-        *rest = trim(*rest);
+        *rest = http_trim(*rest);
         if (rest->len == 0)
             return true;
         separator = rest->ptr[0];
-        *rest = trim(slice_from(*rest, 1));
+        *rest = http_trim(slice_from(*rest, 1));
         if (rest->len == 0 || separator != ';')
             return rest->len > 0 && separator == ',';
     }
@@ -278,7 +258,7 @@ static int read_xfcc(struct reader *reader, struct slice value)
     int r = 0;
 
     out->count = 0; /* of a line before this one: the last element counts */
-    for (value = trim(value); value.len > 0;)
+    for (value = http_trim(value); value.len > 0;)
         if (!take_xfcc_element(&value, &element))
             return malformed(reader, "is no list of key=value pairs");
     if (!element.cert.ptr && !element.chain.ptr)
@@ -334,8 +314,8 @@ static int read_lines(struct reader *reader, struct slice name, const struct fie
         if (seen && form != FORM_XFCC)
             return malformed(reader, "is given twice");
         seen = true;
-        if (trim(value).len > 0)
-            r = read_value(reader, form, trim(value));
+        if (http_trim(value).len > 0)
+            r = read_value(reader, form, http_trim(value));
     }
     return r;
 }
@@ -349,11 +329,11 @@ static int read_chain_lines(struct reader *reader, struct slice name, const stru
     for (uint32_t i = 0; r == 0 && i < fields->count; i++) {
         struct slice value = fields->items[i].value;
 
-        if (!slice_equal_nocase(fields->items[i].name, name) || trim(value).len == 0)
+        if (!slice_equal_nocase(fields->items[i].name, name) || http_trim(value).len == 0)
             continue;
         if (!has_leaf)
             return malformed(reader, "comes without the certificate");
-        r = read_list(reader, trim(value));
+        r = read_list(reader, http_trim(value));
     }
     return r;
 }

@@ -33,7 +33,7 @@ int client_certificate_field_read(enum persona_trusted_cert which, const struct 
 /* How the field is spelled; empty for NONE. */
 struct slice client_certificate_field_name(enum persona_trusted_cert which);
 
-/* It is that field or goes with it, "_" for "-" included. */
-bool client_certificate_field_is(enum persona_trusted_cert which, struct slice name);
+/* It is that field or goes with it. as_cgi: also with "_" for "-", see field_name_matches. */
+bool client_certificate_field_is(enum persona_trusted_cert which, struct slice name, bool as_cgi);
 
 #endif

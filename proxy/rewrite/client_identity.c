@@ -339,12 +339,14 @@ static const struct identity_family *family_of(const struct exchange_record *rec
 bool client_identity_refuses(const struct exchange_record *record, struct slice name)
 {
     const struct identity_family *family = family_of(record);
+    enum persona_trusted_cert source = record->persona->client.trusted_client_cert;
 
     for (size_t i = 0; i < sizeof(family->owns) / sizeof(family->owns[0]); i++)
         if (family->owns[i].len > 0 && field_name_matches(family->owns[i], name, true))
             return true;
-    return !record->client_is_trusted &&
-           client_certificate_field_is(record->persona->client.trusted_client_cert, name);
+    /* of a trusted hop only what we read: what is spelled otherwise would be believed behind us */
+    return client_certificate_field_is(source, name, true) &&
+           !(record->client_is_trusted && client_certificate_field_is(source, name, false));
 }
 
 /* The value as long as it may be; empty: nothing is to be said. ptr NULL: no memory. */

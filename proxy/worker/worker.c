@@ -412,6 +412,8 @@ static bool open_all(struct worker *worker)
     worker->loop = loop_create(&options, worker->error, sizeof(worker->error));
     if (!worker->loop)
         return false;
+    tls_handshake_queue_init(&worker->handshakes, worker->loop,
+                             &worker->metrics->counters[METRICS_CLIENT_TLS_DEFERRED]);
     timer_init(&worker->pool_timer, on_pool_timer);
     timer_init(&worker->drain_timer, on_drain_timer);
     snprintf(worker->error, sizeof(worker->error), "out of memory");
@@ -463,6 +465,7 @@ static void close_all(struct worker *worker)
     tls_session_cache_free(worker->tls_sessions);
     tls_client_verifier_free(worker->client_verifier);
     pinned_snapshot_unpin(TAKE(worker->newest));
+    tls_handshake_queue_done(&worker->handshakes);
     loop_free(worker->loop);
     worker->loop = NULL;
 }

@@ -18,6 +18,7 @@
 #include "proxy/client/passthrough.h"
 #include "proxy/snapshot/pinned_snapshot.h"
 #include "proxy/worker/hop.h"
+#include "tls/handshake_queue.h"
 
 enum { WORKER_RANDOM_BYTES = 4096 };
 
@@ -41,7 +42,8 @@ struct worker {
     struct recorder *recorder; /* outlives the thread: what it remembers can still be asked for */
     _Atomic bool has_ended;    /* the thread touches nothing any more */
     struct tls_client_verifier *client_verifier;
-    struct client_conn *clients; /* doubly linked */
+    struct tls_handshake_queue handshakes; /* with clients */
+    struct client_conn *clients;           /* doubly linked */
     uint32_t clients_count;
     uint32_t traffic_count;           /* of them: those a drain waits for */
     struct passthrough *passthroughs; /* doubly linked */

@@ -283,6 +283,15 @@ def test_stranger_is_not_believed_and_its_field_is_dropped(lab, origin, inner, p
     assert "certificate" not in behind.access_log.last()["client"]
 
 
+def test_trusted_hop_cannot_tell_another_certificate_by_an_underscore(lab, origin, inner):
+    """Behind CGI client_cert and Client-Cert are one variable, and this hop read only one of them."""
+    behind = inner("on", persona="kong")
+    fields = [("Client-Cert", sequence(lab, "good")), ("Client-Cert-Chain", sequence(lab, "ca")), ("client_cert", "x"),
+              ("Client_Cert_Chain", "x")]
+    assert lab.client(behind).get("/", fields).status == 200
+    assert [name for name, _ in told(origin.requests[0])] == ["Client-Cert", "Client-Cert-Chain"]
+
+
 def test_host_chooses_what_the_certificate_must_be(lab, origin):
     clients = lab.pki.clients
     mtls = {"ca_certificates": [{"id": CA_ID, "cert": clients.text("other_root.pem")}],

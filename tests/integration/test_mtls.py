@@ -6,6 +6,7 @@ import pytest
 
 from lab.client import curl, run
 from lab.lab import merge, service_to
+from lab.wait import wait_until
 
 CA_ID = "5f0c2f5e-7f52-4f38-9d6c-0f8d9a3f1b21"
 PAGE = ("<html>\n<head><title>400 {0}</title></head>\n<body>\n<center><h1>400 Bad Request</h1></center>\n"
@@ -369,3 +370,27 @@ def test_certificate_revoked_by_a_reloaded_crl_is_refused_even_with_a_session(la
     again = run("openssl", "s_client", "-connect", f"{host}:{port}", *arguments, "-sess_in", session, text_in=request)
     assert "Reused" not in again.out and "HTTP/1.1 400" in again.out
     hop.error_log.wait_for(refused_for("23:certificate revoked"))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_session_does_not_outlive_the_crl(lab, start, tmp_path, version):
+    """Without a reload: the list that vouched for the certificate has ended, and fails closed for sessions, too."""
+    clients = lab.pki.clients
+    clients.make_crl("ca", "short.crl", "-crlsec", "15")
+    hop = start("on", "page", nginx_proxy_ssl_crl=clients.crls("ca.short.crl"))
+    session = tmp_path / "session"
+    host, port = hop.https
+    arguments = ["openssl", "s_client", "-connect", f"{host}:{port}", version, "-servername", "edge.test", "-ign_eof"]
+    certificate = ["-cert", clients.pem("good"), "-cert_chain", clients.pem("ca"), "-key", clients.key("good")]
+    request = "GET / HTTP/1.1\r\nHost: edge.test\r\nConnection: close\r\n\r\n"
+    assert "HTTP/1.1 200" in run(*arguments, *certificate, "-sess_out", session, text_in=request).out
+
+    def resumes():
+        again = run(*arguments, *certificate, "-sess_in", session, text_in=request).out
+        assert ("Reused, TLSv" in again) == ("HTTP/1.1 200" in again), again
+        return "Reused, TLSv" in again
+
+    assert resumes()
+    wait_until(lambda: not resumes(), "the session to end with the CRL", 40)
+    hop.error_log.wait_for(refused_for("12:CRL has expired"))

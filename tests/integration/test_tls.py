@@ -39,7 +39,7 @@ def test_openssl_verifies_the_full_chain(lab, hop, flag, version):
 def test_old_versions_are_refused(lab, hop, flag):
     done = s_client(lab, hop, flag, "-cipher", "ALL:@SECLEVEL=0")
     assert done.code != 0
-    assert "Cipher is (NONE)" in done.out
+    assert "Cipher is (NONE)" in done.out and "alert protocol version" in done.err
 
 
 @pytest.mark.parametrize("name, certificate", [

@@ -79,6 +79,22 @@ def test_client_certificate_is_remembered_by_the_session(lab, start, version, ki
     assert hop.access_log.wait(2)[-1]["request"]["tls"]["client_verify"] == "SUCCESS"
 
 
+@pytest.mark.parametrize("version, kind", [("-tls1_2", "ticket"), ("-tls1_2", "id"), ("-tls1_3", "ticket")])
+def test_resumed_session_tells_the_origin_the_same_of_its_client(lab, start, version, kind, tmp_path):
+    """The hop behind verifies what it is told: without the chain it would refuse who resumes."""
+    hop = start(hopgate_client_cert_fields="rfc9440")
+    session = tmp_path / "session"
+    arguments = kind_arguments(kind)
+    s_client(hop, "secure.test", version, *arguments, "-sess_out", session, client=lab.pki.clients)
+    for _ in range(2):  # the second offers what the first resumption renewed
+        again = s_client(hop, "secure.test", version, *arguments, "-sess_in", session, "-sess_out", session)
+        assert is_resumed(again) and status(again) == 200
+    first, *others = ([(name, value) for name, value in request.fields if name.startswith("Client-Cert")]
+                      for request in lab.origins[0].requests)
+    assert [name for name, _ in first] == ["Client-Cert", "Client-Cert-Chain"]
+    assert others == [first, first]
+
+
 # the ways in: how the session is kept, version, whether a certificate came with the first, the name it was made for
 WAYS = list(itertools.product(KINDS, VERSIONS, [False, True], ["open.test", "soft.test"]))
 
@@ -97,6 +113,18 @@ def test_no_session_of_another_name_opens_one_that_needs_a_certificate(lab, star
     assert not is_resumed(entered)
     assert status(entered) == (400 if refusal == "page" else None), entered.out
     assert len(lab.origins[0].requests) == 1
+
+
+@pytest.mark.parametrize("kind, version, name", list(itertools.product(KINDS, VERSIONS, ["open.test", "soft.test"])))
+def test_no_session_carries_a_certificate_to_a_name_of_another_policy(lab, start, tmp_path, kind, version, name):
+    """The way back: what was judged for one name says nothing about the client of another."""
+    hop = start()
+    session = tmp_path / "session"
+    arguments = kind_arguments(kind)
+    assert status(s_client(hop, "secure.test", version, *arguments, "-sess_out", session, client=lab.pki.clients)) == 200
+    entered = s_client(hop, name, version, *arguments, "-sess_in", session)
+    assert not is_resumed(entered) and status(entered) == 200
+    assert hop.access_log.wait(2)[-1]["request"]["tls"]["client_verify"] == "NONE"
 
 
 @pytest.mark.parametrize("kind, version", list(itertools.product(KINDS, VERSIONS)))

@@ -116,6 +116,28 @@ def test_cipher_suite_decides_the_ciphers(lab, start, suite, cipher, accepted):
     assert accepted or "handshake failure" in done.err
 
 
+@pytest.mark.parametrize("persona", ["kong", "edge"])
+def test_suites_without_forward_secrecy_or_aead_are_refused(lab, start, persona):
+    """RFC 9325 4.1 and 4.2; asked for as a client would that knows nothing better."""
+    hop = start(persona)
+    for cipher in ("AES128-GCM-SHA256", "AES256-SHA", "ECDHE-ECDSA-AES256-SHA384", "ECDHE-ECDSA-AES128-CCM", "aNULL", "eNULL"):
+        done = s_client(lab, hop, "-tls1_2", "-cipher", f"{cipher}:@SECLEVEL=0")
+        assert not is_connected(done) and "alert handshake failure" in done.err, (cipher, done.err)
+    done = s_client(lab, hop, "-tls1_3", "-ciphersuites", "TLS_AES_128_CCM_SHA256")
+    assert not is_connected(done) and "alert handshake failure" in done.err
+
+
+def test_client_chooses_among_the_three_suites_of_tls_1_3(lab, start):
+    """And among those of TLS 1.2: who has no AES in hardware wants ChaCha20."""
+    hop = start("edge")
+    suites = ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"]
+    for first in suites:
+        order = ":".join([first, *(suite for suite in suites if suite != first)])
+        assert f"Cipher is {first}" in s_client(lab, hop, "-tls1_3", "-ciphersuites", order).out
+    order = "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256"
+    assert "Cipher is ECDHE-ECDSA-CHACHA20-POLY1305" in s_client(lab, hop, "-tls1_2", "-cipher", order).out
+
+
 def test_fips_has_no_chacha_in_tls_1_3(lab, start):
     done = s_client(lab, start(ssl_cipher_suite="fips"), "-tls1_3", "-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256")
     assert not is_connected(done)

@@ -230,7 +230,7 @@ TEST(json_tells_what_the_handshake_agreed_on)
                                           .cipher = "TLS_AES_256_GCM_SHA384",
                                           .server_name = "api.test",
                                           .alpn = "",
-                                          .client_verify = "NONE",
+                                          .client.verify = "NONE",
                                           .resumed = true };
     struct exchange_fixture x;
     json_t *root;

@@ -346,6 +346,23 @@ TEST(the_trusted_field_passes_from_trusted_peers_only)
     }
     x.record.client_is_trusted = true;
     CHECK_INT(passed(&x, "Client-Cert", false), 2);
+    CHECK_INT(passed(&x, "client-cert-chain", false), 2);
+    exchange_fixture_done(&x);
+}
+
+/* This hop did not read it, so nobody vouches for it; behind CGI it would be that field. */
+TEST(no_peer_tells_the_trusted_field_by_another_name)
+{
+    struct exchange_fixture x;
+
+    exchange_fixture_init(&x, "kong", "Host: h");
+    x.persona->content.trailers = PERSONA_TRAILERS_FORWARD;
+    x.persona->client.trusted_client_cert = PERSONA_TRUSTED_CERT_CLIENT_CERT;
+    x.record.client_is_trusted = true;
+    for (int in_trailers = 0; in_trailers < 2; in_trailers++) {
+        CHECK_INT(passed(&x, "Client_Cert", in_trailers), 0);
+        CHECK_INT(passed(&x, "client-cert_chain", in_trailers), 0);
+    }
     exchange_fixture_done(&x);
 }
 
@@ -359,4 +376,5 @@ TESTS(TEST_CASE(each_family_tells_of_a_certificate_byte_for_byte),
       TEST_CASE(no_client_tells_f5_who_it_is),
       TEST_CASE(kong_lets_pass_all_but_the_family_that_it_writes),
       TEST_CASE(connection_cannot_remove_what_this_hop_tells),
-      TEST_CASE(the_trusted_field_passes_from_trusted_peers_only))
+      TEST_CASE(the_trusted_field_passes_from_trusted_peers_only),
+      TEST_CASE(no_peer_tells_the_trusted_field_by_another_name))

@@ -105,6 +105,25 @@ static inline struct pki_cert pki_make(const struct pki_request *request)
     return cert;
 }
 
+/* A list of nothing revoked, good for next_days (negative: it has ended). Heap. */
+static inline char *pki_crl(const struct pki_cert *issuer, long next_days)
+{
+    X509_CRL *crl = X509_CRL_new();
+    ASN1_TIME *last = X509_gmtime_adj(NULL, -100 * (long)PKI_DAY_S);
+    ASN1_TIME *next = X509_gmtime_adj(NULL, next_days * PKI_DAY_S);
+    BIO *bio = BIO_new(BIO_s_mem());
+
+    assert(crl && last && next && bio && X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
+           X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer->x509)) == 1 &&
+           X509_CRL_set1_lastUpdate(crl, last) == 1 && X509_CRL_set1_nextUpdate(crl, next) == 1 &&
+           X509_CRL_sign(crl, issuer->key, EVP_sha256()) > 0 &&
+           PEM_write_bio_X509_CRL(bio, crl) == 1);
+    ASN1_TIME_free(last);
+    ASN1_TIME_free(next);
+    X509_CRL_free(crl);
+    return pki_bio_text(bio);
+}
+
 /* The concatenation of up to four PEM texts; NULL: absent. Heap. */
 static inline char *pki_join(const char *a, const char *b, const char *c, const char *d)
 {

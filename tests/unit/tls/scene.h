@@ -158,6 +158,17 @@ static inline void scene_start_client(struct scene *scene, struct tls_client_con
     side_start(&scene->client, tls_stream_connect(&lower, scene->pool, config, options));
 }
 
+/* From a client that is no TLS stream. */
+static inline void scene_send_below(struct scene *scene, struct slice bytes)
+{
+    struct buf buf;
+
+    buf_init(&buf, scene->pool);
+    CHECK_INT(buf_append_slice(&buf, bytes), 0);
+    CHECK_INT(stream_write(&scene->pair.ends[AT_CLIENT].base, &buf), 0);
+    buf_done(&buf);
+}
+
 static inline void scene_run(struct scene *scene)
 {
     memory_pair_run(&scene->pair);

@@ -61,10 +61,10 @@ TEST(a_certificate_is_told_in_every_spelling)
     chain = pki_join(alice.pem, shelf->intermediate.pem, NULL, NULL);
     meet(&scene, asking_server(TLS_VERIFY_REQUIRED, shelf->root.pem), chain, alice.key_pem);
     info = stream_tls_info(scene.server.stream);
-    CHECK_INT(info->client_verdict, TLS_CLIENT_ACCEPTED);
-    CHECK_STR(info->client_verify, "SUCCESS");
-    CHECK_STR(info->client_verify_error, "");
-    seen = info->client_certificate;
+    CHECK_INT(info->client.verdict, TLS_CLIENT_ACCEPTED);
+    CHECK_STR(info->client.verify, "SUCCESS");
+    CHECK_STR(info->client.verify_error, "");
+    seen = info->client.certificate;
     CHECK(seen);
     CHECK_STR(seen->subject, "CN=alice\\, \\\"the\\\" client");
     CHECK_STR(seen->issuer, "CN=Test Intermediate");
@@ -95,11 +95,11 @@ TEST(a_refused_certificate_is_told_too)
     meet(&scene, asking_server(TLS_VERIFY_OPTIONAL, shelf->stranger.pem), shelf->www.pem,
          shelf->www.key_pem);
     info = stream_tls_info(scene.server.stream);
-    CHECK_INT(info->client_verdict, TLS_CLIENT_CERTIFICATE_REFUSED);
-    CHECK_STR(info->client_verify, "FAILED:unable to verify the first certificate");
-    CHECK_STR(info->client_verify_error, "21:unable to verify the first certificate");
-    CHECK_STR(info->client_certificate->subject, "CN=www");
-    CHECK_INT(info->client_certificate->chain_count, 0);
+    CHECK_INT(info->client.verdict, TLS_CLIENT_CERTIFICATE_REFUSED);
+    CHECK_STR(info->client.verify, "FAILED:unable to verify the first certificate");
+    CHECK_STR(info->client.verify_error, "21:unable to verify the first certificate");
+    CHECK_STR(info->client.certificate->subject, "CN=www");
+    CHECK_INT(info->client.certificate->chain_count, 0);
     scene_done(&scene);
 }
 
@@ -119,9 +119,9 @@ TEST(without_a_certificate_there_is_none)
 
         meet(&scene, asking_server(cases[i].mode, pki_shelf()->root.pem), NULL, NULL);
         info = stream_tls_info(scene.server.stream);
-        CHECK_INT(info->client_verdict, cases[i].verdict);
-        CHECK_STR(info->client_verify, "NONE");
-        CHECK(!info->client_certificate);
+        CHECK_INT(info->client.verdict, cases[i].verdict);
+        CHECK_STR(info->client.verify, "NONE");
+        CHECK(!info->client.certificate);
         scene_done(&scene);
     }
 }

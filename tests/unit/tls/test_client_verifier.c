@@ -11,8 +11,9 @@
 
 static const struct pki_cert *const nothing_above[] = { NULL };
 
-/* secure.test asks for certificates of the stranger; everybody else for those of the root. */
-static struct tls_server_config *server(struct tls_policy listener)
+/* secure.test asks for certificates of the stranger; everybody else for those of the root. ciphers: of
+ * a custom profile, NULL: the usual. */
+static struct tls_server_config *server_with(struct tls_policy listener, const char *ciphers)
 {
     static const char *const secure[] = { "secure.test" };
     const struct pki_shelf *shelf = pki_shelf();
@@ -27,10 +28,18 @@ static struct tls_server_config *server(struct tls_policy listener)
 
     if (!policies[0].ca_pem)
         policies[0].ca_pem = shelf->root.pem;
-    return server_config_of(&(struct tls_server_settings){ .certificates = &certificate,
-                                                           .certificates_count = 1,
-                                                           .policies = policies,
-                                                           .policies_count = 2 });
+    return server_config_of(&(struct tls_server_settings){
+        .certificates = &certificate,
+        .certificates_count = 1,
+        .policies = policies,
+        .policies_count = 2,
+        .cipher_profile = ciphers ? TLS_CIPHERS_CUSTOM : TLS_CIPHERS_INTERMEDIATE,
+        .ciphers = ciphers });
+}
+
+static struct tls_server_config *server(struct tls_policy listener)
+{
+    return server_with(listener, NULL);
 }
 
 struct hearing {
@@ -187,20 +196,28 @@ TEST(a_server_certificate_is_no_client_certificate)
     hearing_done(&h);
 }
 
-TEST(a_weak_key_is_refused_as_the_security_level_says)
+static const struct pki_cert *weak_certificate(void)
 {
     static struct pki_cert cert;
+    EVP_PKEY *weak;
+
+    if (cert.x509)
+        return &cert;
+    weak = EVP_RSA_gen(1024);
+    cert = pki_make(&(struct pki_request){ .name = "weak", .issuer = &pki_shelf()->root });
+    CHECK_INT(X509_set_pubkey(cert.x509, weak), 1);
+    CHECK(X509_sign(cert.x509, pki_shelf()->root.key, EVP_sha256()) > 0);
+    EVP_PKEY_free(weak);
+    return &cert;
+}
+
+TEST(a_weak_key_is_refused_as_the_security_level_says)
+{
     struct hearing h =
         hearing_of((struct tls_policy){ .mode = TLS_VERIFY_REQUIRED, .depth = -1 }, 8);
-    const struct pki_shelf *shelf = pki_shelf();
-    EVP_PKEY *weak = EVP_RSA_gen(1024);
 
-    cert = pki_make(&(struct pki_request){ .name = "weak", .issuer = &shelf->root });
-    CHECK_INT(X509_set_pubkey(cert.x509, weak), 1);
-    CHECK(X509_sign(cert.x509, shelf->root.key, EVP_sha256()) > 0);
-    check_verdict(&h, &cert, nothing_above, TLS_CLIENT_CERTIFICATE_REFUSED,
+    check_verdict(&h, weak_certificate(), nothing_above, TLS_CLIENT_CERTIFICATE_REFUSED,
                   "FAILED:EE certificate key too weak", "66:EE certificate key too weak");
-    EVP_PKEY_free(weak);
     hearing_done(&h);
 }
 
@@ -256,13 +273,19 @@ TEST(what_is_no_certificate_is_named)
 
 /* ---- what is remembered ---- */
 
-static bool is_new(struct hearing *h, const struct pki_cert *leaf)
+static bool is_new_with(struct hearing *h, const struct pki_cert *leaf,
+                        const struct pki_cert *const *above)
 {
-    struct tls_judgement *judgement = judge(h, leaf, by_intermediate());
+    struct tls_judgement *judgement = judge(h, leaf, above);
     bool result = tls_judgement_is_new(judgement);
 
     tls_judgement_release(judgement);
     return result;
+}
+
+static bool is_new(struct hearing *h, const struct pki_cert *leaf)
+{
+    return is_new_with(h, leaf, by_intermediate());
 }
 
 TEST(a_judgement_is_remembered_for_its_lifetime)
@@ -314,6 +337,60 @@ TEST(another_chain_or_policy_is_another_judgement)
     hearing_done(&h);
 }
 
+TEST(another_security_level_is_another_judgement)
+{
+    const struct tls_policy policy = { .mode = TLS_VERIFY_REQUIRED, .depth = -1 };
+    struct hearing h = hearing_of(policy, 8);
+
+    tls_server_config_unref(h.config);
+    h.config = server_with(policy, "ECDHE-ECDSA-AES128-GCM-SHA256:@SECLEVEL=0");
+    check_verdict(&h, weak_certificate(), nothing_above, TLS_CLIENT_ACCEPTED, "SUCCESS", "");
+    tls_server_config_unref(h.config); /* a reload: the same policy, stricter ciphers */
+    h.config = server(policy);
+    check_verdict(&h, weak_certificate(), nothing_above, TLS_CLIENT_CERTIFICATE_REFUSED,
+                  "FAILED:EE certificate key too weak", "66:EE certificate key too weak");
+    hearing_done(&h);
+}
+
+/* ends: the one of the chain that ends first. */
+static void check_forgotten_at_end(struct hearing *h, const struct pki_cert *leaf,
+                                   const struct pki_cert *above, const struct pki_cert *ends)
+{
+    const struct pki_cert *const chain[] = { above, NULL };
+    struct tm end;
+
+    CHECK_INT(ASN1_TIME_to_tm(X509_get0_notAfter(ends->x509), &end), 1);
+    h->now_s = (int64_t)timegm(&end) - 10;
+    check_verdict(h, leaf, chain, TLS_CLIENT_ACCEPTED, "SUCCESS", "");
+    h->now_s += 9;
+    CHECK(!is_new_with(h, leaf, chain));
+    h->now_s += 1;
+    check_verdict(h, leaf, chain, TLS_CLIENT_CERTIFICATE_REFUSED, "FAILED:certificate has expired",
+                  "10:certificate has expired");
+    h->now_s += 1;
+    CHECK(!is_new_with(h, leaf, chain)); /* and that is remembered */
+}
+
+TEST(a_judgement_ends_with_the_first_certificate_that_ends)
+{
+    static struct pki_cert ca, long_leaf, short_leaf; /* until the end, as those of the shelf */
+    const struct pki_shelf *shelf = pki_shelf();
+    struct hearing h =
+        hearing_of((struct tls_policy){ .mode = TLS_VERIFY_REQUIRED, .depth = -1 }, 8);
+
+    ca = pki_make(&(struct pki_request){ .name = "short CA",
+                                         .issuer = &shelf->root,
+                                         .is_ca = true,
+                                         .from_days = -1,
+                                         .to_days = 10 });
+    long_leaf = pki_make(&(struct pki_request){ .name = "long leaf", .issuer = &ca });
+    check_forgotten_at_end(&h, &long_leaf, &ca, &ca);
+    short_leaf = pki_make(&(struct pki_request){
+        .name = "short leaf", .issuer = &shelf->intermediate, .from_days = -1, .to_days = 10 });
+    check_forgotten_at_end(&h, &short_leaf, &shelf->intermediate, &short_leaf);
+    hearing_done(&h);
+}
+
 TEST(the_least_recently_used_makes_room)
 {
     const struct pki_shelf *shelf = pki_shelf();
@@ -353,5 +430,7 @@ TESTS(TEST_CASE(verdicts_are_those_of_a_handshake), TEST_CASE(required_misses_wh
       TEST_CASE(a_judgement_is_remembered_for_its_lifetime),
       TEST_CASE(what_has_expired_meanwhile_is_refused),
       TEST_CASE(another_chain_or_policy_is_another_judgement),
+      TEST_CASE(another_security_level_is_another_judgement),
+      TEST_CASE(a_judgement_ends_with_the_first_certificate_that_ends),
       TEST_CASE(the_least_recently_used_makes_room),
       TEST_CASE(a_judgement_outlives_its_place_and_the_verifier))

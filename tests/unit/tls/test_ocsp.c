@@ -102,5 +102,22 @@ TEST(a_response_of_no_use_leaves_the_good_one)
     ocsp_staple_done(&staple);
 }
 
+TEST(a_staple_that_is_being_sent_is_not_replaced)
+{
+    const struct pki_cert *ca = &pki_shelf()->intermediate;
+    struct ocsp_staple staple = staple_of_www();
+    struct tls_error error = { "" };
+
+    CHECK(!atomic_flag_test_and_set(&staple.busy)); /* as a worker that takes its copy */
+    CHECK_INT(set(&staple, response_of(ca, V_OCSP_CERTSTATUS_GOOD, 86400), &error), -EBUSY);
+    CHECK_STR(error.text, "the OCSP response is not used: the old one is being sent");
+    CHECK(!is_sent(&staple));
+    atomic_flag_clear(&staple.busy);
+    CHECK_INT(set(&staple, response_of(ca, V_OCSP_CERTSTATUS_GOOD, 86400), &error), 0);
+    CHECK(is_sent(&staple));
+    ocsp_staple_done(&staple);
+}
+
 TESTS(TEST_CASE(a_good_response_is_sent_until_it_expires),
-      TEST_CASE(a_response_of_no_use_leaves_the_good_one))
+      TEST_CASE(a_response_of_no_use_leaves_the_good_one),
+      TEST_CASE(a_staple_that_is_being_sent_is_not_replaced))

@@ -165,6 +165,27 @@ TEST(unknown_and_missing_names_are_refused_when_asked)
     tls_server_config_unref(config);
 }
 
+TEST(a_name_that_any_pair_of_the_default_certificate_has_is_known)
+{
+    const struct pki_shelf *shelf = pki_shelf();
+    const struct tls_pem_pair pairs[] = { { shelf->wild_chain, shelf->wild.key_pem },
+                                          { shelf->www_rsa_chain, shelf->www_rsa.key_pem } };
+
+    for (size_t first = 0; first < 2; first++) {
+        const struct tls_certificate certificate = { .pair = pairs[first],
+                                                     .alternative = pairs[1 - first] };
+        struct tls_server_config *config = server_config_of(
+            &(struct tls_server_settings){ .certificates = &certificate,
+                                           .certificates_count = 1,
+                                           .unknown_sni = TLS_UNKNOWN_SNI_REFUSE });
+
+        CHECK(strcmp(certificate_for(config, "a.example.org"), "") != 0);
+        CHECK(strcmp(certificate_for(config, "www.example.com"), "") != 0);
+        CHECK_STR(certificate_for(config, "nobody.example.net"), "");
+        tls_server_config_unref(config);
+    }
+}
+
 TEST(a_missing_name_is_a_setting_of_its_own)
 {
     struct tls_server_config *config =
@@ -381,6 +402,7 @@ TEST(what_cannot_be_built_is_refused_by_name)
 
 TESTS(TEST_CASE(server_names_choose_exact_then_wildcard_then_default),
       TEST_CASE(unknown_and_missing_names_are_refused_when_asked),
+      TEST_CASE(a_name_that_any_pair_of_the_default_certificate_has_is_known),
       TEST_CASE(a_missing_name_is_a_setting_of_its_own),
       TEST_CASE(an_rsa_client_gets_the_alternative_pair),
       TEST_CASE(the_chain_is_sent_in_order_without_root_from_a_shuffled_file),
