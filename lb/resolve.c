@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "core/addr.h"
+#include "core/clock.h"
 
 /* Questions at a time: a burst for every name of a large file would overrun the socket's buffer. */
 enum { IN_FLIGHT_MAX = 64 };
@@ -28,14 +28,6 @@ struct question {
     struct resolution *resolution;
     struct resolve_result *result;
 };
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static const char *error_text(int status)
 {
@@ -181,14 +173,14 @@ static void wait_and_process(ares_channel channel, uint64_t wait_ms)
 
 static void run(struct resolution *resolution)
 {
-    uint64_t now = now_ms(), deadline = now + resolution->options->deadline_ms;
+    uint64_t now = clock_now_ms(), deadline = now + resolution->options->deadline_ms;
 
     for (;;) {
         while (resolution->next < resolution->count && resolution->in_flight < IN_FLIGHT_MAX)
             ask_next(resolution);
         if (resolution->in_flight == 0)
             return;
-        now = now_ms();
+        now = clock_now_ms();
         if (now >= deadline)
             break;
         wait_and_process(resolution->channel, deadline - now);

@@ -64,6 +64,4 @@ void resolver_process(struct resolver *resolver);
 /* Blocks until every name has had an answer of some kind, at most limit_ms. True: all have. */
 bool resolver_wait(struct resolver *resolver, uint64_t limit_ms);
 
-uint64_t resolver_now_ms(void);
-
 #endif

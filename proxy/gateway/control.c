@@ -10,8 +10,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "core/clock.h"
 
 struct control_conn {
     int fd; /* -1: free */
@@ -29,14 +30,6 @@ struct control {
     int fd;           /* listens */
     struct control_conn conns[CONTROL_CONNECTIONS_MAX];
 };
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* ---- the socket ---------------------------------------------------------------------------- */
 
@@ -138,7 +131,7 @@ size_t control_poll_fds(const struct control *control, struct pollfd *fds)
 
 int control_timeout_ms(const struct control *control)
 {
-    uint64_t now = now_ms(), first = UINT64_MAX;
+    uint64_t now = clock_now_ms(), first = UINT64_MAX;
 
     for (size_t i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
         if (control->conns[i].fd >= 0 && control->conns[i].deadline_ms < first)
@@ -163,7 +156,7 @@ static void accept_one(struct control *control)
         if (!conn->request)
             break;
         conn->fd = fd;
-        conn->deadline_ms = now_ms() + CONTROL_TIMEOUT_MS;
+        conn->deadline_ms = clock_now_ms() + CONTROL_TIMEOUT_MS;
         return;
     }
     if (fd >= 0)
@@ -202,7 +195,8 @@ static void answer_request(struct control *control, struct control_conn *conn)
         return;
     }
     conn->answer_length = strlen(conn->answer);
-    conn->deadline_ms = now_ms() + CONTROL_TIMEOUT_MS; /* what the hop took is not the client's */
+    conn->deadline_ms =
+        clock_now_ms() + CONTROL_TIMEOUT_MS; /* what the hop took is not the client's */
 }
 
 static void send_answer(struct control_conn *conn)
@@ -264,6 +258,6 @@ void control_on_poll(struct control *control, const struct pollfd *fds, size_t c
         }
     }
     for (size_t i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
-        if (control->conns[i].fd >= 0 && now_ms() >= control->conns[i].deadline_ms)
+        if (control->conns[i].fd >= 0 && clock_now_ms() >= control->conns[i].deadline_ms)
             drop(&control->conns[i]);
 }

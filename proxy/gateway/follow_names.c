@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "lb/resolver.h"
 #include "proxy/gateway/gateway_priv.h"
@@ -153,7 +154,7 @@ void gateway_free_old_target_sets(struct gateway *gateway)
 void gateway_follow_names(struct gateway *gateway)
 {
     struct resolver *resolver = gateway->hop.resolver;
-    uint64_t now_ms = resolver_now_ms();
+    uint64_t now_ms = clock_now_ms();
 
     resolver_process(resolver);
     if (resolver_version(resolver) == gateway->names_version || now_ms < gateway->publish_at_ms ||

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "core/addr.h"
+#include "core/clock.h"
 #include "core/log.h"
 #include "lb/resolver.h"
 #include "lb/target_registry.h"
@@ -228,14 +229,6 @@ static void take_signals(struct gateway *gateway, int fd)
         on_signal(gateway, (int)info.ssi_signo);
 }
 
-static uint64_t monotonic_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static const char *certificate_label_of(void *snapshot, size_t index)
 {
     return snapshot_certificate_label(snapshot, index);
@@ -246,7 +239,7 @@ void gateway_watch_certificates(struct gateway *gateway)
     struct snapshot *snapshot = gateway_newest(gateway);
 
     gateway->certificates_due_at_ms =
-        monotonic_ms() + certificate_watch_check(&gateway->certificates, &snapshot->certificates,
+        clock_now_ms() + certificate_watch_check(&gateway->certificates, &snapshot->certificates,
                                                  (int64_t)time(NULL), certificate_label_of,
                                                  snapshot);
 }
@@ -270,7 +263,7 @@ static void free_what_is_old(struct gateway *gateway)
 static int serve_timeout_ms(const struct gateway *gateway)
 {
     int wait_ms = sooner(control_timeout_ms(gateway->control), gateway_names_timeout_ms(gateway));
-    uint64_t now_ms = monotonic_ms();
+    uint64_t now_ms = clock_now_ms();
     uint64_t left_ms =
         gateway->certificates_due_at_ms > now_ms ? gateway->certificates_due_at_ms - now_ms : 0;
 
@@ -304,7 +297,7 @@ static void serve(struct gateway *gateway, int signals_fd)
             gateway_answer_questions(gateway);
         gateway_follow_names(gateway);
         control_on_poll(gateway->control, fds + POLL_CONTROL, count);
-        if (monotonic_ms() >= gateway->certificates_due_at_ms)
+        if (clock_now_ms() >= gateway->certificates_due_at_ms)
             gateway_watch_certificates(gateway);
     }
 }

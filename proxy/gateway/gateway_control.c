@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/addr.h"
+#include "core/clock.h"
 #include "core/log.h"
 #include "lb/target_latency.h"
 #include "lb/upstream.h"
@@ -329,7 +330,7 @@ static json_t *name_entry(const struct watched_name *name, uint64_t now_ms)
 /* Literal addresses are no news. */
 static json_t *names_of(const struct resolver *resolver)
 {
-    uint64_t now_ms = resolver_now_ms();
+    uint64_t now_ms = clock_now_ms();
     json_t *list = json_array();
 
     for (const struct watched_name *name = resolver_next_name(resolver, NULL); list && name;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/thread.h"
 #include "tls/stapling.h"
@@ -22,14 +23,6 @@ struct tls_upkeep {
     pthread_cond_t changed;
     bool stopping;
 };
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static uint64_t next_at_ms(const struct tls_upkeep *upkeep)
 {
@@ -78,11 +71,11 @@ static void *run(void *argument)
     struct tls_upkeep *upkeep = argument;
 
     while (wait_for_next(upkeep)) {
-        if (now_ms() >= upkeep->rotate_at_ms)
+        if (clock_now_ms() >= upkeep->rotate_at_ms)
             rotate(upkeep);
-        if (now_ms() >= upkeep->look_at_ms) {
+        if (clock_now_ms() >= upkeep->look_at_ms) {
             tls_stapling_refresh(upkeep->wanted.stapling, OCSP_TIMEOUT_S, told);
-            upkeep->look_at_ms = now_ms() + OCSP_LOOK_INTERVAL_MS;
+            upkeep->look_at_ms = clock_now_ms() + OCSP_LOOK_INTERVAL_MS;
         }
     }
     return NULL;
@@ -106,8 +99,9 @@ struct tls_upkeep *tls_upkeep_start(const struct tls_upkeep_wanted *wanted)
     upkeep->wanted = *wanted;
     if (wanted->stapling)
         upkeep->wanted.stapling = tls_server_config_ref(wanted->stapling);
-    upkeep->rotate_at_ms = wanted->keys ? now_ms() + wanted->ticket_key_lifetime_ms / 2 : NEVER_MS;
-    upkeep->look_at_ms = wanted->stapling ? now_ms() : NEVER_MS;
+    upkeep->rotate_at_ms =
+        wanted->keys ? clock_now_ms() + wanted->ticket_key_lifetime_ms / 2 : NEVER_MS;
+    upkeep->look_at_ms = wanted->stapling ? clock_now_ms() : NEVER_MS;
     pthread_mutex_init(&upkeep->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
