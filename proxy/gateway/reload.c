@@ -6,7 +6,7 @@
 #include "core/log.h"
 #include "proxy/gateway/gateway_priv.h"
 #include "proxy/gateway/service_notify.h"
-#include "proxy/gateway/ticket_key_files.h"
+#include "proxy/snapshot/ticket_key_files.h"
 #include "proxy/worker/worker.h"
 
 /* How long a reload waits for names that the former configuration did not have. */

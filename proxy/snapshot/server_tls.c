@@ -6,8 +6,8 @@
 #include <time.h>
 
 #include "config/file.h"
-#include "proxy/gateway/ticket_key_files.h"
 #include "proxy/snapshot/client_policies.h"
+#include "proxy/snapshot/ticket_key_files.h"
 #include "tls/cert_check.h"
 #include "tls/self_signed.h"
 #include "tls/stapling.h"
