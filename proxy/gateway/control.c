@@ -163,7 +163,7 @@ static void accept_one(struct control *control)
         (void)close(fd);
 }
 
-static json_t *refusal(const char *reason)
+json_t *control_refuse(const char *reason)
 {
     return json_pack("{s:b, s:s}", "ok", 0, "error", reason);
 }
@@ -175,11 +175,11 @@ static json_t *answer_to(struct control *control, const char *text, size_t lengt
 
     if (!json_is_object(request)) {
         json_decref(request);
-        return refusal("the request is no JSON object");
+        return control_refuse("the request is no JSON object");
     }
     answer = control->answer(control->owner, request);
     json_decref(request);
-    return answer ? answer : refusal("out of memory");
+    return answer ? answer : control_refuse("out of memory");
 }
 
 static void answer_request(struct control *control, struct control_conn *conn)

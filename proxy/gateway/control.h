@@ -29,6 +29,9 @@ struct control;
 /* A new reference; NULL: no memory. `request` is borrowed. */
 typedef json_t *control_answer(void *owner, const json_t *request);
 
+/* {"ok": false, "error": reason}; NULL: no memory. */
+json_t *control_refuse(const char *reason);
+
 /* Replaces the socket of a hop that was killed: the caller holds the prefix's lock. NULL: error says
  * why. */
 struct control *control_open(const char *prefix, control_answer *answer, void *owner, char *error,

@@ -15,11 +15,6 @@
 #include "proxy/worker/worker.h"
 #include "proxy/worker/worker_view.h"
 
-static json_t *refuse(const char *error)
-{
-    return json_pack("{s:b, s:s}", "ok", 0, "error", error);
-}
-
 static json_t *accept_with(const char *key, json_t *value)
 {
     return json_pack("{s:b, s:o}", "ok", 1, key, value);
@@ -218,7 +213,7 @@ static json_t *from_workers(struct gateway *gateway, enum what what, const char 
     if (!lacks_memory)
         return accept_with(key, list);
     json_decref(list);
-    return refuse("out of memory");
+    return control_refuse("out of memory");
 }
 
 /* The last `size` of that element: malloc_info ends with the sums over all arenas. */
@@ -374,7 +369,7 @@ static json_t *answer_show(struct gateway *gateway, const json_t *request)
         return show_memory(gateway);
     if (what && strcmp(what, "recent") == 0)
         return gateway_show_recent(gateway, request);
-    return refuse("show what? connections, exchanges, recent, targets or memory");
+    return control_refuse("show what? connections, exchanges, recent, targets or memory");
 }
 
 /* ---- changes ------------------------------------------------------------------------------- */
@@ -397,7 +392,7 @@ static json_t *answer_reload(struct gateway *gateway, const json_t *request)
 
     (void)request;
     if (gateway->draining)
-        return refuse("the hop is draining");
+        return control_refuse("the hop is draining");
     log_error(LOG_LEVEL_NOTICE, "reload asked for on the control socket");
     if (gateway_reload(gateway)) {
         answer = accept_with("configuration",
@@ -407,7 +402,7 @@ static json_t *answer_reload(struct gateway *gateway, const json_t *request)
                  gateway->errors.errors_count,
                  gateway->errors.errors_count == 1 ? "error" : "errors",
                  (unsigned long long)gateway_newest(gateway)->generation);
-        answer = refuse(error);
+        answer = control_refuse(error);
     }
     json_object_set_new(answer, "remarks", remarks_of(&gateway->errors));
     return answer;
@@ -437,11 +432,12 @@ static json_t *answer_set(struct gateway *gateway, const json_t *request)
     enum log_level level;
 
     if (!key || strcmp(key, "log_level") != 0)
-        return refuse("only log_level can be set while the hop runs; change the rest in its files "
-                      "and reload");
+        return control_refuse(
+            "only log_level can be set while the hop runs; change the rest in its files "
+            "and reload");
     level = value ? log_level_of(value) : LOG_LEVEL_COUNT;
     if (level == LOG_LEVEL_COUNT)
-        return refuse("log_level is one of debug, info, notice, warn, error, crit");
+        return control_refuse("log_level is one of debug, info, notice, warn, error, crit");
     log_set_error_file(gateway->hop.error_log, level);
     log_error(LOG_LEVEL_NOTICE, "log_level set to %s on the control socket, until the next reload",
               value);
@@ -465,5 +461,6 @@ json_t *gateway_answer(void *owner, const json_t *request)
     for (size_t i = 0; verb && i < sizeof(verbs) / sizeof(verbs[0]); i++)
         if (strcmp(verb, verbs[i].verb) == 0)
             return verbs[i].answer(owner, request);
-    return refuse("unknown verb; this hop knows status, show, why, reload, drain, stop and set");
+    return control_refuse(
+        "unknown verb; this hop knows status, show, why, reload, drain, stop and set");
 }
