@@ -321,9 +321,9 @@ static int open_virtual_server(struct snapshot *snapshot, const struct snapshot 
     return r;
 }
 
-/* Descriptors of a worker: its ring, its doorbell, its resolver's; and those of the process: logs,
- * store, what libraries open for a moment. */
-enum { FILES_PER_WORKER = 4, FILES_OF_PROCESS = 256 };
+/* Descriptors of a worker: its ring and its doorbell; and those of the process: logs, control socket,
+ * questions to DNS, what libraries open for a moment. */
+enum { FILES_PER_WORKER = 2, FILES_OF_PROCESS = 256 };
 
 static void choose_connection_rules(struct snapshot *snapshot, unsigned workers_count,
                                     struct config_errors *errors)
