@@ -1,5 +1,4 @@
 /* What the control socket answers: a table of verbs, each from request to JSON object. */
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "lb/target_latency.h"
 #include "lb/upstream.h"
 #include "proxy/gateway/gateway_priv.h"
+#include "proxy/gateway/heap.h"
 #include "proxy/worker/worker.h"
 #include "proxy/worker/worker_view.h"
 
@@ -216,39 +216,15 @@ static json_t *from_workers(struct gateway *gateway, enum what what, const char 
     return control_refuse("out of memory");
 }
 
-/* The last `size` of that element: malloc_info ends with the sums over all arenas. */
-static json_int_t heap_size(const char *xml, const char *element)
-{
-    long long size = 0;
-
-    for (const char *at = xml; (at = strstr(at, element)) != NULL; at++) {
-        const char *value = strstr(at, "size=\"");
-
-        if (value)
-            size = atoll(value + strlen("size=\""));
-    }
-    return (json_int_t)size;
-}
-
-/* Of all threads: mallinfo would tell the main thread's arena only. */
 static void add_heap(json_t *answer)
 {
-    char *xml = NULL;
-    size_t length;
-    FILE *stream = open_memstream(&xml, &length);
-    json_int_t unused;
+    struct heap_figures heap;
 
-    if (!stream)
+    if (!heap_look(&heap))
         return;
-    (void)malloc_info(0, stream); /* what is missing reads as 0 */
-    if (fclose(stream) == 0) {
-        unused = heap_size(xml, "<total type=\"fast\"") + heap_size(xml, "<total type=\"rest\"");
-        json_object_set_new(answer, "heap_in_use",
-                            json_integer(heap_size(xml, "<system type=\"current\"") - unused));
-        json_object_set_new(answer, "heap_free", json_integer(unused));
-        json_object_set_new(answer, "mapped", json_integer(heap_size(xml, "<total type=\"mmap\"")));
-    }
-    free(xml);
+    json_object_set_new(answer, "heap_in_use", json_integer((json_int_t)heap.in_use_bytes));
+    json_object_set_new(answer, "heap_free", json_integer((json_int_t)heap.free_bytes));
+    json_object_set_new(answer, "mapped", json_integer((json_int_t)heap.mapped_bytes));
 }
 
 static json_t *show_memory(struct gateway *gateway)
