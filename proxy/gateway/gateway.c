@@ -373,6 +373,7 @@ static bool make_hop(struct gateway *gateway)
     make_node_id(gateway->node_id);
     hop->tick_ms = TIMER_TICK_MS;
     hop->ticket_keys = tls_ticket_keys_create();
+    gateway->ticket_keys_rotated_at_ms = clock_now_ms();
     hop->targets = target_registry_create();
     hop->resolver = resolver_create();
     hop->connection_limits = connection_limits_create();

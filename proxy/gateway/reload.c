@@ -105,13 +105,17 @@ void gateway_tend_tls(struct gateway *gateway, const struct snapshot *snapshot)
     const struct tls_upkeep_wanted wanted = {
         .keys = rotates ? gateway->hop.ticket_keys : NULL,
         .ticket_key_lifetime_ms = settings->hopgate_ticket_key_lifetime_ms,
+        .rotated_at_ms = &gateway->ticket_keys_rotated_at_ms,
         .stapling = settings->ssl_stapling ? snapshot->tls : NULL,
     };
 
     tls_upkeep_stop(TAKE(gateway->upkeep));
     if (!snapshot->tls)
         return;
-    (void)ticket_key_files_load(settings, gateway->hop.ticket_keys, &gateway->errors);
+    if (ticket_key_files_load(settings, gateway->hop.ticket_keys, &gateway->errors) == 0 &&
+        settings->ssl_session_ticket_key.count > 0)
+        gateway->ticket_keys_rotated_at_ms =
+            0; /* should files be given up, the keys are not kept */
     if (!wanted.keys && !wanted.stapling)
         return;
     gateway->upkeep = tls_upkeep_start(&wanted);

@@ -183,6 +183,16 @@ def test_bad_certificate_pair_changes_nothing_and_says_why(lab):
     assert lab.client(edge, tls=True).get("/").content == b"hello"
 
 
+def test_ticket_keys_are_rotated_however_often_the_configuration_is_read(lab):
+    edge = lab.edge(lab.origin(), tls=True, conf={"hopgate_ticket_key_lifetime": "2s"})
+
+    def is_rotated():
+        reload(edge)  # much more often than once a second, when the keys are due
+        return edge.error_log.lines("session ticket keys were rotated")
+
+    wait_until(is_rotated, "the keys to be rotated")
+
+
 def test_settings_that_need_a_restart_are_named(lab):
     edge = lab.edge(lab.origin())
     rewrite(edge, nginx_worker_processes="1")
