@@ -39,7 +39,8 @@ static enum name_outcome add_one(struct name_answer *answer, const struct sockad
 
     if (like) {
         addr_set_port(&item.address, like->port);
-        item.weight = like->weight > 0 ? like->weight : 1;
+        item.weight = srv_record_weight(like);
+        item.host_id = name_host_id(like->host);
     }
     if (ttl_s < answer->ttl_s)
         answer->ttl_s = ttl_s;

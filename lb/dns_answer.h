@@ -20,6 +20,12 @@ struct srv_record {
     uint16_t port, weight; /* 0: none given */
 };
 
+/* 0 would never be picked. */
+static inline uint32_t srv_record_weight(const struct srv_record *record)
+{
+    return record->weight > 0 ? record->weight : 1;
+}
+
 /* Of the best priority only (RFC 2782). */
 struct srv_records {
     struct srv_record items[SRV_RECORDS_MAX];

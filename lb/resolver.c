@@ -108,6 +108,19 @@ static void log_failure(const struct watched_name *name, uint64_t now_ms)
               record->count > 0 ? "; the addresses known so far stay in use" : "");
 }
 
+/* Hosts of an SRV answer that could not be looked up, when the answer before had none such. */
+static void log_gaps(const struct watched_name *name, size_t before)
+{
+    size_t gaps = name->record.gaps_count;
+
+    if (name->record.last == NAME_FOUND && gaps > 0 && before == 0)
+        log_error(
+            LOG_LEVEL_WARN,
+            "host \"%s\": %zu of the hosts in its SRV records could not be resolved; what was "
+            "known of them stays in use",
+            name->text, gaps);
+}
+
 /* Each turn of events once: the same failure again is no news. */
 static void log_change(const struct watched_name *name, enum name_outcome before, bool is_changed,
                        uint64_t now_ms)
@@ -142,6 +155,7 @@ static void take_answer(struct watched_name *name, struct name_answer *answer)
 {
     struct resolver *resolver = name->resolver;
     enum name_outcome before = name->record.last;
+    size_t gaps_before = name->record.gaps_count;
     uint64_t now_ms = clock_now_ms();
     bool is_changed =
         name_record_take(&name->record, answer, &resolver->options.rules, now_ms, random_number());
@@ -150,6 +164,7 @@ static void take_answer(struct watched_name *name, struct name_answer *answer)
     resolver->version += is_changed;
     resolver->next_at_ms = 0;
     log_change(name, before, is_changed, now_ms);
+    log_gaps(name, gaps_before);
 }
 
 static void on_answer(void *owner, struct name_answer *answer)

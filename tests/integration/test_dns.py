@@ -135,6 +135,34 @@ def test_srv_gives_port_and_weight_and_only_the_best_priority_counts(lab):
     assert names(hop)[NAME]["expires_in_s"] <= 1  # the least of all records: those of the hosts
 
 
+@pytest.mark.parametrize("how", [{"silent": True}, {"rcode": SERVFAIL}])
+def test_srv_host_that_cannot_be_looked_up_keeps_its_targets(lab, how):
+    one, two = lab.origin(content=b"one"), lab.origin(content=b"two")
+    dns = lab.dns_server().say(NAME, (SRV, (1, 1, one.port, "a.test")), (SRV, (1, 1, two.port, "b.test")), ttl=60)
+    dns.say("a.test", (A, "127.0.0.1")).say("b.test", (A, "127.0.0.1"))
+    hop = hop_to(lab, dns, 1, dns_order="LAST,SRV,A,CNAME", dns_stale_ttl="3600")
+    client = lab.client(hop)
+    assert {client.get("/").content for _ in range(4)} == {b"one", b"two"}
+    dns.say("b.test", **how)
+    hop.error_log.wait_for(f'host "{NAME}": 1 of the hosts in its SRV records could not be resolved')
+    dns.wait_for_questions("a.test", dns.count("a.test") + 2)  # it is asked again and again
+    assert {client.get("/").content for _ in range(4)} == {b"one", b"two"}
+    dns.say("b.test", rcode=NXDOMAIN)  # which says that there is none
+    wait_until(lambda: {client.get("/").content for _ in range(4)} == {b"one"}, "the target to go")
+
+
+def test_srv_whose_hosts_are_all_silent_or_missing_keeps_what_is_known(lab):
+    origin = lab.origin(content=b"hello")
+    dns = lab.dns_server().say(NAME, (SRV, (1, 1, origin.port, "a.test")), (SRV, (1, 1, 1, "none.test")), ttl=60)
+    dns.say("a.test", (A, "127.0.0.1"))
+    hop = hop_to(lab, dns, 1, dns_order="LAST,SRV,A,CNAME", dns_stale_ttl="3600")
+    client = lab.client(hop)
+    assert client.get("/").status == 200
+    dns.say("a.test", silent=True)
+    hop.error_log.wait_for(f'host "{NAME}" could not be resolved (timeout)', "the addresses known so far stay in use")
+    assert client.get("/").status == 200
+
+
 def test_the_type_that_answered_last_is_asked_for_first(lab):
     origin = lab.origin(content=b"hello")
     dns = lab.dns_server().say(NAME, (A, "127.0.0.1"))
