@@ -25,12 +25,14 @@ def two_origins(lab):
             pass  # somebody has that port there
 
 
-def hop_to(lab, dns, port, persona="kong", name=NAME, declarative=None, env=None, **conf):
+def hop_to(lab, dns, port, persona="kong", name=NAME, declarative=None, env=None, binary=None, **conf):
     """A hop that asks quickly and often."""
     settings = {"dns_resolver": dns.address, "dns_order": "A", "hopgate_dns_min_ttl": "100ms",
                 "hopgate_dns_timeout": "300ms", "hopgate_dns_tries": "2", "dns_not_found_ttl": "300ms",
                 "dns_error_ttl": "100ms", **conf}
-    return lab.hop(declarative or service_to((name, port)), persona=persona, conf=settings, env=env)
+    hop = lab.make_hop(declarative or service_to((name, port)), persona=persona, conf=settings, env=env)
+    hop.binary = binary or hop.binary
+    return hop.start()
 
 
 def wait_for_content(client, content):
