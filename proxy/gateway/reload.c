@@ -173,18 +173,36 @@ static void log_remarks(const struct config_errors *errors)
     }
 }
 
-/* Nothing is in force before everything has succeeded, but for how names are looked up: see
- * gateway_reload. */
+/* Names are looked up as they were; the former settings were good once, but the hosts file is read
+ * again, and that takes memory. */
+static void look_names_up_as_before(struct gateway *gateway)
+{
+    if (!gateway_configure_names(gateway, gateway_newest(gateway)))
+        log_error(LOG_LEVEL_CRIT, "names are looked up as the configuration that failed says (its "
+                                  "dns_ settings, its hosts file): no memory to go back; reload a "
+                                  "good configuration");
+}
+
+/* NULL: nothing has changed. How names are looked up is in force before the rest: only so can the
+ * names of this configuration be looked up. */
+static struct pinned_snapshot **prepare_reload(struct gateway *gateway, struct snapshot *snapshot)
+{
+    struct pinned_snapshot **pinned = NULL;
+
+    if (!gateway_configure_names(gateway, snapshot))
+        return NULL;
+    if (gateway_compile(gateway, snapshot, NEW_NAMES_WAIT_MS) && gateway_listen(gateway, snapshot))
+        pinned = gateway_pin_for_all(gateway, snapshot);
+    if (!pinned)
+        look_names_up_as_before(gateway);
+    return pinned;
+}
+
 static bool try_reload(struct gateway *gateway)
 {
     SCOPED(snapshot) snapshot = gateway_load(gateway);
-    struct pinned_snapshot **pinned;
+    struct pinned_snapshot **pinned = snapshot ? prepare_reload(gateway, snapshot) : NULL;
 
-    if (!snapshot || !gateway_configure_names(gateway, snapshot) ||
-        !gateway_compile(gateway, snapshot, NEW_NAMES_WAIT_MS) ||
-        !gateway_listen(gateway, snapshot))
-        return false;
-    pinned = gateway_pin_for_all(gateway, snapshot);
     if (!pinned)
         return false;
     warn_of_what_needs_a_restart(gateway, snapshot);
@@ -217,8 +235,6 @@ bool gateway_reload(struct gateway *gateway)
     config_errors_done(&gateway->errors);
     config_errors_init(&gateway->errors);
     done = try_reload(gateway);
-    if (!done) /* back to what it was; its settings were good once */
-        (void)gateway_configure_names(gateway, gateway_newest(gateway));
     log_remarks(&gateway->errors);
     config_errors_print(&gateway->errors, stderr);
     if (done)

@@ -304,6 +304,22 @@ def test_reload_to_another_server_follows_it(lab):
     wait_for_content(client, b"two")
 
 
+def test_reload_that_fails_leaves_names_alone(lab):
+    origin = lab.origin(content=b"hello")
+    first, second = lab.dns_server().say(NAME, (A, "127.0.0.1"), ttl=3600), lab.dns_server()
+    hop = hop_to(lab, first, origin.port, hopgate_dns_max_ttl="3600")
+    assert lab.client(hop).get("/").status == 200
+    good = hop.config_path.read_text()
+    rewrite(hop, "{")
+    reload(hop)  # fails before names come into it
+    assert names(hop)[NAME]["asked_again_in_s"] > 0 and first.count(NAME) == 1
+    rewrite(hop, good, dns_resolver=second.address, proxy_listen=f"127.0.0.1:0, 127.0.0.1:{origin.port}")
+    reload(hop)  # fails after them
+    assert len(hop.error_log.lines("reload failed")) == 2
+    first.wait_for_questions(NAME, 2)  # it is the one who is asked
+    assert lab.client(hop).get("/").status == 200
+
+
 def test_bad_server_address_is_refused_by_name(lab):
     hop = lab.make_hop(service_to((NAME, 80)), conf={"dns_resolver": "dns.example.com"}).spawn()
     assert hop.wait_exit() == 78
