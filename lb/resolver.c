@@ -325,12 +325,13 @@ int resolver_timeout_ms(const struct resolver *resolver)
     return wait_ms < INT32_MAX ? (int)wait_ms : INT32_MAX;
 }
 
-bool resolver_wait(struct resolver *resolver, uint64_t limit_ms)
+bool resolver_wait(struct resolver *resolver, uint64_t limit_ms, int stop_fd)
 {
     uint64_t deadline_ms = clock_now_ms() + limit_ms;
 
     for (;;) {
-        struct pollfd poll_fd = { .fd = resolver->epoll_fd, .events = POLLIN };
+        struct pollfd fds[] = { { .fd = resolver->epoll_fd, .events = POLLIN },
+                                { .fd = stop_fd, .events = POLLIN } };
         uint64_t now_ms;
         int wait_ms;
 
@@ -341,7 +342,9 @@ bool resolver_wait(struct resolver *resolver, uint64_t limit_ms)
         wait_ms = resolver_timeout_ms(resolver);
         if (wait_ms < 0 || (uint64_t)wait_ms > deadline_ms - now_ms)
             wait_ms = (int)(deadline_ms - now_ms);
-        (void)poll(&poll_fd, 1, wait_ms); /* interrupted or failed: the deadline decides */
+        /* interrupted or failed: the deadline decides */
+        if (poll(fds, 2, wait_ms) > 0 && fds[1].revents)
+            return false;
     }
 }
 

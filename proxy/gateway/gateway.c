@@ -160,6 +160,18 @@ static void say_ready(const struct snapshot *snapshot)
 
 static const int known_signals[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2 };
 
+/* Tells whether one waits to be taken, for who works on the main thread for long. */
+static int open_ending_fd(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGQUIT);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
 static void block_signals(sigset_t *ret_set)
 {
     sigemptyset(ret_set);
@@ -429,11 +441,13 @@ static enum gateway_result start(struct gateway *gateway)
 
 enum gateway_result gateway_run(const struct config_source *source)
 {
-    struct gateway gateway = { .source = source,
-                               .prefix = { .lock_fd = -1 },
-                               .started_at_unix_s = (uint64_t)time(NULL),
-                               .hop = { .doorbell = -1, .questions.doorbell = -1 },
-                               .error = "out of memory" };
+    struct gateway gateway = {
+        .source = source,
+        .prefix = { .lock_fd = -1 },
+        .started_at_unix_s = (uint64_t)time(NULL),
+        .hop = { .doorbell = -1, .questions.doorbell = -1, .ending_fd = open_ending_fd() },
+        .error = "out of memory"
+    };
     enum gateway_result result;
     sigset_t signals;
     int signals_fd;
@@ -454,5 +468,7 @@ enum gateway_result gateway_run(const struct config_source *source)
     tear_down(&gateway);
     if (signals_fd >= 0)
         (void)close(signals_fd);
+    if (gateway.hop.ending_fd >= 0)
+        (void)close(gateway.hop.ending_fd);
     return result;
 }

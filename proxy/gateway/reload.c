@@ -1,3 +1,4 @@
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,15 +184,30 @@ static void look_names_up_as_before(struct gateway *gateway)
                                   "good configuration");
 }
 
+static bool is_told_to_end(const struct gateway *gateway)
+{
+    struct pollfd ending = { .fd = gateway->hop.ending_fd, .events = POLLIN };
+
+    return poll(&ending, 1, 0) > 0;
+}
+
 /* NULL: nothing has changed. How names are looked up is in force before the rest: only so can the
  * names of this configuration be looked up. */
 static struct pinned_snapshot **prepare_reload(struct gateway *gateway, struct snapshot *snapshot)
 {
+    const struct config_place nowhere = { .file = snapshot->config->source };
     struct pinned_snapshot **pinned = NULL;
+    bool done;
 
     if (!gateway_configure_names(gateway, snapshot))
         return NULL;
-    if (gateway_compile(gateway, snapshot, NEW_NAMES_WAIT_MS) && gateway_listen(gateway, snapshot))
+    done = gateway_compile(gateway, snapshot, NEW_NAMES_WAIT_MS);
+    if (done && is_told_to_end(gateway)) { /* and perhaps without the names it needs */
+        config_errors_add(&gateway->errors, CONFIG_ERROR, nowhere,
+                          "given up: the hop was told to end meanwhile");
+        done = false;
+    }
+    if (done && gateway_listen(gateway, snapshot))
         pinned = gateway_pin_for_all(gateway, snapshot);
     if (!pinned)
         look_names_up_as_before(gateway);

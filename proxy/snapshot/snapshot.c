@@ -212,6 +212,7 @@ int snapshot_compile(struct snapshot *snapshot, const struct hop *hop, uint64_t 
         .targets = hop->targets,
         .resolver = hop->resolver,
         .names_wait_ms = names_wait_ms,
+        .stop_fd = hop->ending_fd,
         .client_tls = &client_tls,
     };
     char error[640] = "out of memory";

@@ -72,7 +72,7 @@ void snapshot_check(const struct settings *settings, const struct config *config
                     struct config_errors *errors);
 
 /* Router, host names, targets, counters. Waits for names that the hop does not know yet, for
- * names_wait_ms at most. 0, or -EINVAL with the reason in errors. */
+ * names_wait_ms at most and not while the hop is told to end. 0, or -EINVAL with the reason in errors. */
 int snapshot_compile(struct snapshot *snapshot, const struct hop *hop, uint64_t names_wait_ms,
                      struct config_errors *errors);
 

@@ -36,6 +36,7 @@ struct hop {
     struct log_file *access_log, *error_log, *status_access_log;
     struct connection_limits *connection_limits; /* counters of client connections */
     int doorbell;                                /* eventfd that wakes the main thread */
+    int ending_fd;                               /* readable: a signal to end is to be taken */
     _Atomic unsigned workers_running;
     _Atomic uint64_t exchanges_count; /* numbers given out */
     struct spool_area spool;          /* <prefix>/spool: stored content of requests */

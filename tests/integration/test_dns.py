@@ -1,5 +1,6 @@
 """Host names: where DNS leads is where requests go, without a reload; failures are told apart."""
 import json
+import signal
 import threading
 import time
 
@@ -318,6 +319,20 @@ def test_reload_that_fails_leaves_names_alone(lab):
     assert len(hop.error_log.lines("reload failed")) == 2
     first.wait_for_questions(NAME, 2)  # it is the one who is asked
     assert lab.client(hop).get("/").status == 200
+
+
+def test_end_is_obeyed_while_a_reload_waits_for_a_new_name(lab):
+    origin = lab.origin(content=b"hello")
+    dns = lab.dns_server().say(NAME, (A, "127.0.0.1"), ttl=60).say("silent.test", silent=True)
+    hop = hop_to(lab, dns, origin.port, hopgate_dns_timeout="60s")
+    rewrite(hop, service_to(("silent.test", origin.port)))
+    hop.signal(signal.SIGSTOP)
+    hop.signal(signal.SIGHUP)
+    hop.signal(signal.SIGTERM)  # waits behind HUP, whose number is lower
+    hop.signal(signal.SIGCONT)
+    assert hop.wait_exit() == 0
+    hop.error_log.wait_for("reload failed", "configuration 1 stays in force")
+    assert hop.error_log.lines("given up: the hop was told to end meanwhile")
 
 
 def test_bad_server_address_is_refused_by_name(lab):
