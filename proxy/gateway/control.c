@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/log.h"
+#include "core/log_rate.h"
 
 struct control_conn {
     int fd; /* -1: free */
@@ -26,8 +28,10 @@ struct control_conn {
 struct control {
     control_answer *answer;
     void *owner;
-    int directory_fd; /* the prefix */
-    int fd;           /* listens */
+    int directory_fd;      /* the prefix */
+    int fd;                /* listens */
+    uint64_t accept_at_ms; /* not before: the last attempt failed, and another one would at once */
+    struct log_rate refused_told;
     struct control_conn conns[CONTROL_CONNECTIONS_MAX];
 };
 
@@ -113,6 +117,11 @@ static bool has_room(const struct control *control)
     return false;
 }
 
+static bool is_paused(const struct control *control)
+{
+    return clock_now_ms() < control->accept_at_ms;
+}
+
 size_t control_poll_fds(const struct control *control, struct pollfd *fds)
 {
     size_t count = 0;
@@ -124,14 +133,15 @@ size_t control_poll_fds(const struct control *control, struct pollfd *fds)
             fds[count++] =
                 (struct pollfd){ .fd = conn->fd, .events = conn->answer ? POLLOUT : POLLIN };
     }
-    if (has_room(control))
+    if (has_room(control) && !is_paused(control))
         fds[count++] = (struct pollfd){ .fd = control->fd, .events = POLLIN };
     return count;
 }
 
 int control_timeout_ms(const struct control *control)
 {
-    uint64_t now = clock_now_ms(), first = UINT64_MAX;
+    uint64_t now = clock_now_ms();
+    uint64_t first = control->accept_at_ms > now ? control->accept_at_ms : UINT64_MAX;
 
     for (size_t i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
         if (control->conns[i].fd >= 0 && control->conns[i].deadline_ms < first)
@@ -143,10 +153,26 @@ int control_timeout_ms(const struct control *control)
 
 /* ---- a connection -------------------------------------------------------------------------- */
 
+/* Who waits stays in the backlog, and poll would say so without end. */
+static void pause_accept(struct control *control, int error)
+{
+    uint64_t now_ms = clock_now_ms(), untold;
+
+    control->accept_at_ms = now_ms + CONTROL_ACCEPT_PAUSE_MS;
+    if (log_rate_allows(&control->refused_told, now_ms, &untold))
+        log_error(
+            LOG_LEVEL_WARN,
+            "nobody is let in at %s: %s, %llu more since the last such line; the limit of open "
+            "files may be too low (ulimit -n, LimitNOFILE=)",
+            CONTROL_SOCKET, strerror(error), (unsigned long long)untold);
+}
+
 static void accept_one(struct control *control)
 {
     int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
+    if (fd < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+        pause_accept(control, errno);
     for (size_t i = 0; fd >= 0 && i < CONTROL_CONNECTIONS_MAX; i++) {
         struct control_conn *conn = &control->conns[i];
 

@@ -22,6 +22,7 @@ enum {
     CONTROL_POLL_MAX = CONTROL_CONNECTIONS_MAX + 1,
     CONTROL_REQUEST_MAX = 64 * 1024, /* bytes */
     CONTROL_TIMEOUT_MS = 10000,      /* for the whole of a connection but the hop's own work */
+    CONTROL_ACCEPT_PAUSE_MS = 100,   /* when there is no descriptor or no memory for a connection */
 };
 
 struct control;

@@ -1,6 +1,7 @@
 #include "proxy/gateway/gateway.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -18,6 +19,7 @@
 #include "core/addr.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/log_rate.h"
 #include "lb/resolver.h"
 #include "lb/target_registry.h"
 #include "proxy/gateway/gateway_priv.h"
@@ -29,7 +31,7 @@
 #include "tls/server_sessions.h"
 #include "tls/ticket_keys.h"
 
-enum { TIMER_TICK_MS = 8, WORKERS_MAX = 1024 };
+enum { TIMER_TICK_MS = 8, WORKERS_MAX = 1024, POLL_PAUSE_US = 100000 };
 
 /* How long a start waits for the first answers to all names together. */
 enum { FIRST_NAMES_WAIT_MS = 5000 };
@@ -282,6 +284,20 @@ static int serve_timeout_ms(const struct gateway *gateway)
     return wait_ms >= 0 && (uint64_t)wait_ms < left_ms ? wait_ms : (int)left_ms;
 }
 
+/* Else a failure that lasts (no memory in the kernel) would be asked for again without end. Signals
+ * and what workers say are looked at all the same. */
+static void live_without_poll(struct log_rate *told, struct pollfd *fds, size_t count, int error)
+{
+    uint64_t untold;
+
+    if (log_rate_allows(told, clock_now_ms(), &untold))
+        log_error(LOG_LEVEL_CRIT, "poll: %s, %llu more since the last such line", strerror(error),
+                  (unsigned long long)untold);
+    (void)usleep(POLL_PAUSE_US);
+    for (size_t i = 0; i < count; i++)
+        fds[i].revents = fds[i].events; /* nothing blocks on them */
+}
+
 enum { POLL_SIGNALS, POLL_DOORBELL, POLL_QUESTIONS, POLL_NAMES, POLL_CONTROL };
 
 /* Returns when every worker has ended. */
@@ -294,13 +310,17 @@ static void serve(struct gateway *gateway, int signals_fd)
         [POLL_QUESTIONS] = { .fd = hop->questions.doorbell, .events = POLLIN },
         [POLL_NAMES] = { .fd = resolver_fd(hop->resolver), .events = POLLIN },
     };
+    struct log_rate poll_told = { 0 };
     uint64_t rings;
 
     while (atomic_load(&hop->workers_running) > 0) {
         size_t count = control_poll_fds(gateway->control, fds + POLL_CONTROL);
 
-        if (poll(fds, POLL_CONTROL + count, serve_timeout_ms(gateway)) < 0)
-            continue; /* EINTR: a debugger */
+        if (poll(fds, POLL_CONTROL + count, serve_timeout_ms(gateway)) < 0) {
+            if (errno == EINTR) /* a debugger */
+                continue;
+            live_without_poll(&poll_told, fds, POLL_CONTROL + count, errno);
+        }
         if (fds[POLL_SIGNALS].revents)
             take_signals(gateway, signals_fd);
         if (fds[POLL_DOORBELL].revents && read(hop->doorbell, &rings, sizeof(rings)) > 0)
@@ -392,6 +412,8 @@ static bool make_hop(struct gateway *gateway)
     hop->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (hop->doorbell < 0 || mailbox_init(&hop->questions) < 0)
         snprintf(gateway->error, sizeof(gateway->error), "eventfd: %s", strerror(errno));
+    else
+        (void)fcntl(hop->questions.doorbell, F_SETFL, O_NONBLOCK); /* see live_without_poll */
     return hop->ticket_keys && hop->targets && hop->resolver && hop->connection_limits &&
            hop->doorbell >= 0 && hop->questions.doorbell >= 0;
 }
