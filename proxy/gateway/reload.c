@@ -17,7 +17,8 @@ enum { NEW_NAMES_WAIT_MS = 2000 };
 
 struct snapshot *gateway_load(struct gateway *gateway)
 {
-    struct snapshot *snapshot = snapshot_load(gateway->source, &gateway->hop, &gateway->errors);
+    struct snapshot *snapshot =
+        snapshot_load(gateway->source, &gateway->hop, gateway_newest(gateway), &gateway->errors);
 
     if (snapshot)
         snapshot->generation = ++gateway->generation;

@@ -258,7 +258,9 @@ static struct tls_server_config *build(const struct server_tls_inputs *inputs,
     wanted->certificates_count = inputs->config->certificates_count + 1;
     if (tls_cipher_profile_parse(inputs->settings->ssl_cipher_suite, &wanted->cipher_profile)) {
         apply_custom_suite(inputs->settings, wanted);
-        server = tls_server_config_create(wanted, reterr);
+        server = tls_server_config_reuse(inputs->former, wanted);
+        if (!server)
+            server = tls_server_config_create(wanted, reterr);
     }
     free(list);
     return server;

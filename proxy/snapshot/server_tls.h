@@ -24,6 +24,7 @@ struct server_tls_inputs {
     /* borrowed by what is made, NULL for none; not looked at by the checks */
     struct tls_ticket_keys *ticket_keys;
     struct tls_server_sessions *sessions;
+    struct tls_server_config *former; /* used again when nothing has changed; NULL: none */
 };
 
 /* Problems are added to errors (warnings too). NULL when an error was added. */

@@ -106,14 +106,16 @@ static bool choose_log_format(struct snapshot *snapshot, struct config_errors *e
     return snapshot->access_log_format != NULL;
 }
 
-static bool prepare_tls(struct snapshot *snapshot, struct hop *hop, struct config_errors *errors)
+static bool prepare_tls(struct snapshot *snapshot, struct hop *hop, const struct snapshot *former,
+                        struct config_errors *errors)
 {
     const struct settings *settings = snapshot->settings;
     size_t cache_bytes = settings->ssl_session_cache_size_bytes;
     struct server_tls_inputs inputs = { .settings = settings,
                                         .config = snapshot->config,
                                         .policy = &snapshot->persona->client,
-                                        .ticket_keys = hop->ticket_keys };
+                                        .ticket_keys = hop->ticket_keys,
+                                        .former = former ? former->tls : NULL };
 
     /* lives on: a reload must not make clients start anew */
     if (cache_bytes > 0 && !hop->tls_sessions) {
@@ -129,13 +131,14 @@ static bool prepare_tls(struct snapshot *snapshot, struct hop *hop, struct confi
 /* The same certificates for everybody: who looks after the hop comes by its address, with no name and
  * no certificate. */
 static bool prepare_local_tls(struct snapshot *snapshot, const struct hop *hop,
-                              struct config_errors *errors)
+                              const struct snapshot *former, struct config_errors *errors)
 {
     const struct server_tls_inputs inputs = { .settings = snapshot->settings,
                                               .config = snapshot->config,
                                               .policy = &snapshot->local_persona->client,
                                               .asks_no_client = true,
-                                              .ticket_keys = hop->ticket_keys };
+                                              .ticket_keys = hop->ticket_keys,
+                                              .former = former ? former->local_tls : NULL };
     struct config_errors found;
 
     config_errors_init(&found);
@@ -147,7 +150,7 @@ static bool prepare_local_tls(struct snapshot *snapshot, const struct hop *hop,
 }
 
 static bool prepare_local(struct snapshot *snapshot, const struct hop *hop,
-                          struct config_errors *errors)
+                          const struct snapshot *former, struct config_errors *errors)
 {
     const struct listens *listens = &snapshot->settings->status_listen;
 
@@ -155,7 +158,7 @@ static bool prepare_local(struct snapshot *snapshot, const struct hop *hop,
         return true;
     snapshot->local_persona = load_local_persona(snapshot->settings, errors);
     return snapshot->local_persona &&
-           (!any_tls(listens) || prepare_local_tls(snapshot, hop, errors));
+           (!any_tls(listens) || prepare_local_tls(snapshot, hop, former, errors));
 }
 
 static bool list_certificates(struct snapshot *snapshot)
@@ -165,7 +168,8 @@ static bool list_certificates(struct snapshot *snapshot)
     return !tls || served_certificates_add(&snapshot->certificates, tls) == 0;
 }
 
-static bool prepare(struct snapshot *snapshot, struct hop *hop, struct config_errors *errors)
+static bool prepare(struct snapshot *snapshot, struct hop *hop, const struct snapshot *former,
+                    struct config_errors *errors)
 {
     const struct settings *settings = snapshot->settings;
     struct resolver_options names;
@@ -180,21 +184,21 @@ static bool prepare(struct snapshot *snapshot, struct hop *hop, struct config_er
         return false;
     snapshot->name =
         slice_of(settings->hopgate_name ? settings->hopgate_name : snapshot->persona->name);
-    if (needs_tls(settings, snapshot->persona) && !prepare_tls(snapshot, hop, errors))
+    if (needs_tls(settings, snapshot->persona) && !prepare_tls(snapshot, hop, former, errors))
         return false;
-    if (!prepare_local(snapshot, hop, errors) || !list_certificates(snapshot))
+    if (!prepare_local(snapshot, hop, former, errors) || !list_certificates(snapshot))
         return false;
     return errors->errors_count == 0;
 }
 
 struct snapshot *snapshot_load(const struct config_source *source, struct hop *hop,
-                               struct config_errors *errors)
+                               const struct snapshot *former, struct config_errors *errors)
 {
     struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
 
     if (snapshot &&
         config_source_load(source, &snapshot->settings, &snapshot->config, errors) == 0 &&
-        prepare(snapshot, hop, errors))
+        prepare(snapshot, hop, former, errors))
         return snapshot;
     snapshot_free(snapshot);
     return NULL;

@@ -61,11 +61,12 @@ struct snapshot {
 };
 
 /*
+ * What is unchanged since `former` (NULL: there is none) and costs much to make is taken from it.
  * Reads the configuration and checks all that can be checked without touching anything outside.
  * Problems are added to errors, also warnings. Borrows what TLS resumes sessions with from hop. NULL: errors say why, or there is no memory.
  */
 struct snapshot *snapshot_load(const struct config_source *source, struct hop *hop,
-                               struct config_errors *errors);
+                               const struct snapshot *former, struct config_errors *errors);
 
 /* The checks of snapshot_load alone, of whatever of the two files could be read. */
 void snapshot_check(const struct settings *settings, const struct config *config,

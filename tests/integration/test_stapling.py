@@ -10,7 +10,7 @@ from lab.client import run
 from lab.client_pki import LEAF, SERVER
 from lab.lab import service_to
 from lab.wait import DEADLINE_S
-from test_reload import reload
+from test_reload import reload, rewrite
 
 
 class Responder:
@@ -163,3 +163,20 @@ def test_responder_that_is_silent_holds_up_nothing(lab, end):
             assert hop.error_log.lines("no OCSP response") == []  # nobody waited for its deadline
             while asked.recv(4096):
                 pass  # the rest of the question; then the hop has closed
+
+
+def test_staple_outlives_a_reload_and_a_new_certificate_gets_its_own(lab, responder, tmp_path):
+    chain, key = issue(lab, "before", f"authorityInfoAccess=OCSP;URI:{responder.url}")
+    responder.answer = ocsp_response(lab, "before", tmp_path / "response").read_bytes()
+    hop = start(lab, chain, key, nginx_http_ssl_stapling="on")
+    hop.error_log.wait_for('OCSP response for certificate "O=Lab,CN=before" was fetched')
+    for _ in range(3):
+        reload(hop)
+        assert stapled(hop) == "successful good"
+    assert responder.asked == 1
+    chain, key = issue(lab, "after", f"authorityInfoAccess=OCSP;URI:{responder.url}")
+    responder.answer = ocsp_response(lab, "after", tmp_path / "response").read_bytes()
+    rewrite(hop, ssl_cert=chain, ssl_cert_key=key)
+    reload(hop)
+    hop.error_log.wait_for('OCSP response for certificate "O=Lab,CN=after" was fetched')
+    assert stapled(hop) == "successful good"
