@@ -375,6 +375,7 @@ static void tear_down(struct gateway *gateway)
     spool_area_done(&hop->spool);
     tls_ticket_keys_free(hop->ticket_keys);
     tls_server_sessions_free(hop->tls_sessions);
+    self_signed_done(&hop->self_signed);
     log_stop();
     control_close(gateway->control);
     prefix_done(&gateway->prefix);

@@ -112,7 +112,7 @@ void gateway_tend_tls(struct gateway *gateway, const struct snapshot *snapshot)
     };
 
     tls_upkeep_stop(TAKE(gateway->upkeep));
-    if (!snapshot->tls)
+    if (!snapshot->tls && !snapshot->local_tls)
         return;
     if (ticket_key_files_load(settings, gateway->hop.ticket_keys, &gateway->errors) == 0 &&
         settings->ssl_session_ticket_key.count > 0)

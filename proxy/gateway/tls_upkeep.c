@@ -88,7 +88,7 @@ static int connect_to(const struct sockaddr_storage *address, uint64_t deadline_
 
     if (fd < 0)
         return -errno;
-    if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
+    if (connect(fd, (const struct sockaddr *)address, addr_length(address)) < 0)
         r = errno == EINPROGRESS ? wait_for_connection(fd, deadline_ms, stop_fd) : -errno;
     if (r == 0)
         return fd;

@@ -115,6 +115,7 @@ static bool prepare_tls(struct snapshot *snapshot, struct hop *hop, const struct
                                         .config = snapshot->config,
                                         .policy = &snapshot->persona->client,
                                         .ticket_keys = hop->ticket_keys,
+                                        .self_signed = &hop->self_signed,
                                         .former = former ? former->tls : NULL };
 
     /* lives on: a reload must not make clients start anew */
@@ -130,7 +131,7 @@ static bool prepare_tls(struct snapshot *snapshot, struct hop *hop, const struct
 
 /* The same certificates for everybody: who looks after the hop comes by its address, with no name and
  * no certificate. */
-static bool prepare_local_tls(struct snapshot *snapshot, const struct hop *hop,
+static bool prepare_local_tls(struct snapshot *snapshot, struct hop *hop,
                               const struct snapshot *former, struct config_errors *errors)
 {
     const struct server_tls_inputs inputs = { .settings = snapshot->settings,
@@ -138,6 +139,7 @@ static bool prepare_local_tls(struct snapshot *snapshot, const struct hop *hop,
                                               .policy = &snapshot->local_persona->client,
                                               .asks_no_client = true,
                                               .ticket_keys = hop->ticket_keys,
+                                              .self_signed = &hop->self_signed,
                                               .former = former ? former->local_tls : NULL };
     struct config_errors found;
 
@@ -149,8 +151,8 @@ static bool prepare_local_tls(struct snapshot *snapshot, const struct hop *hop,
     return snapshot->local_tls != NULL;
 }
 
-static bool prepare_local(struct snapshot *snapshot, const struct hop *hop,
-                          const struct snapshot *former, struct config_errors *errors)
+static bool prepare_local(struct snapshot *snapshot, struct hop *hop, const struct snapshot *former,
+                          struct config_errors *errors)
 {
     const struct listens *listens = &snapshot->settings->status_listen;
 

@@ -16,6 +16,7 @@
 
 #include "core/mailbox.h"
 #include "core/spool.h"
+#include "tls/self_signed.h"
 
 struct connection_limits;
 struct log_file;
@@ -30,7 +31,8 @@ struct hop {
     unsigned workers_count;
     struct tls_ticket_keys *ticket_keys;
     struct tls_server_sessions
-        *tls_sessions; /* by id; made with the first configuration that has them */
+        *tls_sessions;              /* by id; made with the first configuration that has them */
+    struct self_signed self_signed; /* of listeners without a configured certificate */
     struct target_registry *targets;
     struct resolver *resolver; /* the main thread's, as the registry */
     struct log_file *access_log, *error_log, *status_access_log;

@@ -1,5 +1,6 @@
 """HUP: the configuration is read again; a good one serves what begins from now on, a bad one changes nothing."""
 import signal
+import ssl
 import threading
 import time
 
@@ -165,6 +166,23 @@ def test_tunnel_outlives_reloads(lab):
         reload(edge)
         client.send(b"ping %d" % turn)
         assert client.read_exact(6) == b"ping %d" % turn
+
+
+def test_certificate_that_was_made_up_stays(lab):
+    edge = lab.edge(lab.origin(content=b"hello"), tls=True, conf={"ssl_cert": None, "ssl_cert_key": None})
+
+    def shown():
+        return ssl.get_server_certificate(edge.https)
+
+    first = shown()
+    for _ in range(3):
+        reload(edge)
+        assert shown() == first
+
+
+def test_ticket_keys_of_a_status_listener_alone_are_rotated(lab):
+    edge = lab.edge(lab.origin(), conf={"status_listen": "127.0.0.1:0 ssl", "hopgate_ticket_key_lifetime": "2s"})
+    edge.error_log.wait_for("session ticket keys were rotated")
 
 
 def test_new_certificate_is_shown_to_new_connections_only(lab):
