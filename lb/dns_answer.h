@@ -16,7 +16,7 @@
 enum { SRV_RECORDS_MAX = 64 };
 
 struct srv_record {
-    char *host;
+    char *host;            /* never NULL or empty */
     uint16_t port, weight; /* 0: none given */
 };
 

@@ -107,7 +107,7 @@ TEST(more_records_than_are_kept_are_left_out)
 
 TEST(addresses_take_port_and_weight_of_their_srv_record)
 {
-    const struct srv_record like = { .port = 8080, .weight = 0 };
+    const struct srv_record like = { .host = (char *)"s", .port = 8080, .weight = 0 };
     struct name_answer answer = { .ttl_s = INT32_MAX };
     struct packet packet = { .length = 0 };
 
@@ -118,6 +118,7 @@ TEST(addresses_take_port_and_weight_of_their_srv_record)
     CHECK_INT(answer.count, 2);
     CHECK_INT(answer.ttl_s, 20);
     CHECK_INT(answer.items[0].weight, 1); /* 0 would never be picked */
+    CHECK(answer.items[1].host_id == name_host_id("S"));
     name_answer_done(&answer);
 }
 
