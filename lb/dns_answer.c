@@ -2,13 +2,20 @@
 
 #include <ares.h>
 #include <arpa/inet.h>
-#include <stdbool.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/addr.h"
+#include "core/cleanup.h"
 
-enum { ADDRESSES_MAX = 256, HEADER_BYTES = 12, RECORD_FIXED_BYTES = 10, SRV_FIXED_BYTES = 6 };
+enum {
+    ADDRESSES_MAX = 256,
+    HEADER_BYTES = 12,
+    QUESTION_FIXED_BYTES = 4,
+    RECORD_FIXED_BYTES = 10,
+    SRV_FIXED_BYTES = 6
+};
 
 static enum name_outcome outcome_of(int status)
 {
@@ -32,7 +39,8 @@ static enum name_outcome add_one(struct name_answer *answer, const struct sockad
 
     if (like) {
         addr_set_port(&item.address, like->port);
-        item.weight = like->weight > 0 ? like->weight : 1;
+        item.weight = srv_record_weight(like);
+        item.host_id = name_host_id(like->host);
     }
     if (ttl_s < answer->ttl_s)
         answer->ttl_s = ttl_s;
@@ -87,35 +95,41 @@ static uint16_t read_u16(const unsigned char *at)
     return (uint16_t)(at[0] << 8 | at[1]);
 }
 
-/* False: the message ends within the name, or the name is none. ret NULL: only skipped. */
-static bool take_name(struct cursor *cursor, char **ret)
+/* 0; -ENOMEM; or -EINVAL: the message ends within the name, or the name is none. ret NULL: only
+ * skipped. */
+static int take_name(struct cursor *cursor, char **ret)
 {
     char *name;
     long encoded;
-    bool fits;
+    int status = ares_expand_name(cursor->at, cursor->bytes, (int)cursor->length, &name, &encoded);
+    int r = -EINVAL;
 
-    if (ares_expand_name(cursor->at, cursor->bytes, (int)cursor->length, &name, &encoded) !=
-        ARES_SUCCESS)
-        return false;
-    fits = encoded >= 0 && (size_t)encoded <= left(cursor);
-    if (fits)
+    if (status != ARES_SUCCESS)
+        return status == ARES_ENOMEM ? -ENOMEM : -EINVAL;
+    if (encoded >= 0 && (size_t)encoded <= left(cursor)) {
         cursor->at += encoded;
-    if (fits && ret)
+        r = 0;
+    }
+    if (r == 0 && ret) {
         *ret = strdup(name);
+        r = *ret ? 0 : -ENOMEM;
+    }
     ares_free_string(name);
-    return fits;
+    return r;
 }
 
-static void add_srv(struct srv_records *records, struct cursor data, uint16_t *best)
+/* 0 or -ENOMEM; a record that makes no sense is left out. */
+static int add_srv(struct srv_records *records, struct cursor data, uint16_t *best)
 {
     struct srv_record *record = &records->items[records->count];
     uint16_t priority;
+    int r;
 
     if (left(&data) < SRV_FIXED_BYTES)
-        return;
+        return 0;
     priority = read_u16(data.at);
     if (priority > *best)
-        return;
+        return 0;
     if (priority < *best) {
         uint32_t ttl_s = records->ttl_s;
 
@@ -125,40 +139,51 @@ static void add_srv(struct srv_records *records, struct cursor data, uint16_t *b
     }
     *best = priority;
     if (records->count == SRV_RECORDS_MAX)
-        return;
+        return 0;
     *record = (struct srv_record){ .weight = read_u16(data.at + 2), .port = read_u16(data.at + 4) };
     data.at += SRV_FIXED_BYTES;
     /* "." says that the service is decidedly not there (RFC 2782) */
-    if (take_name(&data, &record->host) && record->host && record->host[0])
+    r = take_name(&data, &record->host);
+    if (r == 0 && record->host[0])
         records->count++;
     else
-        free(record->host);
+        free(TAKE(record->host));
+    return r == -ENOMEM ? r : 0;
 }
 
-/* False: the message is cut. */
-static bool take_record(struct cursor *cursor, struct srv_records *records, uint16_t *best)
+/* 0; -ENOMEM; or -EINVAL: the message is cut. */
+static int take_record(struct cursor *cursor, struct srv_records *records, uint16_t *best)
 {
     struct cursor data;
     uint32_t ttl_s;
     uint16_t type, data_length;
+    int r = take_name(cursor, NULL);
 
-    if (!take_name(cursor, NULL) || left(cursor) < RECORD_FIXED_BYTES)
-        return false;
+    if (r < 0 || left(cursor) < RECORD_FIXED_BYTES)
+        return r < 0 ? r : -EINVAL;
     type = read_u16(cursor->at);
     ttl_s = (uint32_t)read_u16(cursor->at + 4) << 16 | read_u16(cursor->at + 6);
     data_length = read_u16(cursor->at + 8);
     cursor->at += RECORD_FIXED_BYTES;
     if (left(cursor) < data_length)
-        return false;
+        return -EINVAL;
     data = *cursor;
     cursor->at += data_length;
     if (ttl_s > INT32_MAX)
         ttl_s = 0;
     if ((type == DNS_SRV || type == DNS_CNAME) && ttl_s < records->ttl_s)
         records->ttl_s = ttl_s;
-    if (type == DNS_SRV)
-        add_srv(records, data, best);
-    return true;
+    return type == DNS_SRV ? add_srv(records, data, best) : 0;
+}
+
+static int skip_question(struct cursor *cursor)
+{
+    int r = take_name(cursor, NULL);
+
+    if (r < 0 || left(cursor) < QUESTION_FIXED_BYTES)
+        return r < 0 ? r : -EINVAL;
+    cursor->at += QUESTION_FIXED_BYTES;
+    return 0;
 }
 
 enum name_outcome dns_answer_srv(const unsigned char *bytes, size_t length,
@@ -167,20 +192,19 @@ enum name_outcome dns_answer_srv(const unsigned char *bytes, size_t length,
     struct cursor cursor = { bytes, bytes + HEADER_BYTES, length };
     uint16_t best = UINT16_MAX;
     unsigned questions, answers;
+    int r = 0;
 
     *records = (struct srv_records){ .ttl_s = INT32_MAX };
     if (length < HEADER_BYTES)
         return NAME_BAD_ANSWER;
     questions = read_u16(bytes + 4);
     answers = read_u16(bytes + 6);
-    while (questions-- > 0) {
-        if (!take_name(&cursor, NULL) || left(&cursor) < 4)
-            return NAME_BAD_ANSWER;
-        cursor.at += 4;
-    }
-    while (answers-- > 0)
-        if (!take_record(&cursor, records, &best))
-            return NAME_BAD_ANSWER;
+    while (r == 0 && questions-- > 0)
+        r = skip_question(&cursor);
+    while (r == 0 && answers-- > 0)
+        r = take_record(&cursor, records, &best);
+    if (r < 0)
+        return r == -ENOMEM ? NAME_NO_MEMORY : NAME_BAD_ANSWER;
     return records->count > 0 ? NAME_FOUND : NAME_EMPTY;
 }
 

@@ -16,9 +16,15 @@
 enum { SRV_RECORDS_MAX = 64 };
 
 struct srv_record {
-    char *host;
+    char *host;            /* never NULL or empty */
     uint16_t port, weight; /* 0: none given */
 };
+
+/* 0 would never be picked. */
+static inline uint32_t srv_record_weight(const struct srv_record *record)
+{
+    return record->weight > 0 ? record->weight : 1;
+}
 
 /* Of the best priority only (RFC 2782). */
 struct srv_records {

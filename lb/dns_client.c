@@ -38,6 +38,7 @@ struct lookup {
     struct name_answer answer;
     struct srv_records srv; /* count 0: the name itself is asked for */
     size_t srv_index;
+    enum name_outcome gap; /* why a host of them is a gap; NAME_UNKNOWN: none is */
     char name[];
 };
 
@@ -127,15 +128,33 @@ static bool may_ask_next_type(const struct lookup *lookup, enum name_outcome out
            outcome != NAME_UNREACHABLE && outcome != NAME_INVALID && outcome != NAME_NO_MEMORY;
 }
 
+/* An error says nothing about the host. */
+static enum name_outcome note_gap(struct lookup *lookup, enum name_outcome outcome)
+{
+    const struct srv_record *record = &lookup->srv.items[lookup->srv_index];
+    const struct name_gap gap = { .host_id = name_host_id(record->host),
+                                  .weight = srv_record_weight(record),
+                                  .port = record->port };
+
+    lookup->gap = outcome;
+    return name_answer_add_gap(&lookup->answer, &gap) < 0 ? NAME_NO_MEMORY : outcome;
+}
+
 /* The hosts of an SRV answer, one after the other; one that has no address is left out. */
 static void next_srv_host(struct lookup *lookup, enum name_outcome outcome)
 {
+    if (outcome != NAME_FOUND && outcome != NAME_MISSING && outcome != NAME_EMPTY &&
+        outcome != NAME_INVALID && outcome != NAME_NO_MEMORY)
+        outcome = note_gap(lookup, outcome);
     lookup->attempts = 0;
-    if (++lookup->srv_index < lookup->srv.count && outcome != NAME_NO_MEMORY) {
+    if (outcome == NAME_NO_MEMORY)
+        end(lookup, outcome);
+    else if (++lookup->srv_index < lookup->srv.count)
         ask(lookup);
-        return;
-    }
-    end(lookup, lookup->answer.count > 0 ? NAME_FOUND : outcome);
+    else if (lookup->answer.count > 0)
+        end(lookup, NAME_FOUND);
+    else
+        end(lookup, lookup->gap != NAME_UNKNOWN ? lookup->gap : outcome);
 }
 
 static void on_srv_host(struct lookup *lookup, enum name_outcome outcome,

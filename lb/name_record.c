@@ -50,9 +50,31 @@ int name_answer_add(struct name_answer *answer, const struct name_address *addre
     return 0;
 }
 
+int name_answer_add_gap(struct name_answer *answer, const struct name_gap *gap)
+{
+    struct name_gap *grown =
+        reallocarray(answer->gaps, answer->gaps_count + 1, sizeof(*answer->gaps));
+
+    if (!grown)
+        return -ENOMEM;
+    answer->gaps = grown;
+    grown[answer->gaps_count++] = *gap;
+    return 0;
+}
+
+uint64_t name_host_id(const char *host)
+{
+    uint64_t hash = 14695981039346656037u;
+
+    for (; *host; host++) /* FNV-1a of the name in lower case */
+        hash = (hash ^ (unsigned char)(*host | 0x20)) * 1099511628211u;
+    return hash | 1;
+}
+
 void name_answer_done(struct name_answer *answer)
 {
     free(answer->items);
+    free(answer->gaps);
     *answer = (struct name_answer){ 0 };
 }
 
@@ -94,22 +116,53 @@ static uint64_t sooner(uint64_t span_ms, uint32_t random)
     return span_ms - random % (span_ms / REFRESH_EARLY_PART + 1);
 }
 
+static bool has_address(const struct name_answer *answer, const struct sockaddr_storage *address)
+{
+    for (size_t i = 0; i < answer->count; i++)
+        if (addr_equal(&answer->items[i].address, address))
+            return true;
+    return false;
+}
+
+/* What cannot be kept for want of memory is missing until the next answer, which comes soon. */
+static void fill_gap(struct name_answer *answer, const struct name_gap *gap,
+                     const struct name_record *record, uint64_t still_good_ms)
+{
+    for (size_t i = 0; i < record->count; i++) {
+        struct name_address item = record->items[i];
+
+        if (item.host_id != gap->host_id || item.expires_at_ms <= still_good_ms)
+            continue;
+        addr_set_port(&item.address, gap->port);
+        item.weight = gap->weight;
+        if (!has_address(answer, &item.address))
+            (void)name_answer_add(answer, &item);
+    }
+}
+
 static bool take_addresses(struct name_record *record, struct name_answer *answer,
                            const struct name_rules *rules, uint64_t now_ms, uint32_t random)
 {
     uint64_t ttl_ms = rules->valid_ms;
-    bool is_changed = !is_same_set(record, answer);
+    uint64_t ended_before_ms = now_ms > rules->stale_ms ? now_ms - rules->stale_ms : 0;
+    bool is_changed;
 
     if (ttl_ms == 0)
         ttl_ms = clamp((uint64_t)answer->ttl_s * 1000, rules->ttl_min_ms, rules->ttl_max_ms);
-    if (is_changed) {
-        free(record->items);
-        record->items = TAKE(answer->items);
-        record->count = answer->count;
-    }
     record->answered_at_ms = now_ms;
     record->expires_at_ms = answer->type == DNS_NONE ? NAME_NEVER : now_ms + ttl_ms;
+    for (size_t i = 0; i < answer->count; i++)
+        answer->items[i].expires_at_ms = record->expires_at_ms;
+    for (size_t i = 0; i < answer->gaps_count; i++)
+        fill_gap(answer, &answer->gaps[i], record, ended_before_ms);
+    if (answer->gaps_count > 0 && rules->error_ms < ttl_ms)
+        ttl_ms = rules->error_ms;
     record->next_at_ms = answer->type == DNS_NONE ? NAME_NEVER : now_ms + sooner(ttl_ms, random);
+    is_changed = !is_same_set(record, answer);
+    free(record->items);
+    record->items = TAKE(answer->items);
+    record->count = answer->count;
+    record->gaps_count = answer->gaps_count;
     return is_changed;
 }
 

@@ -7,6 +7,7 @@
  * Thread  the resolver's
  *
  *   UNKNOWN -> FOUND    an answer: addresses until expires_at, asked again a little before
+ *   FOUND -> FOUND      a part of an answer, some hosts of SRV were silent: theirs stay likewise
  *   FOUND -> FOUND      a failure: the addresses stay, after expires_at as stale ones for stale_ms
  *   any -> a failure    NXDOMAIN, an empty answer, or an error with no address left
  */
@@ -40,6 +41,16 @@ enum dns_type { DNS_NONE = 0, DNS_A = 1, DNS_CNAME = 5, DNS_AAAA = 28, DNS_SRV =
 struct name_address {
     struct sockaddr_storage address; /* port 0: the configured one; else SRV's */
     uint32_t weight;                 /* SRV's, at least 1; 0: the configured one */
+    uint64_t host_id;                /* name_host_id of SRV's host; 0: none */
+    uint64_t expires_at_ms;          /* in a record: when the time to live of the answer ends that
+                                        gave it; later than the record's it is never */
+};
+
+/* A host of an SRV answer about which there was an error: what is known of it stays. */
+struct name_gap {
+    uint64_t host_id;
+    uint32_t weight; /* for its addresses, as the port */
+    uint16_t port;
 };
 
 struct name_answer {
@@ -47,6 +58,8 @@ struct name_answer {
     enum dns_type type;
     struct name_address *items; /* malloc'ed */
     size_t count;
+    struct name_gap *gaps; /* malloc'ed */
+    size_t gaps_count;
     uint32_t ttl_s;                 /* the least of all records that led here */
     struct sockaddr_storage server; /* that was asked last; AF_UNSPEC: none */
 };
@@ -63,6 +76,7 @@ struct name_rules {
 struct name_record {
     struct name_address *items; /* fresh or stale */
     size_t count;
+    size_t gaps_count; /* of the answer that gave them */
     enum dns_type type;
     enum name_outcome last; /* of the last question: may be a failure while there are addresses */
     struct sockaddr_storage server; /* that gave that answer */
@@ -73,7 +87,8 @@ struct name_record {
 };
 
 /*
- * Takes the answer's addresses. `random` spreads the next question. True: the version has changed.
+ * Takes the answer's addresses, and for its gaps those that are known, unless they have been stale
+ * for too long; with gaps the next question comes as soon as after an error. `random` spreads the next question. True: the version has changed.
  * The same addresses in another order are no change: servers rotate them.
  */
 bool name_record_take(struct name_record *record, struct name_answer *answer,
@@ -99,5 +114,9 @@ void name_answer_done(struct name_answer *answer);
 
 /* 0 or -ENOMEM. */
 int name_answer_add(struct name_answer *answer, const struct name_address *address);
+int name_answer_add_gap(struct name_answer *answer, const struct name_gap *gap);
+
+/* The same for the same name in any case; never 0. */
+uint64_t name_host_id(const char *host);
 
 #endif

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "core/addr.h"
+#include "core/clock.h"
 
 /* Questions at a time: a burst for every name of a large file would overrun the socket's buffer. */
 enum { IN_FLIGHT_MAX = 64 };
@@ -28,14 +28,6 @@ struct question {
     struct resolution *resolution;
     struct resolve_result *result;
 };
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static const char *error_text(int status)
 {
@@ -150,13 +142,13 @@ static void ask_next(struct resolution *resolution)
 }
 
 /*
- * Waits for the sockets of c-ares and lets it work. It has one UDP and one TCP socket per server,
+ * Waits for the sockets of c-ares, or stop_fd unless that is negative, and lets it work. It has one UDP and one TCP socket per server,
  * so its limit of 16 suffices for the 3 servers of resolv.conf.
  */
-static void wait_and_process(ares_channel channel, uint64_t wait_ms)
+static void wait_and_process(ares_channel channel, int stop_fd, uint64_t wait_ms)
 {
     ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
-    struct pollfd polls[ARES_GETSOCK_MAXNUM];
+    struct pollfd polls[ARES_GETSOCK_MAXNUM + 1];
     unsigned mask = (unsigned)ares_getsock(channel, sockets, ARES_GETSOCK_MAXNUM);
     struct timeval limit = { .tv_sec = (time_t)(wait_ms / 1000),
                              .tv_usec = (suseconds_t)(wait_ms % 1000 * 1000) };
@@ -171,27 +163,36 @@ static void wait_and_process(ares_channel channel, uint64_t wait_ms)
         if (events)
             polls[count++] = (struct pollfd){ .fd = sockets[i], .events = events };
     }
+    polls[count] = (struct pollfd){ .fd = stop_fd, .events = POLLIN };
     /* interrupted or failed: the loop's deadline decides, revents are zero */
-    (void)poll(polls, count, (int)(wait->tv_sec * 1000 + (wait->tv_usec + 999) / 1000));
+    (void)poll(polls, count + 1, (int)(wait->tv_sec * 1000 + (wait->tv_usec + 999) / 1000));
     for (nfds_t i = 0; i < count; i++)
         ares_process_fd(channel, polls[i].revents & ~POLLOUT ? polls[i].fd : ARES_SOCKET_BAD,
                         polls[i].revents & POLLOUT ? polls[i].fd : ARES_SOCKET_BAD);
     ares_process_fd(channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* timeouts */
 }
 
+static bool is_readable(int fd)
+{
+    struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+
+    return fd >= 0 && poll(&poll_fd, 1, 0) > 0;
+}
+
 static void run(struct resolution *resolution)
 {
-    uint64_t now = now_ms(), deadline = now + resolution->options->deadline_ms;
+    int stop_fd = resolution->options->stop_fd ? *resolution->options->stop_fd : -1;
+    uint64_t now = clock_now_ms(), deadline = now + resolution->options->deadline_ms;
 
     for (;;) {
         while (resolution->next < resolution->count && resolution->in_flight < IN_FLIGHT_MAX)
             ask_next(resolution);
         if (resolution->in_flight == 0)
             return;
-        now = now_ms();
-        if (now >= deadline)
+        now = clock_now_ms();
+        if (now >= deadline || is_readable(stop_fd))
             break;
-        wait_and_process(resolution->channel, deadline - now);
+        wait_and_process(resolution->channel, stop_fd, deadline - now);
     }
     ares_cancel(resolution->channel); /* answers every open question with ARES_ECANCELLED */
     for (size_t i = resolution->next; i < resolution->count; i++) {

@@ -18,6 +18,7 @@ struct resolve_options {
     uint64_t deadline_ms; /* for all names together, from the call */
     uint64_t timeout_ms;  /* for one question to one server; 0: resolv.conf's */
     unsigned tries;       /* of one question; 0: resolv.conf's */
+    const int *stop_fd;   /* when it is readable, what is open ends as a timeout; NULL: none */
 };
 
 struct resolve_result {

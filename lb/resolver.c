@@ -9,10 +9,10 @@
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/addr.h"
+#include "core/clock.h"
 #include "core/log.h"
 #include "lb/hosts_file.h"
 
@@ -39,14 +39,6 @@ struct resolver {
     uint64_t version;
     uint64_t next_at_ms; /* no name is due before; 0: look */
 };
-
-uint64_t resolver_now_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static uint32_t random_number(void)
 {
@@ -116,6 +108,19 @@ static void log_failure(const struct watched_name *name, uint64_t now_ms)
               record->count > 0 ? "; the addresses known so far stay in use" : "");
 }
 
+/* Hosts of an SRV answer that could not be looked up, when the answer before had none such. */
+static void log_gaps(const struct watched_name *name, size_t before)
+{
+    size_t gaps = name->record.gaps_count;
+
+    if (name->record.last == NAME_FOUND && gaps > 0 && before == 0)
+        log_error(
+            LOG_LEVEL_WARN,
+            "host \"%s\": %zu of the hosts in its SRV records could not be resolved; what was "
+            "known of them stays in use",
+            name->text, gaps);
+}
+
 /* Each turn of events once: the same failure again is no news. */
 static void log_change(const struct watched_name *name, enum name_outcome before, bool is_changed,
                        uint64_t now_ms)
@@ -150,7 +155,8 @@ static void take_answer(struct watched_name *name, struct name_answer *answer)
 {
     struct resolver *resolver = name->resolver;
     enum name_outcome before = name->record.last;
-    uint64_t now_ms = resolver_now_ms();
+    size_t gaps_before = name->record.gaps_count;
+    uint64_t now_ms = clock_now_ms();
     bool is_changed =
         name_record_take(&name->record, answer, &resolver->options.rules, now_ms, random_number());
 
@@ -158,6 +164,7 @@ static void take_answer(struct watched_name *name, struct name_answer *answer)
     resolver->version += is_changed;
     resolver->next_at_ms = 0;
     log_change(name, before, is_changed, now_ms);
+    log_gaps(name, gaps_before);
 }
 
 static void on_answer(void *owner, struct name_answer *answer)
@@ -296,7 +303,7 @@ static void ask_for_due_names(struct resolver *resolver, uint64_t now_ms)
 
 void resolver_process(struct resolver *resolver)
 {
-    uint64_t now_ms = resolver_now_ms();
+    uint64_t now_ms = clock_now_ms();
 
     if (resolver->client)
         dns_client_process(resolver->client);
@@ -307,7 +314,7 @@ void resolver_process(struct resolver *resolver)
 int resolver_timeout_ms(const struct resolver *resolver)
 {
     int dns_ms = resolver->client ? dns_client_timeout_ms(resolver->client) : -1;
-    uint64_t now_ms = resolver_now_ms(), wait_ms;
+    uint64_t now_ms = clock_now_ms(), wait_ms;
 
     /* with every lookup taken, a due name waits for an answer, not for the clock */
     if (resolver->next_at_ms == NAME_NEVER || resolver->lookups_count == LOOKUPS_MAX)
@@ -318,23 +325,26 @@ int resolver_timeout_ms(const struct resolver *resolver)
     return wait_ms < INT32_MAX ? (int)wait_ms : INT32_MAX;
 }
 
-bool resolver_wait(struct resolver *resolver, uint64_t limit_ms)
+bool resolver_wait(struct resolver *resolver, uint64_t limit_ms, int stop_fd)
 {
-    uint64_t deadline_ms = resolver_now_ms() + limit_ms;
+    uint64_t deadline_ms = clock_now_ms() + limit_ms;
 
     for (;;) {
-        struct pollfd poll_fd = { .fd = resolver->epoll_fd, .events = POLLIN };
+        struct pollfd fds[] = { { .fd = resolver->epoll_fd, .events = POLLIN },
+                                { .fd = stop_fd, .events = POLLIN } };
         uint64_t now_ms;
         int wait_ms;
 
         resolver_process(resolver);
-        now_ms = resolver_now_ms();
+        now_ms = clock_now_ms();
         if (resolver->unknown_count == 0 || now_ms >= deadline_ms)
             return resolver->unknown_count == 0;
         wait_ms = resolver_timeout_ms(resolver);
         if (wait_ms < 0 || (uint64_t)wait_ms > deadline_ms - now_ms)
             wait_ms = (int)(deadline_ms - now_ms);
-        (void)poll(&poll_fd, 1, wait_ms); /* interrupted or failed: the deadline decides */
+        /* interrupted or failed: the deadline decides */
+        if (poll(fds, 2, wait_ms) > 0 && fds[1].revents)
+            return false;
     }
 }
 
@@ -418,7 +428,7 @@ static void forget_lookups(struct resolver *resolver)
             name->is_asked = false;
             name->record.next_at_ms = 0;
             if (name->record.expires_at_ms == NAME_NEVER) /* the hosts file may not have it now */
-                name->record.expires_at_ms = resolver_now_ms();
+                name->record.expires_at_ms = clock_now_ms();
             if (name->holders > 0)
                 continue;
             resolver->unknown_count -= name->record.last == NAME_UNKNOWN;

@@ -61,9 +61,8 @@ int resolver_fd(const struct resolver *resolver);
 int resolver_timeout_ms(const struct resolver *resolver);
 void resolver_process(struct resolver *resolver);
 
-/* Blocks until every name has had an answer of some kind, at most limit_ms. True: all have. */
-bool resolver_wait(struct resolver *resolver, uint64_t limit_ms);
-
-uint64_t resolver_now_ms(void);
+/* Blocks until every name has had an answer of some kind, at most limit_ms, and not while stop_fd
+ * (-1: none) is readable. True: all have. */
+bool resolver_wait(struct resolver *resolver, uint64_t limit_ms, int stop_fd);
 
 #endif

@@ -5,8 +5,11 @@
 #include <openssl/ocsp.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "core/clock.h"
 #include "tls/cert_chain_priv.h"
 #include "tls/openssl_error_priv.h"
 #include "tls/tls_context_priv.h"
@@ -183,38 +186,92 @@ struct responder {
     char *host, *port, *path;
 };
 
-static BIO *ask(const struct responder *responder, BIO *request, int timeout_s)
+/* What one question needs. */
+struct ocsp_call {
+    const struct tls_stapling_fetch *fetch;
+    uint64_t deadline_ms;
+    int fd;
+    BIO *answer;
+};
+
+/* -EAGAIN: the transfer may go on. */
+static int wait_for(int fd, short events, uint64_t deadline_ms, int stop_fd)
 {
-    return OSSL_HTTP_transfer(NULL, responder->host, responder->port, responder->path, 0, NULL,
-                              responder->host /* no proxy */, NULL, NULL, NULL, NULL, 0, NULL,
-                              "application/ocsp-request", request, "application/ocsp-response", 1,
-                              RESPONSE_BYTES_MAX, timeout_s, 0);
+    struct pollfd fds[] = { { .fd = fd, .events = events }, { .fd = stop_fd, .events = POLLIN } };
+    uint64_t now_ms = clock_now_ms();
+
+    if (now_ms >= deadline_ms)
+        return -ETIMEDOUT;
+    (void)poll(fds, 2, (int)(deadline_ms - now_ms)); /* interrupted: we come here again */
+    return fds[1].revents ? -ECANCELED : -EAGAIN;
 }
 
-static int ask_and_set(struct ocsp_staple *staple, const struct responder *responder, int timeout_s,
-                       struct tls_error *reterr)
+/* One request and its answer on that socket. 0, or a negative errno; -EPROTO: OpenSSL's queue says
+ * why. */
+static int transfer(const struct responder *responder, BIO *request, struct ocsp_call *call)
 {
-    BIO *request = make_request(staple), *answer = NULL;
-    char reason[128], *bytes;
-    long length;
-    int r = -EIO;
+    BIO *bio = BIO_new_socket(call->fd, BIO_NOCLOSE);
+    OSSL_HTTP_REQ_CTX *http = NULL;
+    int r = -EPROTO, state = 0;
 
-    if (request)
-        answer = ask(responder, request, timeout_s);
-    if (answer && (length = BIO_get_mem_data(answer, &bytes)) > 0) {
+    if (bio)
+        http = OSSL_HTTP_open(responder->host, responder->port, NULL, NULL, 0, bio, bio, NULL, NULL,
+                              0, 0);
+    if (http &&
+        OSSL_HTTP_set1_request(http, responder->path, NULL, "application/ocsp-request", request,
+                               "application/ocsp-response", 1, RESPONSE_BYTES_MAX, 0, 0) == 1) {
+        r = -EAGAIN;
+        while (r == -EAGAIN && (state = OSSL_HTTP_REQ_CTX_nbio(http)) == -1)
+            r = wait_for(call->fd, BIO_should_write(bio) ? POLLOUT : POLLIN, call->deadline_ms,
+                         call->fetch->stop_fd);
+    }
+    if (state == 1) {
+        call->answer = OSSL_HTTP_REQ_CTX_get0_mem_bio(http);
+        BIO_up_ref(call->answer);
+    }
+    OSSL_HTTP_REQ_CTX_free(http);
+    BIO_free(bio);
+    return state == 1 ? 0 : r == -EAGAIN ? -EPROTO : r;
+}
+
+static int ask(const struct responder *responder, BIO *request, struct ocsp_call *call)
+{
+    int r;
+
+    call->deadline_ms = clock_now_ms() + call->fetch->timeout_ms;
+    call->fd = call->fetch->connect(responder->host, responder->port, call->deadline_ms,
+                                    call->fetch->stop_fd);
+    if (call->fd < 0)
+        return call->fd;
+    r = transfer(responder, request, call);
+    (void)close(call->fd);
+    return r;
+}
+
+static int ask_and_set(struct ocsp_staple *staple, const struct responder *responder,
+                       const struct tls_stapling_fetch *fetch, struct tls_error *reterr)
+{
+    struct ocsp_call call = { .fetch = fetch };
+    BIO *request = make_request(staple);
+    char reason[128], *bytes;
+    int r = request ? ask(responder, request, &call) : -ENOMEM;
+    long length = r == 0 ? BIO_get_mem_data(call.answer, &bytes) : 0;
+
+    if (r == 0) {
         r = ocsp_staple_set(staple, (struct slice){ bytes, (size_t)length }, time(NULL), reterr);
     } else {
         openssl_error_reason(reason, sizeof(reason));
         tls_error_set(reterr, "OCSP responder %s:%s did not answer: %s", responder->host,
-                      responder->port, reason);
+                      responder->port, r == -EPROTO ? reason : strerror(-r));
     }
-    BIO_free(answer);
+    BIO_free(call.answer);
     BIO_free(request);
     ERR_clear_error();
     return r;
 }
 
-int ocsp_staple_fetch(struct ocsp_staple *staple, int timeout_s, struct tls_error *reterr)
+int ocsp_staple_fetch(struct ocsp_staple *staple, const struct tls_stapling_fetch *fetch,
+                      struct tls_error *reterr)
 {
     STACK_OF(OPENSSL_STRING) *urls = X509_get1_ocsp(staple->leaf);
     struct responder responder = { NULL, NULL, NULL };
@@ -227,7 +284,7 @@ int ocsp_staple_fetch(struct ocsp_staple *staple, int timeout_s, struct tls_erro
              OSSL_HTTP_parse_url(sk_OPENSSL_STRING_value(urls, 0), &uses_tls, NULL, &responder.host,
                                  &responder.port, NULL, &responder.path, NULL, NULL) == 1 &&
              !uses_tls)
-        r = ask_and_set(staple, &responder, timeout_s, reterr);
+        r = ask_and_set(staple, &responder, fetch, reterr);
     OPENSSL_free(responder.host);
     OPENSSL_free(responder.port);
     OPENSSL_free(responder.path);

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "tls/stapling.h"
 #include "tls/tls.h"
 
 struct ocsp_staple {
@@ -36,9 +37,10 @@ int ocsp_staple_set(struct ocsp_staple *staple, struct slice der, time_t now_s,
 /* There is none, or it expires within the hour. */
 bool ocsp_staple_is_due(struct ocsp_staple *staple, time_t now_s);
 
-/* Asks the responder that the certificate names. Blocks up to timeout_s. As ocsp_staple_set;
- * -ENOENT: it names none (http only). */
-int ocsp_staple_fetch(struct ocsp_staple *staple, int timeout_s, struct tls_error *reterr);
+/* Asks the responder that the certificate names. As ocsp_staple_set; -ENOENT: it names none (http
+ * only); -ECANCELED: fetch->stop_fd became readable. */
+int ocsp_staple_fetch(struct ocsp_staple *staple, const struct tls_stapling_fetch *fetch,
+                      struct tls_error *reterr);
 
 /* A status_request callback's work: SSL_TLSEXT_ERR_OK or _NOACK. */
 int ocsp_staple_send(struct ocsp_staple *staple, SSL *ssl);

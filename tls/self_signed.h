@@ -1,7 +1,7 @@
 /*
  * self_signed: the certificate for `localhost` that a hop uses when none is configured.
  *
- * Role    ECDSA P-256, CN and SAN localhost, 127.0.0.1 and ::1; made anew at each start
+ * Role    ECDSA P-256, CN and SAN localhost, 127.0.0.1 and ::1; made anew at each start (a reload keeps it)
  * Owns    the texts
  * Thread  any
  */

@@ -22,22 +22,28 @@ int tls_stapling_set(struct tls_server_config *config, struct slice der, struct 
     return -EINVAL;
 }
 
-void tls_stapling_refresh(struct tls_server_config *config, int timeout_s,
-                          void (*told)(const char *certificate, int result, const char *text))
+static void refresh(struct ocsp_staple *staple, const struct tls_stapling_fetch *fetch)
+{
+    struct tls_error error = { "" };
+    char name[256];
+    int r;
+
+    if (!ocsp_staple_is_due(staple, time(NULL)))
+        return;
+    r = ocsp_staple_fetch(staple, fetch, &error);
+    if (r == -ECANCELED)
+        return;
+    cert_name_text(X509_get_subject_name(staple->leaf), name, sizeof(name));
+    fetch->told(name, r, error.text);
+}
+
+void tls_stapling_refresh(struct tls_server_config *config, const struct tls_stapling_fetch *fetch)
 {
     for (size_t i = 0; i < config->contexts_count; i++) {
         struct server_context *context = &config->contexts[i];
 
-        for (size_t k = 0; k < context->staples_count; k++) {
-            struct ocsp_staple *staple = &context->staples[k];
-            struct tls_error error = { "" };
-            char name[256];
-
-            if (!ocsp_staple_is_due(staple, time(NULL)))
-                continue;
-            cert_name_text(X509_get_subject_name(staple->leaf), name, sizeof(name));
-            told(name, ocsp_staple_fetch(staple, timeout_s, &error), error.text);
-        }
+        for (size_t k = 0; k < context->staples_count; k++)
+            refresh(&context->staples[k], fetch);
     }
 }
 

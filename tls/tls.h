@@ -125,6 +125,13 @@ struct tls_server_config;
  * sessions. */
 struct tls_server_config *tls_server_config_create(const struct tls_server_settings *settings,
                                                    struct tls_error *reterr);
+
+/*
+ * A reference to `former` when it was made from equal settings, with what it has learnt since (OCSP
+ * responses); else NULL. Accepts NULL. Labels of certificates need not be equal.
+ */
+struct tls_server_config *tls_server_config_reuse(struct tls_server_config *former,
+                                                  const struct tls_server_settings *settings);
 struct tls_server_config *tls_server_config_ref(struct tls_server_config *config);
 void tls_server_config_unref(struct tls_server_config *config); /* accepts NULL */
 

@@ -110,15 +110,6 @@ static bool build(struct tls_client_config *config, const struct tls_client_sett
     return done;
 }
 
-/* Length and bytes, so that no two lists of texts look the same. */
-static bool digest_text(EVP_MD_CTX *digest, const char *text)
-{
-    uint64_t length = text ? strlen(text) : UINT64_MAX; /* absent is not empty */
-
-    return EVP_DigestUpdate(digest, &length, sizeof(length)) == 1 &&
-           (!text || EVP_DigestUpdate(digest, text, strlen(text)) == 1);
-}
-
 static bool digest_settings(EVP_MD_CTX *digest, const struct tls_client_settings *settings)
 {
     const int numbers[] = {
@@ -127,12 +118,12 @@ static bool digest_settings(EVP_MD_CTX *digest, const struct tls_client_settings
     };
     bool done = EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
                 EVP_DigestUpdate(digest, numbers, sizeof(numbers)) == 1 &&
-                digest_text(digest, settings->ca_pem) &&
-                digest_text(digest, settings->certificate.chain_pem) &&
-                digest_text(digest, settings->certificate.key_pem);
+                tls_digest_text(digest, settings->ca_pem) &&
+                tls_digest_text(digest, settings->certificate.chain_pem) &&
+                tls_digest_text(digest, settings->certificate.key_pem);
 
     for (size_t i = 0; done && i < settings->alpn_count; i++)
-        done = digest_text(digest, settings->alpn[i]);
+        done = tls_digest_text(digest, settings->alpn[i]);
     return done;
 }
 

@@ -284,3 +284,11 @@ void tls_alpn_done(struct tls_alpn *alpn)
     free(alpn->wire);
     *alpn = (struct tls_alpn){ 0 };
 }
+
+bool tls_digest_text(EVP_MD_CTX *digest, const char *text)
+{
+    uint64_t length = text ? strlen(text) : UINT64_MAX;
+
+    return EVP_DigestUpdate(digest, &length, sizeof(length)) == 1 &&
+           (!text || EVP_DigestUpdate(digest, text, strlen(text)) == 1);
+}

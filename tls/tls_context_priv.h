@@ -42,7 +42,8 @@ struct server_context {
 
 struct tls_server_config {
     atomic_uint refs;
-    struct server_context *contexts; /* one per certificate */
+    unsigned char identity[SHA256_DIGEST_LENGTH]; /* see tls_server_identify */
+    struct server_context *contexts;              /* one per certificate */
     size_t contexts_count;
     size_t default_context;
     struct sni_map names;           /* -> index into contexts */
@@ -64,6 +65,13 @@ struct tls_client_config {
     bool verify, sessions_off;
     char *trust_label;
 };
+
+/* A digest of all that the configuration is made from. False: no memory. */
+bool tls_server_identify(const struct tls_server_settings *settings,
+                         unsigned char ret[SHA256_DIGEST_LENGTH]);
+
+/* Length and bytes, so that no two lists of texts look the same; absent (NULL) is not empty. */
+bool tls_digest_text(EVP_MD_CTX *digest, const char *text);
 
 /* What is asked of clients that want this host (no port): the listener's, or its own. */
 const struct client_policy *tls_server_config_policy(const struct tls_server_config *config,

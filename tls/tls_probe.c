@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/clock.h"
 #include "tls/cert_chain_priv.h"
 #include "tls/chain_diagnosis_priv.h"
 #include "tls/openssl_error_priv.h"
@@ -176,21 +177,13 @@ bool tls_probe_session_is_ticket(const struct tls_probe *probe)
 
 /* ---- a connection -------------------------------------------------------------------------- */
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail: the clock exists */
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* False at the deadline. */
 static bool wait_for(int fd, short events, uint64_t deadline_ms)
 {
     struct pollfd entry = { .fd = fd, .events = events };
 
     for (;;) {
-        uint64_t now = now_ms();
+        uint64_t now = clock_now_ms();
         int r = poll(&entry, 1, now >= deadline_ms ? 0 : (int)(deadline_ms - now));
 
         if (r > 0)

@@ -513,7 +513,7 @@ struct tls_server_config *tls_server_config_create(const struct tls_server_setti
     config->missing_sni = settings->missing_sni;
     config->ticket_keys = settings->ticket_keys;
     config->sessions = settings->sessions;
-    if (!config->contexts || !config->policies)
+    if (!config->contexts || !config->policies || !tls_server_identify(settings, config->identity))
         tls_error_set(reterr, "out of memory");
     else if (build(config, settings, reterr) == 0)
         return config;

@@ -10,8 +10,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/log_rate.h"
 
 struct control_conn {
     int fd; /* -1: free */
@@ -25,18 +28,12 @@ struct control_conn {
 struct control {
     control_answer *answer;
     void *owner;
-    int directory_fd; /* the prefix */
-    int fd;           /* listens */
+    int directory_fd;      /* the prefix */
+    int fd;                /* listens */
+    uint64_t accept_at_ms; /* not before: the last attempt failed, and another one would at once */
+    struct log_rate refused_told;
     struct control_conn conns[CONTROL_CONNECTIONS_MAX];
 };
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* ---- the socket ---------------------------------------------------------------------------- */
 
@@ -120,6 +117,11 @@ static bool has_room(const struct control *control)
     return false;
 }
 
+static bool is_paused(const struct control *control)
+{
+    return clock_now_ms() < control->accept_at_ms;
+}
+
 size_t control_poll_fds(const struct control *control, struct pollfd *fds)
 {
     size_t count = 0;
@@ -131,14 +133,15 @@ size_t control_poll_fds(const struct control *control, struct pollfd *fds)
             fds[count++] =
                 (struct pollfd){ .fd = conn->fd, .events = conn->answer ? POLLOUT : POLLIN };
     }
-    if (has_room(control))
+    if (has_room(control) && !is_paused(control))
         fds[count++] = (struct pollfd){ .fd = control->fd, .events = POLLIN };
     return count;
 }
 
 int control_timeout_ms(const struct control *control)
 {
-    uint64_t now = now_ms(), first = UINT64_MAX;
+    uint64_t now = clock_now_ms();
+    uint64_t first = control->accept_at_ms > now ? control->accept_at_ms : UINT64_MAX;
 
     for (size_t i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
         if (control->conns[i].fd >= 0 && control->conns[i].deadline_ms < first)
@@ -150,10 +153,26 @@ int control_timeout_ms(const struct control *control)
 
 /* ---- a connection -------------------------------------------------------------------------- */
 
+/* Who waits stays in the backlog, and poll would say so without end. */
+static void pause_accept(struct control *control, int error)
+{
+    uint64_t now_ms = clock_now_ms(), untold;
+
+    control->accept_at_ms = now_ms + CONTROL_ACCEPT_PAUSE_MS;
+    if (log_rate_allows(&control->refused_told, now_ms, &untold))
+        log_error(
+            LOG_LEVEL_WARN,
+            "nobody is let in at %s: %s, %llu more since the last such line; the limit of open "
+            "files may be too low (ulimit -n, LimitNOFILE=)",
+            CONTROL_SOCKET, strerror(error), (unsigned long long)untold);
+}
+
 static void accept_one(struct control *control)
 {
     int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
+    if (fd < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+        pause_accept(control, errno);
     for (size_t i = 0; fd >= 0 && i < CONTROL_CONNECTIONS_MAX; i++) {
         struct control_conn *conn = &control->conns[i];
 
@@ -163,14 +182,14 @@ static void accept_one(struct control *control)
         if (!conn->request)
             break;
         conn->fd = fd;
-        conn->deadline_ms = now_ms() + CONTROL_TIMEOUT_MS;
+        conn->deadline_ms = clock_now_ms() + CONTROL_TIMEOUT_MS;
         return;
     }
     if (fd >= 0)
         (void)close(fd);
 }
 
-static json_t *refusal(const char *reason)
+json_t *control_refuse(const char *reason)
 {
     return json_pack("{s:b, s:s}", "ok", 0, "error", reason);
 }
@@ -182,11 +201,11 @@ static json_t *answer_to(struct control *control, const char *text, size_t lengt
 
     if (!json_is_object(request)) {
         json_decref(request);
-        return refusal("the request is no JSON object");
+        return control_refuse("the request is no JSON object");
     }
     answer = control->answer(control->owner, request);
     json_decref(request);
-    return answer ? answer : refusal("out of memory");
+    return answer ? answer : control_refuse("out of memory");
 }
 
 static void answer_request(struct control *control, struct control_conn *conn)
@@ -202,7 +221,8 @@ static void answer_request(struct control *control, struct control_conn *conn)
         return;
     }
     conn->answer_length = strlen(conn->answer);
-    conn->deadline_ms = now_ms() + CONTROL_TIMEOUT_MS; /* what the hop took is not the client's */
+    conn->deadline_ms =
+        clock_now_ms() + CONTROL_TIMEOUT_MS; /* what the hop took is not the client's */
 }
 
 static void send_answer(struct control_conn *conn)
@@ -264,6 +284,6 @@ void control_on_poll(struct control *control, const struct pollfd *fds, size_t c
         }
     }
     for (size_t i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
-        if (control->conns[i].fd >= 0 && now_ms() >= control->conns[i].deadline_ms)
+        if (control->conns[i].fd >= 0 && clock_now_ms() >= control->conns[i].deadline_ms)
             drop(&control->conns[i]);
 }

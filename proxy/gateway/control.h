@@ -22,12 +22,16 @@ enum {
     CONTROL_POLL_MAX = CONTROL_CONNECTIONS_MAX + 1,
     CONTROL_REQUEST_MAX = 64 * 1024, /* bytes */
     CONTROL_TIMEOUT_MS = 10000,      /* for the whole of a connection but the hop's own work */
+    CONTROL_ACCEPT_PAUSE_MS = 100,   /* when there is no descriptor or no memory for a connection */
 };
 
 struct control;
 
 /* A new reference; NULL: no memory. `request` is borrowed. */
 typedef json_t *control_answer(void *owner, const json_t *request);
+
+/* {"ok": false, "error": reason}; NULL: no memory. */
+json_t *control_refuse(const char *reason);
 
 /* Replaces the socket of a hop that was killed: the caller holds the prefix's lock. NULL: error says
  * why. */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "lb/resolver.h"
 #include "proxy/gateway/gateway_priv.h"
@@ -9,8 +10,9 @@
 #include "proxy/snapshot/service_plan.h"
 #include "proxy/worker/worker.h"
 
-/* At most 20 changes a second reach the workers: names change in groups. */
-enum { PUBLISH_INTERVAL_MS = 50 };
+/* At most 20 changes a second reach the workers: names change in groups. What there was no memory for
+ * is tried again a little later. */
+enum { PUBLISH_INTERVAL_MS = 50, PUBLISH_AGAIN_MS = 500 };
 
 /* What one worker gets. What it does not take is let go by the sender. */
 struct delivery {
@@ -92,8 +94,8 @@ static bool is_complete(const struct gateway *gateway, const struct delivery *de
     return true;
 }
 
-/* All or nothing; nothing is tried again with the next change. */
-static void publish(struct gateway *gateway, struct delivery *delivery)
+/* All or nothing. False: nothing, for want of memory. */
+static bool publish(struct gateway *gateway, struct delivery *delivery)
 {
     struct target_set **sets = calloc(delivery->count + 1, sizeof(struct target_set *));
     struct service_plan *plans = delivery->snapshot->services;
@@ -108,10 +110,10 @@ static void publish(struct gateway *gateway, struct delivery *delivery)
         done = target_set_mark_vanished(plans[delivery->services[i]].set, sets[i]);
     for (size_t i = 0; done && i < delivery->count; i++)
         service_plan_take_set(&plans[delivery->services[i]], &sets[i]);
-    if (done) {
-        gateway_mark_targets(delivery->snapshot); /* one may have vanished from one service only */
+    /* one may have vanished from one service only; and what was marked in vain is in force still */
+    gateway_mark_targets(delivery->snapshot);
+    if (done)
         deliver(gateway, delivery);
-    }
     if (!done)
         log_error(LOG_LEVEL_CRIT,
                   "no memory for the new addresses of %zu services: the former "
@@ -122,23 +124,26 @@ static void publish(struct gateway *gateway, struct delivery *delivery)
     for (size_t i = 0; sets && i < delivery->count; i++)
         target_set_free(sets[i]);
     free(sets);
+    return done;
 }
 
-static void publish_changes(struct gateway *gateway)
+/* False: no memory, to be tried again. */
+static bool publish_changes(struct gateway *gateway)
 {
     struct snapshot *snapshot = gateway_newest(gateway);
     size_t *services = calloc(snapshot->config->services_count + 1, sizeof(*services));
     struct delivery delivery = { .snapshot = snapshot, .services = services };
+    bool done;
 
     if (!services)
-        return;
+        return false;
     delivery.count = collect_outdated(snapshot, services);
     delivery.upstreams =
         calloc(delivery.count * gateway->workers_started + 1, sizeof(struct worker_upstream *));
-    if (delivery.upstreams && delivery.count > 0)
-        publish(gateway, &delivery);
+    done = delivery.upstreams && (delivery.count == 0 || publish(gateway, &delivery));
     free(delivery.upstreams);
     free(services);
+    return done;
 }
 
 /* Sets that no exchange uses any more. */
@@ -153,24 +158,28 @@ void gateway_free_old_target_sets(struct gateway *gateway)
 void gateway_follow_names(struct gateway *gateway)
 {
     struct resolver *resolver = gateway->hop.resolver;
-    uint64_t now_ms = resolver_now_ms();
+    uint64_t now_ms = clock_now_ms();
 
     resolver_process(resolver);
     if (resolver_version(resolver) == gateway->names_version || now_ms < gateway->publish_at_ms ||
         gateway->draining)
         return;
-    gateway->names_version = resolver_version(resolver);
-    gateway->publish_at_ms = now_ms + PUBLISH_INTERVAL_MS;
-    publish_changes(gateway);
+    if (publish_changes(gateway)) {
+        gateway->names_version = resolver_version(resolver);
+        gateway->publish_at_ms = now_ms + PUBLISH_INTERVAL_MS;
+    } else {
+        gateway->publish_at_ms = now_ms + PUBLISH_AGAIN_MS;
+    }
     gateway_free_old_target_sets(gateway);
 }
 
 int gateway_names_timeout_ms(const struct gateway *gateway)
 {
-    int wait_ms = resolver_timeout_ms(gateway->hop.resolver);
+    int wait_ms = resolver_timeout_ms(gateway->hop.resolver), left_ms;
+    uint64_t now_ms = clock_now_ms();
 
-    if (resolver_version(gateway->hop.resolver) != gateway->names_version && !gateway->draining &&
-        (wait_ms < 0 || wait_ms > PUBLISH_INTERVAL_MS))
-        return PUBLISH_INTERVAL_MS;
-    return wait_ms;
+    if (resolver_version(gateway->hop.resolver) == gateway->names_version || gateway->draining)
+        return wait_ms;
+    left_ms = gateway->publish_at_ms > now_ms ? (int)(gateway->publish_at_ms - now_ms) : 0;
+    return wait_ms < 0 || wait_ms > left_ms ? left_ms : wait_ms;
 }

@@ -1,6 +1,7 @@
 #include "proxy/gateway/gateway.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -16,7 +17,9 @@
 #include <unistd.h>
 
 #include "core/addr.h"
+#include "core/clock.h"
 #include "core/log.h"
+#include "core/log_rate.h"
 #include "lb/resolver.h"
 #include "lb/target_registry.h"
 #include "proxy/gateway/gateway_priv.h"
@@ -28,7 +31,7 @@
 #include "tls/server_sessions.h"
 #include "tls/ticket_keys.h"
 
-enum { TIMER_TICK_MS = 8, WORKERS_MAX = 1024 };
+enum { TIMER_TICK_MS = 8, WORKERS_MAX = 1024, POLL_PAUSE_US = 100000 };
 
 /* How long a start waits for the first answers to all names together. */
 enum { FIRST_NAMES_WAIT_MS = 5000 };
@@ -159,6 +162,18 @@ static void say_ready(const struct snapshot *snapshot)
 
 static const int known_signals[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2 };
 
+/* Tells whether one waits to be taken, for who works on the main thread for long. */
+static int open_ending_fd(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGQUIT);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
 static void block_signals(sigset_t *ret_set)
 {
     sigemptyset(ret_set);
@@ -228,14 +243,6 @@ static void take_signals(struct gateway *gateway, int fd)
         on_signal(gateway, (int)info.ssi_signo);
 }
 
-static uint64_t monotonic_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static const char *certificate_label_of(void *snapshot, size_t index)
 {
     return snapshot_certificate_label(snapshot, index);
@@ -246,7 +253,7 @@ void gateway_watch_certificates(struct gateway *gateway)
     struct snapshot *snapshot = gateway_newest(gateway);
 
     gateway->certificates_due_at_ms =
-        monotonic_ms() + certificate_watch_check(&gateway->certificates, &snapshot->certificates,
+        clock_now_ms() + certificate_watch_check(&gateway->certificates, &snapshot->certificates,
                                                  (int64_t)time(NULL), certificate_label_of,
                                                  snapshot);
 }
@@ -270,11 +277,25 @@ static void free_what_is_old(struct gateway *gateway)
 static int serve_timeout_ms(const struct gateway *gateway)
 {
     int wait_ms = sooner(control_timeout_ms(gateway->control), gateway_names_timeout_ms(gateway));
-    uint64_t now_ms = monotonic_ms();
+    uint64_t now_ms = clock_now_ms();
     uint64_t left_ms =
         gateway->certificates_due_at_ms > now_ms ? gateway->certificates_due_at_ms - now_ms : 0;
 
     return wait_ms >= 0 && (uint64_t)wait_ms < left_ms ? wait_ms : (int)left_ms;
+}
+
+/* Else a failure that lasts (no memory in the kernel) would be asked for again without end. Signals
+ * and what workers say are looked at all the same. */
+static void live_without_poll(struct log_rate *told, struct pollfd *fds, size_t count, int error)
+{
+    uint64_t untold;
+
+    if (log_rate_allows(told, clock_now_ms(), &untold))
+        log_error(LOG_LEVEL_CRIT, "poll: %s, %llu more since the last such line", strerror(error),
+                  (unsigned long long)untold);
+    (void)usleep(POLL_PAUSE_US);
+    for (size_t i = 0; i < count; i++)
+        fds[i].revents = fds[i].events; /* nothing blocks on them */
 }
 
 enum { POLL_SIGNALS, POLL_DOORBELL, POLL_QUESTIONS, POLL_NAMES, POLL_CONTROL };
@@ -289,13 +310,17 @@ static void serve(struct gateway *gateway, int signals_fd)
         [POLL_QUESTIONS] = { .fd = hop->questions.doorbell, .events = POLLIN },
         [POLL_NAMES] = { .fd = resolver_fd(hop->resolver), .events = POLLIN },
     };
+    struct log_rate poll_told = { 0 };
     uint64_t rings;
 
     while (atomic_load(&hop->workers_running) > 0) {
         size_t count = control_poll_fds(gateway->control, fds + POLL_CONTROL);
 
-        if (poll(fds, POLL_CONTROL + count, serve_timeout_ms(gateway)) < 0)
-            continue; /* EINTR: a debugger */
+        if (poll(fds, POLL_CONTROL + count, serve_timeout_ms(gateway)) < 0) {
+            if (errno == EINTR) /* a debugger */
+                continue;
+            live_without_poll(&poll_told, fds, POLL_CONTROL + count, errno);
+        }
         if (fds[POLL_SIGNALS].revents)
             take_signals(gateway, signals_fd);
         if (fds[POLL_DOORBELL].revents && read(hop->doorbell, &rings, sizeof(rings)) > 0)
@@ -304,7 +329,7 @@ static void serve(struct gateway *gateway, int signals_fd)
             gateway_answer_questions(gateway);
         gateway_follow_names(gateway);
         control_on_poll(gateway->control, fds + POLL_CONTROL, count);
-        if (monotonic_ms() >= gateway->certificates_due_at_ms)
+        if (clock_now_ms() >= gateway->certificates_due_at_ms)
             gateway_watch_certificates(gateway);
     }
 }
@@ -351,6 +376,7 @@ static void tear_down(struct gateway *gateway)
     spool_area_done(&hop->spool);
     tls_ticket_keys_free(hop->ticket_keys);
     tls_server_sessions_free(hop->tls_sessions);
+    self_signed_done(&hop->self_signed);
     log_stop();
     control_close(gateway->control);
     prefix_done(&gateway->prefix);
@@ -381,6 +407,7 @@ static bool make_hop(struct gateway *gateway)
     make_node_id(gateway->node_id);
     hop->tick_ms = TIMER_TICK_MS;
     hop->ticket_keys = tls_ticket_keys_create();
+    gateway->ticket_keys_rotated_at_ms = clock_now_ms();
     hop->targets = target_registry_create();
     hop->service_loads = service_load_registry_create();
     hop->resolver = resolver_create();
@@ -388,6 +415,8 @@ static bool make_hop(struct gateway *gateway)
     hop->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (hop->doorbell < 0 || mailbox_init(&hop->questions) < 0)
         snprintf(gateway->error, sizeof(gateway->error), "eventfd: %s", strerror(errno));
+    else
+        (void)fcntl(hop->questions.doorbell, F_SETFL, O_NONBLOCK); /* see live_without_poll */
     return hop->ticket_keys && hop->targets && hop->service_loads && hop->resolver &&
            hop->connection_limits && hop->doorbell >= 0 && hop->questions.doorbell >= 0;
 }
@@ -437,11 +466,13 @@ static enum gateway_result start(struct gateway *gateway)
 
 enum gateway_result gateway_run(const struct config_source *source)
 {
-    struct gateway gateway = { .source = source,
-                               .prefix = { .lock_fd = -1 },
-                               .started_at_unix_s = (uint64_t)time(NULL),
-                               .hop = { .doorbell = -1, .questions.doorbell = -1 },
-                               .error = "out of memory" };
+    struct gateway gateway = {
+        .source = source,
+        .prefix = { .lock_fd = -1 },
+        .started_at_unix_s = (uint64_t)time(NULL),
+        .hop = { .doorbell = -1, .questions.doorbell = -1, .ending_fd = open_ending_fd() },
+        .error = "out of memory"
+    };
     enum gateway_result result;
     sigset_t signals;
     int signals_fd;
@@ -462,5 +493,7 @@ enum gateway_result gateway_run(const struct config_source *source)
     tear_down(&gateway);
     if (signals_fd >= 0)
         (void)close(signals_fd);
+    if (gateway.hop.ending_fd >= 0)
+        (void)close(gateway.hop.ending_fd);
     return result;
 }

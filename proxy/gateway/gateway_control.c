@@ -1,5 +1,4 @@
 /* What the control socket answers: a table of verbs, each from request to JSON object. */
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,17 +6,14 @@
 #include <unistd.h>
 
 #include "core/addr.h"
+#include "core/clock.h"
 #include "core/log.h"
 #include "lb/target_latency.h"
 #include "lb/upstream.h"
 #include "proxy/gateway/gateway_priv.h"
+#include "proxy/gateway/heap.h"
 #include "proxy/worker/worker.h"
 #include "proxy/worker/worker_view.h"
-
-static json_t *refuse(const char *error)
-{
-    return json_pack("{s:b, s:s}", "ok", 0, "error", error);
-}
 
 static json_t *accept_with(const char *key, json_t *value)
 {
@@ -217,42 +213,18 @@ static json_t *from_workers(struct gateway *gateway, enum what what, const char 
     if (!lacks_memory)
         return accept_with(key, list);
     json_decref(list);
-    return refuse("out of memory");
+    return control_refuse("out of memory");
 }
 
-/* The last `size` of that element: malloc_info ends with the sums over all arenas. */
-static json_int_t heap_size(const char *xml, const char *element)
-{
-    long long size = 0;
-
-    for (const char *at = xml; (at = strstr(at, element)) != NULL; at++) {
-        const char *value = strstr(at, "size=\"");
-
-        if (value)
-            size = atoll(value + strlen("size=\""));
-    }
-    return (json_int_t)size;
-}
-
-/* Of all threads: mallinfo would tell the main thread's arena only. */
 static void add_heap(json_t *answer)
 {
-    char *xml = NULL;
-    size_t length;
-    FILE *stream = open_memstream(&xml, &length);
-    json_int_t unused;
+    struct heap_figures heap;
 
-    if (!stream)
+    if (!heap_look(&heap))
         return;
-    (void)malloc_info(0, stream); /* what is missing reads as 0 */
-    if (fclose(stream) == 0) {
-        unused = heap_size(xml, "<total type=\"fast\"") + heap_size(xml, "<total type=\"rest\"");
-        json_object_set_new(answer, "heap_in_use",
-                            json_integer(heap_size(xml, "<system type=\"current\"") - unused));
-        json_object_set_new(answer, "heap_free", json_integer(unused));
-        json_object_set_new(answer, "mapped", json_integer(heap_size(xml, "<total type=\"mmap\"")));
-    }
-    free(xml);
+    json_object_set_new(answer, "heap_in_use", json_integer((json_int_t)heap.in_use_bytes));
+    json_object_set_new(answer, "heap_free", json_integer((json_int_t)heap.free_bytes));
+    json_object_set_new(answer, "mapped", json_integer((json_int_t)heap.mapped_bytes));
 }
 
 static json_t *show_memory(struct gateway *gateway)
@@ -330,7 +302,7 @@ static json_t *name_entry(const struct watched_name *name, uint64_t now_ms)
 /* Literal addresses are no news. */
 static json_t *names_of(const struct resolver *resolver)
 {
-    uint64_t now_ms = resolver_now_ms();
+    uint64_t now_ms = clock_now_ms();
     json_t *list = json_array();
 
     for (const struct watched_name *name = resolver_next_name(resolver, NULL); list && name;
@@ -374,7 +346,7 @@ static json_t *answer_show(struct gateway *gateway, const json_t *request)
         return show_memory(gateway);
     if (what && strcmp(what, "recent") == 0)
         return gateway_show_recent(gateway, request);
-    return refuse("show what? connections, exchanges, recent, targets or memory");
+    return control_refuse("show what? connections, exchanges, recent, targets or memory");
 }
 
 /* ---- changes ------------------------------------------------------------------------------- */
@@ -397,7 +369,7 @@ static json_t *answer_reload(struct gateway *gateway, const json_t *request)
 
     (void)request;
     if (gateway->draining)
-        return refuse("the hop is draining");
+        return control_refuse("the hop is draining");
     log_error(LOG_LEVEL_NOTICE, "reload asked for on the control socket");
     if (gateway_reload(gateway)) {
         answer = accept_with("configuration",
@@ -407,7 +379,7 @@ static json_t *answer_reload(struct gateway *gateway, const json_t *request)
                  gateway->errors.errors_count,
                  gateway->errors.errors_count == 1 ? "error" : "errors",
                  (unsigned long long)gateway_newest(gateway)->generation);
-        answer = refuse(error);
+        answer = control_refuse(error);
     }
     json_object_set_new(answer, "remarks", remarks_of(&gateway->errors));
     return answer;
@@ -437,11 +409,12 @@ static json_t *answer_set(struct gateway *gateway, const json_t *request)
     enum log_level level;
 
     if (!key || strcmp(key, "log_level") != 0)
-        return refuse("only log_level can be set while the hop runs; change the rest in its files "
-                      "and reload");
+        return control_refuse(
+            "only log_level can be set while the hop runs; change the rest in its files "
+            "and reload");
     level = value ? log_level_of(value) : LOG_LEVEL_COUNT;
     if (level == LOG_LEVEL_COUNT)
-        return refuse("log_level is one of debug, info, notice, warn, error, crit");
+        return control_refuse("log_level is one of debug, info, notice, warn, error, crit");
     log_set_error_file(gateway->hop.error_log, level);
     log_error(LOG_LEVEL_NOTICE, "log_level set to %s on the control socket, until the next reload",
               value);
@@ -465,5 +438,6 @@ json_t *gateway_answer(void *owner, const json_t *request)
     for (size_t i = 0; verb && i < sizeof(verbs) / sizeof(verbs[0]); i++)
         if (strcmp(verb, verbs[i].verb) == 0)
             return verbs[i].answer(owner, request);
-    return refuse("unknown verb; this hop knows status, show, why, reload, drain, stop and set");
+    return control_refuse(
+        "unknown verb; this hop knows status, show, why, reload, drain, stop and set");
 }

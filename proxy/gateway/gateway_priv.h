@@ -46,6 +46,7 @@ struct gateway {
     struct prefix prefix;
     struct control *control;
     struct tls_upkeep *upkeep; /* of the newest configuration; NULL: nothing to do, or no thread */
+    _Atomic uint64_t ticket_keys_rotated_at_ms; /* monotonic */
     struct certificate_watch certificates;
     uint64_t certificates_due_at_ms; /* monotonic: when to look at them again */
     char node_id[37];                /* a UUID of this run */

@@ -1,7 +1,6 @@
 /* What the status listeners answer: the figures are gathered here, on the main thread, which may look
  * into /proc and ask the workers. */
 #include <dirent.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "proxy/gateway/gateway_priv.h"
+#include "proxy/gateway/heap.h"
 #include "proxy/worker/hop_figures.h"
 #include "proxy/worker/hop_question.h"
 #include "proxy/worker/worker.h"
@@ -39,6 +39,7 @@ static void read_memory(struct process_figures *process)
 {
     uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
     unsigned long long virtual_pages = 0, resident_pages = 0;
+    struct heap_figures heap;
     FILE *file = fopen("/proc/self/statm", "re");
 
     /* without /proc there are no such figures */
@@ -48,7 +49,8 @@ static void read_memory(struct process_figures *process)
     }
     if (file)
         (void)fclose(file);
-    process->heap_bytes = mallinfo2().uordblks;
+    if (heap_look(&heap))
+        process->heap_bytes = heap.in_use_bytes + heap.mapped_bytes;
 }
 
 static void count_files(struct process_figures *process)

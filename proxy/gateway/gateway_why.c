@@ -195,11 +195,6 @@ static uint64_t now_unix_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static json_t *refuse(const char *error)
-{
-    return json_pack("{s:b, s:s}", "ok", 0, "error", error);
-}
-
 /* ---- show recent --------------------------------------------------------------------------- */
 
 json_t *gateway_show_recent(struct gateway *gateway, const json_t *request)
@@ -213,7 +208,7 @@ json_t *gateway_show_recent(struct gateway *gateway, const json_t *request)
     uint64_t now = now_unix_ms();
 
     if (wanted < 1 || wanted > RECENT_MAX)
-        return refuse("the limit is a number from 1 to 1000");
+        return control_refuse("the limit is a number from 1 to 1000");
     find(gateway, &query, (size_t)wanted, &findings);
     list = json_array();
     for (size_t i = 0; list && i < findings.count; i++)
@@ -221,7 +216,7 @@ json_t *gateway_show_recent(struct gateway *gateway, const json_t *request)
     findings_done(&findings);
     if (findings.lacks_memory || !list) {
         json_decref(list);
-        return refuse("out of memory");
+        return control_refuse("out of memory");
     }
     return json_pack("{s:b, s:o, s:I}", "ok", 1, "recent", list, "remembered",
                      (json_int_t)findings.entries_count);
@@ -276,7 +271,7 @@ static json_t *refuse_unknown(struct gateway *gateway, const struct findings *fi
                  findings->entries_count,
                  now > findings->oldest_at_unix_ms ? (now - findings->oldest_at_unix_ms) / 1000 : 0,
                  findings->recorder_bytes);
-    return refuse(error);
+    return control_refuse(error);
 }
 
 /* ---- why: what is in force now ------------------------------------------------------------- */
@@ -366,11 +361,11 @@ static json_t *tell(const struct gateway *gateway, const struct findings *findin
     free(routes);
     free(targets);
     if (!text)
-        return refuse("out of memory");
+        return control_refuse("out of memory");
     answer =
         json_pack("{s:b, s:s, s:o}", "ok", 1, "story", text, "facts", recorder_json_facts(entry));
     free(text);
-    return answer ? answer : refuse("out of memory");
+    return answer ? answer : control_refuse("out of memory");
 }
 
 json_t *gateway_why(struct gateway *gateway, const json_t *request)
@@ -382,14 +377,15 @@ json_t *gateway_why(struct gateway *gateway, const json_t *request)
     json_t *answer;
 
     if (!id && !json_is_true(json_object_get(request, "last")))
-        return refuse(
+        return control_refuse(
             "why what? a request id, an exchange number, a client address:port, or --last");
     if (id && !query_by(&query, id))
-        return refuse("that is no request id (32 hexadecimal digits), no exchange number and no "
-                      "client address:port");
+        return control_refuse(
+            "that is no request id (32 hexadecimal digits), no exchange number and no "
+            "client address:port");
     find(gateway, &query, 1, &findings);
     if (findings.lacks_memory)
-        answer = refuse("out of memory");
+        answer = control_refuse("out of memory");
     else if (findings.count == 0)
         answer = refuse_unknown(gateway, &findings);
     else

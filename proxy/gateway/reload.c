@@ -1,3 +1,4 @@
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,7 +7,7 @@
 #include "core/log.h"
 #include "proxy/gateway/gateway_priv.h"
 #include "proxy/gateway/service_notify.h"
-#include "proxy/gateway/ticket_key_files.h"
+#include "proxy/snapshot/ticket_key_files.h"
 #include "proxy/worker/worker.h"
 
 /* How long a reload waits for names that the former configuration did not have. */
@@ -16,7 +17,8 @@ enum { NEW_NAMES_WAIT_MS = 2000 };
 
 struct snapshot *gateway_load(struct gateway *gateway)
 {
-    struct snapshot *snapshot = snapshot_load(gateway->source, &gateway->hop, &gateway->errors);
+    struct snapshot *snapshot =
+        snapshot_load(gateway->source, &gateway->hop, gateway_newest(gateway), &gateway->errors);
 
     if (snapshot)
         snapshot->generation = ++gateway->generation;
@@ -105,13 +107,17 @@ void gateway_tend_tls(struct gateway *gateway, const struct snapshot *snapshot)
     const struct tls_upkeep_wanted wanted = {
         .keys = rotates ? gateway->hop.ticket_keys : NULL,
         .ticket_key_lifetime_ms = settings->hopgate_ticket_key_lifetime_ms,
+        .rotated_at_ms = &gateway->ticket_keys_rotated_at_ms,
         .stapling = settings->ssl_stapling ? snapshot->tls : NULL,
     };
 
     tls_upkeep_stop(TAKE(gateway->upkeep));
-    if (!snapshot->tls)
+    if (!snapshot->tls && !snapshot->local_tls)
         return;
-    (void)ticket_key_files_load(settings, gateway->hop.ticket_keys, &gateway->errors);
+    if (ticket_key_files_load(settings, gateway->hop.ticket_keys, &gateway->errors) == 0 &&
+        settings->ssl_session_ticket_key.count > 0)
+        gateway->ticket_keys_rotated_at_ms =
+            0; /* should files be given up, the keys are not kept */
     if (!wanted.keys && !wanted.stapling)
         return;
     gateway->upkeep = tls_upkeep_start(&wanted);
@@ -169,18 +175,51 @@ static void log_remarks(const struct config_errors *errors)
     }
 }
 
-/* Nothing is in force before everything has succeeded, but for how names are looked up: see
- * gateway_reload. */
+/* Names are looked up as they were; the former settings were good once, but the hosts file is read
+ * again, and that takes memory. */
+static void look_names_up_as_before(struct gateway *gateway)
+{
+    if (!gateway_configure_names(gateway, gateway_newest(gateway)))
+        log_error(LOG_LEVEL_CRIT, "names are looked up as the configuration that failed says (its "
+                                  "dns_ settings, its hosts file): no memory to go back; reload a "
+                                  "good configuration");
+}
+
+static bool is_told_to_end(const struct gateway *gateway)
+{
+    struct pollfd ending = { .fd = gateway->hop.ending_fd, .events = POLLIN };
+
+    return poll(&ending, 1, 0) > 0;
+}
+
+/* NULL: nothing has changed. How names are looked up is in force before the rest: only so can the
+ * names of this configuration be looked up. */
+static struct pinned_snapshot **prepare_reload(struct gateway *gateway, struct snapshot *snapshot)
+{
+    const struct config_place nowhere = { .file = snapshot->config->source };
+    struct pinned_snapshot **pinned = NULL;
+    bool done;
+
+    if (!gateway_configure_names(gateway, snapshot))
+        return NULL;
+    done = gateway_compile(gateway, snapshot, NEW_NAMES_WAIT_MS);
+    if (done && is_told_to_end(gateway)) { /* and perhaps without the names it needs */
+        config_errors_add(&gateway->errors, CONFIG_ERROR, nowhere,
+                          "given up: the hop was told to end meanwhile");
+        done = false;
+    }
+    if (done && gateway_listen(gateway, snapshot))
+        pinned = gateway_pin_for_all(gateway, snapshot);
+    if (!pinned)
+        look_names_up_as_before(gateway);
+    return pinned;
+}
+
 static bool try_reload(struct gateway *gateway)
 {
     SCOPED(snapshot) snapshot = gateway_load(gateway);
-    struct pinned_snapshot **pinned;
+    struct pinned_snapshot **pinned = snapshot ? prepare_reload(gateway, snapshot) : NULL;
 
-    if (!snapshot || !gateway_configure_names(gateway, snapshot) ||
-        !gateway_compile(gateway, snapshot, NEW_NAMES_WAIT_MS) ||
-        !gateway_listen(gateway, snapshot))
-        return false;
-    pinned = gateway_pin_for_all(gateway, snapshot);
     if (!pinned)
         return false;
     warn_of_what_needs_a_restart(gateway, snapshot);
@@ -213,8 +252,6 @@ bool gateway_reload(struct gateway *gateway)
     config_errors_done(&gateway->errors);
     config_errors_init(&gateway->errors);
     done = try_reload(gateway);
-    if (!done) /* back to what it was; its settings were good once */
-        (void)gateway_configure_names(gateway, gateway_newest(gateway));
     log_remarks(&gateway->errors);
     config_errors_print(&gateway->errors, stderr);
     if (done)

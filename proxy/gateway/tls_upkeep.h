@@ -8,6 +8,7 @@
 #ifndef PROXY_TLS_UPKEEP_H
 #define PROXY_TLS_UPKEEP_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "tls/ticket_keys.h"
@@ -19,12 +20,15 @@ struct tls_upkeep_wanted {
     struct tls_ticket_keys *keys; /* NULL: none to rotate */
     /* a key opens tickets that long and seals new ones during the first half of it */
     uint64_t ticket_key_lifetime_ms;
+    /* when the keys were changed last (clock_now_ms), over all upkeeps of a process: one that is
+     * started often must not put the next rotation off for ever. 0: they are due. Outlives it. */
+    _Atomic uint64_t *rotated_at_ms;
     struct tls_server_config *stapling; /* NULL: nothing to fetch */
 };
 
 /* NULL: no memory or no thread. */
 struct tls_upkeep *tls_upkeep_start(const struct tls_upkeep_wanted *wanted);
-/* Waits for a fetch that is under way: up to OCSP_TIMEOUT_S of the source. Accepts NULL. */
+/* At once: a fetch that is under way is given up. Accepts NULL. */
 void tls_upkeep_stop(struct tls_upkeep *upkeep);
 
 #endif

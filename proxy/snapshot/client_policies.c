@@ -1,11 +1,11 @@
 #include "proxy/snapshot/client_policies.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "proxy/snapshot/ca_bundle.h"
 #include "tls/cert_check.h"
 
 /* What reading one policy needs. */
@@ -90,22 +90,6 @@ static int read_listeners(const struct reading *reading)
 
 /* ---- hopgate.mtls -------------------------------------------------------------------------- */
 
-static char *join_cas(const struct config_mtls *mtls)
-{
-    char *text = NULL;
-    size_t size;
-    FILE *stream = open_memstream(&text, &size);
-
-    if (!stream)
-        return NULL;
-    for (size_t i = 0; i < mtls->ca_certificates_count; i++)
-        (void)fprintf(stream, "%s\n", mtls->ca_certificates[i]->cert_pem); /* fclose tells */
-    if (fclose(stream) == 0)
-        return text;
-    free(text);
-    return NULL;
-}
-
 /* A CRL that is named in the declarative file: the reader of kong.conf's, with this place. */
 static int read_crl(const struct reading *reading, const char *item)
 {
@@ -132,7 +116,7 @@ static int read_entry(const struct reading *reading, const struct config_mtls *m
                                             .snis = (const char *const *)mtls->snis.items,
                                             .snis_count = mtls->snis.count };
     if (mtls->ca_certificates_count > 0) {
-        *reading->ca_pem = join_cas(mtls);
+        *reading->ca_pem = ca_bundle_join(mtls->ca_certificates, mtls->ca_certificates_count);
         if (!*reading->ca_pem)
             return -ENOMEM;
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/addr.h"
+#include "proxy/snapshot/ca_bundle.h"
 
 /* ---- kong.conf ------------------------------------------------------------------------------ */
 
@@ -139,24 +140,6 @@ static int verify_depth(const struct client_tls *client_tls, const struct config
     return persona_depth > 0 ? (int)persona_depth : -1;
 }
 
-/* The service's own authorities as one text; NULL: no memory. */
-static char *own_authorities(const struct config_service *service)
-{
-    size_t size = 0;
-    char *text = NULL;
-    FILE *stream = open_memstream(&text, &size);
-
-    if (!stream)
-        return NULL;
-    for (size_t i = 0; i < service->ca_certificates_count; i++)
-        (void)fprintf(stream, "%s\n", service->ca_certificates[i]->cert_pem);
-    if (fclose(stream) != 0) {
-        free(text);
-        return NULL;
-    }
-    return text;
-}
-
 /* The service's, else its upstream's, else the one of all (Kong's order). */
 static struct tls_pem_pair client_certificate(const struct client_tls *client_tls,
                                               const struct config_service *service)
@@ -201,7 +184,7 @@ struct tls_client_config *client_tls_create(const struct client_tls *client_tls,
 
     set_versions(&client_tls->settings->proxy_ssl_protocols, &wanted);
     if (service->ca_certificates_count > 0) {
-        own = own_authorities(service);
+        own = ca_bundle_join(service->ca_certificates, service->ca_certificates_count);
         if (!own) {
             snprintf(reterr->text, sizeof(reterr->text), "out of memory");
             return NULL;

@@ -64,9 +64,11 @@ void worker_listener_release(struct worker_listener *listener)
 static void pinned_snapshot_free(struct pinned_snapshot *pinned)
 {
     struct snapshot *snapshot = pinned->snapshot;
+    /* else this is the main thread, and what is idle in the worker's pool is not ours to look at */
+    struct worker *worker = pinned->was_seen ? pinned->worker : NULL;
 
     for (size_t i = 0; pinned->destinations && i < snapshot->config->services_count; i++)
-        worker_upstream_release(pinned->destinations[i].present, pinned->worker);
+        worker_upstream_release(pinned->destinations[i].present, worker);
     for (size_t i = 0; pinned->listeners && i < snapshot->virtual_servers_count; i++)
         if (pinned->listeners[i])
             worker_listener_release(pinned->listeners[i]);

@@ -37,6 +37,7 @@ struct pinned_snapshot {
     struct destination *destinations;   /* parallel to the services of the configuration */
     struct worker_listener **listeners; /* parallel to its virtual servers; NULL: to be inherited */
     uint32_t pins;
+    bool was_seen; /* the worker has taken it: from then on it is freed on the worker's thread */
 };
 
 /* Pinned once, for being the worker's newest. NULL: no memory. */
@@ -48,7 +49,7 @@ static inline void pinned_snapshot_pin(struct pinned_snapshot *pinned)
 }
 
 /* The last one frees it: idle connections to targets that are gone are closed, the snapshot is let
- * go. */
+ * go. On the worker's thread, or on the main thread while the worker has not taken it. */
 void pinned_snapshot_unpin(struct pinned_snapshot *pinned);
 
 void worker_listener_release(struct worker_listener *listener);

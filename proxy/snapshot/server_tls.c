@@ -6,8 +6,8 @@
 #include <time.h>
 
 #include "config/file.h"
-#include "proxy/gateway/ticket_key_files.h"
 #include "proxy/snapshot/client_policies.h"
+#include "proxy/snapshot/ticket_key_files.h"
 #include "tls/cert_check.h"
 #include "tls/self_signed.h"
 #include "tls/stapling.h"
@@ -18,8 +18,9 @@ enum { STAPLE_BYTES_MAX = 64 * 1024 };
 struct default_pairs {
     char **chain_pem, **key_pem;
     size_t count;
-    struct tls_pem_pair *others; /* the third and further ones; refers to the texts */
-    struct self_signed made_up;
+    struct tls_pem_pair *others;     /* the third and further ones; refers to the texts */
+    struct self_signed made_up;      /* when nobody keeps one */
+    struct tls_pem_pair self_signed; /* that one, or the one that is kept; with count 0 */
 };
 
 static struct config_place place_of(const struct config *config,
@@ -153,8 +154,7 @@ static struct tls_certificate default_certificate(struct default_pairs *pairs)
 
     if (pairs->count == 0) {
         certificate.label = "the self-signed default certificate";
-        certificate.pair.chain_pem = pairs->made_up.chain_pem;
-        certificate.pair.key_pem = pairs->made_up.key_pem;
+        certificate.pair = pairs->self_signed;
         return certificate;
     }
     certificate.pair.chain_pem = pairs->chain_pem[0];
@@ -258,7 +258,9 @@ static struct tls_server_config *build(const struct server_tls_inputs *inputs,
     wanted->certificates_count = inputs->config->certificates_count + 1;
     if (tls_cipher_profile_parse(inputs->settings->ssl_cipher_suite, &wanted->cipher_profile)) {
         apply_custom_suite(inputs->settings, wanted);
-        server = tls_server_config_create(wanted, reterr);
+        server = tls_server_config_reuse(inputs->former, wanted);
+        if (!server)
+            server = tls_server_config_create(wanted, reterr);
     }
     free(list);
     return server;
@@ -310,6 +312,17 @@ static void check_ticket_keys(const struct settings *settings, struct config_err
         (void)ticket_key_files_load(settings, keys, errors); /* its errors are in the list */
 }
 
+/* The same for all configurations of a hop: a reload must not show clients another one. */
+static int take_self_signed(const struct server_tls_inputs *inputs, struct default_pairs *pairs)
+{
+    struct self_signed *pair = inputs->self_signed ? inputs->self_signed : &pairs->made_up;
+    int r = pair->chain_pem ? 0 : self_signed_create(pair);
+
+    if (r == 0)
+        pairs->self_signed = (struct tls_pem_pair){ pair->chain_pem, pair->key_pem };
+    return r;
+}
+
 struct tls_server_config *server_tls_create(const struct server_tls_inputs *inputs,
                                             struct config_errors *errors)
 {
@@ -323,7 +336,7 @@ struct tls_server_config *server_tls_create(const struct server_tls_inputs *inpu
     int pairs_read = read_pairs(settings, &pairs, errors);
 
     if (pairs_read == 0 && pairs.count == 0)
-        pairs_read = self_signed_create(&pairs.made_up);
+        pairs_read = take_self_signed(inputs, &pairs);
     if (pairs_read == 0) {
         check_defaults(settings, &pairs, errors);
         check_must_staple(inputs, &pairs, errors);

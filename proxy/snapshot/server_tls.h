@@ -12,6 +12,7 @@
 
 #include "config/config.h"
 #include "proxy/persona/persona.h"
+#include "tls/self_signed.h"
 #include "tls/server_sessions.h"
 #include "tls/ticket_keys.h"
 #include "tls/tls.h"
@@ -24,6 +25,8 @@ struct server_tls_inputs {
     /* borrowed by what is made, NULL for none; not looked at by the checks */
     struct tls_ticket_keys *ticket_keys;
     struct tls_server_sessions *sessions;
+    struct self_signed *self_signed;  /* made when it is needed first; NULL: kept by nobody */
+    struct tls_server_config *former; /* used again when nothing has changed; NULL: none */
 };
 
 /* Problems are added to errors (warnings too). NULL when an error was added. */

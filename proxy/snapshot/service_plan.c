@@ -188,7 +188,7 @@ static bool watch_all(struct service_plan *plans, const struct service_plan_opti
             return false;
     }
     /* names that have no answer by then are served as such until it comes */
-    (void)resolver_wait(options->resolver, options->names_wait_ms);
+    (void)resolver_wait(options->resolver, options->names_wait_ms, options->stop_fd);
     return true;
 }
 

@@ -41,6 +41,7 @@ struct service_plan_options {
     struct service_load_registry *loads;
     struct resolver *resolver;
     uint64_t names_wait_ms; /* for names that are not known yet, all together */
+    int stop_fd;            /* when it is readable, they are not waited for; -1: none */
     const struct client_tls *client_tls;
 };
 

@@ -106,14 +106,17 @@ static bool choose_log_format(struct snapshot *snapshot, struct config_errors *e
     return snapshot->access_log_format != NULL;
 }
 
-static bool prepare_tls(struct snapshot *snapshot, struct hop *hop, struct config_errors *errors)
+static bool prepare_tls(struct snapshot *snapshot, struct hop *hop, const struct snapshot *former,
+                        struct config_errors *errors)
 {
     const struct settings *settings = snapshot->settings;
     size_t cache_bytes = settings->ssl_session_cache_size_bytes;
     struct server_tls_inputs inputs = { .settings = settings,
                                         .config = snapshot->config,
                                         .policy = &snapshot->persona->client,
-                                        .ticket_keys = hop->ticket_keys };
+                                        .ticket_keys = hop->ticket_keys,
+                                        .self_signed = &hop->self_signed,
+                                        .former = former ? former->tls : NULL };
 
     /* lives on: a reload must not make clients start anew */
     if (cache_bytes > 0 && !hop->tls_sessions) {
@@ -128,14 +131,16 @@ static bool prepare_tls(struct snapshot *snapshot, struct hop *hop, struct confi
 
 /* The same certificates for everybody: who looks after the hop comes by its address, with no name and
  * no certificate. */
-static bool prepare_local_tls(struct snapshot *snapshot, const struct hop *hop,
-                              struct config_errors *errors)
+static bool prepare_local_tls(struct snapshot *snapshot, struct hop *hop,
+                              const struct snapshot *former, struct config_errors *errors)
 {
     const struct server_tls_inputs inputs = { .settings = snapshot->settings,
                                               .config = snapshot->config,
                                               .policy = &snapshot->local_persona->client,
                                               .asks_no_client = true,
-                                              .ticket_keys = hop->ticket_keys };
+                                              .ticket_keys = hop->ticket_keys,
+                                              .self_signed = &hop->self_signed,
+                                              .former = former ? former->local_tls : NULL };
     struct config_errors found;
 
     config_errors_init(&found);
@@ -146,7 +151,7 @@ static bool prepare_local_tls(struct snapshot *snapshot, const struct hop *hop,
     return snapshot->local_tls != NULL;
 }
 
-static bool prepare_local(struct snapshot *snapshot, const struct hop *hop,
+static bool prepare_local(struct snapshot *snapshot, struct hop *hop, const struct snapshot *former,
                           struct config_errors *errors)
 {
     const struct listens *listens = &snapshot->settings->status_listen;
@@ -155,7 +160,7 @@ static bool prepare_local(struct snapshot *snapshot, const struct hop *hop,
         return true;
     snapshot->local_persona = load_local_persona(snapshot->settings, errors);
     return snapshot->local_persona &&
-           (!any_tls(listens) || prepare_local_tls(snapshot, hop, errors));
+           (!any_tls(listens) || prepare_local_tls(snapshot, hop, former, errors));
 }
 
 static bool list_certificates(struct snapshot *snapshot)
@@ -165,7 +170,8 @@ static bool list_certificates(struct snapshot *snapshot)
     return !tls || served_certificates_add(&snapshot->certificates, tls) == 0;
 }
 
-static bool prepare(struct snapshot *snapshot, struct hop *hop, struct config_errors *errors)
+static bool prepare(struct snapshot *snapshot, struct hop *hop, const struct snapshot *former,
+                    struct config_errors *errors)
 {
     const struct settings *settings = snapshot->settings;
     struct resolver_options names;
@@ -180,21 +186,21 @@ static bool prepare(struct snapshot *snapshot, struct hop *hop, struct config_er
         return false;
     snapshot->name =
         slice_of(settings->hopgate_name ? settings->hopgate_name : snapshot->persona->name);
-    if (needs_tls(settings, snapshot->persona) && !prepare_tls(snapshot, hop, errors))
+    if (needs_tls(settings, snapshot->persona) && !prepare_tls(snapshot, hop, former, errors))
         return false;
-    if (!prepare_local(snapshot, hop, errors) || !list_certificates(snapshot))
+    if (!prepare_local(snapshot, hop, former, errors) || !list_certificates(snapshot))
         return false;
     return errors->errors_count == 0;
 }
 
 struct snapshot *snapshot_load(const struct config_source *source, struct hop *hop,
-                               struct config_errors *errors)
+                               const struct snapshot *former, struct config_errors *errors)
 {
     struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
 
     if (snapshot &&
         config_source_load(source, &snapshot->settings, &snapshot->config, errors) == 0 &&
-        prepare(snapshot, hop, errors))
+        prepare(snapshot, hop, former, errors))
         return snapshot;
     snapshot_free(snapshot);
     return NULL;
@@ -213,6 +219,7 @@ int snapshot_compile(struct snapshot *snapshot, const struct hop *hop, uint64_t 
         .loads = hop->service_loads,
         .resolver = hop->resolver,
         .names_wait_ms = names_wait_ms,
+        .stop_fd = hop->ending_fd,
         .client_tls = &client_tls,
     };
     char error[640] = "out of memory";
@@ -322,9 +329,9 @@ static int open_virtual_server(struct snapshot *snapshot, const struct snapshot 
     return r;
 }
 
-/* Descriptors of a worker: its ring, its doorbell, its resolver's; and those of the process: logs,
- * store, what libraries open for a moment. */
-enum { FILES_PER_WORKER = 4, FILES_OF_PROCESS = 256 };
+/* Descriptors of a worker: its ring and its doorbell; and those of the process: logs, control socket,
+ * questions to DNS, what libraries open for a moment. */
+enum { FILES_PER_WORKER = 2, FILES_OF_PROCESS = 256 };
 
 static void choose_connection_rules(struct snapshot *snapshot, unsigned workers_count,
                                     struct config_errors *errors)

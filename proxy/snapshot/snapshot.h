@@ -61,18 +61,19 @@ struct snapshot {
 };
 
 /*
+ * What is unchanged since `former` (NULL: there is none) and costs much to make is taken from it.
  * Reads the configuration and checks all that can be checked without touching anything outside.
  * Problems are added to errors, also warnings. Borrows what TLS resumes sessions with from hop. NULL: errors say why, or there is no memory.
  */
 struct snapshot *snapshot_load(const struct config_source *source, struct hop *hop,
-                               struct config_errors *errors);
+                               const struct snapshot *former, struct config_errors *errors);
 
 /* The checks of snapshot_load alone, of whatever of the two files could be read. */
 void snapshot_check(const struct settings *settings, const struct config *config,
                     struct config_errors *errors);
 
 /* Router, host names, targets, counters. Waits for names that the hop does not know yet, for
- * names_wait_ms at most. 0, or -EINVAL with the reason in errors. */
+ * names_wait_ms at most and not while the hop is told to end. 0, or -EINVAL with the reason in errors. */
 int snapshot_compile(struct snapshot *snapshot, const struct hop *hop, uint64_t names_wait_ms,
                      struct config_errors *errors);
 

@@ -16,6 +16,7 @@
 
 #include "core/mailbox.h"
 #include "core/spool.h"
+#include "tls/self_signed.h"
 
 struct connection_limits;
 struct log_file;
@@ -30,13 +31,15 @@ struct hop {
     unsigned workers_count;
     struct tls_ticket_keys *ticket_keys;
     struct tls_server_sessions
-        *tls_sessions; /* by id; made with the first configuration that has them */
+        *tls_sessions;              /* by id; made with the first configuration that has them */
+    struct self_signed self_signed; /* of listeners without a configured certificate */
     struct target_registry *targets;
     struct service_load_registry *service_loads;
     struct resolver *resolver; /* the main thread's, as the registry */
     struct log_file *access_log, *error_log, *status_access_log;
     struct connection_limits *connection_limits; /* counters of client connections */
     int doorbell;                                /* eventfd that wakes the main thread */
+    int ending_fd;                               /* readable: a signal to end is to be taken */
     _Atomic unsigned workers_running;
     _Atomic uint64_t exchanges_count; /* numbers given out */
     struct spool_area spool;          /* <prefix>/spool: stored content of requests */

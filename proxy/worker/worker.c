@@ -370,6 +370,7 @@ static void take_snapshot(struct worker *worker, struct pinned_snapshot *next)
     struct client_conn *following;
 
     inherit_listeners(next, former);
+    next->was_seen = true;
     worker->newest = next;
     follow_pool_options(worker, &options);
     /* without memory the former size stays */
@@ -492,6 +493,7 @@ static void *run(void *argument)
     struct worker *worker = argument;
     int r;
 
+    worker->newest->was_seen = true;
     if (!open_all(worker)) {
         close_all(worker);
         recorder_free(TAKE(worker->recorder));

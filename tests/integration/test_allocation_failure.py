@@ -12,12 +12,15 @@ import pytest
 from lab import behaviours
 from lab.alloc_fault import MAIN_THREAD, WORKERS, AllocFault
 from lab.client import Truncated
+from lab.dns_server import A
 from lab.lab import merge, service_to
 from lab.wire import Ended, Malformed, chunked, head
+from test_dns import NAME, hop_to, two_origins, wait_for_content
 from test_reload import reload
 from test_tunnel import UPGRADE, echo
 
 SAMPLE = {"fast": 12, "default": 40}
+ADDRESS_CHANGES = {"fast": 4, "default": 10}  # each takes about a second
 RELOADS_MAX = 1000  # one makes some 30,000 allocations: a sample in the full tier too
 CUT = (Ended, Truncated, ConnectionResetError, BrokenPipeError, ssl.SSLError)
 CONTENT = b"c" * 100_000
@@ -117,10 +120,10 @@ STORIES = {
 }
 
 
-def numbers(tier, count, seed, full_max=None):
+def numbers(tier, count, seed, samples=SAMPLE):
     """Which allocations fail: all in the full tier, and some beyond, as no two runs are quite alike."""
     every = range(1, count + 3)
-    sample = min(SAMPLE.get(tier, full_max or len(every)), len(every))
+    sample = min(samples.get(tier, len(every)), len(every))
     return sorted(random.Random(seed).sample(every, sample))
 
 
@@ -182,7 +185,7 @@ def test_any_allocation_of_a_reload_may_fail(lab, tier, threads):
     fault.arm(0, threads)
     reload(hop)
     count, _ = fault.disarm()
-    for number in numbers(tier, count, "reload", RELOADS_MAX):
+    for number in numbers(tier, count, "reload", {**SAMPLE, "full": RELOADS_MAX}):
         fault.arm(number, threads)
         try:
             reload(hop)
@@ -193,3 +196,33 @@ def test_any_allocation_of_a_reload_may_fail(lab, tier, threads):
         assert scene.get("/").status == 200, f"after allocation {number}: {fault.where()}"
     reload(hop)
     assert hop.error_log.lines("is in force")
+
+
+@pytest.mark.timeout(1800)
+def test_any_allocation_of_an_address_change_may_fail(lab, tier):
+    """The change comes a little later then, not with the next one."""
+    fault = AllocFault(lab.binary, lab.directory / "plan")
+    origins = dict(zip(("127.0.0.1", "127.0.0.2"), two_origins(lab)))
+    dns = lab.dns_server().say(NAME, (A, "127.0.0.1"))
+    hop = hop_to(lab, dns, origins["127.0.0.1"].port, env=fault.env, binary=fault.binary)
+    client = lab.client(hop)
+
+    def change(turn):
+        address, content = [("127.0.0.1", b"one"), ("127.0.0.2", b"two")][turn % 2]
+        dns.say(NAME, (A, address))
+        wait_for_content(client, content)
+
+    change(0)
+    fault.arm(0, MAIN_THREAD)
+    change(1)
+    count, _ = fault.disarm()
+    failures = 0
+    for turn, number in enumerate(numbers(tier, count, "change", ADDRESS_CHANGES)):
+        fault.arm(number, MAIN_THREAD)
+        try:
+            change(turn)
+        except AssertionError:
+            pytest.fail(f"the address did not change when allocation {number} fails: {fault.where()}")
+        failures += fault.disarm()[1]
+    assert failures > 0
+    assert hop.is_alive()

@@ -1,6 +1,8 @@
 """The control socket: a running hop is asked and told things by the verbs of the command."""
 import json
 import os
+import re
+import resource
 import signal
 import socket
 import stat
@@ -225,3 +227,34 @@ def test_who_does_not_read_or_speak_holds_up_nobody(lab):
     assert ask(edge, "status")["state"] == "running"  # waits for a place: the one that was answered
     for sock in silent[1:]:
         sock.close()
+
+
+def limit_files(hop, count):
+    _, hard = resource.prlimit(hop.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(hop.process.pid, resource.RLIMIT_NOFILE, (count or hard, hard))
+
+
+def failures_a_second(hop, line):
+    """How many of them the log line that says so stands for, besides itself."""
+    hop.error_log.wait_for(line, count=2)
+    return int(re.search(r", (\d+) more since the last such line", hop.error_log.lines(line)[1]).group(1))
+
+
+def test_who_cannot_be_let_in_for_want_of_descriptors_waits_and_the_hop_does_not_spin(lab):
+    edge = lab.edge(lab.origin(content=b"x"))
+    limit_files(edge, 8)  # less than it has, and enough for poll
+    with raw(edge) as sock:
+        sock.sendall(b'{"verb": "status"}\n')
+        assert failures_a_second(edge, "nobody is let in at control.sock: Too many open files") < 100
+        limit_files(edge, None)
+        assert json.loads(sock.makefile().read())["ok"]
+
+
+def test_poll_that_fails_does_not_spin_and_signals_are_obeyed(lab):
+    edge = lab.edge(lab.origin(content=b"x"))
+    limit_files(edge, 2)  # less than poll is given
+    edge.signal(signal.SIGUSR1)  # it comes back from the present one
+    assert failures_a_second(edge, "poll: Invalid argument") < 100
+    edge.signal(signal.SIGUSR1)
+    edge.error_log.wait_for("signal 10", count=2)
+    limit_files(edge, None)

@@ -1,5 +1,7 @@
 """Host names: where DNS leads is where requests go, without a reload; failures are told apart."""
+import errno
 import json
+import signal
 import threading
 import time
 
@@ -17,20 +19,23 @@ NAME = "app.test"
 
 def two_origins(lab):
     """The same port on two addresses."""
-    while True:
+    for _ in range(10):
         one = lab.origin(content=b"one")
         try:
             return one, lab.origin(host="127.0.0.2", port=one.port, content=b"two")
-        except OSError:
-            pass  # somebody has that port there
+        except OSError as error:
+            assert error.errno == errno.EADDRINUSE  # somebody has that port there
+    raise AssertionError("no port is free on both 127.0.0.1 and 127.0.0.2")
 
 
-def hop_to(lab, dns, port, persona="kong", name=NAME, declarative=None, env=None, **conf):
+def hop_to(lab, dns, port, persona="kong", name=NAME, declarative=None, env=None, binary=None, **conf):
     """A hop that asks quickly and often."""
     settings = {"dns_resolver": dns.address, "dns_order": "A", "hopgate_dns_min_ttl": "100ms",
                 "hopgate_dns_timeout": "300ms", "hopgate_dns_tries": "2", "dns_not_found_ttl": "300ms",
                 "dns_error_ttl": "100ms", **conf}
-    return lab.hop(declarative or service_to((name, port)), persona=persona, conf=settings, env=env)
+    hop = lab.make_hop(declarative or service_to((name, port)), persona=persona, conf=settings, env=env)
+    hop.binary = binary or hop.binary
+    return hop.start()
 
 
 def wait_for_content(client, content):
@@ -133,6 +138,34 @@ def test_srv_gives_port_and_weight_and_only_the_best_priority_counts(lab):
     assert (contents.count(b"one"), contents.count(b"two")) == (30, 10)
     assert names(hop)[NAME]["type"] == "SRV"
     assert names(hop)[NAME]["expires_in_s"] <= 1  # the least of all records: those of the hosts
+
+
+@pytest.mark.parametrize("how", [{"silent": True}, {"rcode": SERVFAIL}])
+def test_srv_host_that_cannot_be_looked_up_keeps_its_targets(lab, how):
+    one, two = lab.origin(content=b"one"), lab.origin(content=b"two")
+    dns = lab.dns_server().say(NAME, (SRV, (1, 1, one.port, "a.test")), (SRV, (1, 1, two.port, "b.test")), ttl=60)
+    dns.say("a.test", (A, "127.0.0.1")).say("b.test", (A, "127.0.0.1"))
+    hop = hop_to(lab, dns, 1, dns_order="LAST,SRV,A,CNAME", dns_stale_ttl="3600")
+    client = lab.client(hop)
+    assert {client.get("/").content for _ in range(4)} == {b"one", b"two"}
+    dns.say("b.test", **how)
+    hop.error_log.wait_for(f'host "{NAME}": 1 of the hosts in its SRV records could not be resolved')
+    dns.wait_for_questions("a.test", dns.count("a.test") + 2)  # it is asked again and again
+    assert {client.get("/").content for _ in range(4)} == {b"one", b"two"}
+    dns.say("b.test", rcode=NXDOMAIN)  # which says that there is none
+    wait_until(lambda: {client.get("/").content for _ in range(4)} == {b"one"}, "the target to go")
+
+
+def test_srv_whose_hosts_are_all_silent_or_missing_keeps_what_is_known(lab):
+    origin = lab.origin(content=b"hello")
+    dns = lab.dns_server().say(NAME, (SRV, (1, 1, origin.port, "a.test")), (SRV, (1, 1, 1, "none.test")), ttl=60)
+    dns.say("a.test", (A, "127.0.0.1"))
+    hop = hop_to(lab, dns, 1, dns_order="LAST,SRV,A,CNAME", dns_stale_ttl="3600")
+    client = lab.client(hop)
+    assert client.get("/").status == 200
+    dns.say("a.test", silent=True)
+    hop.error_log.wait_for(f'host "{NAME}" could not be resolved (timeout)', "the addresses known so far stay in use")
+    assert client.get("/").status == 200
 
 
 def test_the_type_that_answered_last_is_asked_for_first(lab):
@@ -274,6 +307,36 @@ def test_reload_to_another_server_follows_it(lab):
     wait_for_content(client, b"two")
 
 
+def test_reload_that_fails_leaves_names_alone(lab):
+    origin = lab.origin(content=b"hello")
+    first, second = lab.dns_server().say(NAME, (A, "127.0.0.1"), ttl=3600), lab.dns_server()
+    hop = hop_to(lab, first, origin.port, hopgate_dns_max_ttl="3600")
+    assert lab.client(hop).get("/").status == 200
+    good = hop.config_path.read_text()
+    rewrite(hop, "{")
+    reload(hop)  # fails before names come into it
+    assert names(hop)[NAME]["asked_again_in_s"] > 0 and first.count(NAME) == 1
+    rewrite(hop, good, dns_resolver=second.address, proxy_listen=f"127.0.0.1:0, 127.0.0.1:{origin.port}")
+    reload(hop)  # fails after them
+    assert len(hop.error_log.lines("reload failed")) == 2
+    first.wait_for_questions(NAME, 2)  # it is the one who is asked
+    assert lab.client(hop).get("/").status == 200
+
+
+def test_end_is_obeyed_while_a_reload_waits_for_a_new_name(lab):
+    origin = lab.origin(content=b"hello")
+    dns = lab.dns_server().say(NAME, (A, "127.0.0.1"), ttl=60).say("silent.test", silent=True)
+    hop = hop_to(lab, dns, origin.port, hopgate_dns_timeout="60s")
+    rewrite(hop, service_to(("silent.test", origin.port)))
+    hop.signal(signal.SIGSTOP)
+    hop.signal(signal.SIGHUP)
+    hop.signal(signal.SIGTERM)  # waits behind HUP, whose number is lower
+    hop.signal(signal.SIGCONT)
+    assert hop.wait_exit() == 0
+    hop.error_log.wait_for("reload failed", "configuration 1 stays in force")
+    assert hop.error_log.lines("given up: the hop was told to end meanwhile")
+
+
 def test_bad_server_address_is_refused_by_name(lab):
     hop = lab.make_hop(service_to((NAME, 80)), conf={"dns_resolver": "dns.example.com"}).spawn()
     assert hop.wait_exit() == 78
@@ -289,11 +352,11 @@ def test_sockets_of_questions_do_not_pile_up(lab):
         dns.say(name, (A, "127.0.0.1"), truncate=True, ttl=1)
     declarative = {"services": [{"name": name, "host": name, "port": origin.port,
                                  "routes": [{"name": name, "paths": [f"/{name}"]}]} for name in many]}
+    quiet = hop_to(lab, dns, origin.port, name="127.0.0.1")  # asks nothing
     hop = hop_to(lab, dns, origin.port, declarative=declarative)
-    count = hop.fd_count()
     for name in many:
         dns.wait_for_questions(name, 6)
-    hop.wait_fd_count(count)
+    hop.wait_fd_count(quiet.fd_count() + 1)  # c-ares may hold one for the next question
 
 
 def test_name_that_is_given_up_while_it_is_asked_for_leaves_nothing_behind(lab):

@@ -17,9 +17,33 @@ def test_first_configuration_is_a_good_one(hopgate, lab, tmp_path):
     assert (done.code, done.err) == (0, "")
 
 
-def test_every_key_of_our_own_is_known(hopgate, tmp_path):
-    keys = re.findall(r"^\| `(hopgate_\w+)` \|", README.read_text(), re.M)
-    assert len(keys) >= 7
-    (tmp_path / "kong.conf").write_text("".join(f"{key} = surely wrong\n" for key in keys))
+def named_keys(text):
+    """What each key that README names may stand for: one, or for "`hopgate_a_b`, `…_c`" all that it may abbreviate."""
+    before = ""
+    for cut, key in re.findall(r"`(…_)?([a-z][a-z0-9_]*)`", text):
+        if cut:
+            words = before.split("_")
+            yield ["_".join([*words[:count], key]) for count in range(1, len(words) + 1)]
+        elif key.startswith(("hopgate_", "nginx_")):
+            before = key
+            yield [key]
+
+
+def test_every_key_is_known(hopgate, tmp_path):
+    named = list(named_keys(README.read_text()))
+    assert ["hopgate_missing_sni"] in named  # the second one of its row
+    every = sorted({key for keys in named for key in keys})
+    (tmp_path / "kong.conf").write_text("".join(f"{key} = surely wrong\n" for key in every))
     said = hopgate("check", "-c", tmp_path / "kong.conf").err
-    assert "unknown key" not in said
+    unknown = set(re.findall(r"error: (\w+): (?:unknown key|is an nginx directive without an equal)", said))
+    assert unknown < set(every)
+    assert [keys for keys in named if set(keys) <= unknown] == []
+
+
+def test_every_key_of_our_own_is_named():
+    tables = "".join(path.read_text() for path in (README.parent / "config").glob("settings*.c"))
+    ours = set(re.findall(r'"(hopgate_\w+)"', tables))
+    without_effect = set(re.findall(r'(?:REFUSED|NO_EFFECT)\("(hopgate_\w+)"', tables))
+    named = {key for keys in named_keys(README.read_text()) for key in keys}
+    assert len(ours) > 20
+    assert ours - without_effect - named == set()

@@ -1,16 +1,23 @@
 """HUP: the configuration is read again; a good one serves what begins from now on, a bad one changes nothing."""
 import signal
+import ssl
 import threading
+import time
 
 import pytest
 
 from lab import behaviours
+from lab.client import Truncated
 from lab.hop import SANITIZERS, to_conf, to_yaml
 from lab.lab import service_to
 from lab.ports import free_port
 from lab.wait import wait_until
-from lab.wire import Ended
+from lab.wire import Ended, Malformed
 from test_tunnel import UPGRADE, echo
+
+CLOSE = (("Connection", "close"),)
+PIECE = bytes(range(256)) * 64
+HELD_MAX = 14  # the newest, one for each client of the load, and room for those that are being let go
 
 
 def rewrite(hop, declarative=None, **settings):
@@ -161,6 +168,23 @@ def test_tunnel_outlives_reloads(lab):
         assert client.read_exact(6) == b"ping %d" % turn
 
 
+def test_certificate_that_was_made_up_stays(lab):
+    edge = lab.edge(lab.origin(content=b"hello"), tls=True, conf={"ssl_cert": None, "ssl_cert_key": None})
+
+    def shown():
+        return ssl.get_server_certificate(edge.https)
+
+    first = shown()
+    for _ in range(3):
+        reload(edge)
+        assert shown() == first
+
+
+def test_ticket_keys_of_a_status_listener_alone_are_rotated(lab):
+    edge = lab.edge(lab.origin(), conf={"status_listen": "127.0.0.1:0 ssl", "hopgate_ticket_key_lifetime": "2s"})
+    edge.error_log.wait_for("session ticket keys were rotated")
+
+
 def test_new_certificate_is_shown_to_new_connections_only(lab):
     edge = lab.edge(lab.origin(content=b"hello"), tls=True)
     staying = lab.client(edge, tls=True)
@@ -181,6 +205,16 @@ def test_bad_certificate_pair_changes_nothing_and_says_why(lab):
     edge.error_log.wait_for("reload: ", "ssl_cert", "key")
     edge.error_log.wait_for("reload failed")
     assert lab.client(edge, tls=True).get("/").content == b"hello"
+
+
+def test_ticket_keys_are_rotated_however_often_the_configuration_is_read(lab):
+    edge = lab.edge(lab.origin(), tls=True, conf={"hopgate_ticket_key_lifetime": "2s"})
+
+    def is_rotated():
+        reload(edge)  # much more often than once a second, when the keys are due
+        return edge.error_log.lines("session ticket keys were rotated")
+
+    wait_until(is_rotated, "the keys to be rotated")
 
 
 def test_settings_that_need_a_restart_are_named(lab):
@@ -207,38 +241,81 @@ def test_reload_while_draining_is_ignored(lab):
 
 
 class Load:
-    """Clients that ask without a break; every answer that is not a whole 200 is remembered."""
+    """Requests without a break, uploads and tunnels that outlive reloads; whatever goes wrong is remembered."""
 
-    def __init__(self, lab, hop, tls, count=6):
+    def __init__(self, lab, hop, tls):
         self.lab, self.hop, self.tls = lab, hop, tls
         self.stopping = threading.Event()
-        self.done = [0] * count
-        self.failures = []
-        self.threads = [threading.Thread(target=self.run, args=(i,), daemon=True) for i in range(count)]
+        self.reloads = 0
+        self.failures, self.seconds = [], []
+        kinds = [*[(self.ask, True)] * 3, *[(self.ask, False)] * 3, *[(self.upload,)] * 2, *[(self.talk,)] * 2]
+        self.done = [0] * len(kinds)
+        self.threads = [threading.Thread(target=self.run, args=(i, *kind), daemon=True) for i, kind in enumerate(kinds)]
         for thread in self.threads:
             thread.start()
 
-    def run(self, index):
-        keeps = index % 2 == 0  # every other client makes a connection per request
+    def run(self, index, kind, *arguments):
         client = None
         while not self.stopping.is_set():
             try:
-                client = client or self.lab.client(self.hop, tls=self.tls)
-                content = b"x" * (index * 3000)
-                answer = client.request("POST", "/", content=content, fields=() if keeps else (("Connection", "close"),))
-                if answer.status != 200:
-                    self.failures.append(f"client {index}: {answer.status}")
-                if not keeps or answer.fields.get("Connection") == "close":
-                    client.close()
-                    client = None
-            except (OSError, Ended, AssertionError) as error:
-                self.failures.append(f"client {index}: {error!r}")
+                client = kind(index, client or self.lab.client(self.hop, tls=self.tls), *arguments)
+            except (OSError, Ended, Truncated, Malformed, AssertionError) as error:
+                self.failures.append(f"client {index}, {kind.__name__}: {error!r}")
                 client = None
             self.done[index] += 1
 
+    def leave(self, client):
+        client.close()
+        self.lab.clients.remove(client)
+
+    def check(self, index, answer):
+        if (answer.status, answer.content) not in ((200, b"a"), (200, b"b"), (200, b"c")):
+            self.failures.append(f"client {index}: {answer.status} {answer.content[:80]!r}")
+
+    def ask(self, index, client, keeps):
+        """Every other client makes a connection per request."""
+        began_at = time.monotonic()
+        answer = client.request("POST", "/", content=b"x" * (index * 3000), fields=() if keeps else CLOSE)
+        self.seconds.append(time.monotonic() - began_at)
+        self.check(index, answer)
+        if keeps and answer.fields.get("Connection") != "close":
+            return client
+        self.leave(client)
+        return None
+
+    def wait_for_reload(self):
+        before = self.reloads
+        wait_until(lambda: self.reloads > before or self.stopping.is_set(), "the next reload")
+
+    def upload(self, index, client):
+        """Begins under one configuration and ends under another."""
+        client.send(client.request_bytes("POST", "/", [("Transfer-Encoding", "chunked")]))
+        for _ in range(2):
+            client.send(b"%x\r\n%s\r\n" % (len(PIECE), PIECE))
+            self.wait_for_reload()
+        client.send(b"0\r\n\r\n")
+        answer = client.read_response()
+        self.check(index, answer)
+        return client
+
+    def talk(self, index, client):
+        """A tunnel over five reloads."""
+        client.send(client.request_bytes("GET", "/chat", UPGRADE))
+        status = client.read_head().status
+        assert status == 101, status
+        for turn in range(5):
+            said = b"client %d, turn %d" % (index, turn)
+            client.send(said)
+            assert client.read_exact(len(said)) == said
+            self.wait_for_reload()
+        self.leave(client)
+        return None
+
     def wait_for_progress(self):
+        """Each asks again, and who waits for a reload may go on."""
+        self.reloads += 1
         before = list(self.done)
-        wait_until(lambda: all(now > then for now, then in zip(self.done, before)) or self.failures,
+        wait_until(lambda: all(now > then for now, then in zip(self.done[:6], before)) or self.failures,
                    lambda: f"each client to get an answer; {self.done}")
 
     def stop(self):
@@ -248,17 +325,22 @@ class Load:
         return self.failures
 
 
+def configurations_held(hop):
+    return 1 + len(hop.error_log.lines("is in force")) - len(hop.error_log.lines("is not in use any more"))
+
+
 @pytest.mark.parametrize("tls", [False, True])
 def test_reloads_under_load_lose_no_request_and_no_memory(lab, tls, tier):
     """Targets, listeners and certificates change under constant load."""
     reloads = 100 if tier == "full" else 20
-    origins = [lab.origin(content=b"a"), lab.origin(content=b"b"), lab.origin(content=b"c")]
+    origins = [lab.origin(content=content).on("/chat", echo) for content in (b"a", b"b", b"c")]
     # what is freed must be given back at once, or the sanitizer's quarantine looks like a leak
     env = {"ASAN_OPTIONS": SANITIZERS["ASAN_OPTIONS"] + ":quarantine_size_mb=1"}
     edge = lab.hop(service_to(*origins[:2]), persona="edge", tls=tls, env=env)
     extra = free_port()
+    memory_at_start = edge.memory_bytes()
     load = Load(lab, edge, tls)
-    memory = None
+    memory, held = [], []
     for turn in range(reloads):
         names = ("edge", "renewed")[turn % 2]
         changes = {"ssl_cert": lab.pki.chain(names), "ssl_cert_key": lab.pki.key(names)} if tls else {}
@@ -267,10 +349,23 @@ def test_reloads_under_load_lose_no_request_and_no_memory(lab, tls, tier):
                 proxy_listen=f"127.0.0.1:0{secured}" + (f", 127.0.0.1:{extra}" if turn % 3 == 0 else ""), **changes)
         reload(edge)
         load.wait_for_progress()
-        if turn == reloads // 2:
-            memory = edge.memory_bytes()
+        memory.append(edge.memory_bytes())
+        held.append(configurations_held(edge))
     assert load.stop() == []
-    assert edge.memory_bytes() - memory < 24 << 20, "memory grows with each reload"
+    tell_figures(load, memory_at_start, memory, held)
+    assert memory[-1] - memory[reloads // 2] < 24 << 20, "memory grows with each reload"
+    assert max(held) <= HELD_MAX, f"configurations are kept: {held}"
     assert "reload failed" not in edge.error_log.text()
     wait_until(lambda: len(edge.error_log.lines("is not in use any more")) == reloads,
                "every former configuration to be let go")
+
+
+def tell_figures(load, memory_at_start, memory, held):
+    """For who runs this with -s."""
+    seconds = sorted(load.seconds)
+    print(f"{load.reloads} reloads, {len(seconds)} requests, {sum(load.done[6:8])} uploads and {sum(load.done[8:])} tunnels "
+          f"over several of them, {len(load.failures)} failures; ms: median {seconds[len(seconds) // 2] * 1e3:.1f}, "
+          f"p99 {seconds[len(seconds) * 99 // 100] * 1e3:.1f}, most {seconds[-1] * 1e3:.1f}; "
+          f"MB resident: {memory_at_start >> 20} before, {memory[0] >> 20} after the first reload, "
+          f"{memory[len(memory) // 2] >> 20} in the middle, {memory[-1] >> 20} at the end; "
+          f"configurations held at a time: at most {max(held)}")

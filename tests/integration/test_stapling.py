@@ -1,6 +1,7 @@
 """OCSP responses stapled to our certificate: from a file and by fetching, and never a wrong one."""
 import http.server
 import re
+import socket
 import threading
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from lab.client import run
 from lab.client_pki import LEAF, SERVER
 from lab.lab import service_to
+from lab.wait import DEADLINE_S
+from test_reload import reload, rewrite
 
 
 class Responder:
@@ -141,3 +144,39 @@ def test_check_says_that_must_staple_needs_stapling(lab, hopgate, conf, warned):
     done = hopgate("check", "-c", hop.conf_path, hop.config_path)
     assert done.code == 0
     assert ("demands a stapled OCSP response" in done.err) == warned
+
+
+@pytest.mark.parametrize("end", ["reload", "stop"])
+def test_responder_that_is_silent_holds_up_nothing(lab, end):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(DEADLINE_S)
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        chain, key = issue(lab, f"silent_{end}", f"authorityInfoAccess=OCSP;URI:{url}")
+        hop = start(lab, chain, key, nginx_http_ssl_stapling="on")
+        asked, _ = silent.accept()
+        with asked:
+            assert asked.recv(4096).startswith(b"POST / HTTP/1.")
+            if end == "reload":
+                reload(hop)
+            else:
+                assert hop.stop() == 0
+            assert hop.error_log.lines("no OCSP response") == []  # nobody waited for its deadline
+            while asked.recv(4096):
+                pass  # the rest of the question; then the hop has closed
+
+
+def test_staple_outlives_a_reload_and_a_new_certificate_gets_its_own(lab, responder, tmp_path):
+    chain, key = issue(lab, "before", f"authorityInfoAccess=OCSP;URI:{responder.url}")
+    responder.answer = ocsp_response(lab, "before", tmp_path / "response").read_bytes()
+    hop = start(lab, chain, key, nginx_http_ssl_stapling="on")
+    hop.error_log.wait_for('OCSP response for certificate "O=Lab,CN=before" was fetched')
+    for _ in range(3):
+        reload(hop)
+        assert stapled(hop) == "successful good"
+    assert responder.asked == 1
+    chain, key = issue(lab, "after", f"authorityInfoAccess=OCSP;URI:{responder.url}")
+    responder.answer = ocsp_response(lab, "after", tmp_path / "response").read_bytes()
+    rewrite(hop, ssl_cert=chain, ssl_cert_key=key)
+    reload(hop)
+    hop.error_log.wait_for('OCSP response for certificate "O=Lab,CN=after" was fetched')
+    assert stapled(hop) == "successful good"

@@ -1,5 +1,6 @@
 #include "lb/dns_answer.h"
 
+#include <ares.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,7 +107,7 @@ TEST(more_records_than_are_kept_are_left_out)
 
 TEST(addresses_take_port_and_weight_of_their_srv_record)
 {
-    const struct srv_record like = { .port = 8080, .weight = 0 };
+    const struct srv_record like = { .host = (char *)"s", .port = 8080, .weight = 0 };
     struct name_answer answer = { .ttl_s = INT32_MAX };
     struct packet packet = { .length = 0 };
 
@@ -117,10 +118,46 @@ TEST(addresses_take_port_and_weight_of_their_srv_record)
     CHECK_INT(answer.count, 2);
     CHECK_INT(answer.ttl_s, 20);
     CHECK_INT(answer.items[0].weight, 1); /* 0 would never be picked */
+    CHECK(answer.items[1].host_id == name_host_id("S"));
     name_answer_done(&answer);
 }
 
-TESTS(TEST_CASE(only_the_best_priority_counts),
+/* ---- c-ares without memory ---- */
+
+static unsigned allocations_left;
+
+static void *allocate(size_t size)
+{
+    return allocations_left > 0 && allocations_left-- ? malloc(size) : NULL;
+}
+
+static void *reallocate(void *memory, size_t size)
+{
+    return allocations_left > 0 && allocations_left-- ? realloc(memory, size) : NULL;
+}
+
+/* Else a service would be taken for gone. */
+TEST(lack_of_memory_is_no_empty_answer)
+{
+    enum { NAMES = 3 }; /* the question's, the record's and the host's */
+    struct srv_records records;
+    struct packet packet;
+
+    CHECK_INT(ares_library_init_mem(ARES_LIB_INIT_ALL, allocate, free, reallocate), ARES_SUCCESS);
+    begin(&packet, 1);
+    put_srv(&packet, 10, 1, 80, 'a', 60);
+    for (unsigned i = 0; i < NAMES; i++) {
+        allocations_left = i;
+        CHECK_INT(dns_answer_srv(packet.bytes, packet.length, &records), NAME_NO_MEMORY);
+        srv_records_done(&records);
+    }
+    allocations_left = NAMES;
+    CHECK_INT(dns_answer_srv(packet.bytes, packet.length, &records), NAME_FOUND);
+    srv_records_done(&records);
+    ares_library_cleanup();
+}
+
+TESTS(TEST_CASE(lack_of_memory_is_no_empty_answer), TEST_CASE(only_the_best_priority_counts),
       TEST_CASE(root_as_host_says_that_there_is_no_such_service),
       TEST_CASE(message_that_is_cut_anywhere_is_no_answer),
       TEST_CASE(more_records_than_are_kept_are_left_out),

@@ -164,7 +164,90 @@ TEST(what_no_dns_record_gave_never_expires)
     name_record_done(&record);
 }
 
-TESTS(TEST_CASE(answer_lasts_for_its_time_to_live_within_the_limits),
+/* ---- SRV answers with hosts that could not be looked up ---- */
+
+static void add_host(struct name_answer *answer, const char *host, const char *address,
+                     uint16_t port)
+{
+    struct name_address item = { .weight = 10, .host_id = name_host_id(host) };
+
+    CHECK_INT(addr_parse_ip(slice_of(address), port, &item.address), 0);
+    CHECK_INT(name_answer_add(answer, &item), 0);
+}
+
+static void add_gap(struct name_answer *answer, const char *host, uint16_t port)
+{
+    const struct name_gap gap = { .host_id = name_host_id(host), .weight = 20, .port = port };
+
+    CHECK_INT(name_answer_add_gap(answer, &gap), 0);
+}
+
+/* a.test and b.test, each with an address, for 10 s. */
+static void know_two_hosts(struct name_record *record, uint64_t now_ms)
+{
+    struct name_answer answer = { .outcome = NAME_FOUND, .type = DNS_SRV, .ttl_s = 10 };
+
+    add_host(&answer, "a.test", "192.0.2.1", 80);
+    add_host(&answer, "b.test", "192.0.2.2", 80);
+    CHECK(name_record_take(record, &answer, &rules, now_ms, 0));
+    CHECK_INT(record->gaps_count, 0);
+}
+
+/* a.test answers, nobody knows what of b.test. */
+static bool half_an_answer(struct name_record *record, uint16_t port_of_b, uint64_t now_ms)
+{
+    struct name_answer answer = { .outcome = NAME_FOUND, .type = DNS_SRV, .ttl_s = 10 };
+
+    add_host(&answer, "a.test", "192.0.2.1", 80);
+    add_gap(&answer, "B.test", port_of_b);
+    return name_record_take(record, &answer, &rules, now_ms, 0);
+}
+
+TEST(gap_is_filled_with_what_is_known_of_its_host_and_asked_for_soon)
+{
+    struct name_record record = { 0 };
+
+    know_two_hosts(&record, 0);
+    CHECK(half_an_answer(&record, 80, 9000)); /* its weight is another */
+    CHECK_INT(record.count, 2);
+    CHECK_INT(record.items[1].weight, 20);
+    CHECK_INT(record.gaps_count, 1);
+    CHECK_INT(record.next_at_ms, 9000 + rules.error_ms);
+    CHECK(!half_an_answer(&record, 80, 10000));
+    CHECK(half_an_answer(&record, 81, 11000)); /* the record's port counts */
+    CHECK_INT(addr_port(&record.items[1].address), 81);
+    name_record_done(&record);
+}
+
+TEST(gap_is_filled_until_its_addresses_were_stale_for_too_long)
+{
+    struct name_record record = { 0 };
+
+    know_two_hosts(&record, 0);
+    for (uint64_t now_ms = 1000; now_ms < 15000; now_ms += 1000)
+        (void)half_an_answer(&record, 80, now_ms);
+    CHECK_INT(record.count, 2);
+    CHECK(half_an_answer(&record, 80, 15000)); /* 10 s of life, 5 s stale */
+    CHECK_INT(record.count, 1);
+    name_record_done(&record);
+}
+
+TEST(gap_of_a_host_that_nothing_is_known_of_stays_one)
+{
+    struct name_record record = { 0 };
+
+    CHECK(half_an_answer(&record, 80, 1000));
+    CHECK_INT(record.count, 1);
+    CHECK_INT(record.next_at_ms, 1000 + rules.error_ms);
+    know_two_hosts(&record, 2000);
+    CHECK_INT(record.next_at_ms, 12000);
+    name_record_done(&record);
+}
+
+TESTS(TEST_CASE(gap_is_filled_with_what_is_known_of_its_host_and_asked_for_soon),
+      TEST_CASE(gap_is_filled_until_its_addresses_were_stale_for_too_long),
+      TEST_CASE(gap_of_a_host_that_nothing_is_known_of_stays_one),
+      TEST_CASE(answer_lasts_for_its_time_to_live_within_the_limits),
       TEST_CASE(next_question_comes_before_the_end_and_is_spread),
       TEST_CASE(same_addresses_in_another_order_are_no_change),
       TEST_CASE(error_keeps_addresses_until_they_were_stale_for_too_long),

@@ -1,4 +1,4 @@
-#include "proxy/gateway/ticket_key_files.h"
+#include "proxy/snapshot/ticket_key_files.h"
 
 #include <errno.h>
 #include <stdlib.h>
