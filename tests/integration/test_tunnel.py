@@ -1,7 +1,10 @@
 """Upgrade: after a 101 that was asked for, bytes pass in both directions until both have ended."""
+import threading
+
 import pytest
 
 from lab import behaviours
+from lab.lab import service_to
 from lab.wire import Ended, head
 
 UPGRADE = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")]
@@ -116,3 +119,19 @@ def test_reset_of_one_side_ends_the_other(lab, who):
         client.close()
     hop.wait_fd_count(count)  # both of the hop's connections are gone
     assert hop.access_log.last()["fault"] == {"client": "client", "target": "upstream"}[who]
+
+
+def test_client_that_has_ended_its_side_before_the_switch_hears_the_target(lab):
+    """A persona that serves half-closed clients: the end is passed on, and what the target says comes back."""
+    gate = threading.Event()
+    origin = lab.origin().on("/chat", behaviours.after(gate, echo))
+    hop = lab.hop(service_to(origin), persona="f5", conf={"nginx_worker_processes": "1"})
+    client = lab.client(hop)
+    client.send(client.request_bytes("GET", "/chat", UPGRADE))
+    origin.wait_for_requests(1)
+    client.half_close()
+    lab.client(hop).get("/")  # the one worker has seen the end of the first connection, too
+    gate.set()
+    assert client.read_head().status == 101
+    assert client.read_to_end() == (b"last word", "fin")
+    assert hop.access_log.last(2)["reason"] == "OK"
