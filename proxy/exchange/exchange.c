@@ -348,7 +348,7 @@ bool exchange_may_keep_client(const struct exchange *exchange)
     const struct exchange_record *record = &exchange->record;
     uint64_t limit = record->persona->client.keepalive_requests_count;
 
-    return record->request && exchange->request.keep_alive &&
+    return record->request && exchange->request.keep_alive && !exchange->client_has_ended &&
            exchange->client_ops->may_persist(exchange->front) &&
            record->persona->client.keepalive_timeout_ms > 0 &&
            (limit == 0 || record->client_request_number < limit);
@@ -516,6 +516,7 @@ static void on_front_failed(struct exchange *exchange)
 
     /* FIN after a complete request: the client may still read */
     if (half_closed && (goes_on || exchange->front_response == FRONT_RESPONSE_ENDED)) {
+        exchange->client_has_ended = true;
         exchange->client_keep_alive = false;
         return;
     }

@@ -109,6 +109,7 @@ struct exchange {
     bool is_storing;                /* it is still coming in: no target is asked yet */
     uint64_t hold_until_ms;         /* the target has the word on Expect until then; 0: not asked */
     bool continue_sent;             /* 100 Continue went to the client */
+    bool client_has_ended;          /* it sent FIN, and is served on */
     bool client_keep_alive;         /* the client connection may persist after this exchange */
     bool reason_is_told;            /* the record's reason stands in the error log already */
     bool is_logged;                 /* an access log line is due */
