@@ -403,6 +403,24 @@ static uint64_t front_deadline(const struct exchange *exchange)
     return earlier(front_read_deadline(exchange), front_write_deadline(exchange));
 }
 
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* It takes no bytes. A target that answers already may want us to read first, and may not want the
+ * rest: as long as its content comes, or we do not read it, that is in order. */
+static uint64_t back_write_deadline(const struct exchange *exchange)
+{
+    uint64_t since_ms = exchange->back.endpoint.stream->endpoint->send_progress_at_ms;
+
+    if (exchange->back_response == BACK_RESPONSE_BODY && !exchange->back_waits)
+        return 0;
+    if (exchange->back_response == BACK_RESPONSE_BODY)
+        since_ms = later(since_ms, exchange->back_wait_at_ms);
+    return since_ms + exchange->record.service->write_timeout_ms;
+}
+
 /* The same for the target. Back-pressure is not its fault: no clock runs while we do not read. */
 static uint64_t back_deadline(const struct exchange *exchange)
 {
@@ -420,8 +438,7 @@ static uint64_t back_deadline(const struct exchange *exchange)
     case BACK_REQUEST_SENDING:
     case BACK_REQUEST_SENT:
         if (back->ops->queued(back) > 0)
-            return exchange->back.endpoint.stream->endpoint->send_progress_at_ms +
-                   service->write_timeout_ms;
+            return back_write_deadline(exchange);
         if (exchange->back_request == BACK_REQUEST_SENT)
             break;
         if (exchange->back_response == BACK_RESPONSE_WAIT)

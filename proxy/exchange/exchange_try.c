@@ -108,6 +108,9 @@ static void back_failed(struct exchange *exchange)
 void exchange_on_back_timeout(struct exchange *exchange)
 {
     const struct http_stream *back = &exchange->back.endpoint.http;
+    enum end_reason reason = exchange->back_response == BACK_RESPONSE_WAIT
+                                 ? END_UPSTREAM_HEAD_TIMEOUT
+                                 : END_UPSTREAM_BODY_TIMEOUT;
 
     if (exchange->hold_until_ms != 0 && exchange->back_response == BACK_RESPONSE_WAIT &&
         back->ops->queued(back) == 0) {
@@ -126,18 +129,16 @@ void exchange_on_back_timeout(struct exchange *exchange)
         return;
     case BACK_REQUEST_SENDING:
     case BACK_REQUEST_SENT:
-        if (back->ops->queued(back) > 0 && exchange->back_response == BACK_RESPONSE_WAIT) {
-            try_failed(exchange, END_UPSTREAM_SEND_TIMEOUT, nothing);
-            return;
-        }
+        if (back->ops->queued(back) > 0)
+            reason = END_UPSTREAM_SEND_TIMEOUT;
         break;
     case BACK_REQUEST_STOPPED:
         break;
     }
     if (exchange->back_response == BACK_RESPONSE_WAIT)
-        try_failed(exchange, END_UPSTREAM_HEAD_TIMEOUT, nothing);
+        try_failed(exchange, reason, nothing);
     else
-        exchange_answer(exchange, END_UPSTREAM_BODY_TIMEOUT, nothing);
+        exchange_answer(exchange, reason, nothing);
 }
 
 /* ---- a try begins -------------------------------------------------------------------------- */
