@@ -112,8 +112,8 @@ void exchange_on_back_timeout(struct exchange *exchange)
                                  ? END_UPSTREAM_HEAD_TIMEOUT
                                  : END_UPSTREAM_BODY_TIMEOUT;
 
-    if (exchange->hold_until_ms != 0 && exchange->back_response == BACK_RESPONSE_WAIT &&
-        back->ops->queued(back) == 0) {
+    if (exchange->hold_until_ms != 0 && exchange->back_request == BACK_REQUEST_SENDING &&
+        exchange->back_response == BACK_RESPONSE_WAIT && back->ops->queued(back) == 0) {
         relay_release_request(exchange);
         return;
     }
@@ -489,6 +489,7 @@ static void on_send_failed(struct exchange *exchange)
     exchange_set_back_request(exchange, BACK_REQUEST_STOPPED);
     exchange->back_step_at_ms = exchange->worker->loop->now_ms;
     exchange->front_waits = false;
+    exchange->hold_until_ms = 0; /* there is nothing to let go any more */
     exchange_update_timers(exchange);
 }
 
