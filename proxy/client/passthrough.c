@@ -257,7 +257,7 @@ static bool move(struct passthrough *self, const struct direction *way)
             fail(self, way->read_failed, errno_detail((int)n, text, sizeof(text)));
             return false;
         }
-        loop_timer_set(loop_of(self), &self->timer, service_of(self)->read_timeout_ms);
+        self->active_at_ms = loop_of(self)->now_ms;
         *way->ended = n == 0;
         if (n == 0)
             stream_shutdown_write(way->to);
@@ -356,6 +356,7 @@ static void on_connected(struct passthrough *self)
         fail(self, END_UPSTREAM_SEND_FAILED, errno_detail(r, text, sizeof(text)));
         return;
     }
+    self->active_at_ms = loop_of(self)->now_ms;
     loop_timer_set(loop_of(self), &self->timer, service_of(self)->read_timeout_ms);
     run_tunnel(self);
 }
@@ -440,6 +441,22 @@ static void on_client(void *owner, unsigned events)
         run_tunnel(self);
 }
 
+/* Who takes bytes, however slowly, is not idle. */
+static void on_tunnel_timer(struct passthrough *self)
+{
+    uint64_t active_at_ms = self->active_at_ms;
+
+    if (self->client->endpoint->send_progress_at_ms > active_at_ms)
+        active_at_ms = self->client->endpoint->send_progress_at_ms;
+    if (self->target->endpoint->send_progress_at_ms > active_at_ms)
+        active_at_ms = self->target->endpoint->send_progress_at_ms;
+    active_at_ms += service_of(self)->read_timeout_ms;
+    if (loop_of(self)->now_ms < active_at_ms)
+        timer_set(&loop_of(self)->timers, &self->timer, active_at_ms);
+    else
+        fail(self, END_TUNNEL_TIMEOUT, SLICE(""));
+}
+
 static void on_timer(struct timer *timer)
 {
     struct passthrough *self =
@@ -453,7 +470,7 @@ static void on_timer(struct timer *timer)
         connect_failed(self, END_CONNECT_TIMEOUT, -ETIMEDOUT);
         return;
     case PASSTHROUGH_TUNNEL:
-        fail(self, END_TUNNEL_TIMEOUT, SLICE(""));
+        on_tunnel_timer(self);
         return;
     }
 }

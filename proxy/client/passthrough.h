@@ -51,6 +51,7 @@ struct passthrough {
     size_t tried_count;
     uint32_t tries_count;
     uint64_t started_at_ms, started_at_unix_ms;
+    uint64_t active_at_ms; /* last byte received from either side */
     struct timer timer;
     struct deferred deferred;
     struct passthrough *prev, *next; /* the worker's list */

@@ -428,7 +428,7 @@ static uint64_t back_deadline(const struct exchange *exchange)
     const struct http_stream *back = &exchange->back.endpoint.http;
 
     if (exchange->tunnel.is_open)
-        return exchange->tunnel.active_at_ms + service->read_timeout_ms;
+        return tunnel_active_at_ms(exchange) + service->read_timeout_ms;
     switch (exchange->back_request) {
     case BACK_REQUEST_NONE:
         return 0;

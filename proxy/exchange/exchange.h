@@ -122,7 +122,7 @@ struct exchange {
     struct tunnel {
         bool is_open; /* after a 101: tunnel.c has the exchange */
         bool client_ended, target_ended;
-        uint64_t active_at_ms; /* last byte in either direction */
+        uint64_t active_at_ms; /* last byte received from either side */
     } tunnel;
 
     struct timer front_timer, back_timer;
@@ -261,6 +261,9 @@ void tunnel_open(struct exchange *exchange);
 void tunnel_on_front(struct exchange *exchange, unsigned events);
 void tunnel_on_back(struct exchange *exchange, unsigned events);
 void tunnel_on_timeout(struct exchange *exchange);
+
+/* When a byte last came from, or was taken by, either side: who reads slowly is not idle. */
+uint64_t tunnel_active_at_ms(const struct exchange *exchange);
 
 /* local_responder.c: answers in place of a target; cuts the response when it has begun. */
 void exchange_answer(struct exchange *exchange, enum end_reason reason, struct slice detail);

@@ -9,6 +9,7 @@ import pytest
 from lab import behaviours
 from lab.lab import merge
 from lab.wait import wait_until
+from test_tunnel import IDLE_MS, SLOW_BYTES, sip, takes_a_slow_reader
 
 
 def leading(name, snis, target, **service):
@@ -161,6 +162,24 @@ def test_silence_ends_the_tunnel_after_the_read_timeout(lab):
     client.wait_for_end()
     wait_until(lambda: gone, "the origin to see the end")
     assert hop.access_log.last()["reason"] == "TUNNEL_TIMEOUT"
+
+
+def test_a_client_that_reads_slowly_is_not_silent(lab):
+    def say_all(connection):
+        connection.receive()
+        connection.send(bytes(SLOW_BYTES))
+        connection.wait_for_end()
+
+    _, address = passing(lab, leading("raw", ["raw.test"], raw_origin(lab, say_all), read_timeout=IDLE_MS))
+
+    def attempt():
+        client = lab.client(address)
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        client.send(hello_bytes(lab, "raw.test"))
+        client.fill()
+        return sip(client)
+
+    assert takes_a_slow_reader(attempt)
 
 
 def test_a_client_that_says_nothing_times_out(lab):

@@ -1,10 +1,13 @@
 """Upgrade: after a 101 that was asked for, bytes pass in both directions until both have ended."""
+import socket
 import threading
+import time
 
 import pytest
 
 from lab import behaviours
 from lab.lab import service_to
+from lab.wait import pace
 from lab.wire import Ended, head
 
 UPGRADE = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")]
@@ -99,6 +102,51 @@ def test_silent_tunnel_ends_at_the_read_timeout(lab):
     client.read_to_end()
     hop.error_log.wait_for("upstream timed out (110: Connection timed out) while proxying upgraded connection")
     assert hop.access_log.last()["reason"] == "TUNNEL_TIMEOUT"
+
+
+SLOW_BYTES = 560_000  # the kernel's buffers and ours are full, and what is left has reached us as well
+IDLE_MS = 1500
+
+
+def sip(client, idle_ms=IDLE_MS):
+    """Reads all of SLOW_BYTES, at first so slowly that the target, which has sent it all, is silent for longer than it
+    may. None: this process was not run in time, so that it was silent itself."""
+    received, worst_s = len(client.take(len(client.buffer))), 0
+    begin = last = time.monotonic()
+    while received < SLOW_BYTES:
+        received += len(client.receive(8192))
+        now = time.monotonic()
+        worst_s, last = max(worst_s, now - last), now
+        if now - begin < 1.4 * idle_ms / 1000:
+            pace(0.09)
+    return None if worst_s > idle_ms / 1000 / 3 else received
+
+
+def takes_a_slow_reader(attempt):
+    """A machine that is too busy says nothing: it is asked again."""
+    for _ in range(8):
+        try:
+            received = attempt()
+        except Ended:
+            received = 0
+        if received is not None:
+            return received == SLOW_BYTES
+    pytest.skip("this machine is too busy to read slowly")
+
+
+def test_client_that_reads_slowly_is_not_idle(lab):
+    """The target has said all that it has to say; the client still takes it."""
+    origin = lab.origin().on("/chat", behaviours.raw(SWITCH + bytes(SLOW_BYTES), then="hang"))
+    hop = lab.edge(origin, read_timeout=IDLE_MS)
+
+    def attempt():
+        client = lab.client(hop)
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        client.send(client.request_bytes("GET", "/chat", UPGRADE))
+        client.read_head()
+        return sip(client)
+
+    assert takes_a_slow_reader(attempt)
 
 
 @pytest.mark.parametrize("who", ["client", "target"])
