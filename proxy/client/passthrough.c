@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "proxy/exchange/http1_endpoint.h"
 #include "proxy/report/access_log.h"
+#include "proxy/report/metrics.h"
 #include "proxy/report/text.h"
 #include "proxy/worker/worker.h"
 
@@ -483,12 +484,21 @@ static uint64_t unix_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+static void wait_for_hello(struct passthrough *self)
+{
+    const struct persona_client *policy = &self->listener->virtual_server->persona->client;
+
+    loop_timer_set(loop_of(self), &self->timer,
+                   client_conn_first_bytes_timeout_ms(worker_of(self), policy, true));
+}
+
 void passthrough_start(struct worker_listener *listener, struct stream *stream)
 {
     struct passthrough *self = calloc(1, sizeof(*self));
     struct worker *worker = listener->worker;
 
     if (!self) {
+        metrics_count_one(worker->metrics, METRICS_CONNECTIONS_REFUSED);
         stream_close(stream, STREAM_CLOSE_ABORT);
         return;
     }
@@ -505,7 +515,12 @@ void passthrough_start(struct worker_listener *listener, struct stream *stream)
     self->deferred.free = free_passthrough;
     worker_add_passthrough(worker, self);
     stream_set_owner(stream, self, on_client);
-    loop_timer_set(worker->loop, &self->timer,
-                   listener->virtual_server->persona->client.head_timeout_ms);
+    wait_for_hello(self);
     read_hello(self);
+}
+
+void passthrough_drain(struct passthrough *self)
+{
+    if (self->state == PASSTHROUGH_HELLO)
+        wait_for_hello(self);
 }

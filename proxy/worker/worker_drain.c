@@ -117,6 +117,9 @@ void worker_deliver_drain(struct mail *mail, struct loop *loop)
     finish_listeners(worker, true);
     worker->traffic_count++; /* the list is walked: nobody else may take connections out of it */
     drain_clients(worker, true);
+    for (struct passthrough *passthrough = worker->passthroughs; passthrough;
+         passthrough = passthrough->next)
+        passthrough_drain(passthrough);
     worker->traffic_count--;
     worker_continue_drain(worker);
 }
