@@ -9,6 +9,7 @@
 #include "core/addr.h"
 #include "core/conn.h"
 #include "core/log.h"
+#include "core/wall_clock.h"
 #include "proxy/exchange/http1_endpoint.h"
 #include "proxy/report/access_log.h"
 #include "proxy/report/metrics.h"
@@ -476,14 +477,6 @@ static void on_timer(struct timer *timer)
     }
 }
 
-static uint64_t unix_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail for this clock */
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void wait_for_hello(struct passthrough *self)
 {
     const struct persona_client *policy = &self->listener->virtual_server->persona->client;
@@ -510,7 +503,7 @@ void passthrough_start(struct worker_listener *listener, struct stream *stream)
     buf_init(&self->hello, worker->loop->pool);
     buf_init(&self->pass, worker->loop->pool);
     self->started_at_ms = worker->loop->now_ms;
-    self->started_at_unix_ms = unix_ms();
+    self->started_at_unix_ms = wall_clock_unix_ms();
     timer_init(&self->timer, on_timer);
     self->deferred.free = free_passthrough;
     worker_add_passthrough(worker, self);

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
+#include "core/wall_clock.h"
 #include "proxy/exchange/stored_content.h"
 #include "proxy/report/access_log.h"
 #include "proxy/report/error_log.h"
@@ -130,9 +130,7 @@ static void begin_record(struct exchange *exchange, const struct exchange_client
 {
     struct exchange_record *record = &exchange->record;
     struct hop *hop = exchange->worker->hop;
-    struct timespec wall;
 
-    (void)clock_gettime(CLOCK_REALTIME, &wall); /* cannot fail for this clock */
     record->persona = client->virtual_server->persona;
     record->hop_name = client->pinned->snapshot->name;
     record->number = atomic_fetch_add_explicit(&hop->exchanges_count, 1, memory_order_relaxed) + 1;
@@ -145,7 +143,7 @@ static void begin_record(struct exchange *exchange, const struct exchange_client
     record->tls = client->tls;
     record->proxy_header = client->proxy_header;
     record->listener_port = client->virtual_server->port;
-    record->started_at_unix_ms = (uint64_t)wall.tv_sec * 1000 + (uint64_t)wall.tv_nsec / 1000000;
+    record->started_at_unix_ms = wall_clock_unix_ms();
     record->started_at_us = exchange->worker->loop->now_us;
 }
 
