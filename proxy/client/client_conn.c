@@ -427,13 +427,16 @@ static void on_event(void *owner, unsigned events)
     struct client_conn *conn = owner;
     unsigned for_exchange = exchange_events(events);
 
-    if ((events & STREAM_WRITE_FAILED) && stream_failure(conn->endpoint.stream).error == -ENOMEM)
-        http1_endpoint_fail(&conn->endpoint, END_OUT_OF_MEMORY, (struct slice){ NULL, 0 });
-
     if (events & STREAM_OPEN_FAILED) {
         on_open_failed(conn);
         return;
     }
+    if ((events & STREAM_WRITE_FAILED) && conn->state != CLIENT_CONN_EXCHANGE) {
+        client_conn_abort(conn); /* whatever it asks could not be answered */
+        return;
+    }
+    if ((events & STREAM_WRITE_FAILED) && stream_failure(conn->endpoint.stream).error == -ENOMEM)
+        http1_endpoint_fail(&conn->endpoint, END_OUT_OF_MEMORY, (struct slice){ NULL, 0 });
     if ((events & STREAM_OPEN) && conn->state == CLIENT_CONN_PROXY_HEADER) {
         on_proxy_header(conn);
         return;
