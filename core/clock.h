@@ -1,7 +1,7 @@
 /*
  * clock: what time it is for who has no loop to ask.
  *
- * Role    milliseconds of CLOCK_MONOTONIC
+ * Role    milliseconds of CLOCK_MONOTONIC, and of the wall clock since 1970
  * Owns    nothing
  * Thread  any; on a worker loop->now_ms costs nothing
  */
@@ -16,6 +16,15 @@ static inline uint64_t clock_now_ms(void)
     struct timespec now;
 
     (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Since 1970. It may jump: for what people read, never for how long something took. */
+static inline uint64_t clock_unix_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail for this clock */
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 

@@ -15,7 +15,7 @@
 #include "tls/tls_stream.h"
 
 /* ms; in the handshake, and again until the first byte of the request */
-enum { DRAIN_FIRST_REQUEST_TIMEOUT_MS = 1000 };
+enum { DRAIN_FIRST_BYTES_TIMEOUT_MS = 1000 };
 
 static void on_event(void *owner, unsigned events);
 static const struct http_client_ops client_ops;
@@ -68,18 +68,25 @@ static void on_target_ended(void *owner)
         close_conn(conn, STREAM_CLOSE_FLUSH);
 }
 
-static void wait_for_first_request(struct client_conn *conn, enum client_conn_state state)
+uint64_t client_conn_first_bytes_timeout_ms(const struct worker *worker,
+                                            const struct persona_client *policy, bool in_tls)
 {
-    const struct persona_client *policy = policy_of(conn);
-    bool handshake = (state == CLIENT_CONN_CONNECTED || state == CLIENT_CONN_HANDSHAKE) &&
-                     policy->tls_handshake_timeout_ms > 0;
+    bool handshake = in_tls && policy->tls_handshake_timeout_ms > 0;
     uint64_t timeout_ms = handshake ? policy->tls_handshake_timeout_ms : policy->head_timeout_ms;
 
     /* a client that has connected just before the hop drains has its first request on its way */
-    if (conn->worker->draining && timeout_ms > DRAIN_FIRST_REQUEST_TIMEOUT_MS)
-        timeout_ms = DRAIN_FIRST_REQUEST_TIMEOUT_MS;
+    if (worker->draining && timeout_ms > DRAIN_FIRST_BYTES_TIMEOUT_MS)
+        timeout_ms = DRAIN_FIRST_BYTES_TIMEOUT_MS;
+    return timeout_ms;
+}
+
+static void wait_for_first_request(struct client_conn *conn, enum client_conn_state state)
+{
+    bool in_tls = state == CLIENT_CONN_CONNECTED || state == CLIENT_CONN_HANDSHAKE;
+
     conn->state = state;
-    loop_timer_set(conn->worker->loop, &conn->timer, timeout_ms);
+    loop_timer_set(conn->worker->loop, &conn->timer,
+                   client_conn_first_bytes_timeout_ms(conn->worker, policy_of(conn), in_tls));
 }
 
 void client_conn_drain(struct client_conn *conn)
@@ -434,13 +441,16 @@ static void on_event(void *owner, unsigned events)
     struct client_conn *conn = owner;
     unsigned for_exchange = exchange_events(events);
 
-    if ((events & STREAM_WRITE_FAILED) && stream_failure(conn->endpoint.stream).error == -ENOMEM)
-        http1_endpoint_fail(&conn->endpoint, END_OUT_OF_MEMORY, (struct slice){ NULL, 0 });
-
     if (events & STREAM_OPEN_FAILED) {
         on_open_failed(conn);
         return;
     }
+    if ((events & STREAM_WRITE_FAILED) && conn->state != CLIENT_CONN_EXCHANGE) {
+        client_conn_abort(conn); /* whatever it asks could not be answered */
+        return;
+    }
+    if ((events & STREAM_WRITE_FAILED) && stream_failure(conn->endpoint.stream).error == -ENOMEM)
+        http1_endpoint_fail(&conn->endpoint, END_OUT_OF_MEMORY, (struct slice){ NULL, 0 });
     if ((events & STREAM_OPEN) && conn->state == CLIENT_CONN_PROXY_HEADER) {
         on_proxy_header(conn);
         return;

@@ -25,6 +25,7 @@
 #include "proxy/exchange/upstream_pin.h"
 
 struct exchange;
+struct persona_client;
 struct pinned_snapshot;
 struct proxy_protocol;
 struct virtual_server;
@@ -69,6 +70,11 @@ void client_conn_abort(struct client_conn *conn);
 /* The hop drains: closes at once between two requests, else after the present one; a new connection
  * has a moment to send its first. */
 void client_conn_drain(struct client_conn *conn);
+
+/* How long a client may take for a handshake (in_tls: its ClientHello at least), or for its first
+ * request. Shorter while the hop drains. */
+uint64_t client_conn_first_bytes_timeout_ms(const struct worker *worker,
+                                            const struct persona_client *policy, bool in_tls);
 
 /* The worker has a new configuration. Between two requests the connection takes it up at once, else
  * after the present one; it ends where the address is not listened on any more. */

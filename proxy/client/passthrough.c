@@ -9,8 +9,10 @@
 #include "core/addr.h"
 #include "core/conn.h"
 #include "core/log.h"
+#include "core/clock.h"
 #include "proxy/exchange/http1_endpoint.h"
 #include "proxy/report/access_log.h"
+#include "proxy/report/metrics.h"
 #include "proxy/report/text.h"
 #include "proxy/worker/worker.h"
 
@@ -257,7 +259,7 @@ static bool move(struct passthrough *self, const struct direction *way)
             fail(self, way->read_failed, errno_detail((int)n, text, sizeof(text)));
             return false;
         }
-        loop_timer_set(loop_of(self), &self->timer, service_of(self)->read_timeout_ms);
+        self->active_at_ms = loop_of(self)->now_ms;
         *way->ended = n == 0;
         if (n == 0)
             stream_shutdown_write(way->to);
@@ -356,6 +358,7 @@ static void on_connected(struct passthrough *self)
         fail(self, END_UPSTREAM_SEND_FAILED, errno_detail(r, text, sizeof(text)));
         return;
     }
+    self->active_at_ms = loop_of(self)->now_ms;
     loop_timer_set(loop_of(self), &self->timer, service_of(self)->read_timeout_ms);
     run_tunnel(self);
 }
@@ -440,6 +443,22 @@ static void on_client(void *owner, unsigned events)
         run_tunnel(self);
 }
 
+/* Who takes bytes, however slowly, is not idle. */
+static void on_tunnel_timer(struct passthrough *self)
+{
+    uint64_t active_at_ms = self->active_at_ms;
+
+    if (self->client->endpoint->send_progress_at_ms > active_at_ms)
+        active_at_ms = self->client->endpoint->send_progress_at_ms;
+    if (self->target->endpoint->send_progress_at_ms > active_at_ms)
+        active_at_ms = self->target->endpoint->send_progress_at_ms;
+    active_at_ms += service_of(self)->read_timeout_ms;
+    if (loop_of(self)->now_ms < active_at_ms)
+        timer_set(&loop_of(self)->timers, &self->timer, active_at_ms);
+    else
+        fail(self, END_TUNNEL_TIMEOUT, SLICE(""));
+}
+
 static void on_timer(struct timer *timer)
 {
     struct passthrough *self =
@@ -453,17 +472,17 @@ static void on_timer(struct timer *timer)
         connect_failed(self, END_CONNECT_TIMEOUT, -ETIMEDOUT);
         return;
     case PASSTHROUGH_TUNNEL:
-        fail(self, END_TUNNEL_TIMEOUT, SLICE(""));
+        on_tunnel_timer(self);
         return;
     }
 }
 
-static uint64_t unix_ms(void)
+static void wait_for_hello(struct passthrough *self)
 {
-    struct timespec now;
+    const struct persona_client *policy = &self->listener->virtual_server->persona->client;
 
-    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail for this clock */
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    loop_timer_set(loop_of(self), &self->timer,
+                   client_conn_first_bytes_timeout_ms(worker_of(self), policy, true));
 }
 
 void passthrough_start(struct worker_listener *listener, struct stream *stream)
@@ -472,6 +491,7 @@ void passthrough_start(struct worker_listener *listener, struct stream *stream)
     struct worker *worker = listener->worker;
 
     if (!self) {
+        metrics_count_one(worker->metrics, METRICS_CONNECTIONS_REFUSED);
         stream_close(stream, STREAM_CLOSE_ABORT);
         return;
     }
@@ -483,12 +503,17 @@ void passthrough_start(struct worker_listener *listener, struct stream *stream)
     buf_init(&self->hello, worker->loop->pool);
     buf_init(&self->pass, worker->loop->pool);
     self->started_at_ms = worker->loop->now_ms;
-    self->started_at_unix_ms = unix_ms();
+    self->started_at_unix_ms = clock_unix_ms();
     timer_init(&self->timer, on_timer);
     self->deferred.free = free_passthrough;
     worker_add_passthrough(worker, self);
     stream_set_owner(stream, self, on_client);
-    loop_timer_set(worker->loop, &self->timer,
-                   listener->virtual_server->persona->client.head_timeout_ms);
+    wait_for_hello(self);
     read_hello(self);
+}
+
+void passthrough_drain(struct passthrough *self)
+{
+    if (self->state == PASSTHROUGH_HELLO)
+        wait_for_hello(self);
 }

@@ -11,7 +11,7 @@
  *              ^--' another target: nothing was sent yet, and the service allows a further try
  *   any state -> freed                       [a failure, the timer, passthrough_abort]
  *
- * One timer: for the ClientHello the client's head timeout, then the service's connect_timeout, then
+ * One timer: for the ClientHello that of a TLS handshake with us, then the service's connect_timeout, then
  * its read_timeout as idle time of both directions.
  */
 #ifndef PROXY_PASSTHROUGH_H
@@ -51,6 +51,7 @@ struct passthrough {
     size_t tried_count;
     uint32_t tries_count;
     uint64_t started_at_ms, started_at_unix_ms;
+    uint64_t active_at_ms; /* last byte received from either side */
     struct timer timer;
     struct deferred deferred;
     struct passthrough *prev, *next; /* the worker's list */
@@ -58,6 +59,9 @@ struct passthrough {
 
 /* Takes the stream of a new connection. Without memory it is closed. */
 void passthrough_start(struct worker_listener *listener, struct stream *stream);
+
+/* The hop drains: a client without a ClientHello has a moment to send it; the others go on. */
+void passthrough_drain(struct passthrough *passthrough);
 
 /* Ends both sides at once. */
 void passthrough_abort(struct passthrough *passthrough);

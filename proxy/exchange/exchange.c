@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
+#include "core/clock.h"
 #include "proxy/exchange/stored_content.h"
 #include "proxy/report/access_log.h"
 #include "proxy/report/error_log.h"
@@ -131,9 +131,7 @@ static void begin_record(struct exchange *exchange, const struct exchange_client
 {
     struct exchange_record *record = &exchange->record;
     struct hop *hop = exchange->worker->hop;
-    struct timespec wall;
 
-    (void)clock_gettime(CLOCK_REALTIME, &wall); /* cannot fail for this clock */
     record->persona = client->virtual_server->persona;
     record->hop_name = client->pinned->snapshot->name;
     record->number = atomic_fetch_add_explicit(&hop->exchanges_count, 1, memory_order_relaxed) + 1;
@@ -146,7 +144,7 @@ static void begin_record(struct exchange *exchange, const struct exchange_client
     record->tls = client->tls;
     record->proxy_header = client->proxy_header;
     record->listener_port = client->virtual_server->port;
-    record->started_at_unix_ms = (uint64_t)wall.tv_sec * 1000 + (uint64_t)wall.tv_nsec / 1000000;
+    record->started_at_unix_ms = clock_unix_ms();
     record->started_at_us = exchange->worker->loop->now_us;
 }
 
@@ -351,7 +349,7 @@ bool exchange_may_keep_client(const struct exchange *exchange)
     const struct exchange_record *record = &exchange->record;
     uint64_t limit = record->persona->client.keepalive_requests_count;
 
-    return record->request && exchange->request.keep_alive &&
+    return record->request && exchange->request.keep_alive && !exchange->client_has_ended &&
            exchange->client_ops->may_persist(exchange->front) &&
            record->persona->client.keepalive_timeout_ms > 0 &&
            (limit == 0 || record->client_request_number < limit);
@@ -406,6 +404,24 @@ static uint64_t front_deadline(const struct exchange *exchange)
     return earlier(front_read_deadline(exchange), front_write_deadline(exchange));
 }
 
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* It takes no bytes. A target that answers already may want us to read first, and may not want the
+ * rest: as long as its content comes, or we do not read it, that is in order. */
+static uint64_t back_write_deadline(const struct exchange *exchange)
+{
+    uint64_t since_ms = exchange->back.endpoint.stream->endpoint->send_progress_at_ms;
+
+    if (exchange->back_response == BACK_RESPONSE_BODY && !exchange->back_waits)
+        return 0;
+    if (exchange->back_response == BACK_RESPONSE_BODY)
+        since_ms = later(since_ms, exchange->back_wait_at_ms);
+    return since_ms + exchange->record.service->write_timeout_ms;
+}
+
 /* The same for the target. Back-pressure is not its fault: no clock runs while we do not read. */
 static uint64_t back_deadline(const struct exchange *exchange)
 {
@@ -413,7 +429,7 @@ static uint64_t back_deadline(const struct exchange *exchange)
     const struct http_stream *back = &exchange->back.endpoint.http;
 
     if (exchange->tunnel.is_open)
-        return exchange->tunnel.active_at_ms + service->read_timeout_ms;
+        return tunnel_active_at_ms(exchange) + service->read_timeout_ms;
     switch (exchange->back_request) {
     case BACK_REQUEST_NONE:
         return exchange->pause_until_ms;
@@ -423,8 +439,7 @@ static uint64_t back_deadline(const struct exchange *exchange)
     case BACK_REQUEST_SENDING:
     case BACK_REQUEST_SENT:
         if (back->ops->queued(back) > 0)
-            return exchange->back.endpoint.stream->endpoint->send_progress_at_ms +
-                   service->write_timeout_ms;
+            return back_write_deadline(exchange);
         if (exchange->back_request == BACK_REQUEST_SENT)
             break;
         if (exchange->back_response == BACK_RESPONSE_WAIT)
@@ -540,6 +555,7 @@ static void on_front_failed(struct exchange *exchange)
 
     /* FIN after a complete request: the client may still read */
     if (half_closed && (goes_on || exchange->front_response == FRONT_RESPONSE_ENDED)) {
+        exchange->client_has_ended = true;
         exchange->client_keep_alive = false;
         return;
     }

@@ -110,14 +110,15 @@ struct exchange {
     uint32_t interim_count;
     uint64_t request_content_bytes; /* read so far, framing removed */
     struct buf replay;              /* request content consumed so far, for a further try */
-    bool content_lost;              /* it was more than EXCHANGE_REPLAY_MAX: no further try */
-    struct stored_content *stored;  /* all request content; NULL: it is streamed */
-    bool is_storing;                /* it is still coming in: no target is asked yet */
-    uint64_t hold_until_ms;         /* the target has the word on Expect until then; 0: not asked */
-    bool continue_sent;             /* 100 Continue went to the client */
-    bool client_keep_alive;         /* the client connection may persist after this exchange */
-    bool reason_is_told;            /* the record's reason stands in the error log already */
-    bool is_logged;                 /* an access log line is due */
+    bool content_lost; /* it is not at hand any more, or an answer came: no further try */
+    struct stored_content *stored; /* all request content; NULL: it is streamed */
+    bool is_storing;               /* it is still coming in: no target is asked yet */
+    uint64_t hold_until_ms;        /* the target has the word on Expect until then; 0: not asked */
+    bool continue_sent;            /* 100 Continue went to the client */
+    bool client_has_ended;         /* it sent FIN, and is served on */
+    bool client_keep_alive;        /* the client connection may persist after this exchange */
+    bool reason_is_told;           /* the record's reason stands in the error log already */
+    bool is_logged;                /* an access log line is due */
     enum end_reason last_try_reason;
     struct http_failure send_failure; /* it took no more bytes: told if no answer comes */
 
@@ -127,7 +128,7 @@ struct exchange {
     struct tunnel {
         bool is_open; /* after a 101: tunnel.c has the exchange */
         bool client_ended, target_ended;
-        uint64_t active_at_ms; /* last byte in either direction */
+        uint64_t active_at_ms; /* last byte received from either side */
     } tunnel;
 
     struct timer front_timer, back_timer;
@@ -288,6 +289,9 @@ void tunnel_on_front(struct exchange *exchange, unsigned events);
 void tunnel_on_back(struct exchange *exchange, unsigned events);
 void tunnel_on_timeout(struct exchange *exchange);
 
+/* When a byte last came from, or was taken by, either side: who reads slowly is not idle. */
+uint64_t tunnel_active_at_ms(const struct exchange *exchange);
+
 /* local_responder.c: answers in place of a target; cuts the response when it has begun. */
 void exchange_answer(struct exchange *exchange, enum end_reason reason, struct slice detail);
 
@@ -297,7 +301,9 @@ void exchange_answer_locally(struct exchange *exchange);
 /* The main thread's answer; NULL: it had no memory. Borrowed for the call. */
 void exchange_on_answer(struct exchange *exchange, const struct status_answer *answer);
 
-/* exchange.c: front_response becomes ENDED; flush, then finish now or when the last byte has left. */
+/* exchange.c: the last byte of the response was handed to the front: front_response becomes ENDED. Who
+ * calls it flushes, and the exchange finishes when everything has left: by an event or, where nothing
+ * was left to send, by exchange_finish_if_drained. */
 void exchange_end_response(struct exchange *exchange);
 void exchange_finish_if_drained(struct exchange *exchange);
 

@@ -53,9 +53,12 @@ static void back_failed(struct exchange *exchange)
 void exchange_on_back_timeout(struct exchange *exchange)
 {
     const struct http_stream *back = &exchange->back.endpoint.http;
+    enum end_reason reason = exchange->back_response == BACK_RESPONSE_WAIT
+                                 ? END_UPSTREAM_HEAD_TIMEOUT
+                                 : END_UPSTREAM_BODY_TIMEOUT;
 
-    if (exchange->hold_until_ms != 0 && exchange->back_response == BACK_RESPONSE_WAIT &&
-        back->ops->queued(back) == 0) {
+    if (exchange->hold_until_ms != 0 && exchange->back_request == BACK_REQUEST_SENDING &&
+        exchange->back_response == BACK_RESPONSE_WAIT && back->ops->queued(back) == 0) {
         relay_release_request(exchange);
         return;
     }
@@ -72,18 +75,16 @@ void exchange_on_back_timeout(struct exchange *exchange)
         return;
     case BACK_REQUEST_SENDING:
     case BACK_REQUEST_SENT:
-        if (back->ops->queued(back) > 0 && exchange->back_response == BACK_RESPONSE_WAIT) {
-            exchange_try_failed(exchange, END_UPSTREAM_SEND_TIMEOUT, nothing);
-            return;
-        }
+        if (back->ops->queued(back) > 0)
+            reason = END_UPSTREAM_SEND_TIMEOUT;
         break;
     case BACK_REQUEST_STOPPED:
         break;
     }
     if (exchange->back_response == BACK_RESPONSE_WAIT)
-        exchange_try_failed(exchange, END_UPSTREAM_HEAD_TIMEOUT, nothing);
+        exchange_try_failed(exchange, reason, nothing);
     else
-        exchange_answer(exchange, END_UPSTREAM_BODY_TIMEOUT, nothing);
+        exchange_answer(exchange, reason, nothing);
 }
 
 /* ---- a try begins -------------------------------------------------------------------------- */
@@ -460,6 +461,7 @@ static void on_send_failed(struct exchange *exchange)
     exchange_set_back_request(exchange, BACK_REQUEST_STOPPED);
     exchange->back_step_at_ms = exchange->worker->loop->now_ms;
     exchange->front_waits = false;
+    exchange->hold_until_ms = 0; /* there is nothing to let go any more */
     exchange_update_timers(exchange);
 }
 

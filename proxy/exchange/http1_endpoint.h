@@ -17,7 +17,7 @@
 #include "proxy/persona/persona.h"
 
 /*  IDLE -> HEAD -> CONTENT -> COMPLETE -> IDLE      [begin, read_head, read_content, begin again]
- *  COMPLETE -> CONTENT                              become_tunnel
+ *  COMPLETE, FAILED by a half-closed client -> CONTENT          become_tunnel
  *  any  -> FAILED                                   once, with http.failure set                  */
 enum endpoint_state {
     ENDPOINT_IDLE,

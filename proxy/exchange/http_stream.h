@@ -4,7 +4,8 @@
  * Role    what the exchange sees of its client (front) and of its target (back); HTTP/1 now, an
  *         HTTP/2 stream later, without a change to the exchange
  * Owns    what was received and not read yet, what was sent and not flushed yet
- * Thread  one worker; on_event comes from the loop's run queue only, never from inside a call
+ * Thread  one worker; on_event comes from the loop's run queue, never from inside a call of
+ *         http_stream_ops. Only watch (of http_client_ops) and upstream_conn_read may raise at once
  *
  * The end of a message (read_content returns 0) and the end of a connection are different things:
  * the latter, at a time when it hurts, is HTTP_STREAM_FAILED with a reason.
@@ -33,7 +34,7 @@ enum http_stream_event {
 
 struct http_failure {
     enum end_reason reason;
-    struct slice detail;      /* for the reason's %s; good until the stream is released */
+    struct slice detail;      /* for the reason's %s; good until the next message or the release */
     struct slice explanation; /* of a TLS failure, in plain words; may be empty; as detail */
     int tls_alert;            /* number of the alert received; 0: none */
 };

@@ -114,6 +114,17 @@ void tunnel_on_back(struct exchange *exchange, unsigned events)
         run(exchange);
 }
 
+uint64_t tunnel_active_at_ms(const struct exchange *exchange)
+{
+    uint64_t active_at_ms = exchange->tunnel.active_at_ms;
+    uint64_t front_at_ms = exchange->front->endpoint->send_progress_at_ms;
+    uint64_t back_at_ms = exchange->back.endpoint.http.endpoint->send_progress_at_ms;
+
+    if (front_at_ms > active_at_ms)
+        active_at_ms = front_at_ms;
+    return back_at_ms > active_at_ms ? back_at_ms : active_at_ms;
+}
+
 void tunnel_on_timeout(struct exchange *exchange)
 {
     exchange_set_reason(exchange, END_TUNNEL_TIMEOUT, (struct slice){ NULL, 0 });

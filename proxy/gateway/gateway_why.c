@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/addr.h"
+#include "core/clock.h"
 #include "lb/upstream.h"
 #include "proxy/gateway/gateway_priv.h"
 #include "proxy/report/recorder_json.h"
@@ -187,14 +187,6 @@ static void find(struct gateway *gateway, const struct query *query, size_t max,
         look_into_worker(ret, &gateway->workers[i]);
 }
 
-static uint64_t now_unix_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail for this clock */
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* ---- show recent --------------------------------------------------------------------------- */
 
 json_t *gateway_show_recent(struct gateway *gateway, const json_t *request)
@@ -205,7 +197,7 @@ json_t *gateway_show_recent(struct gateway *gateway, const json_t *request)
     json_int_t wanted = limit ? json_integer_value(limit) : RECENT_DEFAULT;
     struct findings findings;
     json_t *list;
-    uint64_t now = now_unix_ms();
+    uint64_t now = clock_unix_ms();
 
     if (wanted < 1 || wanted > RECENT_MAX)
         return control_refuse("the limit is a number from 1 to 1000");
@@ -247,7 +239,7 @@ static json_t *refuse_unknown(struct gateway *gateway, const struct findings *fi
 {
     const struct query *query = findings->query;
     const char *phase = query->by == QUERY_ALL ? NULL : phase_of_running(gateway, query);
-    uint64_t now = now_unix_ms();
+    uint64_t now = clock_unix_ms();
     char error[512];
 
     if (phase)

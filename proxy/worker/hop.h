@@ -41,6 +41,9 @@ struct hop {
     int doorbell;                                /* eventfd that wakes the main thread */
     int ending_fd;                               /* readable: a signal to end is to be taken */
     _Atomic unsigned workers_running;
+    /* of them; a draining worker leaves this count when its last traffic is gone. At 0 the doorbell
+     * rings: whoever asks, and whichever worker is asked, gets an answer until then */
+    _Atomic unsigned workers_with_traffic;
     _Atomic uint64_t exchanges_count; /* numbers given out */
     struct spool_area spool;          /* <prefix>/spool: stored content of requests */
     struct metrics *metrics;

@@ -1,9 +1,11 @@
 """Connections live as long as both sides of them want, and no longer."""
+import json
 import threading
 
 import pytest
 
 from lab import behaviours
+from lab.lab import service_to
 from lab.wire import Ended
 
 
@@ -168,3 +170,24 @@ def test_half_closed_client_is_an_abort_before_the_answer(lab):
     with pytest.raises(Ended):
         client.read_response()
     assert edge.access_log.last().status == 499
+
+
+@pytest.mark.parametrize("status", [200, 502])
+def test_half_closed_client_that_is_served_on_hears_that_this_was_all(lab, status):
+    """Under a persona that takes FIN after a request for an end of requests only."""
+    gate = threading.Event()
+    late = behaviours.answer(b"late") if status == 200 else behaviours.close()
+    origin = lab.origin().on("/slow", behaviours.after(gate, late))
+    persona = lab.directory / "patient.json"
+    persona.write_text(json.dumps({"extends": "edge", "name": "patient", "client": {"half_close": "continue"},
+                                   "retry": {"policy": "none"}}))
+    hop = lab.hop(service_to(origin), persona=persona, name="patient", conf={"nginx_worker_processes": "1"})
+    client = lab.client(hop)
+    client.send(client.request_bytes("GET", "/slow"))
+    origin.wait_for_requests(1)
+    client.half_close()
+    lab.client(hop).get("/")  # the one worker has seen the end of the first connection, too
+    gate.set()
+    answer = client.read_response()
+    assert (answer.status, answer.fields.get("Connection")) == (status, "close")
+    assert client.wait_for_end() == "fin"

@@ -1,4 +1,5 @@
 """TLS that is led on by its server name and never opened: the client and the origin see each other's TLS, not ours."""
+import contextlib
 import re
 import signal
 import socket
@@ -7,8 +8,12 @@ import ssl
 import pytest
 
 from lab import behaviours
+from lab.alloc_fault import WORKERS, AllocFault
+from lab.exposition import scrape
 from lab.lab import merge
 from lab.wait import wait_until
+from lab.wire import Ended
+from test_tunnel import IDLE_MS, SLOW_BYTES, sip, takes_a_slow_reader
 
 
 def leading(name, snis, target, **service):
@@ -163,9 +168,30 @@ def test_silence_ends_the_tunnel_after_the_read_timeout(lab):
     assert hop.access_log.last()["reason"] == "TUNNEL_TIMEOUT"
 
 
-def test_a_client_that_says_nothing_times_out(lab):
-    hop, address = passing(lab, leading("edge", ["edge.test"], origin_of(lab, "edge", b"x")),
-                           conf={"nginx_http_client_header_timeout": "300ms"})
+def test_a_client_that_reads_slowly_is_not_silent(lab):
+    def say_all(connection):
+        connection.receive()
+        connection.send(bytes(SLOW_BYTES))
+        connection.wait_for_end()
+
+    _, address = passing(lab, leading("raw", ["raw.test"], raw_origin(lab, say_all), read_timeout=IDLE_MS))
+
+    def attempt():
+        client = lab.client(address)
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        client.send(hello_bytes(lab, "raw.test"))
+        client.fill()
+        return sip(client)
+
+    assert takes_a_slow_reader(attempt)
+
+
+@pytest.mark.parametrize("persona, setting", [("kong", "nginx_http_client_header_timeout"),
+                                              ("edge", "hopgate_tls_handshake_timeout")])
+def test_a_client_that_says_nothing_times_out(lab, persona, setting):
+    """As one whose TLS ends here."""
+    hop, address = passing(lab, leading("edge", ["edge.test"], origin_of(lab, "edge", b"x")), persona=persona,
+                           conf={"nginx_http_client_header_timeout": "60s", setting: "300ms"})
     client = lab.client(address)
     client.send(b"\x16\x03\x01")
     client.wait_for_end()
@@ -191,6 +217,39 @@ def test_a_tunnel_ends_with_the_drain_deadline(lab):
     hop.signal(signal.SIGTERM)
     client.wait_for_end()
     hop.access_log.wait_for('"reason":"SHUTTING_DOWN"')
+
+
+def test_a_client_that_says_nothing_does_not_hold_the_hop(lab):
+    hop, address = passing(lab, leading("edge", ["edge.test"], origin_of(lab, "edge", b"x")),
+                           conf={"nginx_http_client_header_timeout": "60s"})
+    before = hop.fd_count()
+    client = lab.client(address)
+    wait_until(lambda: hop.fd_count() > before, "the connection to be accepted")
+    hop.signal(signal.SIGTERM)
+    assert client.wait_for_end() == "fin", "not the drain deadline, which resets"
+    assert hop.wait_exit() == 0
+
+
+def test_a_connection_without_memory_is_counted_as_refused(lab):
+    fault = AllocFault(lab.binary, lab.directory / "plan")
+    hop = lab.make_hop(merge(leading("edge", ["edge.test"], origin_of(lab, "edge", b"x"))), env=fault.env,
+                       conf={"stream_listen": "127.0.0.1:0 ssl", "status_listen": "127.0.0.1:0",
+                             "nginx_worker_processes": "1"})
+    hop.binary = fault.binary
+    hop.start()
+    host, port = re.search(r"tls://([\d.]+):(\d+)", hop.stderr()).groups()
+    ask(lab, (host, int(port)), "edge.test")  # what is made once is made now
+    refused = 0
+    for number in range(1, 5):
+        fault.arm(number, WORKERS)
+        with contextlib.suppress(OSError, Ended):  # the reset may meet any of its calls
+            client = lab.client((host, int(port)))
+            client.send(hello_bytes(lab, "edge.test"))
+            client.receive()
+        lab.clients[-1].close()
+        refused += fault.disarm()[1] and "passthrough_start" in fault.where()
+    assert refused == 1
+    assert scrape(lab, hop).value("hopgate_connections_refused_total") == 1
 
 
 def test_kong_s_basic_line_in_kong_s_log(lab):

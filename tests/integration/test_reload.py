@@ -369,3 +369,20 @@ def tell_figures(load, memory_at_start, memory, held):
           f"MB resident: {memory_at_start >> 20} before, {memory[0] >> 20} after the first reload, "
           f"{memory[len(memory) // 2] >> 20} in the middle, {memory[-1] >> 20} at the end; "
           f"configurations held at a time: at most {max(held)}")
+
+
+def test_reloads_do_not_begin_the_time_of_a_silent_client_anew(lab):
+    """On a listener that is gone: it has as long for its first request as before, not as long again with each reload."""
+    edge = lab.edge(lab.origin(), conf={"nginx_http_client_header_timeout": "2s", "nginx_worker_processes": "1"})
+    port = free_port()
+    rewrite(edge, proxy_listen=f"127.0.0.1:0, 127.0.0.1:{port}")
+    reload(edge)
+    before = edge.fd_count()
+    silent = lab.client((edge.host, port))
+    wait_until(lambda: edge.fd_count() > before, "the connection to be accepted")
+    rewrite(edge, proxy_listen="127.0.0.1:0")
+    ended = []
+    waiting = threading.Thread(target=lambda: ended.append(silent.wait_for_end()), daemon=True)
+    waiting.start()
+    wait_until(lambda: reload(edge) or ended, "it to be closed while the hop reloads")
+    assert ended == ["fin"]

@@ -1,4 +1,6 @@
 """Each timer alone: when it runs, what ends it, what the client gets and what the log says."""
+import threading
+
 import pytest
 
 from lab import behaviours
@@ -97,6 +99,76 @@ def test_slow_second_try_is_not_the_fault_of_an_uploading_client(lab):
         client = lab.client(kong)
     outcomes = [entry.tries for entry in kong.access_log.wait(2)]
     assert ["UPSTREAM_HEAD_CLOSED", "CONNECT_TIMEOUT"] in outcomes
+
+
+def early(*steps):
+    """Answers at once, whatever of the request is still to come, and reads none of it."""
+    def behave(connection, request):
+        request.content_read = True
+        for step in steps:
+            step(connection, request)
+    return behave
+
+
+def uploading(lab, origin, **service):
+    """A client that has got its answer's head, and uploads more than the target takes."""
+    edge = lab.edge(origin, **service)
+    client = lab.client(edge)
+    client.send(client.request_bytes("POST", "/", [("Content-Length", str(64 * 1024 * 1024))]))
+    answer = client.read_head()
+
+    def upload():
+        try:
+            client.sock.sendall(bytes(64 * 1024 * 1024))
+        except OSError:
+            pass  # nobody took all of it
+
+    threading.Thread(target=upload, daemon=True).start()
+    return edge, client, answer
+
+
+def test_target_that_neither_reads_nor_sends_its_content_does_not_take_the_request(lab):
+    origin = lab.origin(receive_buffer_bytes=4096).on("/", early(
+        lambda connection, _: connection.send(HEAD + b"01234"),
+        lambda connection, _: connection.origin.wait_for(NEVER)))
+    edge, client, answer = uploading(lab, origin, write_timeout=SHORT_MS, read_timeout=60_000)
+    assert answer.status == 200
+    client.read_to_end()
+    edge.error_log.wait_for(f"{TIMED_OUT} while sending request to upstream")
+    assert edge.access_log.last().reason == "UPSTREAM_SEND_TIMEOUT"
+
+
+def test_target_that_answers_and_reads_nothing_more_may_go_on_answering(lab):
+    origin = lab.origin(receive_buffer_bytes=4096)
+    origin.on("/", early(lambda connection, _: connection.send(HEAD),
+                         behaviours.trickle(b"0123456789", gap_s=SHORT_MS / 1000)))
+    edge, client, _ = uploading(lab, origin, write_timeout=9 * SHORT_MS)
+    assert client.read_exact(10) == b"0123456789"
+    assert edge.error_log.lines("timed out") == []
+
+
+def test_target_that_does_not_read_while_its_client_does_not_is_not_timed_out(lab):
+    """It waits for us to take its answer, and we for the client: that is back-pressure."""
+    size = 64 * 1024 * 1024
+    origin = lab.origin(receive_buffer_bytes=4096)
+    origin.on("/", early(lambda connection, request: behaviours.stream(size)(connection, Unread(request))))
+    edge, client, answer = uploading(lab, origin, write_timeout=2000)
+    behaviours.pace(2.5)  # the client does not read for longer than that
+    assert sum(len(piece) for piece in client.content_pieces(answer)) == size
+    assert edge.error_log.lines("timed out") == []
+
+
+class Unread:
+    """A request whose content the behaviour is not to read."""
+
+    def __init__(self, request):
+        self.request = request
+
+    def read_content(self):
+        pass
+
+    def __getattr__(self, name):
+        return getattr(self.request, name)
 
 
 class NEVER:

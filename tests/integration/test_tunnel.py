@@ -1,7 +1,13 @@
 """Upgrade: after a 101 that was asked for, bytes pass in both directions until both have ended."""
+import socket
+import threading
+import time
+
 import pytest
 
 from lab import behaviours
+from lab.lab import service_to
+from lab.wait import pace
 from lab.wire import Ended, head
 
 UPGRADE = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")]
@@ -98,6 +104,53 @@ def test_silent_tunnel_ends_at_the_read_timeout(lab):
     assert hop.access_log.last()["reason"] == "TUNNEL_TIMEOUT"
 
 
+SLOW_BYTES = 560_000  # the kernel's buffers and ours are full, and what is left has reached us as well
+IDLE_MS = 1500
+
+
+def sip(client, idle_ms=IDLE_MS):
+    """Reads all of SLOW_BYTES, at first so slowly that the target, which has sent it all, is silent for longer than it
+    may: how much came. None: this process was not run in time, so that it may have looked idle itself."""
+    received = len(client.take(len(client.buffer)))
+    begin = time.monotonic()
+    reads = [begin]
+    worst_s = 0
+    try:
+        while received < SLOW_BYTES:
+            received += len(client.receive(8192))
+            reads.append(time.monotonic())
+            worst_s = max(worst_s, reads[-1] - reads[-9:][0])  # for 64 KiB, after which the kernel takes more
+            if reads[-1] - begin < 1.4 * idle_ms / 1000:
+                pace(0.09)
+    except Ended:
+        worst_s = max(worst_s, time.monotonic() - reads[-9:][0])
+    return None if worst_s > 0.7 * idle_ms / 1000 else received
+
+
+def takes_a_slow_reader(attempt):
+    """A machine that is too busy says nothing: it is asked again."""
+    for _ in range(8):
+        received = attempt()
+        if received is not None:
+            return received == SLOW_BYTES
+    pytest.skip("this machine is too busy to read slowly")
+
+
+def test_client_that_reads_slowly_is_not_idle(lab):
+    """The target has said all that it has to say; the client still takes it."""
+    origin = lab.origin().on("/chat", behaviours.raw(SWITCH + bytes(SLOW_BYTES), then="hang"))
+    hop = lab.edge(origin, read_timeout=IDLE_MS)
+
+    def attempt():
+        client = lab.client(hop)
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        client.send(client.request_bytes("GET", "/chat", UPGRADE))
+        client.read_head()
+        return sip(client)
+
+    assert takes_a_slow_reader(attempt)
+
+
 @pytest.mark.parametrize("who", ["client", "target"])
 def test_reset_of_one_side_ends_the_other(lab, who):
     origin = lab.origin().on("/chat", behaviours.raw(SWITCH, then="hang"))
@@ -116,3 +169,19 @@ def test_reset_of_one_side_ends_the_other(lab, who):
         client.close()
     hop.wait_fd_count(count)  # both of the hop's connections are gone
     assert hop.access_log.last()["fault"] == {"client": "client", "target": "upstream"}[who]
+
+
+def test_client_that_has_ended_its_side_before_the_switch_hears_the_target(lab):
+    """A persona that serves half-closed clients: the end is passed on, and what the target says comes back."""
+    gate = threading.Event()
+    origin = lab.origin().on("/chat", behaviours.after(gate, echo))
+    hop = lab.hop(service_to(origin), persona="f5", conf={"nginx_worker_processes": "1"})
+    client = lab.client(hop)
+    client.send(client.request_bytes("GET", "/chat", UPGRADE))
+    origin.wait_for_requests(1)
+    client.half_close()
+    lab.client(hop).get("/")  # the one worker has seen the end of the first connection, too
+    gate.set()
+    assert client.read_head().status == 101
+    assert client.read_to_end() == (b"last word", "fin")
+    assert hop.access_log.last(2)["reason"] == "OK"
