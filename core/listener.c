@@ -2,7 +2,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -24,7 +26,8 @@ struct listener {
     struct loop *loop;
     int fd;
     bool stopping;
-    bool multishot, cancelling; /* of the accept in flight */
+    void (*on_stopped)(void *owner); /* finishing; else NULL */
+    bool multishot, cancelling;      /* of the accept in flight */
     struct sockaddr_storage local;
     bool local_is_exact; /* bound to one address: connections need not be asked for theirs */
     int *accepted;       /* descriptors waiting for their turn */
@@ -160,25 +163,28 @@ static void on_completion(struct ring_user *user, const struct completion *compl
         (void)close(completion->result);
     /* out of descriptors or memory ends the accept; a moment later there may be some again */
     if (completion->kind == OP_ACCEPT && completion->result < 0 && !completion->more &&
-        !listener->stopping && !listener->cancelling) {
+        !listener->stopping && !listener->on_stopped && !listener->cancelling) {
         tell_failure(listener, -completion->result);
         loop_timer_set(listener->loop, &listener->rearm_timer, REARM_PAUSE_MS);
     }
     loop_post(listener->loop, &listener->task);
 }
 
+static void hand_over_one(struct listener *listener, int fd)
+{
+    struct stream *stream =
+        conn_accepted(listener->loop, fd, listener->local_is_exact ? &listener->local : NULL);
+
+    if (stream)
+        listener->on_accept(listener->owner, stream);
+}
+
 /* Each is taken out before on_accept sees it, which may stop this listener and thereby come back. */
 static void hand_over(struct listener *listener, unsigned count_max)
 {
     while (count_max-- > 0 && listener->accepted_first < listener->accepted_end &&
-           (listener->stopping || room_of(listener) > 0)) {
-        int fd = listener->accepted[listener->accepted_first++];
-        struct stream *stream =
-            conn_accepted(listener->loop, fd, listener->local_is_exact ? &listener->local : NULL);
-
-        if (stream)
-            listener->on_accept(listener->owner, stream);
-    }
+           (listener->stopping || listener->on_stopped || room_of(listener) > 0))
+        hand_over_one(listener, listener->accepted[listener->accepted_first++]);
     if (listener->accepted_first == listener->accepted_end)
         listener->accepted_first = listener->accepted_end = 0;
 }
@@ -221,13 +227,65 @@ static void accept_as_room_allows(struct listener *listener)
         arm_accept(listener, room);
 }
 
+/*
+ * Nothing but closing ends a listening socket, and closing it resets what is in its queue. So first no
+ * SYN passes any more (its sender tries again a second later, and is refused then). A handshake that
+ * has begun may still be completed.
+ */
+static void drop_syns(int fd)
+{
+    enum { TCP_FLAGS_OFFSET = 13 }; /* a filter sees the TCP header first */
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_FLAGS_OFFSET),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, TH_SYN, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    const struct sock_fprog filter = { .len = sizeof(steps) / sizeof(steps[0]), .filter = steps };
+
+    /* without it who comes between the last accept and the close is reset, as anywhere else */
+    (void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
+}
+
+static void take_from_kernel(struct listener *listener)
+{
+    int fd;
+
+    if (fcntl(listener->fd, F_SETFL, O_NONBLOCK) < 0)
+        return;
+    while (room_of(listener) > 0) {
+        fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0)
+            hand_over_one(listener, fd);
+        else if (errno != ECONNABORTED)
+            return;
+    }
+}
+
+static void go_on_finishing(struct listener *listener)
+{
+    void (*on_stopped)(void *owner) = listener->on_stopped;
+    void *owner = listener->owner;
+
+    if (listener->user.ops_in_flight > 0) {
+        cancel_accept(listener);
+        return;
+    }
+    take_from_kernel(listener);
+    listener->stopping = true;
+    finish_if_idle(listener);
+    on_stopped(owner);
+}
+
 static void run_task(struct task *task)
 {
     struct listener *listener = (struct listener *)((char *)task - offsetof(struct listener, task));
 
-    hand_over(listener, ACCEPTED_PER_TURN_MAX);
+    hand_over(listener, listener->on_stopped ? UINT_MAX : ACCEPTED_PER_TURN_MAX);
     if (listener->stopping)
         finish_if_idle(listener);
+    else if (listener->on_stopped)
+        go_on_finishing(listener);
     else
         accept_as_room_allows(listener);
 }
@@ -290,12 +348,21 @@ void listener_set_room(struct listener *listener, size_t (*room)(void *owner))
 
 void listener_stop(struct listener *listener)
 {
-    assert(!listener->stopping);
+    assert(!listener->stopping && !listener->on_stopped);
     listener->stopping = true;
     hand_over(listener, UINT_MAX);
     timer_cancel(&listener->rearm_timer);
     if (listener->user.ops_in_flight > 0 &&
         ring_cancel_fd(listener->loop->ring, &listener->user, listener->fd) < 0)
         (void)shutdown(listener->fd, SHUT_RDWR);
+    loop_post(listener->loop, &listener->task);
+}
+
+void listener_finish(struct listener *listener, void (*on_stopped)(void *owner))
+{
+    assert(!listener->stopping && !listener->on_stopped);
+    listener->on_stopped = on_stopped;
+    timer_cancel(&listener->rearm_timer);
+    drop_syns(listener->fd);
     loop_post(listener->loop, &listener->task);
 }

@@ -51,4 +51,11 @@ enum { LISTENER_BURST_MAX = 4096 };
  */
 void listener_stop(struct listener *listener);
 
+/*
+ * The same without a reset for anybody: the kernel completes no further connection, and all that it
+ * has completed are handed over, those of its queue as long as there is room. Then the descriptor is
+ * closed and on_stopped(owner) called, once, in a later turn; until then on_accept and room may be.
+ */
+void listener_finish(struct listener *listener, void (*on_stopped)(void *owner));
+
 #endif

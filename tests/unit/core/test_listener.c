@@ -295,6 +295,65 @@ TEST(room_that_is_gone_cancels_the_accept_in_flight)
     bench_stop(&bench);
 }
 
+static unsigned stopped_count;
+
+static void on_stopped(void *owner)
+{
+    CHECK(owner == &crowd);
+    stopped_count++;
+}
+
+/* In the kernel's queue, accepted by the kernel and not told yet, told and not handed over yet. */
+TEST(a_listener_that_finishes_hands_over_all_that_the_kernel_has_completed)
+{
+    struct bench bench = bench_start();
+    struct sockaddr_storage address;
+
+    for (unsigned turns = 0; turns < 4; turns++) {
+        for (unsigned armed = 0; armed < 2; armed++) {
+            crowd_start(&crowd, &bench, &address);
+            listener_set_room(crowd.listener, changing_room);
+            stopped_count = 0;
+            room_now = armed ? 1000000 : 0;
+            for (unsigned i = 0; i < turns; i++)
+                loop_turn(bench.loop, 1);
+            for (unsigned i = 0; i < 100; i++)
+                CHECK_INT(try_connect(&address, &clients[i]), 0);
+            room_now = 1000000;
+            listener_finish(crowd.listener, on_stopped);
+            CHECK_INT(stopped_count, 0);
+            NET_UNTIL(bench.loop, stopped_count > 0);
+            CHECK_INT(crowd.count, 100);
+            NET_UNTIL(bench.loop, bench.loop->objects == crowd.count);
+            CHECK_INT(try_connect(&address, NULL), -ECONNREFUSED);
+            CHECK_INT(stopped_count, 1);
+            crowd_close(&crowd);
+            for (unsigned i = 0; i < 100; i++)
+                close(clients[i]);
+            bench_check_clean(&bench);
+        }
+    }
+    bench_stop(&bench);
+}
+
+TEST(a_listener_that_finishes_without_room_leaves_the_queue_alone)
+{
+    struct bench bench = bench_start();
+    struct sockaddr_storage address;
+
+    crowd_start(&crowd, &bench, &address);
+    listener_set_room(crowd.listener, changing_room);
+    stopped_count = 0;
+    room_now = 0;
+    loop_turn(bench.loop, 1);
+    CHECK_INT(try_connect(&address, &clients[0]), 0);
+    listener_finish(crowd.listener, on_stopped);
+    NET_UNTIL(bench.loop, stopped_count > 0);
+    CHECK_INT(crowd.count, 0);
+    close(clients[0]);
+    bench_stop(&bench);
+}
+
 /* ---- binding ------------------------------------------------------------------------------- */
 
 /* A second owner of `second` (same port) while `first` is bound: what does it get? */
@@ -400,6 +459,8 @@ TESTS(TEST_CASE(accepted_connections_know_both_addresses), TEST_CASE(a_stopped_l
       TEST_CASE(accepts_again_after_the_descriptors_ran_out),
       TEST_CASE(without_room_clients_wait_in_the_kernels_queue),
       TEST_CASE(room_that_is_gone_cancels_the_accept_in_flight),
+      TEST_CASE(a_listener_that_finishes_hands_over_all_that_the_kernel_has_completed),
+      TEST_CASE(a_listener_that_finishes_without_room_leaves_the_queue_alone),
       TEST_CASE(an_address_in_use_is_not_shared_with_a_second_owner),
       TEST_CASE(ipv6_only_leaves_the_port_of_ipv4_alone), TEST_CASE(workers_share_one_address),
       TEST_CASE(a_failed_bind_leaves_no_descriptor))
