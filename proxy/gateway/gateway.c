@@ -259,10 +259,13 @@ static int sooner(int one_ms, int other_ms)
     return one_ms < other_ms ? one_ms : other_ms;
 }
 
-static void free_what_is_old(struct gateway *gateway)
+static void on_doorbell(struct gateway *gateway)
 {
     gateway_free_old_snapshots(gateway);
     gateway_free_old_target_sets(gateway);
+    if (atomic_load(&gateway->hop.workers_with_traffic) == 0)
+        for (unsigned i = 0; i < gateway->workers_started; i++)
+            worker_finish(&gateway->workers[i]);
 }
 
 /* Until somebody on the control socket is late, a name is to be asked for, or the certificates are
@@ -299,7 +302,7 @@ static void serve(struct gateway *gateway, int signals_fd)
         if (fds[POLL_SIGNALS].revents)
             take_signals(gateway, signals_fd);
         if (fds[POLL_DOORBELL].revents && read(hop->doorbell, &rings, sizeof(rings)) > 0)
-            free_what_is_old(gateway);
+            on_doorbell(gateway);
         if (fds[POLL_QUESTIONS].revents && read(hop->questions.doorbell, &rings, sizeof(rings)) > 0)
             gateway_answer_questions(gateway);
         gateway_follow_names(gateway);

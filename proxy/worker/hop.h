@@ -37,6 +37,9 @@ struct hop {
     struct connection_limits *connection_limits; /* counters of client connections */
     int doorbell;                                /* eventfd that wakes the main thread */
     _Atomic unsigned workers_running;
+    /* of them; a draining worker leaves this count when its last traffic is gone. At 0 the doorbell
+     * rings: whoever asks, and whichever worker is asked, gets an answer until then */
+    _Atomic unsigned workers_with_traffic;
     _Atomic uint64_t exchanges_count; /* numbers given out */
     struct spool_area spool;          /* <prefix>/spool: stored content of requests */
     struct metrics *metrics;

@@ -15,6 +15,7 @@
 #include "proxy/report/metrics.h"
 #include "proxy/report/recorder.h"
 #include "proxy/worker/connection_limits.h"
+#include "proxy/worker/worker_drain.h"
 #include "tls/client_verifier.h"
 
 /* Sessions remembered per worker for resumption towards targets. */
@@ -22,8 +23,6 @@ enum { TLS_SESSIONS_MAX = 1024, CLIENT_JUDGEMENTS_MAX = 256 };
 
 /* What a client gets to read our last answer when the thread ends. */
 enum { LINGER_AT_END_MS = 300 };
-
-static void continue_drain(struct worker *worker);
 
 /* ---- clients ------------------------------------------------------------------------------- */
 
@@ -49,7 +48,7 @@ void worker_remove_client(struct worker *worker, struct client_conn *conn)
         conn->next->prev = conn->prev;
     worker->clients_count--;
     worker->traffic_count -= conn->holds_up_drain;
-    continue_drain(worker);
+    worker_continue_drain(worker);
 }
 
 static const struct connection_rules *rules_of(const struct worker_listener *listener)
@@ -125,7 +124,7 @@ void worker_remove_passthrough(struct worker *worker, struct passthrough *passth
         worker->passthroughs = passthrough->next;
     if (passthrough->next)
         passthrough->next->prev = passthrough->prev;
-    continue_drain(worker);
+    worker_continue_drain(worker);
 }
 
 static void on_accept(void *owner, struct stream *stream)
@@ -134,6 +133,10 @@ static void on_accept(void *owner, struct stream *stream)
     struct connection_limits *limits = listener->worker->hop->connection_limits;
     uint32_t ticket;
 
+    if (listener->worker->ending) {
+        stream_close(stream, STREAM_CLOSE_ABORT);
+        return;
+    }
     if (!connection_limits_enter(limits, rules_of(listener), &stream->endpoint->peer, &ticket)) {
         refuse(listener, stream);
         return;
@@ -165,105 +168,7 @@ static void on_pool_timer(struct timer *timer)
         timer_set(&worker->loop->timers, timer, next);
 }
 
-/* ---- draining and stopping ----------------------------------------------------------------- */
-
-static void stop_listener(struct worker_listener *listener)
-{
-    if (listener->listener)
-        listener_stop(TAKE(listener->listener));
-}
-
-static void stop_listeners(struct worker *worker)
-{
-    for (size_t i = 0; i < worker->newest->snapshot->virtual_servers_count; i++)
-        stop_listener(worker->newest->listeners[i]);
-}
-
-static void stop_traffic_listeners(struct worker *worker)
-{
-    const struct snapshot *snapshot = worker->newest->snapshot;
-
-    for (size_t i = 0; i < snapshot->virtual_servers_count; i++)
-        if (snapshot->virtual_servers[i].kind != VIRTUAL_SERVER_STATUS)
-            stop_listener(worker->newest->listeners[i]);
-}
-
-static void abort_clients(struct worker *worker)
-{
-    while (worker->clients)
-        client_conn_abort(worker->clients);
-    while (worker->passthroughs)
-        passthrough_abort(worker->passthroughs);
-}
-
-static void on_drain_timer(struct timer *timer)
-{
-    struct worker *worker = (struct worker *)((char *)timer - offsetof(struct worker, drain_timer));
-
-    abort_clients(worker);
-    loop_stop(worker->loop);
-}
-
-static uint64_t drain_timeout_ms(const struct worker *worker)
-{
-    return worker->newest->snapshot->settings->hopgate_shutdown_timeout_ms;
-}
-
-static void drain_clients(struct worker *worker, bool traffic)
-{
-    struct client_conn *next;
-
-    for (struct client_conn *conn = worker->clients; conn; conn = next) {
-        next = conn->next;
-        if (conn->holds_up_drain == traffic)
-            client_conn_drain(conn);
-    }
-}
-
-/* Traffic first; who asks how the hop is doing is answered until there is none. */
-static void continue_drain(struct worker *worker)
-{
-    if (!worker->draining || worker->traffic_count > 0 || worker->passthroughs)
-        return;
-    if (!worker->traffic_drained) {
-        worker->traffic_drained = true;
-        stop_listeners(worker);
-        drain_clients(worker, false); /* the last one comes here again */
-    }
-    if (worker->clients_count == 0)
-        loop_stop(worker->loop);
-}
-
-static void begin_drain(struct worker *worker)
-{
-    if (worker->draining)
-        return;
-    worker->draining = true;
-    stop_traffic_listeners(worker);
-    loop_timer_set(worker->loop, &worker->drain_timer, drain_timeout_ms(worker));
-    worker->traffic_count++; /* the list is walked: nobody else may take connections out of it */
-    drain_clients(worker, true);
-    worker->traffic_count--;
-    continue_drain(worker);
-}
-
-static void deliver_drain(struct mail *mail, struct loop *loop)
-{
-    struct worker_order *order = (struct worker_order *)mail;
-
-    (void)loop;
-    begin_drain(order->worker);
-}
-
-static void deliver_stop(struct mail *mail, struct loop *loop)
-{
-    struct worker_order *order = (struct worker_order *)mail;
-
-    order->worker->draining = true;
-    stop_listeners(order->worker);
-    abort_clients(order->worker);
-    loop_stop(loop);
-}
+/* ---- orders of other threads ---------------------------------------------------------------- */
 
 /* The loop may end by itself at the same time: the lock keeps it until the letter is posted. */
 static void send_order(struct worker_order *order)
@@ -281,6 +186,11 @@ static void send_order(struct worker_order *order)
 void worker_drain(struct worker *worker)
 {
     send_order(&worker->drain_order);
+}
+
+void worker_finish(struct worker *worker)
+{
+    send_order(&worker->finish_order);
 }
 
 void worker_stop(struct worker *worker)
@@ -312,7 +222,7 @@ static void retire_listeners(struct pinned_snapshot *former)
         if (!former->listeners[i])
             continue;
         former->listeners[i]->is_retired = true;
-        stop_listener(former->listeners[i]);
+        worker_finish_listener(former->listeners[i]);
     }
 }
 
@@ -412,7 +322,7 @@ static bool open_all(struct worker *worker)
     if (!worker->loop)
         return false;
     timer_init(&worker->pool_timer, on_pool_timer);
-    timer_init(&worker->drain_timer, on_drain_timer);
+    timer_init(&worker->drain_timer, worker_on_drain_timer);
     snprintf(worker->error, sizeof(worker->error), "out of memory");
     worker->pool = conn_pool_create(&pool, worker->loop->pool);
     worker->tls_sessions = tls_session_cache_create(TLS_SESSIONS_MAX);
@@ -440,16 +350,17 @@ static void wait_for_objects(struct worker *worker)
 {
     turn_until(worker, LINGER_AT_END_MS);
     conn_abort_closing(worker->loop, false);
-    turn_until(worker, drain_timeout_ms(worker));
+    turn_until(worker, worker_drain_timeout_ms(worker));
     conn_abort_closing(worker->loop, true);
     turn_until(worker, CONN_FLUSH_STALL_TIMEOUT_MS);
 }
 
 static void close_all(struct worker *worker)
 {
+    worker->ending = true;
     if (worker->loop) {
-        stop_listeners(worker);
-        abort_clients(worker);
+        worker_stop_listeners(worker);
+        worker_abort_clients(worker);
         timer_cancel(&worker->pool_timer);
         timer_cancel(&worker->drain_timer);
     }
@@ -494,6 +405,8 @@ static void *run(void *argument)
         tell_start(worker, WORKER_FAILED);
         return NULL;
     }
+    worker->has_traffic = true;
+    atomic_fetch_add(&worker->hop->workers_with_traffic, 1);
     atomic_fetch_add(&worker->hop->workers_running, 1);
     tell_start(worker, WORKER_RUNNING);
     r = loop_run(worker->loop);
@@ -504,6 +417,7 @@ static void *run(void *argument)
         _exit(1);
     }
     refuse_orders(worker);
+    worker_leave_traffic(worker); /* it may have been told to end at once */
     close_all(worker);
     atomic_store(&worker->has_ended, true);
     atomic_fetch_sub(&worker->hop->workers_running, 1);
@@ -524,8 +438,9 @@ void worker_init(struct worker *worker, struct hop *hop, unsigned index)
     worker->hop = hop;
     worker->index = index;
     worker->metrics = &hop->metrics->shards[index];
-    init_order(worker, &worker->drain_order, deliver_drain);
-    init_order(worker, &worker->stop_order, deliver_stop);
+    init_order(worker, &worker->drain_order, worker_deliver_drain);
+    init_order(worker, &worker->finish_order, worker_deliver_finish);
+    init_order(worker, &worker->stop_order, worker_deliver_stop);
     init_order(worker, &worker->call_order, worker_deliver_call);
     pthread_mutex_init(&worker->lock, NULL);
     pthread_cond_init(&worker->start_changed, NULL);

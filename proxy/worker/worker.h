@@ -53,9 +53,13 @@ struct worker {
     unsigned char random_bytes[WORKER_RANDOM_BYTES];
     size_t random_left;
     bool draining;
-    bool traffic_drained; /* and no traffic is left */
+    bool has_traffic;             /* it counts in hop->workers_with_traffic */
+    bool finishing;               /* no worker has: the status listeners end as well */
+    bool ending;                  /* whoever is accepted now is reset */
+    uint32_t listeners_finishing; /* they still hand over who has come */
+    uint64_t drain_until_ms;
     struct timer drain_timer;
-    struct worker_order drain_order, stop_order, call_order;
+    struct worker_order drain_order, finish_order, stop_order, call_order;
 
     pthread_t thread;
     pthread_mutex_t lock; /* of what follows; taken at start, reload and stop, never for traffic */
@@ -87,9 +91,13 @@ int worker_start(struct worker *worker, struct pinned_snapshot **first);
  * worker that has ended meanwhile just frees it. */
 void worker_switch(struct worker *worker, struct pinned_snapshot **next);
 
-/* Stops accepting and lets running exchanges end; after the hop's drain deadline what is left is
- * aborted. The thread ends when nothing is left. */
+/* Stops accepting traffic and lets running exchanges end; after the hop's drain deadline what is left
+ * is aborted. The status listeners go on, see hop->workers_with_traffic. */
 void worker_drain(struct worker *worker);
+
+/* No worker has traffic any more: answers those who ask how the hop is doing and have come already;
+ * then the thread ends. */
+void worker_finish(struct worker *worker);
 
 /* Aborts everything and ends the thread. */
 void worker_stop(struct worker *worker);
