@@ -57,7 +57,7 @@ static void rotate(struct tls_upkeep *upkeep)
 {
     int r = tls_ticket_keys_rotate(upkeep->wanted.keys);
 
-    upkeep->rotate_at_ms += upkeep->wanted.ticket_key_lifetime_ms / 2;
+    upkeep->rotate_at_ms = now_ms() + upkeep->wanted.ticket_key_lifetime_ms / 2;
     if (r < 0) /* the present keys stay in force, and the next turn tries again */
         log_error(LOG_LEVEL_WARN, "session ticket keys were not rotated: %s",
                   r == -EBUSY ? "they are in use" : "no randomness");
@@ -96,6 +96,15 @@ static void destroy(struct tls_upkeep *upkeep)
     free(upkeep);
 }
 
+/* The key may be older than this configuration, and than this process. */
+static uint64_t rotation_due_at_ms(const struct tls_upkeep_wanted *wanted)
+{
+    uint64_t age_ms = tls_ticket_keys_age_ms(wanted->keys);
+    uint64_t after_ms = wanted->ticket_key_lifetime_ms / 2;
+
+    return now_ms() + (after_ms > age_ms ? after_ms - age_ms : 0);
+}
+
 struct tls_upkeep *tls_upkeep_start(const struct tls_upkeep_wanted *wanted)
 {
     struct tls_upkeep *upkeep = calloc(1, sizeof(*upkeep));
@@ -106,7 +115,7 @@ struct tls_upkeep *tls_upkeep_start(const struct tls_upkeep_wanted *wanted)
     upkeep->wanted = *wanted;
     if (wanted->stapling)
         upkeep->wanted.stapling = tls_server_config_ref(wanted->stapling);
-    upkeep->rotate_at_ms = wanted->keys ? now_ms() + wanted->ticket_key_lifetime_ms / 2 : NEVER_MS;
+    upkeep->rotate_at_ms = wanted->keys ? rotation_due_at_ms(wanted) : NEVER_MS;
     upkeep->look_at_ms = wanted->stapling ? now_ms() : NEVER_MS;
     pthread_mutex_init(&upkeep->lock, NULL);
     pthread_condattr_init(&monotonic);

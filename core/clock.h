@@ -1,0 +1,22 @@
+/*
+ * clock: what time it is for who has no loop to ask.
+ *
+ * Role    milliseconds of CLOCK_MONOTONIC
+ * Owns    nothing
+ * Thread  any; on a worker loop->now_ms costs nothing
+ */
+#ifndef CORE_CLOCK_H
+#define CORE_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+static inline uint64_t clock_now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+#endif
