@@ -30,8 +30,12 @@ bool gateway_compile(struct gateway *gateway, struct snapshot *snapshot, uint64_
 
 bool gateway_listen(struct gateway *gateway, struct snapshot *snapshot)
 {
-    return snapshot_listen(snapshot, gateway_newest(gateway), gateway->hop.workers_count,
-                           &gateway->errors) == 0;
+    const struct snapshot_heritage heritage = {
+        .former = gateway_newest(gateway),
+        .workers_count = gateway->hop.workers_count,
+    };
+
+    return snapshot_listen(snapshot, &heritage, &gateway->errors) == 0;
 }
 
 struct pinned_snapshot **gateway_pin_for_all(struct gateway *gateway, struct snapshot *snapshot)
