@@ -32,6 +32,7 @@ bool gateway_listen(struct gateway *gateway, struct snapshot *snapshot)
 {
     const struct snapshot_heritage heritage = {
         .former = gateway_newest(gateway),
+        .handed_over = gateway->former ? &gateway->former->sockets : NULL,
         .workers_count = gateway->hop.workers_count,
     };
 
