@@ -62,6 +62,7 @@ static void leave_sockets(struct worker *worker, void *argument)
     const bool *taken = argument;
     const struct snapshot *snapshot = worker->newest->snapshot;
 
+    worker->hands_over = true;
     for (size_t i = 0; i < snapshot->virtual_servers_count; i++) {
         struct worker_listener *listener = worker->newest->listeners[i];
 

@@ -27,8 +27,11 @@ bool worker_accept(struct worker *worker);
  */
 int worker_copy_sockets(struct worker *worker, size_t virtual_server, int *ret_fds, unsigned max);
 
-/* The former process: accepts no more, on no listener, and drains. `taken` tells for each virtual
- * server whether the new process has its sockets. */
+/*
+ * The former process: accepts no more, on no listener, and drains. `taken` tells for each virtual
+ * server whether the new process has its sockets. Nobody waits for its end, so idle clients are not
+ * closed at once: the next request of a busy one is on its way nearly always, and would be lost.
+ */
 void worker_hand_over(struct worker *worker, const bool *taken);
 
 #endif

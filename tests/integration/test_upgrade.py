@@ -11,7 +11,7 @@ import pytest
 
 from lab import behaviours
 from lab.client import run
-from lab.crowd import Crowd
+from lab.crowd import Crowd, Regulars
 from lab.hop import SANITIZERS
 from lab.lab import service_to
 from lab.ports import free_port
@@ -63,6 +63,20 @@ def test_clients_that_come_a_thousand_times_a_second_are_all_served(lab, tier, r
     record_property("per second", crowd.count() / crowd.seconds)
     assert crowd.failures() == {}, f"{crowd.failures()} of {crowd.count()}"
     assert crowd.count() > 100 * UPGRADES[tier]
+
+
+@pytest.mark.serial
+def test_clients_that_keep_their_connections_busy_lose_no_request(lab, tier):
+    """They are told to close by an answer, never by a connection that ends under their next request."""
+    edge = lab.hop({}, persona="edge", conf={"proxy_access_log": "off"})
+    with Regulars(edge.http, rate_per_s=1000) as regulars:
+        for _ in range(UPGRADES[tier]):
+            before = regulars.count()
+            wait_until(lambda: regulars.count() > before + 100, "requests to be answered")  # noqa: B023
+            upgrade(edge)
+            assert end_of_former(edge) == 0
+    assert regulars.failures() == {}, f"{regulars.failures()} of {regulars.count()}"
+    assert regulars.reconnects >= UPGRADES[tier]
 
 
 def test_new_process_serves_on_the_same_sockets_with_its_own_name_in_the_prefix(lab):
@@ -145,7 +159,10 @@ def test_idle_keep_alive_client_is_closed_and_comes_back(lab):
     edge = lab.edge(lab.origin(content=b"hello"))
     client = lab.client(edge)
     client.get("/")
+    busy = lab.client(edge)
+    busy.get("/")
     upgrade(edge)
+    assert busy.get("/").fields.get("Connection") == "close"
     assert client.wait_for_end() == "fin"
     assert lab.client(edge).get("/").content == b"hello"
 

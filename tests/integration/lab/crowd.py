@@ -1,5 +1,6 @@
 """Many short connections at a given rate: what became of each."""
 import collections
+import re
 import socket
 import threading
 import time
@@ -52,6 +53,7 @@ class Crowd:
             self.outcomes += counted
 
     def once(self):
+        """Its name: whole, or what went wrong."""
         try:
             with socket.create_connection(self.address, timeout=DEADLINE_S) as sock:
                 sock.sendall(self.head)
@@ -68,3 +70,46 @@ class Crowd:
 
     def failures(self):
         return {outcome: count for outcome, count in self.outcomes.items() if outcome != "whole"}
+
+
+class Regulars(Crowd):
+    """Each thread keeps its connection, request after request, until an answer says close."""
+
+    def __init__(self, address, rate_per_s):
+        super().__init__(address, rate_per_s, head=b"GET / HTTP/1.1\r\nHost: regulars\r\n\r\n")
+        self.kept = threading.local()
+        self.reconnects = 0
+
+    def once(self):
+        sock = getattr(self.kept, "sock", None)
+        try:
+            if sock is None:
+                sock = self.kept.sock = socket.create_connection(self.address, timeout=DEADLINE_S)
+            sock.sendall(self.head)
+            if self.read_answer(sock):
+                sock.close()
+                self.kept.sock = None
+                with self.lock:
+                    self.reconnects += 1
+            return "whole"
+        except (OSError, ValueError) as error:
+            self.kept.sock = None
+            return f"{type(error).__name__}: {error}"
+
+    def read_answer(self, sock):
+        """True: it says close."""
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            answer += self.more(sock)
+        head, _, content = answer.lower().partition(b"\r\n\r\n")
+        length = int(re.search(rb"content-length: (\d+)", head).group(1))
+        while len(content) < length:
+            content += self.more(sock)
+        return b"connection: close" in head
+
+    @staticmethod
+    def more(sock):
+        piece = sock.recv(65536)
+        if not piece:
+            raise ValueError("closed without an answer")
+        return piece
