@@ -58,24 +58,32 @@ static bool accept_on_all(struct gateway *gateway)
     return done;
 }
 
+/* Accepting comes last: who has been accepted must not lose us again. When it fails, the former process
+ * puts its socket and pid back into the prefix, which we leave as it is. */
+static bool replace_former(struct gateway *gateway)
+{
+    /* the lock is held, whatever the file says */
+    if (prefix_write_pid(&gateway->prefix, gateway->error, sizeof(gateway->error)) < 0)
+        log_error(LOG_LEVEL_ERROR, "upgrade: %s", gateway->error);
+    if (accept_on_all(gateway))
+        return true;
+    control_leave(gateway->control);
+    prefix_leave(&gateway->prefix);
+    return false;
+}
+
 bool gateway_begin_to_serve(struct gateway *gateway, int signals_fd)
 {
     int r;
 
     if (gateway->former &&
-        (!former_wait(gateway->former, signals_fd, gateway->error, sizeof(gateway->error)) ||
-         !accept_on_all(gateway)))
+        !former_wait(gateway->former, signals_fd, gateway->error, sizeof(gateway->error)))
         return false;
     r = control_publish(gateway->control);
     if (r < 0)
         snprintf(gateway->error, sizeof(gateway->error), "cannot name the control socket: %s",
                  strerror(-r));
-    if (r < 0 || !gateway->former)
-        return r == 0;
-    /* the lock is held, whatever the file says */
-    if (prefix_write_pid(&gateway->prefix, gateway->error, sizeof(gateway->error)) < 0)
-        log_error(LOG_LEVEL_ERROR, "upgrade: %s", gateway->error);
-    return true;
+    return r == 0 && (!gateway->former || replace_former(gateway));
 }
 
 void gateway_tell_former(struct gateway *gateway)

@@ -154,10 +154,10 @@ static json_t *remarks_of(char *said)
     for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
         if (!*line)
             continue;
-        log_error(LOG_LEVEL_ERROR, "upgrade: %s", line);
         for (char *at = line; *at; at++)
-            if (*at & 0x80)
-                *at = '?'; /* it may be no UTF-8 */
+            if (*at < ' ' || *at > '~')
+                *at = '?'; /* whatever binary this was: it is printed, and it need not be UTF-8 */
+        log_error(LOG_LEVEL_ERROR, "upgrade: %s", line);
         json_array_append_new(list, json_string(line));
     }
     return list;

@@ -13,7 +13,7 @@ from lab import behaviours
 from lab.client import run
 from lab.crowd import Crowd, Regulars
 from lab.hop import SANITIZERS
-from lab.lab import service_to
+from lab.lab import NOBODY, service_to
 from lab.ports import free_port
 from lab.upgrade import adopt_orphans, replace_process, upgrade, upgrade_by_signal, verb
 from lab.wait import wait_until
@@ -92,15 +92,24 @@ def test_new_process_serves_on_the_same_sockets_with_its_own_name_in_the_prefix(
     assert edge.stderr().count("hopgate: ready") == 2
 
 
-def test_prefix_stays_locked(lab):
-    """By the new process, when the former one is gone as well as before."""
-    edge = lab.edge(lab.origin())
-    upgrade(edge)
-    end_of_former(edge)
+def check_no_rival(edge):
     rival = run(*edge.command(), env={**os.environ, **SANITIZERS})
     assert rival.code == FAILED
     assert f"in use by another hop (pid {edge.process.pid})" in rival.err
     assert pid_file(edge) == edge.process.pid
+
+
+def test_prefix_stays_locked(lab):
+    """By the new process, when the former one is gone as well as before."""
+    origin = lab.origin().on("/", behaviours.hang())
+    edge = lab.edge(origin, conf={"hopgate_shutdown_timeout": "3s"})
+    client = lab.client(edge)
+    client.send(client.request_bytes("GET", "/"))
+    origin.wait_for_requests(1)
+    upgrade(edge)
+    check_no_rival(edge)
+    end_of_former(edge)
+    check_no_rival(edge)
 
 
 def test_usr2_upgrades(lab):
@@ -266,6 +275,29 @@ def test_addresses_come_and_go(lab):
         lab.client((edge.host, gone))
 
 
+def test_more_sockets_than_a_packet_takes(lab):
+    edge = lab.edge(lab.origin(content=b"hello"), conf={"proxy_listen": ", ".join(["127.0.0.1:0"] * 130)})
+    addresses = [entry["address"] for entry in ask(edge, "status")["listeners"]]
+    assert len(set(addresses)) == 130
+    upgrade(edge)
+    assert end_of_former(edge) == 0
+    assert [entry["address"] for entry in ask(edge, "status")["listeners"]] == addresses
+    host, port = addresses[-1].split(":")
+    assert lab.client((host, int(port))).get("/").content == b"hello"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_hop_of_an_unprivileged_user_upgrades(lab):
+    directory = lab.user_directory()
+    lab.copy_binary(directory)
+    lab.directory = directory
+    edge = lab.make_hop(service_to(lab.origin(content=b"hello")), user=NOBODY).start()
+    upgrade(edge)
+    assert end_of_former(edge) == 0
+    assert lab.client(edge).get("/").content == b"hello"
+    assert os.stat(f"/proc/{edge.process.pid}").st_uid == NOBODY
+
+
 def test_reload_and_drain_work_as_ever_afterwards(lab):
     old, new = lab.origin(content=b"old"), lab.origin(content=b"new")
     edge = lab.edge(old)
@@ -304,6 +336,64 @@ def test_broken_configuration_is_told_with_its_place(lab):
     assert idle.get("/").content == b"still here"  # its connection is untouched
     edge.config_path.write_text(text)
     check_nothing_changed(lab, edge, pid)
+
+
+# A new process that plays its part until a point: what follows is what it does then.
+PLAY = """#!/usr/bin/python3
+import array, json, os, socket, sys
+former = socket.socket(fileno=3)
+def say(what, **more):
+    former.send(json.dumps({"say": what, **more}).encode())
+def take():
+    data, control, _, _ = former.recvmsg(1 << 17, 4096)
+    return data, array.array("i", b"".join(piece[2][:len(piece[2]) // 4 * 4] for piece in control))
+"""
+PREPARE = """
+say("hello", formats=[1])
+taken, (lock, stderr) = take()
+keys, _ = take()
+_, sockets = take()
+say("prepared")
+assert json.loads(former.recv(1000)) == {"say": "go"}
+"""
+
+
+def play(lab, text):
+    path = lab.directory / "binary"
+    path.write_text(PLAY + text)
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def test_new_process_that_ends_when_it_was_told_to_go_gives_everything_back(lab):
+    edge = lab.edge(lab.origin(content=b"still here"))
+    refused = verb(edge, "upgrade", "--binary", play(lab, PREPARE + f"""
+os.pwrite(lock, b"1\\n", 0)
+os.unlink({str(edge.prefix / "control.sock")!r})
+sys.exit(3)
+"""))
+    assert refused.code == FAILED and "exit code 3" in refused.err
+    check_no_rival(edge)
+    check_nothing_changed(lab, edge, edge.process.pid)
+
+
+def test_new_process_that_says_nothing_after_go_is_ended(lab):
+    edge = lab.edge(lab.origin(content=b"still here"))
+    refused = verb(edge, "upgrade", "--timeout", "2", "--binary", play(lab, PREPARE + "former.recv(1)"))
+    assert refused.code == FAILED and "did not serve within 2 s" in refused.err
+    check_nothing_changed(lab, edge, edge.process.pid)
+
+
+@pytest.mark.parametrize("text, said", [
+    ("say('hello', formats=[99]); former.recv(1)", "takes nothing over from this version"),
+    ("say('serving', taken=[True]); former.recv(1)", "did not serve within 2 s"),
+    ("former.send(b'{{{'); former.close(); sys.stdin.close(); os.write(2, b'\\x1b[31mred'); sys.exit(5)", "?[31mred"),
+])
+def test_new_process_that_talks_nonsense_is_ended(lab, text, said):
+    edge = lab.edge(lab.origin(content=b"still here"))
+    refused = verb(edge, "upgrade", "--timeout", "2", "--binary", play(lab, text))
+    assert refused.code == FAILED and said in refused.err
+    check_nothing_changed(lab, edge, edge.process.pid)
 
 
 @pytest.mark.parametrize("text, said", [
@@ -380,15 +470,29 @@ def test_hop_that_is_told_to_end_ends_and_the_new_process_with_it(lab):
     _, said = asked.communicate(timeout=20)
     assert asked.returncode == FAILED
     assert edge.wait_exit() == 0
-    wait_until(lambda: not os.path.exists(f"/proc/{pid}") or is_zombie(pid), "the new process to end")
+    wait_until(lambda: is_zombie(pid), "the new process to end")
     assert not (edge.prefix / "pids" / "hopgate.pid").exists()
 
 
 def is_zombie(pid):
+    """Or gone."""
     try:
         return " Z " in open(f"/proc/{pid}/stat").read()
     except FileNotFoundError:
         return True
+
+
+def test_new_process_does_not_outlive_a_hop_that_was_killed_before_it_served(lab):
+    edge = lab.edge(lab.origin())
+    asked, fifo, pid = held_upgrade(lab, edge)
+    edge.kill()
+    lab.expect_bad_end.add(edge)
+    fifo.write_text("go\n")
+    asked.communicate(timeout=20)
+    wait_until(lambda: is_zombie(pid), "the new process to end")
+    edge.start()  # nobody has its prefix
+    assert ask(edge, "status")["state"] == "running"
+    assert edge.stop() == 0
 
 
 def test_second_upgrade_waits_for_the_end_of_the_first_drain(lab):
@@ -417,6 +521,18 @@ def test_changed_prefix_is_refused(lab):
     assert refused.code == FAILED and "an upgrade keeps it" in refused.err
     edge.conf_path.write_text(text)
     check_nothing_changed(lab, edge, edge.process.pid)
+
+
+def test_process_1_refuses(lab):
+    """Whatever watches it, a container's runtime for one, would see it end."""
+    wrapper = ["unshare", "--pid", "--fork", "--kill-child"]
+    if subprocess.run([*wrapper, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no PID namespaces here")
+    edge = lab.make_hop({}, persona="edge", wrapper=wrapper).start()
+    lab.expect_bad_end.add(edge)
+    refused = verb(edge, "upgrade")
+    assert refused.code == FAILED and "this hop is process 1" in refused.err
+    edge.kill()
 
 
 def test_stop_ends_the_former_process_as_well(lab):
