@@ -26,6 +26,7 @@ struct listener {
     struct loop *loop;
     int fd;
     bool stopping;
+    bool is_shared;                  /* another process accepts from the socket, too */
     void (*on_stopped)(void *owner); /* finishing; else NULL */
     bool multishot, cancelling;      /* of the accept in flight */
     struct sockaddr_storage local;
@@ -103,6 +104,11 @@ int listener_bind(struct sockaddr_storage *address, const struct listener_option
     while (r < 0 && opened > 0)
         (void)close(fds[--opened]);
     return r;
+}
+
+int listener_join(const struct sockaddr_storage *address, const struct listener_options *options)
+{
+    return open_bound(address, true, options->ipv6_only);
 }
 
 /* ---- accepting ----------------------------------------------------------------------------- */
@@ -262,6 +268,7 @@ static void take_from_kernel(struct listener *listener)
     }
 }
 
+/* What is in the queue of a shared socket is for the other process. */
 static void go_on_finishing(struct listener *listener)
 {
     void (*on_stopped)(void *owner) = listener->on_stopped;
@@ -271,7 +278,8 @@ static void go_on_finishing(struct listener *listener)
         cancel_accept(listener);
         return;
     }
-    take_from_kernel(listener);
+    if (!listener->is_shared)
+        take_from_kernel(listener);
     listener->stopping = true;
     finish_if_idle(listener);
     on_stopped(owner);
@@ -358,11 +366,24 @@ void listener_stop(struct listener *listener)
     loop_post(listener->loop, &listener->task);
 }
 
+int listener_copy_fd(const struct listener *listener)
+{
+    int fd = fcntl(listener->fd, F_DUPFD_CLOEXEC, 0);
+
+    return fd < 0 ? -errno : fd;
+}
+
+void listener_share(struct listener *listener)
+{
+    listener->is_shared = true;
+}
+
 void listener_finish(struct listener *listener, void (*on_stopped)(void *owner))
 {
     assert(!listener->stopping && !listener->on_stopped);
     listener->on_stopped = on_stopped;
     timer_cancel(&listener->rearm_timer);
-    drop_syns(listener->fd);
+    if (!listener->is_shared)
+        drop_syns(listener->fd);
     loop_post(listener->loop, &listener->task);
 }

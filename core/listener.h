@@ -27,6 +27,10 @@ struct listener_options {
 int listener_bind(struct sockaddr_storage *address, const struct listener_options *options,
                   int *fds, unsigned count);
 
+/* One more descriptor of an address that this user's descriptors share already, bound but not
+ * listening: nobody is queued on it before listen(2). Or a negative errno. */
+int listener_join(const struct sockaddr_storage *address, const struct listener_options *options);
+
 struct listener;
 
 /* Takes fd. on_accept owns the stream. NULL when there is no memory (fd is closed then). */
@@ -57,5 +61,11 @@ void listener_stop(struct listener *listener);
  * closed and on_stopped(owner) called, once, in a later turn; until then on_accept and room may be.
  */
 void listener_finish(struct listener *listener, void (*on_stopped)(void *owner));
+
+/* For another process that accepts from the same socket: a descriptor, or a negative errno. */
+int listener_copy_fd(const struct listener *listener);
+
+/* That process does: listener_finish leaves socket and queue to it. */
+void listener_share(struct listener *listener);
 
 #endif

@@ -16,6 +16,8 @@ enum {
     WRITE_BYTES_MAX = 1024 * 1024,
 };
 
+#define NUMBERS_HALF UINT64_C(5000000000) /* of those with NAME_DIGITS digits */
+
 enum spool_state { SPOOL_CREATING, SPOOL_NAMED, SPOOL_OPEN, SPOOL_CLOSING, SPOOL_GONE };
 
 struct spool {
@@ -66,7 +68,8 @@ static int remove_leftovers(const char *path)
     return r;
 }
 
-int spool_area_open(struct spool_area *area, const char *path, char *error, size_t error_size)
+static int open_area(struct spool_area *area, const char *path, bool is_ours_alone, char *error,
+                     size_t error_size)
 {
     int r = 0;
 
@@ -77,7 +80,7 @@ int spool_area_open(struct spool_area *area, const char *path, char *error, size
     }
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
         r = -errno;
-    if (r == 0)
+    if (r == 0 && is_ours_alone)
         r = remove_leftovers(path);
     if (r == 0 && access(path, W_OK | X_OK) < 0)
         r = -errno;
@@ -89,6 +92,21 @@ int spool_area_open(struct spool_area *area, const char *path, char *error, size
         return -1;
     }
     return 0;
+}
+
+int spool_area_open(struct spool_area *area, const char *path, char *error, size_t error_size)
+{
+    return open_area(area, path, true, error, error_size);
+}
+
+int spool_area_join(struct spool_area *area, const char *path, uint64_t files_count, char *error,
+                    size_t error_size)
+{
+    int r = open_area(area, path, false, error, error_size);
+
+    /* two processes at a time at most: each has a half of the numbers */
+    atomic_store(&area->files_count, files_count < NUMBERS_HALF ? NUMBERS_HALF : 0);
+    return r;
 }
 
 void spool_area_done(struct spool_area *area)

@@ -43,6 +43,11 @@ struct spool_area {
  */
 int spool_area_open(struct spool_area *area, const char *path, char *error, size_t error_size);
 
+/* The same beside a process that uses the directory, too, and has made so many files: nothing is
+ * removed, and no name is made twice. */
+int spool_area_join(struct spool_area *area, const char *path, uint64_t files_count, char *error,
+                    size_t error_size);
+
 /* Every spool must be gone. */
 void spool_area_done(struct spool_area *area);
 

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
+
 enum {
     TICKET_NAME_BYTES = 16,
     TICKET_IV_BYTES = 16,
@@ -36,6 +38,7 @@ struct ticket_ring {
 struct tls_ticket_keys {
     _Atomic(struct ticket_ring *) in_force;
     struct ticket_ring slots[RING_SLOTS];
+    _Atomic uint64_t current_since_ms; /* monotonic */
 };
 
 static int key_make(struct ticket_key *key)
@@ -61,6 +64,7 @@ struct tls_ticket_keys *tls_ticket_keys_create(void)
     }
     keys->slots[0].count = 1;
     atomic_init(&keys->in_force, &keys->slots[0]);
+    atomic_init(&keys->current_since_ms, clock_now_ms());
     return keys;
 }
 
@@ -122,6 +126,7 @@ static int put_in_force(struct tls_ticket_keys *keys, const struct ticket_key *f
         memcpy(ring->keys, fresh, count * sizeof(*fresh));
         ring->count = count;
         atomic_store(&keys->in_force, ring);
+        atomic_store(&keys->current_since_ms, clock_now_ms());
         wipe_spare_rings(keys);
         return 0;
     }
@@ -170,6 +175,58 @@ int tls_ticket_keys_load(struct tls_ticket_keys *keys, const struct slice *files
     OPENSSL_cleanse(fresh, sizeof(fresh));
     return r;
 }
+
+/* ---- to another process ---- */
+
+/* One key after the other, each with its length before it and in the form that key_read knows. */
+size_t tls_ticket_keys_save(struct tls_ticket_keys *keys,
+                            unsigned char into[TLS_TICKET_KEYS_BYTES_MAX])
+{
+    struct ticket_ring *ring = ring_enter(keys);
+    unsigned char *at = into;
+
+    for (size_t i = 0; i < ring->count; i++) {
+        const struct ticket_key *key = &ring->keys[i];
+        size_t n = key->secret_bytes;
+        bool is_long = n == TICKET_SECRET_BYTES;
+
+        *at++ = (unsigned char)(TICKET_NAME_BYTES + 2 * n);
+        memcpy(at, key->name, TICKET_NAME_BYTES);
+        at += TICKET_NAME_BYTES;
+        memcpy(at, is_long ? key->mac_key : key->cipher_key, n);
+        memcpy(at + n, is_long ? key->cipher_key : key->mac_key, n);
+        at += 2 * n;
+    }
+    ring_leave(ring);
+    return (size_t)(at - into);
+}
+
+int tls_ticket_keys_restore(struct tls_ticket_keys *keys, const unsigned char *bytes, size_t count,
+                            uint64_t age_ms)
+{
+    struct slice files[TLS_TICKET_KEYS_MAX];
+    uint64_t now_ms = clock_now_ms();
+    size_t n = 0, at = 0;
+    int r;
+
+    while (at < count && n < TLS_TICKET_KEYS_MAX && bytes[at] < count - at) {
+        files[n++] = (struct slice){ (const char *)bytes + at + 1, bytes[at] };
+        at += 1 + (size_t)bytes[at];
+    }
+    if (at != count)
+        return -EINVAL;
+    r = tls_ticket_keys_load(keys, files, n);
+    if (r == 0)
+        atomic_store(&keys->current_since_ms, now_ms > age_ms ? now_ms - age_ms : 0);
+    return r;
+}
+
+uint64_t tls_ticket_keys_age_ms(const struct tls_ticket_keys *keys)
+{
+    return clock_now_ms() - atomic_load(&keys->current_since_ms);
+}
+
+/* ---- use ---- */
 
 static int crypto_init(const struct ticket_key *key, const struct ticket_crypto *crypto,
                        int sealing)

@@ -14,6 +14,9 @@
 #ifndef TLS_TICKET_KEYS_H
 #define TLS_TICKET_KEYS_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "core/cleanup.h"
 #include "core/slice.h"
 
@@ -38,5 +41,20 @@ int tls_ticket_keys_rotate(struct tls_ticket_keys *keys);
  * first is current. 0; -EINVAL: no file, too many, or one of another length; -EBUSY as above.
  */
 int tls_ticket_keys_load(struct tls_ticket_keys *keys, const struct slice *files, size_t count);
+
+/* What tls_ticket_keys_save needs at most. */
+enum { TLS_TICKET_KEYS_BYTES_MAX = TLS_TICKET_KEYS_MAX * (1 + 80) };
+
+/*
+ * The ring for another process that goes on in this one's place; the caller wipes the bytes. Returns
+ * how many there are. tls_ticket_keys_restore takes them: 0, -EINVAL (no such bytes) or -EBUSY.
+ */
+size_t tls_ticket_keys_save(struct tls_ticket_keys *keys,
+                            unsigned char into[TLS_TICKET_KEYS_BYTES_MAX]);
+int tls_ticket_keys_restore(struct tls_ticket_keys *keys, const unsigned char *bytes, size_t count,
+                            uint64_t age_ms);
+
+/* For how long the current key has sealed tickets. Not while another thread changes the keys. */
+uint64_t tls_ticket_keys_age_ms(const struct tls_ticket_keys *keys);
 
 #endif

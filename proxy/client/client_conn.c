@@ -17,6 +17,10 @@
 /* ms; in the handshake, and again until the first byte of the request */
 enum { DRAIN_FIRST_BYTES_TIMEOUT_MS = 1000 };
 
+/* ms; in a drain that no client shall notice: until the first byte of the next request, which may be on
+ * its way to us when we would close. It is answered, and told to close. */
+enum { HANDOVER_NEXT_REQUEST_TIMEOUT_MS = 1000 };
+
 static void on_event(void *owner, unsigned events);
 static const struct http_client_ops client_ops;
 static void on_proxy_header(struct client_conn *conn);
@@ -93,7 +97,9 @@ void client_conn_drain(struct client_conn *conn)
 {
     if (conn->state > CLIENT_CONN_IDLE)
         return;
-    if (conn->requests_count > 0)
+    if (conn->requests_count > 0 && conn->worker->hands_over)
+        loop_timer_set(conn->worker->loop, &conn->timer, HANDOVER_NEXT_REQUEST_TIMEOUT_MS);
+    else if (conn->requests_count > 0)
         close_conn(conn, STREAM_CLOSE_FLUSH);
     else if (conn->worker->draining) /* else the time that it has runs on */
         wait_for_first_request(conn, conn->state);
@@ -227,7 +233,7 @@ static void done(struct http_stream *stream, bool keep_alive)
 
     conn->exchange = NULL;
     http1_endpoint_end(&conn->endpoint);
-    if (!keep_alive || !may_persist(stream)) {
+    if (!keep_alive || (!may_persist(stream) && !conn->worker->hands_over)) {
         /* what was not read would turn our close into a reset that eats the answer (P16) */
         close_conn(conn, STREAM_CLOSE_LINGER);
         return;
@@ -236,7 +242,9 @@ static void done(struct http_stream *stream, bool keep_alive)
     if (conn->pinned != conn->listener->pinned)
         follow_listener(conn);
     stream_set_read_size(conn->endpoint.stream, STREAM_READ_SMALL);
-    loop_timer_set(conn->worker->loop, &conn->timer, policy_of(conn)->keepalive_timeout_ms);
+    loop_timer_set(conn->worker->loop, &conn->timer, /* the answer's head told nothing of an end */
+                   conn->worker->hands_over ? HANDOVER_NEXT_REQUEST_TIMEOUT_MS
+                                            : policy_of(conn)->keepalive_timeout_ms);
     loop_post(conn->worker->loop, &conn->next_task);
 }
 

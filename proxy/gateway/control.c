@@ -15,11 +15,13 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/log_rate.h"
+#include "core/cleanup.h"
 
 struct control_conn {
     int fd; /* -1: free */
     uint64_t deadline_ms;
-    char *request; /* NULL once answered */
+    bool waits;    /* for control_settle */
+    char *request; /* NULL once understood */
     size_t request_length;
     char *answer; /* NULL until then */
     size_t answer_length, answer_sent;
@@ -29,13 +31,16 @@ struct control {
     control_answer *answer;
     void *owner;
     int directory_fd;      /* the prefix */
-    int fd;                /* listens */
+    int fd;                /* listens; -1: another process does */
+    bool is_published;
     uint64_t accept_at_ms; /* not before: the last attempt failed, and another one would at once */
     struct log_rate refused_told;
     struct control_conn conns[CONTROL_CONNECTIONS_MAX];
 };
 
 /* ---- the socket ---------------------------------------------------------------------------- */
+
+static const char unpublished[] = CONTROL_SOCKET ".new";
 
 /* A prefix may be longer than sun_path: its descriptor names it in a few bytes. */
 static int listen_below(int directory_fd)
@@ -47,8 +52,8 @@ static int listen_below(int directory_fd)
     if (fd < 0)
         return -errno;
     snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", directory_fd,
-             CONTROL_SOCKET);
-    (void)unlinkat(directory_fd, CONTROL_SOCKET, 0); /* usually there is none */
+             unpublished);
+    (void)unlinkat(directory_fd, unpublished, 0); /* usually there is none */
     before = umask(0177); /* never reachable for others, not even at first */
     r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
     (void)umask(before);
@@ -101,10 +106,38 @@ void control_close(struct control *control)
         return;
     for (size_t i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
         drop(&control->conns[i]);
-    (void)unlinkat(control->directory_fd, CONTROL_SOCKET, 0);
-    (void)close(control->fd);
+    if (control->fd >= 0) {
+        (void)unlinkat(control->directory_fd, control->is_published ? CONTROL_SOCKET : unpublished,
+                       0);
+        (void)close(control->fd);
+    }
     (void)close(control->directory_fd);
     free(control);
+}
+
+int control_publish(struct control *control)
+{
+    if (renameat(control->directory_fd, unpublished, control->directory_fd, CONTROL_SOCKET) < 0)
+        return -errno;
+    control->is_published = true;
+    return 0;
+}
+
+void control_leave(struct control *control)
+{
+    (void)close(control->fd);
+    control->fd = -1;
+}
+
+int control_come_back(struct control *control)
+{
+    int fd = listen_below(control->directory_fd);
+
+    if (fd < 0)
+        return fd;
+    (void)close(control->fd);
+    control->fd = fd;
+    return control_publish(control);
 }
 
 /* ---- polling ------------------------------------------------------------------------------- */
@@ -130,10 +163,12 @@ size_t control_poll_fds(const struct control *control, struct pollfd *fds)
         const struct control_conn *conn = &control->conns[i];
 
         if (conn->fd >= 0)
-            fds[count++] =
-                (struct pollfd){ .fd = conn->fd, .events = conn->answer ? POLLOUT : POLLIN };
+            fds[count++] = (struct pollfd){ .fd = conn->fd,
+                                            .events = conn->waits    ? POLLRDHUP
+                                                      : conn->answer ? POLLOUT
+                                                                     : POLLIN };
     }
-    if (has_room(control) && !is_paused(control))
+    if (has_room(control) && control->fd >= 0 && !is_paused(control))
         fds[count++] = (struct pollfd){ .fd = control->fd, .events = POLLIN };
     return count;
 }
@@ -208,14 +243,12 @@ static json_t *answer_to(struct control *control, const char *text, size_t lengt
     return answer ? answer : control_refuse("out of memory");
 }
 
-static void answer_request(struct control *control, struct control_conn *conn)
+/* Takes the answer. */
+static void set_answer(struct control_conn *conn, json_t *answer)
 {
-    json_t *answer = answer_to(control, conn->request, conn->request_length);
-
+    conn->waits = false;
     conn->answer = json_dumps(answer, JSON_COMPACT | JSON_ENSURE_ASCII);
     json_decref(answer);
-    free(conn->request);
-    conn->request = NULL;
     if (!conn->answer) {
         drop(conn);
         return;
@@ -223,6 +256,20 @@ static void answer_request(struct control *control, struct control_conn *conn)
     conn->answer_length = strlen(conn->answer);
     conn->deadline_ms =
         clock_now_ms() + CONTROL_TIMEOUT_MS; /* what the hop took is not the client's */
+}
+
+static void answer_request(struct control *control, struct control_conn *conn)
+{
+    json_t *answer = answer_to(control, conn->request, conn->request_length);
+
+    free(TAKE(conn->request));
+    if (!json_is_null(answer)) {
+        set_answer(conn, answer);
+        return;
+    }
+    conn->waits = true;
+    conn->deadline_ms = UINT64_MAX;
+    json_decref(answer);
 }
 
 static void send_answer(struct control_conn *conn)
@@ -258,8 +305,22 @@ static void read_request(struct control *control, struct control_conn *conn)
         return;
     }
     answer_request(control, conn);
-    if (conn->fd >= 0)
+    if (conn->answer)
         send_answer(conn);
+}
+
+void control_settle(struct control *control, json_t *answer)
+{
+    for (size_t i = 0; i < CONTROL_CONNECTIONS_MAX; i++) {
+        struct control_conn *conn = &control->conns[i];
+
+        if (conn->fd < 0 || !conn->waits)
+            continue;
+        set_answer(conn, json_incref(answer));
+        if (conn->answer)
+            send_answer(conn);
+    }
+    json_decref(answer);
 }
 
 void control_on_poll(struct control *control, const struct pollfd *fds, size_t count)
@@ -276,7 +337,9 @@ void control_on_poll(struct control *control, const struct pollfd *fds, size_t c
 
             if (conn->fd != fds[i].fd)
                 continue;
-            if (conn->answer)
+            if (conn->waits)
+                drop(conn); /* it has gone */
+            else if (conn->answer)
                 send_answer(conn);
             else
                 read_request(control, conn);

@@ -27,18 +27,31 @@ enum {
 
 struct control;
 
-/* A new reference; NULL: no memory. `request` is borrowed. */
+/* A new reference; null: the answer comes with control_settle; NULL: no memory. `request` is
+ * borrowed. */
 typedef json_t *control_answer(void *owner, const json_t *request);
 
 /* {"ok": false, "error": reason}; NULL: no memory. */
 json_t *control_refuse(const char *reason);
 
-/* Replaces the socket of a hop that was killed: the caller holds the prefix's lock. NULL: error says
- * why. */
+/* Nobody finds it before control_publish. NULL: error says why. */
 struct control *control_open(const char *prefix, control_answer *answer, void *owner, char *error,
                              size_t error_size);
 
-/* Removes the file. Accepts NULL. */
+/* Takes the place of the socket that a former process has there, or a killed one left: the caller holds
+ * the prefix's lock. There is no moment without one. 0 or a negative errno. */
+int control_publish(struct control *control);
+
+/* Another process has taken our place: who is connected gets his answer, nobody new comes. */
+void control_leave(struct control *control);
+
+/* It has gone without having served, and may have taken our place already: a new socket, published. */
+int control_come_back(struct control *control);
+
+/* Answers all who wait; takes the reference. */
+void control_settle(struct control *control, json_t *answer);
+
+/* Removes the file, unless another process has taken its place. Accepts NULL. */
 void control_close(struct control *control);
 
 /* Fills at most CONTROL_POLL_MAX entries, returns how many. */

@@ -74,13 +74,11 @@ static bool open_logs(struct gateway *gateway, const struct snapshot *snapshot)
 static bool open_spool(struct gateway *gateway, const struct snapshot *snapshot)
 {
     char *path = prefix_path(&gateway->prefix, "spool");
-    int r = path
-                ? spool_area_open(&gateway->hop.spool, path, gateway->error, sizeof(gateway->error))
-                : -1;
+    bool done = path && gateway_open_spool_area(gateway, path);
 
     gateway_set_spool_limit(gateway, snapshot);
     free(path);
-    return r == 0;
+    return done;
 }
 
 /* ---- workers ------------------------------------------------------------------------------- */
@@ -186,7 +184,8 @@ static void block_signals(sigset_t *ret_set)
 
 void gateway_drain(struct gateway *gateway)
 {
-    gateway->draining = true;
+    upgrade_cancel(gateway);
+    gateway->draining = gateway->told_to_drain = true;
     atomic_store(&gateway->hop.draining, true);
     service_notify("STOPPING=1");
     for (unsigned i = 0; i < gateway->workers_started; i++)
@@ -195,7 +194,9 @@ void gateway_drain(struct gateway *gateway)
 
 void gateway_stop(struct gateway *gateway)
 {
-    gateway->draining = true;
+    upgrade_cancel(gateway);
+    former_stop(gateway->former);
+    gateway->draining = gateway->told_to_drain = true;
     atomic_store(&gateway->hop.draining, true);
     for (unsigned i = 0; i < gateway->workers_started; i++)
         worker_stop(&gateway->workers[i]);
@@ -203,14 +204,27 @@ void gateway_stop(struct gateway *gateway)
 
 static void drain_or_stop(struct gateway *gateway, int number)
 {
-    bool again = gateway->draining;
+    bool again = gateway->told_to_drain;
 
+    gateway->told_to_drain = true;
     log_error(LOG_LEVEL_NOTICE, "signal %d (%s) received%s", number, strsignal(number),
               again ? " again, stopping" : ", draining");
     if (again)
         gateway_stop(gateway);
-    else
+    else if (!gateway->draining) /* else an upgrade has begun it */
         gateway_drain(gateway);
+}
+
+static void reload_on_signal(struct gateway *gateway, int number)
+{
+    const char *why_not = gateway->draining               ? "ignored while draining"
+                          : upgrade_is_under_way(gateway) ? "ignored during an upgrade"
+                                                          : NULL;
+
+    log_error(LOG_LEVEL_NOTICE, "signal %d (%s) received, %s", number, strsignal(number),
+              why_not ? why_not : "reloading");
+    if (!why_not)
+        (void)gateway_reload(gateway); /* the log says how it went */
 }
 
 static void on_signal(struct gateway *gateway, int number)
@@ -222,12 +236,14 @@ static void on_signal(struct gateway *gateway, int number)
         drain_or_stop(gateway, number);
         return;
     case SIGHUP:
-        log_error(LOG_LEVEL_NOTICE, "signal %d (%s) received, %s", number, strsignal(number),
-                  gateway->draining ? "ignored while draining" : "reloading");
-        if (!gateway->draining)
-            (void)gateway_reload(gateway); /* the log says how it went */
+        reload_on_signal(gateway, number);
         return;
-    default: /* nginx reopens logs and upgrades by these: they must not end the process */
+    case SIGUSR2:
+        log_error(LOG_LEVEL_NOTICE, "signal %d (%s) received, upgrading", number,
+                  strsignal(number));
+        upgrade_on_signal(gateway);
+        return;
+    default: /* nginx reopens logs by this one: it must not end the process */
         log_error(LOG_LEVEL_NOTICE,
                   "signal %d (%s) received, ignored: it has no meaning in this version", number,
                   strsignal(number));
@@ -279,7 +295,9 @@ static void on_doorbell(struct gateway *gateway)
  * to be looked at. */
 static int serve_timeout_ms(const struct gateway *gateway)
 {
-    int wait_ms = sooner(control_timeout_ms(gateway->control), gateway_names_timeout_ms(gateway));
+    int wait_ms =
+        sooner(control_timeout_ms(gateway->control),
+               sooner(gateway_names_timeout_ms(gateway), upgrade_timeout_ms(gateway->upgrade)));
     uint64_t now_ms = clock_now_ms();
     uint64_t left_ms =
         gateway->certificates_due_at_ms > now_ms ? gateway->certificates_due_at_ms - now_ms : 0;
@@ -301,13 +319,15 @@ static void live_without_poll(struct log_rate *told, struct pollfd *fds, size_t 
         fds[i].revents = fds[i].events; /* nothing blocks on them */
 }
 
-enum { POLL_SIGNALS, POLL_DOORBELL, POLL_QUESTIONS, POLL_NAMES, POLL_CONTROL };
+enum { POLL_SIGNALS, POLL_DOORBELL, POLL_QUESTIONS, POLL_NAMES, POLL_FORMER, POLL_UPGRADE };
+
+enum { POLL_MAX = POLL_UPGRADE + UPGRADE_POLL_MAX + CONTROL_POLL_MAX };
 
 /* Returns when every worker has ended. */
 static void serve(struct gateway *gateway, int signals_fd)
 {
     struct hop *hop = &gateway->hop;
-    struct pollfd fds[POLL_CONTROL + CONTROL_POLL_MAX] = {
+    struct pollfd fds[POLL_MAX] = {
         [POLL_SIGNALS] = { .fd = signals_fd, .events = POLLIN },
         [POLL_DOORBELL] = { .fd = hop->doorbell, .events = POLLIN },
         [POLL_QUESTIONS] = { .fd = hop->questions.doorbell, .events = POLLIN },
@@ -317,21 +337,29 @@ static void serve(struct gateway *gateway, int signals_fd)
     uint64_t rings;
 
     while (atomic_load(&hop->workers_running) > 0) {
-        size_t count = control_poll_fds(gateway->control, fds + POLL_CONTROL);
+        size_t upgrade_count = upgrade_poll_fds(gateway->upgrade, fds + POLL_UPGRADE);
+        struct pollfd *control_fds = fds + POLL_UPGRADE + upgrade_count;
+        size_t count = control_poll_fds(gateway->control, control_fds);
 
-        if (poll(fds, POLL_CONTROL + count, serve_timeout_ms(gateway)) < 0) {
+        fds[POLL_FORMER] = (struct pollfd){ .fd = former_fd(gateway->former), .events = POLLIN };
+        count += upgrade_count;
+        if (poll(fds, POLL_UPGRADE + count, serve_timeout_ms(gateway)) < 0) {
             if (errno == EINTR) /* a debugger */
                 continue;
-            live_without_poll(&poll_told, fds, POLL_CONTROL + count, errno);
+            live_without_poll(&poll_told, fds, POLL_UPGRADE + count, errno);
         }
+        count -= upgrade_count;
         if (fds[POLL_SIGNALS].revents)
             take_signals(gateway, signals_fd);
         if (fds[POLL_DOORBELL].revents && read(hop->doorbell, &rings, sizeof(rings)) > 0)
             on_doorbell(gateway);
         if (fds[POLL_QUESTIONS].revents && read(hop->questions.doorbell, &rings, sizeof(rings)) > 0)
             gateway_answer_questions(gateway);
+        if (fds[POLL_FORMER].revents)
+            former_on_poll(gateway->former);
         gateway_follow_names(gateway);
-        control_on_poll(gateway->control, fds + POLL_CONTROL, count);
+        control_on_poll(gateway->control, control_fds, count);
+        upgrade_on_poll(gateway, fds + POLL_UPGRADE, upgrade_count);
         if (clock_now_ms() >= gateway->certificates_due_at_ms)
             gateway_watch_certificates(gateway);
     }
@@ -380,6 +408,8 @@ static void tear_down(struct gateway *gateway)
     tls_ticket_keys_free(hop->ticket_keys);
     tls_server_sessions_free(hop->tls_sessions);
     self_signed_done(&hop->self_signed);
+    upgrade_free(gateway->upgrade);
+    former_free(gateway->former);
     log_stop();
     control_close(gateway->control);
     prefix_done(&gateway->prefix);
@@ -410,12 +440,13 @@ static bool make_hop(struct gateway *gateway)
     make_node_id(gateway->node_id);
     hop->tick_ms = TIMER_TICK_MS;
     hop->ticket_keys = tls_ticket_keys_create();
-    gateway->ticket_keys_rotated_at_ms = clock_now_ms();
     hop->targets = target_registry_create();
     hop->service_loads = service_load_registry_create();
     hop->resolver = resolver_create();
     hop->connection_limits = connection_limits_create();
     hop->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (hop->ticket_keys)
+        gateway_take_ticket_keys(gateway);
     if (hop->doorbell < 0 || mailbox_init(&hop->questions) < 0)
         snprintf(gateway->error, sizeof(gateway->error), "eventfd: %s", strerror(errno));
     else
@@ -428,8 +459,8 @@ static bool make_hop(struct gateway *gateway)
 static enum gateway_result start_hop(struct gateway *gateway, struct snapshot *snapshot)
 {
     gateway->hop.workers_count = count_workers(snapshot->settings);
-    if (prefix_open(&gateway->prefix, snapshot->settings->prefix, gateway->error,
-                    sizeof(gateway->error)) < 0 ||
+    gateway->hop.accepts_later = gateway->former != NULL;
+    if (!gateway_open_prefix(gateway, snapshot->settings->prefix) ||
         !open_logs(gateway, snapshot) || !open_spool(gateway, snapshot))
         return GATEWAY_FAILED;
     raise_descriptor_limit();
@@ -483,10 +514,15 @@ enum gateway_result gateway_run(const struct config_source *source)
     config_errors_init(&gateway.errors);
     block_signals(&signals);
     signals_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    result = signals_fd < 0 ? GATEWAY_FAILED : start(&gateway);
+    result = signals_fd < 0 || !former_meet(&gateway.former, gateway.error, sizeof(gateway.error))
+                 ? GATEWAY_FAILED
+                 : start(&gateway);
+    if (result == GATEWAY_STOPPED && !gateway_begin_to_serve(&gateway, signals_fd))
+        result = GATEWAY_FAILED;
     if (result == GATEWAY_STOPPED) {
         gateway_watch_certificates(&gateway);
         say_ready(gateway_newest(&gateway));
+        gateway_tell_former(&gateway);
         serve(&gateway, signals_fd);
     }
     if (result != GATEWAY_STOPPED)

@@ -17,7 +17,8 @@ struct config_source;
  *   TERM, INT  accept no more, let running exchanges end (hopgate_shutdown_timeout), then exit
  *   QUIT       the same (nginx's graceful stop)
  *   a second TERM, INT or QUIT aborts what is left
- *   HUP        reads the configuration again; a bad one changes nothing (see reload.h)
+ *   HUP        reads the configuration again; a bad one changes nothing
+ *   USR2       starts the binary anew, hands the sockets over and drains: see upgrade.h
  *
  * Other results than GATEWAY_STOPPED were explained on standard error.
  */

@@ -107,6 +107,13 @@ static json_t *reload_of(const struct gateway *gateway)
     return json_pack("{s:b, s:I}", "ok", result->succeeded, "at", (json_int_t)result->at_unix_s);
 }
 
+/* That drains still. */
+static json_t *former_of(const struct gateway *gateway)
+{
+    return former_fd(gateway->former) >= 0 ? json_pack("{s:i}", "pid", (int)gateway->former->pid)
+                                           : json_null();
+}
+
 static json_t *answer_status(struct gateway *gateway, const json_t *request)
 {
     const struct snapshot *snapshot = gateway_newest(gateway);
@@ -123,7 +130,8 @@ static json_t *answer_status(struct gateway *gateway, const json_t *request)
         worker_view_done(&view);
     }
     return json_pack(
-        "{s:b, s:s, s:s%, s:s, s:i, s:I, s:s, s:I, s:I, s:o, s:i, s:I, s:I, s:I, s:o, s:o, s:o}",
+        "{s:b, s:s, s:s%, s:s, s:i, s:I, s:s, s:I, s:I, s:o, s:i, s:I, s:I, s:I, s:o, s:o, s:o, "
+        "s:o}",
         "ok", 1, "version", HOPGATE_VERSION, "name", snapshot->name.ptr, snapshot->name.len,
         "persona", snapshot->persona->name, "pid", (int)getpid(), "uptime_s",
         (json_int_t)((uint64_t)time(NULL) - gateway->started_at_unix_s), "state",
@@ -133,7 +141,7 @@ static json_t *answer_status(struct gateway *gateway, const json_t *request)
         "connections", connections, "exchanges", exchanges, "exchanges_total",
         (json_int_t)atomic_load(&gateway->hop.exchanges_count), "reload", reload_of(gateway),
         "certificates", certificates_of(snapshot), "client_verification",
-        client_verification_of(snapshot));
+        client_verification_of(snapshot), "former", former_of(gateway));
 }
 
 /* ---- show ---------------------------------------------------------------------------------- */
@@ -370,6 +378,9 @@ static json_t *answer_reload(struct gateway *gateway, const json_t *request)
     (void)request;
     if (gateway->draining)
         return control_refuse("the hop is draining");
+    if (upgrade_is_under_way(gateway))
+        return control_refuse(
+            "an upgrade is under way: the new process reads the configuration anyway");
     log_error(LOG_LEVEL_NOTICE, "reload asked for on the control socket");
     if (gateway_reload(gateway)) {
         answer = accept_with("configuration",
@@ -429,15 +440,15 @@ json_t *gateway_answer(void *owner, const json_t *request)
         const char *verb;
         json_t *(*answer)(struct gateway *gateway, const json_t *request);
     } verbs[] = {
-        { "status", answer_status }, { "show", answer_show }, { "reload", answer_reload },
-        { "drain", answer_drain },   { "stop", answer_stop }, { "set", answer_set },
-        { "why", gateway_why },
+        { "status", answer_status }, { "show", answer_show },       { "reload", answer_reload },
+        { "drain", answer_drain },   { "stop", answer_stop },       { "set", answer_set },
+        { "why", gateway_why },      { "upgrade", upgrade_answer },
     };
     const char *verb = json_string_value(json_object_get(request, "verb"));
 
     for (size_t i = 0; verb && i < sizeof(verbs) / sizeof(verbs[0]); i++)
         if (strcmp(verb, verbs[i].verb) == 0)
             return verbs[i].answer(owner, request);
-    return control_refuse(
-        "unknown verb; this hop knows status, show, why, reload, drain, stop and set");
+    return control_refuse("unknown verb; this hop knows status, show, why, reload, upgrade, "
+                          "drain, stop and set");
 }

@@ -10,6 +10,7 @@
  *   follow_names.c     host names: DNS, and target sets that follow it
  *   gateway_control.c  answers on the control socket
  *   gateway_why.c      those from the flight recorders
+ *   take_over.c        the first moments of a process that an upgrade has started
  *   gateway_status.c   answers on the status listeners
  */
 #ifndef PROXY_GATEWAY_PRIV_H
@@ -21,8 +22,10 @@
 #include "config/source.h"
 #include "proxy/gateway/certificate_watch.h"
 #include "proxy/gateway/control.h"
+#include "proxy/gateway/former.h"
 #include "proxy/gateway/prefix.h"
 #include "proxy/gateway/tls_upkeep.h"
+#include "proxy/gateway/upgrade.h"
 #include "proxy/snapshot/snapshot.h"
 #include "proxy/worker/hop.h"
 
@@ -46,16 +49,19 @@ struct gateway {
     struct prefix prefix;
     struct control *control;
     struct tls_upkeep *upkeep; /* of the newest configuration; NULL: nothing to do, or no thread */
-    _Atomic uint64_t ticket_keys_rotated_at_ms; /* monotonic */
+    bool ticket_keys_are_of_files;
     struct certificate_watch certificates;
     uint64_t certificates_due_at_ms; /* monotonic: when to look at them again */
     char node_id[37];                /* a UUID of this run */
     struct worker *workers;
     unsigned workers_started;
     uint64_t started_at_unix_s;
-    uint64_t names_version; /* of the resolver, as the workers know it */
-    uint64_t publish_at_ms; /* not before */
+    uint64_t names_version;  /* of the resolver, as the workers know it */
+    uint64_t publish_at_ms;  /* not before */
+    struct former *former;   /* whose place this process has taken; NULL: it was started afresh */
+    struct upgrade *upgrade; /* to the process that takes this one's place; NULL: none */
     bool draining;
+    bool told_to_drain; /* not by an upgrade */
     char error[640];
 };
 
@@ -116,6 +122,20 @@ void gateway_stop(struct gateway *gateway);
 
 /* Warns of certificates that end soon, and notes when to look again. */
 void gateway_watch_certificates(struct gateway *gateway);
+
+/* ---- take_over.c ---- */
+
+/* What an upgrade hands over is taken from it, else made anew. False: see error. */
+bool gateway_open_prefix(struct gateway *gateway, const char *path);
+bool gateway_open_spool_area(struct gateway *gateway, const char *path);
+void gateway_take_ticket_keys(struct gateway *gateway);
+
+/* Workers run: the control socket and, of an upgrade, everything else becomes this process's. False:
+ * nothing has changed for the former process, see error. */
+bool gateway_begin_to_serve(struct gateway *gateway, int signals_fd);
+
+/* Every listener accepts: tells the former process, if there is one. */
+void gateway_tell_former(struct gateway *gateway);
 
 /* ---- gateway_status.c ---- */
 

@@ -97,22 +97,25 @@ static int lock(struct prefix *prefix, char *error, size_t error_size)
     return -1;
 }
 
-static int write_pid(const struct prefix *prefix)
+/* Whoever reads the file meanwhile finds one pid or the other in its first line. */
+int prefix_write_pid(struct prefix *prefix, char *error, size_t error_size)
 {
     char text[32];
     int length = snprintf(text, sizeof(text), "%d\n", (int)getpid());
 
-    if (ftruncate(prefix->lock_fd, 0) < 0 ||
-        pwrite(prefix->lock_fd, text, (size_t)length, 0) != length)
-        return -errno;
+    if (pwrite(prefix->lock_fd, text, (size_t)length, 0) != length ||
+        ftruncate(prefix->lock_fd, length) < 0) {
+        snprintf(error, error_size, "cannot write %s: %s", prefix->pid_file, strerror(errno));
+        return -1;
+    }
+    prefix->is_ours = true;
     return 0;
 }
 
-int prefix_open(struct prefix *prefix, const char *path, char *error, size_t error_size)
+static int prepare(struct prefix *prefix, const char *path, char *error, size_t error_size)
 {
     int r;
 
-    *prefix = (struct prefix){ .lock_fd = -1 };
     r = make_directories(path);
     if (r == 0) {
         prefix->path = realpath(path, NULL);
@@ -133,22 +136,46 @@ int prefix_open(struct prefix *prefix, const char *path, char *error, size_t err
         snprintf(error, error_size, "out of memory");
         return -1;
     }
-    if (lock(prefix, error, error_size) < 0)
-        return -1;
-    r = write_pid(prefix);
-    if (r < 0) {
-        snprintf(error, error_size, "cannot write %s: %s", prefix->pid_file, strerror(-r));
-        return -1;
-    }
     return 0;
+}
+
+int prefix_open(struct prefix *prefix, const char *path, char *error, size_t error_size)
+{
+    *prefix = (struct prefix){ .lock_fd = -1 };
+    if (prepare(prefix, path, error, error_size) < 0 || lock(prefix, error, error_size) < 0)
+        return -1;
+    return prefix_write_pid(prefix, error, error_size);
+}
+
+int prefix_inherit(struct prefix *prefix, const char *path, int lock_fd, char *error,
+                   size_t error_size)
+{
+    *prefix = (struct prefix){ .lock_fd = lock_fd };
+    if (prepare(prefix, path, error, error_size) < 0)
+        return -1;
+    if (is_the_file(lock_fd, prefix->pid_file))
+        return 0;
+    snprintf(error, error_size,
+             "prefix is %s now, and the running hop has another: an upgrade keeps it; stop the hop "
+             "and start it anew to change it",
+             prefix->path);
+    return -1;
+}
+
+void prefix_leave(struct prefix *prefix)
+{
+    prefix->is_ours = false;
+    if (prefix->lock_fd >= 0)
+        (void)close(prefix->lock_fd);
+    prefix->lock_fd = -1;
 }
 
 void prefix_done(struct prefix *prefix)
 {
-    if (prefix->lock_fd >= 0) {
+    if (prefix->is_ours)
         (void)unlink(prefix->pid_file); /* a stale file does no harm: the lock decides */
+    if (prefix->lock_fd >= 0)
         (void)close(prefix->lock_fd);
-    }
     free(prefix->pid_file);
     free(prefix->path);
     *prefix = (struct prefix){ .lock_fd = -1 };

@@ -32,8 +32,13 @@ bool gateway_compile(struct gateway *gateway, struct snapshot *snapshot, uint64_
 
 bool gateway_listen(struct gateway *gateway, struct snapshot *snapshot)
 {
-    return snapshot_listen(snapshot, gateway_newest(gateway), gateway->hop.workers_count,
-                           &gateway->errors) == 0;
+    const struct snapshot_heritage heritage = {
+        .former = gateway_newest(gateway),
+        .handed_over = gateway->former ? &gateway->former->sockets : NULL,
+        .workers_count = gateway->hop.workers_count,
+    };
+
+    return snapshot_listen(snapshot, &heritage, &gateway->errors) == 0;
 }
 
 struct pinned_snapshot **gateway_pin_for_all(struct gateway *gateway, struct snapshot *snapshot)
@@ -107,17 +112,15 @@ void gateway_tend_tls(struct gateway *gateway, const struct snapshot *snapshot)
     const struct tls_upkeep_wanted wanted = {
         .keys = rotates ? gateway->hop.ticket_keys : NULL,
         .ticket_key_lifetime_ms = settings->hopgate_ticket_key_lifetime_ms,
-        .rotated_at_ms = &gateway->ticket_keys_rotated_at_ms,
+        .keys_are_foreign = gateway->ticket_keys_are_of_files,
         .stapling = settings->ssl_stapling ? snapshot->tls : NULL,
     };
 
     tls_upkeep_stop(TAKE(gateway->upkeep));
     if (!snapshot->tls && !snapshot->local_tls)
         return;
-    if (ticket_key_files_load(settings, gateway->hop.ticket_keys, &gateway->errors) == 0 &&
-        settings->ssl_session_ticket_key.count > 0)
-        gateway->ticket_keys_rotated_at_ms =
-            0; /* should files be given up, the keys are not kept */
+    if (ticket_key_files_load(settings, gateway->hop.ticket_keys, &gateway->errors) == 0)
+        gateway->ticket_keys_are_of_files = settings->ssl_session_ticket_key.count > 0;
     if (!wanted.keys && !wanted.stapling)
         return;
     gateway->upkeep = tls_upkeep_start(&wanted);

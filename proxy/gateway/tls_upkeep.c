@@ -48,15 +48,13 @@ static bool wait_for_next(const struct tls_upkeep *upkeep)
 static void rotate(struct tls_upkeep *upkeep)
 {
     int r = tls_ticket_keys_rotate(upkeep->wanted.keys);
-    uint64_t now_ms = clock_now_ms();
 
-    upkeep->rotate_at_ms = now_ms + upkeep->wanted.ticket_key_lifetime_ms / 2;
+    upkeep->rotate_at_ms = clock_now_ms() + upkeep->wanted.ticket_key_lifetime_ms / 2;
     if (r < 0) { /* the present keys stay in force, and the next turn tries again */
         log_error(LOG_LEVEL_WARN, "session ticket keys were not rotated: %s",
                   r == -EBUSY ? "they are in use" : "no randomness");
         return;
     }
-    atomic_store(upkeep->wanted.rotated_at_ms, now_ms);
     log_error(LOG_LEVEL_INFO, "session ticket keys were rotated");
 }
 
@@ -152,12 +150,13 @@ static void destroy(struct tls_upkeep *upkeep)
     free(upkeep);
 }
 
-/* It may have passed while none ran, or by a shorter lifetime. */
-static uint64_t next_rotation_at_ms(const struct tls_upkeep_wanted *wanted)
+/* The key may be older than this configuration, and than this process. */
+static uint64_t rotation_due_at_ms(const struct tls_upkeep_wanted *wanted)
 {
-    uint64_t rotated_at_ms = atomic_load(wanted->rotated_at_ms);
+    uint64_t age_ms = tls_ticket_keys_age_ms(wanted->keys);
+    uint64_t after_ms = wanted->keys_are_foreign ? 0 : wanted->ticket_key_lifetime_ms / 2;
 
-    return rotated_at_ms > 0 ? rotated_at_ms + wanted->ticket_key_lifetime_ms / 2 : 0;
+    return clock_now_ms() + (after_ms > age_ms ? after_ms - age_ms : 0);
 }
 
 struct tls_upkeep *tls_upkeep_start(const struct tls_upkeep_wanted *wanted)
@@ -169,7 +168,7 @@ struct tls_upkeep *tls_upkeep_start(const struct tls_upkeep_wanted *wanted)
     upkeep->wanted = *wanted;
     if (wanted->stapling)
         upkeep->wanted.stapling = tls_server_config_ref(wanted->stapling);
-    upkeep->rotate_at_ms = wanted->keys ? next_rotation_at_ms(wanted) : NEVER_MS;
+    upkeep->rotate_at_ms = wanted->keys ? rotation_due_at_ms(wanted) : NEVER_MS;
     upkeep->look_at_ms = wanted->stapling ? clock_now_ms() : NEVER_MS;
     upkeep->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (upkeep->stop_fd >= 0 && thread_start(&upkeep->thread, run, upkeep) == 0)

@@ -9,6 +9,7 @@
 #define PROXY_TLS_UPKEEP_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "tls/ticket_keys.h"
@@ -20,9 +21,7 @@ struct tls_upkeep_wanted {
     struct tls_ticket_keys *keys; /* NULL: none to rotate */
     /* a key opens tickets that long and seals new ones during the first half of it */
     uint64_t ticket_key_lifetime_ms;
-    /* when the keys were changed last (clock_now_ms), over all upkeeps of a process: one that is
-     * started often must not put the next rotation off for ever. 0: they are due. Outlives it. */
-    _Atomic uint64_t *rotated_at_ms;
+    bool keys_are_foreign; /* of files that were given up: they are rotated at once */
     struct tls_server_config *stapling; /* NULL: nothing to fetch */
 };
 

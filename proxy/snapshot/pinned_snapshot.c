@@ -30,6 +30,26 @@ static bool make_destinations(struct pinned_snapshot *pinned)
     return true;
 }
 
+static struct worker_listener *make_listener(struct pinned_snapshot *pinned,
+                                             const struct virtual_server *virtual_server)
+{
+    const struct worker *worker = pinned->worker;
+    unsigned workers_count = worker->hop->workers_count;
+    unsigned count =
+        (virtual_server->fds_count - worker->index + workers_count - 1) / workers_count;
+    struct worker_listener *listener =
+        calloc(1, sizeof(*listener) + count * sizeof(struct listener *));
+
+    if (!listener)
+        return NULL;
+    listener->worker = pinned->worker;
+    listener->pinned = pinned;
+    listener->virtual_server = virtual_server;
+    listener->holders = 1;
+    listener->sockets_count = count;
+    return listener;
+}
+
 static bool make_listeners(struct pinned_snapshot *pinned)
 {
     const struct snapshot *snapshot = pinned->snapshot;
@@ -39,17 +59,11 @@ static bool make_listeners(struct pinned_snapshot *pinned)
     if (!pinned->listeners)
         return false;
     for (size_t i = 0; i < snapshot->virtual_servers_count; i++) {
-        struct worker_listener *listener;
-
         if (!snapshot->virtual_servers[i].fds)
             continue;
-        listener = pinned->listeners[i] = calloc(1, sizeof(*listener));
-        if (!listener)
+        pinned->listeners[i] = make_listener(pinned, &snapshot->virtual_servers[i]);
+        if (!pinned->listeners[i])
             return false;
-        listener->worker = pinned->worker;
-        listener->pinned = pinned;
-        listener->virtual_server = &snapshot->virtual_servers[i];
-        listener->holders = 1;
     }
     return true;
 }

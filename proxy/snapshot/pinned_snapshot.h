@@ -22,13 +22,15 @@ struct pinned_snapshot;
 /* What a listener hands its connections to. Lives as long as one of them. */
 struct worker_listener {
     struct worker *worker;
-    struct listener *listener;      /* NULL: not started, or stopped */
     struct pinned_snapshot *pinned; /* the newest that listens here; borrowed, gone when retired */
     const struct virtual_server *virtual_server; /* of that */
     uint32_t holders;                            /* client connections, and the snapshot in force */
     bool is_retired;                             /* the newest snapshot does not listen here */
+    bool is_shared;                              /* another process accepts from its sockets, too */
     bool is_full; /* there was no room for a connection when it was last asked */
     struct log_rate full_told, refused_told;
+    unsigned sockets_count;     /* usually 1: see virtual_server.h */
+    struct listener *sockets[]; /* NULL: not started, or told to finish */
 };
 
 struct pinned_snapshot {

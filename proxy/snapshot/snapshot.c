@@ -14,6 +14,7 @@
 #include "proxy/report/access_log.h"
 #include "proxy/report/metrics.h"
 #include "proxy/route/router.h"
+#include "proxy/snapshot/inherited_sockets.h"
 #include "proxy/snapshot/name_settings.h"
 #include "proxy/snapshot/server_tls.h"
 #include "proxy/snapshot/service_plan.h"
@@ -241,6 +242,8 @@ int snapshot_compile(struct snapshot *snapshot, const struct hop *hop, uint64_t 
 
 /* ---- listening ----------------------------------------------------------------------------- */
 
+enum { BACKLOG_DEFAULT = 511 };
+
 static uint16_t advertised_port(const struct settings *settings, uint16_t port)
 {
     for (size_t i = 0; i < settings->port_maps.count; i++)
@@ -250,15 +253,21 @@ static uint16_t advertised_port(const struct settings *settings, uint16_t port)
 }
 
 static int bind_address(struct virtual_server *virtual_server, const struct listen *listen,
-                        unsigned workers_count)
+                        const struct snapshot_heritage *heritage)
 {
-    const struct listener_options options = { .backlog =
-                                                  listen->backlog < 0 ? 511 : listen->backlog,
+    const struct listener_options options = { .backlog = virtual_server->backlog,
                                               .ipv6_only = listen->ipv6only != 0 };
+    unsigned workers_count = heritage->workers_count;
+    int r = heritage->handed_over ? inherited_sockets_take(heritage->handed_over, virtual_server,
+                                                           options.ipv6_only, workers_count)
+                                  : -ENOENT;
 
+    if (r != -ENOENT)
+        return r;
     virtual_server->fds = malloc(workers_count * sizeof(*virtual_server->fds));
     if (!virtual_server->fds)
         return -ENOMEM;
+    virtual_server->fds_count = workers_count;
     for (unsigned i = 0; i < workers_count; i++)
         virtual_server->fds[i] = -1;
     return listener_bind(&virtual_server->address, &options, virtual_server->fds, workers_count);
@@ -299,17 +308,18 @@ static struct virtual_server describe_virtual_server(const struct snapshot *snap
         .kind = kind,
         .configured = listen->address,
         .address = listen->address,
+        .backlog = listen->backlog < 0 ? BACKLOG_DEFAULT : listen->backlog,
         .proxy_protocol = listen->proxy_protocol,
         .persona = is_for_traffic ? snapshot->persona : snapshot->local_persona,
         .draws_on_reserve = !is_for_traffic, /* the operator gets in when clients fill the hop */
     };
 }
 
-static int open_virtual_server(struct snapshot *snapshot, const struct snapshot *former,
+static int open_virtual_server(struct snapshot *snapshot, const struct snapshot_heritage *from,
                                const struct listen *listen, enum virtual_server_kind kind)
 {
     const struct virtual_server wanted = describe_virtual_server(snapshot, listen, kind);
-    const struct virtual_server *heritage = find_heritage(snapshot, former, &wanted);
+    const struct virtual_server *heritage = find_heritage(snapshot, from->former, &wanted);
     struct virtual_server *virtual_server =
         &snapshot->virtual_servers[snapshot->virtual_servers_count++];
     int r = 0;
@@ -321,9 +331,9 @@ static int open_virtual_server(struct snapshot *snapshot, const struct snapshot 
             kind == VIRTUAL_SERVER_STATUS ? snapshot->local_tls : snapshot->tls);
     if (heritage) {
         virtual_server->address = heritage->address;
-        virtual_server->heir_of = (size_t)(heritage - former->virtual_servers);
+        virtual_server->heir_of = (size_t)(heritage - from->former->virtual_servers);
     } else {
-        r = bind_address(virtual_server, listen, snapshot->sockets_per_address);
+        r = bind_address(virtual_server, listen, from);
     }
     virtual_server->port = advertised_port(snapshot->settings, addr_port(&virtual_server->address));
     return r;
@@ -387,7 +397,7 @@ static const char *advice_for(int error)
                                 : "";
 }
 
-static int open_setting(struct snapshot *snapshot, const struct snapshot *former,
+static int open_setting(struct snapshot *snapshot, const struct snapshot_heritage *heritage,
                         const struct listen_setting *setting, struct config_errors *errors)
 {
     struct config_place place = settings_place(snapshot->settings, setting->key);
@@ -397,7 +407,7 @@ static int open_setting(struct snapshot *snapshot, const struct snapshot *former
         const struct listen *listen = &setting->listens->items[i];
         bool is_twice = is_listened_on(snapshot, &listen->address);
         int r =
-            is_twice ? -EADDRINUSE : open_virtual_server(snapshot, former, listen, setting->kind);
+            is_twice ? -EADDRINUSE : open_virtual_server(snapshot, heritage, listen, setting->kind);
 
         if (r < 0 && r != -ENOMEM)
             config_errors_add(errors, CONFIG_ERROR, place, "cannot listen on %s: %s%s",
@@ -409,8 +419,8 @@ static int open_setting(struct snapshot *snapshot, const struct snapshot *former
     return 0;
 }
 
-int snapshot_listen(struct snapshot *snapshot, const struct snapshot *former,
-                    unsigned workers_count, struct config_errors *errors)
+int snapshot_listen(struct snapshot *snapshot, const struct snapshot_heritage *heritage,
+                    struct config_errors *errors)
 {
     const struct settings *settings = snapshot->settings;
     const struct listen_setting wanted[] = {
@@ -422,15 +432,14 @@ int snapshot_listen(struct snapshot *snapshot, const struct snapshot *former,
                    settings->status_listen.count;
     int r = 0;
 
-    snapshot->sockets_per_address = workers_count;
     snapshot->virtual_servers = calloc(count + 1, sizeof(*snapshot->virtual_servers));
     if (!snapshot->virtual_servers)
         return -ENOMEM;
     for (size_t i = 0; r == 0 && i < sizeof(wanted) / sizeof(wanted[0]); i++)
-        r = open_setting(snapshot, former, &wanted[i], errors);
+        r = open_setting(snapshot, heritage, &wanted[i], errors);
     if (r < 0)
         return r;
-    choose_connection_rules(snapshot, workers_count, errors);
+    choose_connection_rules(snapshot, heritage->workers_count, errors);
     return 0;
 }
 
@@ -451,12 +460,12 @@ const struct sockaddr_storage *snapshot_upstream_bind(const struct snapshot *sna
 
 /* ---- the end ------------------------------------------------------------------------------- */
 
-static void close_virtual_servers(struct snapshot *snapshot, unsigned workers_count)
+static void close_virtual_servers(struct snapshot *snapshot)
 {
     for (size_t i = 0; i < snapshot->virtual_servers_count; i++) {
         struct virtual_server *virtual_server = &snapshot->virtual_servers[i];
 
-        for (unsigned k = 0; virtual_server->fds && k < workers_count; k++)
+        for (unsigned k = 0; virtual_server->fds && k < virtual_server->fds_count; k++)
             if (virtual_server->fds[k] >= 0)
                 (void)close(virtual_server->fds[k]);
         free(virtual_server->fds);
@@ -470,7 +479,7 @@ void snapshot_free(struct snapshot *snapshot)
     if (!snapshot)
         return;
     assert(atomic_load(&snapshot->workers_count) == 0);
-    close_virtual_servers(snapshot, snapshot->sockets_per_address);
+    close_virtual_servers(snapshot);
     if (snapshot->config)
         service_plans_free(snapshot->services, snapshot->config->services_count,
                            snapshot->resolver);

@@ -55,7 +55,6 @@ struct snapshot {
     struct virtual_server *virtual_servers;
     size_t virtual_servers_count;
     struct connection_rules connection_rules;
-    unsigned sockets_per_address;   /* one for each worker */
     _Atomic uint32_t workers_count; /* that hold it */
     struct snapshot *older;         /* the main thread's list of snapshots */
 };
@@ -77,14 +76,22 @@ void snapshot_check(const struct settings *settings, const struct config *config
 int snapshot_compile(struct snapshot *snapshot, const struct hop *hop, uint64_t names_wait_ms,
                      struct config_errors *errors);
 
+struct inherited_sockets;
+
+/* What is listened on already. */
+struct snapshot_heritage {
+    const struct snapshot *former;         /* NULL: this is the first of the process */
+    struct inherited_sockets *handed_over; /* by the former process; NULL: nothing */
+    unsigned workers_count;
+};
+
 /*
  * Chooses how many connections there may be, by the files that the process may open. Opens a socket
- * per worker on each address that `former` does not listen on already; nobody is
- * accepted yet. 0, -ENOMEM, or another negative errno with the reason in errors; what was opened is
+ * per worker on each address that nobody listens on already; nobody is accepted yet. 0, -ENOMEM, or another negative errno with the reason in errors; what was opened is
  * closed by snapshot_free.
  */
-int snapshot_listen(struct snapshot *snapshot, const struct snapshot *former,
-                    unsigned workers_count, struct config_errors *errors);
+int snapshot_listen(struct snapshot *snapshot, const struct snapshot_heritage *heritage,
+                    struct config_errors *errors);
 
 /* Where the served certificate with that index comes from: "ssl_cert", "certificates[0]". */
 const char *snapshot_certificate_label(const struct snapshot *snapshot, size_t index);

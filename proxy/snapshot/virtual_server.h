@@ -31,8 +31,11 @@ struct virtual_server {
     struct tls_server_config *tls; /* NULL: plain HTTP */
     bool proxy_protocol;           /* connections begin with its header, and from trusted_ips */
     bool draws_on_reserve; /* of connections: still served when clients have taken the rest */
-    int *fds;              /* of a new address: one per worker, -1 once taken; NULL: inherited */
-    size_t heir_of;        /* inherited: index in the former snapshot's virtual servers */
+    int backlog;
+    int *fds; /* of a new address; number i is for worker i % workers_count, -1 once taken; NULL:
+               * inherited */
+    unsigned fds_count; /* one per worker; more when a former process had more workers */
+    size_t heir_of;     /* inherited: index in the former snapshot's virtual servers */
 };
 
 #endif

@@ -29,6 +29,7 @@ struct tls_ticket_keys;
 struct hop {
     uint32_t tick_ms; /* of timers */
     unsigned workers_count;
+    bool accepts_later; /* workers start without accepting: see worker_handover.h */
     struct tls_ticket_keys *ticket_keys;
     struct tls_server_sessions
         *tls_sessions;              /* by id; made with the first configuration that has them */

@@ -16,6 +16,7 @@
 #include "proxy/report/recorder.h"
 #include "proxy/worker/connection_limits.h"
 #include "proxy/worker/worker_drain.h"
+#include "proxy/worker/worker_handover.h"
 #include "tls/client_verifier.h"
 
 /* Sessions remembered per worker for resumption towards targets. */
@@ -225,24 +226,30 @@ static void retire_listeners(struct pinned_snapshot *former)
     }
 }
 
-/* False: one could not be started, for want of memory. */
-static bool start_listeners(struct pinned_snapshot *pinned)
+/* The sockets that are this worker's. False: one could not be started, for want of memory. */
+static bool start_listener(struct worker_listener *listener)
 {
-    struct worker *worker = pinned->worker;
+    const struct worker *worker = listener->worker;
 
-    for (size_t i = 0; i < pinned->snapshot->virtual_servers_count; i++) {
-        const struct virtual_server *virtual_server = &pinned->snapshot->virtual_servers[i];
-        struct worker_listener *listener = pinned->listeners[i];
+    for (unsigned k = 0; k < listener->sockets_count; k++) {
+        int *fd = &listener->virtual_server->fds[worker->index + k * worker->hop->workers_count];
 
-        if (!virtual_server->fds)
-            continue;
-        listener->listener =
-            listener_start(worker->loop, virtual_server->fds[worker->index], listener, on_accept);
-        virtual_server->fds[worker->index] = -1;
-        if (!listener->listener)
+        listener->sockets[k] = listener_start(worker->loop, *fd, listener, on_accept);
+        *fd = -1;
+        if (!listener->sockets[k])
             return false;
-        listener_set_room(listener->listener, room);
+        listener_set_room(listener->sockets[k], room);
     }
+    return true;
+}
+
+bool worker_start_listeners(struct worker *worker)
+{
+    const struct pinned_snapshot *pinned = worker->newest;
+
+    for (size_t i = 0; i < pinned->snapshot->virtual_servers_count; i++)
+        if (pinned->snapshot->virtual_servers[i].fds && !start_listener(pinned->listeners[i]))
+            return false;
     return true;
 }
 
@@ -286,7 +293,7 @@ static void take_snapshot(struct worker *worker, struct pinned_snapshot *next)
     /* without memory the former size stays */
     (void)recorder_resize(worker->recorder, next->snapshot->settings->hopgate_recorder_size_bytes);
     retire_listeners(former);
-    if (!start_listeners(next))
+    if (!worker_start_listeners(worker))
         log_error(LOG_LEVEL_CRIT, "worker %u: no memory to listen on a new address", worker->index);
     for (struct client_conn *conn = worker->clients; conn; conn = following) {
         following = conn->next;
@@ -334,7 +341,7 @@ static bool open_all(struct worker *worker)
     worker->recorder =
         recorder_create(worker->newest->snapshot->settings->hopgate_recorder_size_bytes);
     return worker->pool && worker->tls_sessions && worker->client_verifier && worker->recorder &&
-           start_listeners(worker->newest);
+           (worker->hop->accepts_later || worker_start_listeners(worker));
 }
 
 static void turn_until(struct worker *worker, uint64_t limit_ms)

@@ -55,6 +55,7 @@ struct worker {
     unsigned char random_bytes[WORKER_RANDOM_BYTES];
     size_t random_left;
     bool draining;
+    bool hands_over;              /* another process serves: see worker_handover.h */
     bool has_traffic;             /* it counts in hop->workers_with_traffic */
     bool finishing;               /* no worker has: the status listeners end as well */
     bool ending;                  /* whoever is accepted now is reset */

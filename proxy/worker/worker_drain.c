@@ -11,8 +11,9 @@ void worker_stop_listeners(struct worker *worker)
     for (size_t i = 0; i < worker->newest->snapshot->virtual_servers_count; i++) {
         struct worker_listener *listener = worker->newest->listeners[i];
 
-        if (listener->listener)
-            listener_stop(TAKE(listener->listener));
+        for (unsigned k = 0; k < listener->sockets_count; k++)
+            if (listener->sockets[k])
+                listener_stop(TAKE(listener->sockets[k]));
     }
 }
 
@@ -30,12 +31,14 @@ static void on_listener_stopped(void *owner)
 /* Those whose connections the kernel has completed are served; on_accept needs all that it has. */
 void worker_finish_listener(struct worker_listener *listener)
 {
-    if (!listener->listener)
-        return;
-    listener->worker->listeners_finishing++;
-    listener->holders++;
-    pinned_snapshot_pin(listener->pinned);
-    listener_finish(TAKE(listener->listener), on_listener_stopped);
+    for (unsigned k = 0; k < listener->sockets_count; k++) {
+        if (!listener->sockets[k])
+            continue;
+        listener->worker->listeners_finishing++;
+        listener->holders++;
+        pinned_snapshot_pin(listener->pinned);
+        listener_finish(TAKE(listener->sockets[k]), on_listener_stopped);
+    }
 }
 
 static void finish_listeners(struct worker *worker, bool traffic)

@@ -1,5 +1,5 @@
-/* Verbs that speak to a running hop by its control socket: status, show, why, reload, drain, stop,
- * set. */
+/* Verbs that speak to a running hop by its control socket: status, show, why, reload, upgrade, drain,
+ * stop, set. */
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -18,16 +18,18 @@
 #include "tools/cli/table.h"
 #include "tools/cli/why.h"
 
-enum { WORDS_MAX = 2, COLUMN_MAX = 60, LIMIT_MAX = 1000 };
+enum { WORDS_MAX = 2, COLUMN_MAX = 60, LIMIT_MAX = 1000, UPGRADE_TIMEOUT_S_MAX = 100 };
 
-/* A hop that reloads looks up names meanwhile: longer than any of its own limits. */
+/* A hop that reloads or upgrades looks up names meanwhile: longer than any of its own limits. */
 enum { ANSWER_TIMEOUT_S = 120 };
 
 struct control_options {
     const char *prefix, *kong_conf; /* NULL: not given */
     bool json;
-    bool failed, last; /* --failed, --last */
-    int limit;         /* --limit; 0: not given */
+    bool failed, last;  /* --failed, --last */
+    int limit;          /* --limit; 0: not given */
+    const char *binary; /* --binary; NULL: not given */
+    int timeout_s;      /* --timeout; 0: not given */
     const char *words[WORDS_MAX];
 };
 
@@ -38,6 +40,7 @@ struct control_verb {
     bool (*words_suffice)(
         const struct control_options *options); /* NULL: all words must be there */
     bool selects;                               /* takes --failed, --limit, --last */
+    bool starts;                                /* takes --binary, --timeout */
     void (*print)(const json_t *answer);
     bool waits_for_end; /* of the hop, whose pid is in the answer */
 };
@@ -185,6 +188,13 @@ static void print_reload(const json_t *answer)
                  (long long)json_integer_value(json_object_get(answer, "configuration")));
 }
 
+static void print_upgrade(const json_t *answer)
+{
+    (void)printf("process %lld serves; %lld, the former one, finishes what it carries\n",
+                 (long long)json_integer_value(json_object_get(answer, "pid")),
+                 (long long)json_integer_value(json_object_get(answer, "former_pid")));
+}
+
 static void print_end(const json_t *answer)
 {
     (void)answer;
@@ -245,6 +255,16 @@ static const struct control_verb verbs[] = {
       .usage = "usage: hopgate reload [OPTIONS]\n\nLets a running hop read its configuration "
                "again. A bad one changes nothing.\n\n" OPTIONS,
       .print = print_reload },
+    { .name = "upgrade",
+      .usage =
+          "usage: hopgate upgrade [--binary PATH] [OPTIONS]\n\n"
+          "Replaces a running hop's process by a new one of the binary that is in its place "
+          "now,\nwhich takes the sockets over: no connection is lost. The former process "
+          "finishes what\nit carries. When the new one cannot serve, it goes on as before.\n\n"
+          "  --binary PATH   another binary\n"
+          "  --timeout S     seconds until the new process must serve, 60 without it\n" OPTIONS,
+      .starts = true,
+      .print = print_upgrade },
     { .name = "drain",
       .usage = "usage: hopgate drain [OPTIONS]\n\nNo new connections; returns when what runs has "
                "ended, at most hopgate_shutdown_timeout.\n\n" OPTIONS,
@@ -295,20 +315,35 @@ static bool take_switch(const char *word, const struct control_verb *verb,
 static bool has_value(const char *word, const struct control_verb *verb)
 {
     return strcmp(word, "--prefix") == 0 || strcmp(word, "-c") == 0 ||
-           (verb->selects && strcmp(word, "--limit") == 0);
+           (verb->selects && strcmp(word, "--limit") == 0) ||
+           (verb->starts && (strcmp(word, "--binary") == 0 || strcmp(word, "--timeout") == 0));
+}
+
+static bool take_number(const char *value, int max, int *ret)
+{
+    char *end;
+    long number = strtol(value, &end, 10);
+
+    if (end == value || *end != '\0' || number < 1 || number > max)
+        return false;
+    *ret = (int)number;
+    return true;
 }
 
 /* False: the value is none. */
 static bool take_value(const char *word, const char *value, struct control_options *ret)
 {
-    char *end;
-
-    if (strcmp(word, "--limit") != 0) {
-        *(word[1] == 'c' ? &ret->kong_conf : &ret->prefix) = value;
-        return true;
-    }
-    ret->limit = (int)strtol(value, &end, 10);
-    return end != value && *end == '\0' && ret->limit > 0 && ret->limit <= LIMIT_MAX;
+    if (strcmp(word, "--limit") == 0)
+        return take_number(value, LIMIT_MAX, &ret->limit);
+    if (strcmp(word, "--timeout") == 0)
+        return take_number(value, UPGRADE_TIMEOUT_S_MAX, &ret->timeout_s);
+    if (strcmp(word, "--binary") == 0)
+        ret->binary = value;
+    else if (strcmp(word, "-c") == 0)
+        ret->kong_conf = value;
+    else
+        ret->prefix = value;
+    return true;
 }
 
 static int check_words(const struct control_verb *verb, const struct control_options *options,
@@ -341,7 +376,10 @@ static int parse(int argc, char **argv, const struct control_verb *verb,
             if (i + 1 == argc)
                 return complain(verb, "a value must follow", word);
             if (!take_value(word, argv[++i], ret))
-                return complain(verb, "not a number from 1 to 1000:", argv[i]);
+                return complain(verb,
+                                verb->starts ? "not a number from 1 to 100:"
+                                             : "not a number from 1 to 1000:",
+                                argv[i]);
         } else if (!take_switch(word, verb, ret)) {
             if (word[0] == '-' || words == words_wanted(verb))
                 return complain(verb, "not understood:", word);
@@ -370,6 +408,16 @@ static char *find_prefix(const struct control_options *options, int *ret_code)
     return prefix;
 }
 
+/* A relative path means this process's directory, not the hop's. */
+static json_t *absolute(const char *path)
+{
+    char *directory = path[0] == '/' ? NULL : getcwd(NULL, 0);
+    json_t *text = directory ? json_sprintf("%s/%s", directory, path) : json_string(path);
+
+    free(directory);
+    return text;
+}
+
 static json_t *request_of(const struct control_verb *verb, const struct control_options *options)
 {
     json_t *request = json_pack("{s:s}", "verb", verb->name);
@@ -382,6 +430,10 @@ static json_t *request_of(const struct control_verb *verb, const struct control_
         json_object_set_new(request, "last", json_true());
     if (options->limit > 0)
         json_object_set_new(request, "limit", json_integer(options->limit));
+    if (options->binary)
+        json_object_set_new(request, "binary", absolute(options->binary));
+    if (options->timeout_s > 0)
+        json_object_set_new(request, "timeout_s", json_integer(options->timeout_s));
     return request;
 }
 
@@ -405,6 +457,8 @@ static int tell(const struct control_verb *verb, const struct control_options *o
     }
     if (done)
         return CLI_OK;
+    if (json_object_get(answer, "exit_code"))
+        return (int)json_integer_value(json_object_get(answer, "exit_code"));
     return json_object_get(answer, "remarks") ? CLI_BAD_CONFIG : CLI_FAILED;
 }
 

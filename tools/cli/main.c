@@ -18,6 +18,7 @@ static const struct verb verbs[] = {
     { "show", cli_control, "its connections, exchanges (running or recent), targets or memory" },
     { "why", cli_control, "why one of its exchanges ended as it did, and what to change" },
     { "reload", cli_control, "let a running hop read its configuration again" },
+    { "upgrade", cli_control, "replace its process by one of a newer binary; no client notices" },
     { "drain", cli_control, "let a running hop finish what it carries, and end" },
     { "stop", cli_control, "end a running hop at once" },
     { "set", cli_control, "change the log level of a running hop" },

@@ -6,7 +6,8 @@
 
 static const char usage[] =
     "usage: hopgate run [-c kong.conf] [FILE]\n\n"
-    "Runs one hop in the foreground until TERM, INT or QUIT; HUP reads both files again.\n\n"
+    "Runs one hop in the foreground until TERM, INT or QUIT; HUP reads both files again, USR2 is\n"
+    "`hopgate upgrade`.\n\n"
     "  FILE      Kong declarative file (_format_version \"3.0\", YAML or JSON)\n"
     "  -c FILE   kong.conf; KONG_* and HOPGATE_* environment variables override it\n\n"
     "exit codes: 0 stopped, 1 failed at run time, 64 usage, 78 bad configuration\n";

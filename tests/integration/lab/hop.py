@@ -57,6 +57,7 @@ class Hop:
         self.access_log = AccessLog(self.prefix / "logs" / "access.log")
         self.error_log = ErrorLog(self.prefix / "logs" / "error.log")
         self.process = None
+        self.formers = []  # processes that an upgrade has replaced
         self.http = self.https = None
         self.status_listeners = {}  # scheme -> (host, port)
         if user:
@@ -143,6 +144,10 @@ class Hop:
         """TERM, then its exit code; at the deadline it is killed and the code is -9."""
         if self.process is None:
             return 0
+        code = self.stop_process(deadline_s)
+        return next((former.returncode for former in self.formers if former.wait(deadline_s) != 0), code)
+
+    def stop_process(self, deadline_s):
         if self.is_alive():
             self.signal(signal.SIGTERM)
             try:

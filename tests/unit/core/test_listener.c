@@ -382,6 +382,51 @@ static void check_rival(const char *first, const char *second, int want)
         close(rivals[i]);
 }
 
+TEST(a_shared_listener_that_finishes_leaves_its_queue_to_the_other)
+{
+    struct bench bench = bench_start();
+    struct sockaddr_storage address;
+    int copy;
+
+    crowd_start(&crowd, &bench, &address);
+    stopped_count = 0;
+    copy = listener_copy_fd(crowd.listener);
+    CHECK(copy >= 0);
+    listener_share(crowd.listener);
+    listener_finish(crowd.listener, on_stopped);
+    NET_UNTIL(bench.loop, stopped_count == 1);
+    for (unsigned i = 0; i < 20; i++) /* nobody filters them away */
+        CHECK_INT(try_connect(&address, &clients[i]), 0);
+    crowd.listener = listener_start(bench.loop, copy, &crowd, on_accept);
+    CHECK(crowd.listener != NULL);
+    NET_UNTIL(bench.loop, crowd.count == 20);
+    crowd_close(&crowd);
+    listener_stop(crowd.listener);
+    for (unsigned i = 0; i < 20; i++)
+        close(clients[i]);
+    bench_stop(&bench);
+}
+
+TEST(who_joins_an_address_gets_nobody_before_it_listens)
+{
+    struct bench bench = bench_start();
+    struct sockaddr_storage address;
+    int fd;
+
+    crowd_start(&crowd, &bench, &address);
+    fd = listener_join(&address, &options);
+    CHECK(fd >= 0);
+    for (unsigned i = 0; i < 50; i++)
+        CHECK_INT(try_connect(&address, &clients[i]), 0);
+    NET_UNTIL(bench.loop, crowd.count == 50);
+    close(fd);
+    crowd_close(&crowd);
+    listener_stop(crowd.listener);
+    for (unsigned i = 0; i < 50; i++)
+        close(clients[i]);
+    bench_stop(&bench);
+}
+
 TEST(an_address_in_use_is_not_shared_with_a_second_owner)
 {
     check_rival("127.0.0.1", "127.0.0.1", -EADDRINUSE);
@@ -461,6 +506,8 @@ TESTS(TEST_CASE(accepted_connections_know_both_addresses), TEST_CASE(a_stopped_l
       TEST_CASE(room_that_is_gone_cancels_the_accept_in_flight),
       TEST_CASE(a_listener_that_finishes_hands_over_all_that_the_kernel_has_completed),
       TEST_CASE(a_listener_that_finishes_without_room_leaves_the_queue_alone),
+      TEST_CASE(a_shared_listener_that_finishes_leaves_its_queue_to_the_other),
+      TEST_CASE(who_joins_an_address_gets_nobody_before_it_listens),
       TEST_CASE(an_address_in_use_is_not_shared_with_a_second_owner),
       TEST_CASE(ipv6_only_leaves_the_port_of_ipv4_alone), TEST_CASE(workers_share_one_address),
       TEST_CASE(a_failed_bind_leaves_no_descriptor))

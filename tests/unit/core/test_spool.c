@@ -453,6 +453,37 @@ TEST(opening_an_area_removes_leftovers_and_nothing_else)
     CHECK_INT(rmdir(path), 0);
 }
 
+TEST(an_area_that_is_joined_keeps_the_other_s_files_and_names_none_of_them_again)
+{
+    struct bench bench = bench_start();
+    char path[] = "/tmp/hopgate-spool-XXXXXX", file[128], error[400];
+    struct spool_area first, second, third;
+    struct spool *spool;
+
+    CHECK(mkdtemp(path) != NULL);
+    CHECK_INT(spool_area_open(&first, path, error, sizeof(error)), 0);
+    snprintf(file, sizeof(file), "%s/0000000001", path);
+    fclose(fopen(file, "w"));
+    CHECK_INT(spool_area_join(&second, path, 7, error, sizeof(error)), 0);
+    CHECK_INT(access(file, F_OK), 0);
+    spool = spool_create(bench.loop, &second);
+    CHECK(spool != NULL);
+    CHECK_STR(strrchr(spool_path(spool), '/'), "/5000000001");
+    spool_close(spool);
+    CHECK_INT(spool_area_join(&third, path, atomic_load(&second.files_count), error, sizeof(error)),
+              0);
+    spool = spool_create(bench.loop, &third);
+    CHECK(spool != NULL);
+    CHECK_STR(strrchr(spool_path(spool), '/'), "/0000000001");
+    spool_close(spool);
+    bench_stop(&bench);
+    spool_area_done(&third);
+    spool_area_done(&second);
+    spool_area_done(&first);
+    CHECK_INT(unlink(file), 0);
+    CHECK_INT(rmdir(path), 0);
+}
+
 TEST(an_area_is_private_and_says_what_is_wrong)
 {
     char path[] = "/tmp/hopgate-spool-XXXXXX", spool[128], error[400];
@@ -489,4 +520,5 @@ TESTS(TEST_CASE(what_was_appended_can_be_read_from_anywhere_and_again),
       TEST_CASE(a_directory_that_is_gone_fails_the_spool_and_not_the_next),
       TEST_CASE(without_memory_for_a_read_the_spool_fails),
       TEST_CASE(opening_an_area_removes_leftovers_and_nothing_else),
+      TEST_CASE(an_area_that_is_joined_keeps_the_other_s_files_and_names_none_of_them_again),
       TEST_CASE(an_area_is_private_and_says_what_is_wrong))

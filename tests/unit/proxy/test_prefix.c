@@ -63,6 +63,44 @@ TEST(a_second_hop_is_told_who_has_it)
     prefix_done(&second);
 }
 
+TEST(an_inherited_prefix_is_never_unlocked_and_says_who_has_it_when_told)
+{
+    struct prefix former, next, rival;
+    char path[64], text[32] = "";
+    int fd;
+
+    CHECK_INT(prefix_open(&former, below("handed"), error, sizeof(error)), 0);
+    fd = open(former.pid_file, O_RDWR);
+    CHECK(pwrite(fd, "1234567\n", 8, 0) == 8); /* a longer one of another process */
+    CHECK_INT(prefix_inherit(&next, below("handed"), dup(former.lock_fd), error, sizeof(error)), 0);
+    prefix_done(&next); /* it fails to start: everything is as before */
+    CHECK(pread(fd, text, sizeof(text) - 1, 0) == 8);
+    CHECK_INT(prefix_inherit(&next, below("handed"), dup(former.lock_fd), error, sizeof(error)), 0);
+    snprintf(path, sizeof(path), "%d\n", (int)getpid());
+    CHECK_INT(prefix_write_pid(&next, error, sizeof(error)), 0);
+    CHECK(pread(fd, text, sizeof(text) - 1, 0) == (ssize_t)strlen(path));
+    prefix_leave(&former);
+    prefix_done(&former);
+    CHECK(access(next.pid_file, F_OK) == 0);
+    CHECK_INT(prefix_open(&rival, below("handed"), error, sizeof(error)), -1);
+    prefix_done(&rival);
+    prefix_done(&next);
+    CHECK(access(below("handed/pids/hopgate.pid"), F_OK) < 0);
+    close(fd);
+}
+
+TEST(the_lock_of_another_prefix_is_refused)
+{
+    struct prefix former, next;
+
+    CHECK_INT(prefix_open(&former, below("one"), error, sizeof(error)), 0);
+    CHECK_INT(prefix_inherit(&next, below("other"), dup(former.lock_fd), error, sizeof(error)), -1);
+    CHECK(strstr(error, "/other now") && strstr(error, "an upgrade keeps it"));
+    prefix_done(&next);
+    CHECK(access(former.pid_file, F_OK) == 0);
+    prefix_done(&former);
+}
+
 TEST(what_a_dead_hop_left_does_not_count)
 {
     struct prefix prefix;
@@ -133,6 +171,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST_CASE(opening_makes_the_directories_and_says_who_runs),
         TEST_CASE(a_second_hop_is_told_who_has_it),
+        TEST_CASE(an_inherited_prefix_is_never_unlocked_and_says_who_has_it_when_told),
+        TEST_CASE(the_lock_of_another_prefix_is_refused),
         TEST_CASE(what_a_dead_hop_left_does_not_count),
         TEST_CASE(a_place_that_cannot_be_made_is_named),
         TEST_CASE(names_are_below_the_prefix_unless_they_say_otherwise),

@@ -119,6 +119,69 @@ TEST(keys_of_files_open_each_others_tickets)
     bench_done(&bench);
 }
 
+TEST(saved_keys_go_on_elsewhere_with_their_age)
+{
+    static const unsigned char no_key[] = { 47 };
+    SCOPED(tls_ticket_keys) former = tls_ticket_keys_create();
+    SCOPED(tls_ticket_keys) next = tls_ticket_keys_create();
+    unsigned char bytes[TLS_TICKET_KEYS_BYTES_MAX];
+    struct sealed older, current, own;
+    struct bench by_older, by_current, by_own; /* each keeps the IV of what it sealed */
+    size_t count;
+
+    bench_init(&by_older);
+    bench_init(&by_current);
+    bench_init(&by_own);
+    CHECK(seal(next, &by_own, &own));
+    CHECK(seal(former, &by_older, &older));
+    CHECK_INT(tls_ticket_keys_rotate(former), 0);
+    CHECK(seal(former, &by_current, &current));
+    count = tls_ticket_keys_save(former, bytes);
+    CHECK_INT(tls_ticket_keys_restore(next, bytes, count - 1, 0), -EINVAL);
+    CHECK_INT(tls_ticket_keys_restore(next, bytes, 0, 0), -EINVAL);
+    CHECK_INT(tls_ticket_keys_restore(next, no_key, sizeof(no_key), 0), -EINVAL);
+    CHECK_INT(unseal(next, &by_own, &own), 1); /* nothing changed */
+    CHECK_INT(tls_ticket_keys_restore(next, bytes, count, 60 * 1000), 0);
+    CHECK_INT(unseal(next, &by_current, &current), 1);
+    CHECK_INT(unseal(next, &by_older, &older), 2);
+    CHECK_INT(unseal(next, &by_own, &own), 0);
+    CHECK(tls_ticket_keys_age_ms(next) >= 60 * 1000);
+    CHECK_INT(tls_ticket_keys_rotate(next), 0);
+    CHECK(tls_ticket_keys_age_ms(next) < 60 * 1000);
+    bench_done(&by_older);
+    bench_done(&by_current);
+    bench_done(&by_own);
+}
+
+TEST(saved_keys_keep_the_form_of_their_files)
+{
+    SCOPED(tls_ticket_keys) former = tls_ticket_keys_create();
+    SCOPED(tls_ticket_keys) next = tls_ticket_keys_create();
+    unsigned char bytes[TLS_TICKET_KEYS_BYTES_MAX];
+    struct slice files[TLS_TICKET_KEYS_MAX];
+    char texts[TLS_TICKET_KEYS_MAX][80];
+    struct sealed sealed;
+    struct bench bench;
+    size_t count;
+
+    for (size_t i = 0; i < TLS_TICKET_KEYS_MAX; i++) {
+        memset(texts[i], 'a' + (int)i, sizeof(texts[i]));
+        memset(texts[i] + 40, 'A' + (int)i, 40); /* the two secrets differ */
+        files[i] = (struct slice){ texts[i], i % 2 ? 80 : 48 };
+    }
+    bench_init(&bench);
+    CHECK_INT(tls_ticket_keys_load(former, files, TLS_TICKET_KEYS_MAX), 0);
+    count = tls_ticket_keys_save(former, bytes);
+    CHECK(count <= sizeof(bytes));
+    CHECK_INT(tls_ticket_keys_restore(next, bytes, count, 0), 0);
+    for (size_t i = 0; i < TLS_TICKET_KEYS_MAX; i++) {
+        CHECK_INT(tls_ticket_keys_load(former, &files[i], 1), 0);
+        CHECK(seal(former, &bench, &sealed));
+        CHECK_INT(unseal(next, &bench, &sealed), i == 0 ? 1 : 2);
+    }
+    bench_done(&bench);
+}
+
 struct race {
     struct tls_ticket_keys *keys;
     atomic_bool stop;
@@ -163,4 +226,6 @@ TEST(rotation_is_invisible_to_workers_in_the_middle_of_a_ticket)
 TESTS(TEST_CASE(current_opens_previous_renews_older_is_unknown),
       TEST_CASE(a_name_of_zeros_is_no_key_before_the_first_rotation),
       TEST_CASE(keys_of_files_open_each_others_tickets),
+      TEST_CASE(saved_keys_go_on_elsewhere_with_their_age),
+      TEST_CASE(saved_keys_keep_the_form_of_their_files),
       TEST_CASE(rotation_is_invisible_to_workers_in_the_middle_of_a_ticket))
