@@ -7,9 +7,9 @@
 #include <time.h>
 
 #include "core/addr.h"
+#include "core/clock.h"
 #include "core/conn.h"
 #include "core/log.h"
-#include "core/clock.h"
 #include "proxy/exchange/http1_endpoint.h"
 #include "proxy/report/access_log.h"
 #include "proxy/report/metrics.h"

@@ -12,10 +12,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/cleanup.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/log_rate.h"
-#include "core/cleanup.h"
 
 struct control_conn {
     int fd; /* -1: free */
@@ -30,8 +30,8 @@ struct control_conn {
 struct control {
     control_answer *answer;
     void *owner;
-    int directory_fd;      /* the prefix */
-    int fd;                /* listens; -1: another process does */
+    int directory_fd; /* the prefix */
+    int fd;           /* listens; -1: another process does */
     bool is_published;
     uint64_t accept_at_ms; /* not before: the last attempt failed, and another one would at once */
     struct log_rate refused_told;

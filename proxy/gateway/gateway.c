@@ -305,9 +305,16 @@ static int serve_timeout_ms(const struct gateway *gateway)
     return wait_ms >= 0 && (uint64_t)wait_ms < left_ms ? wait_ms : (int)left_ms;
 }
 
-/* Else a failure that lasts (no memory in the kernel) would be asked for again without end. Signals
- * and what workers say are looked at all the same. */
-static void live_without_poll(struct log_rate *told, struct pollfd *fds, size_t count, int error)
+static void look_at(struct pollfd *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        fds[i].revents = fds[i].fd >= 0 ? fds[i].events : 0;
+}
+
+/* Else a failure that lasts (no memory in the kernel) would be asked for again without end. Signals,
+ * verbs and what workers say are looked at all the same: nothing blocks on those descriptors. An
+ * upgrade has to wait. */
+static void live_without_poll(struct log_rate *told, int error)
 {
     uint64_t untold;
 
@@ -315,8 +322,6 @@ static void live_without_poll(struct log_rate *told, struct pollfd *fds, size_t 
         log_error(LOG_LEVEL_CRIT, "poll: %s, %llu more since the last such line", strerror(error),
                   (unsigned long long)untold);
     (void)usleep(POLL_PAUSE_US);
-    for (size_t i = 0; i < count; i++)
-        fds[i].revents = fds[i].events; /* nothing blocks on them */
 }
 
 enum { POLL_SIGNALS, POLL_DOORBELL, POLL_QUESTIONS, POLL_NAMES, POLL_FORMER, POLL_UPGRADE };
@@ -342,13 +347,15 @@ static void serve(struct gateway *gateway, int signals_fd)
         size_t count = control_poll_fds(gateway->control, control_fds);
 
         fds[POLL_FORMER] = (struct pollfd){ .fd = former_fd(gateway->former), .events = POLLIN };
-        count += upgrade_count;
-        if (poll(fds, POLL_UPGRADE + count, serve_timeout_ms(gateway)) < 0) {
+        if (poll(fds, POLL_UPGRADE + upgrade_count + count, serve_timeout_ms(gateway)) < 0) {
             if (errno == EINTR) /* a debugger */
                 continue;
-            live_without_poll(&poll_told, fds, POLL_UPGRADE + count, errno);
+            live_without_poll(&poll_told, errno);
+            look_at(fds, POLL_FORMER);
+            look_at(control_fds, count);
+            fds[POLL_FORMER].revents = 0;
+            upgrade_count = 0;
         }
-        count -= upgrade_count;
         if (fds[POLL_SIGNALS].revents)
             take_signals(gateway, signals_fd);
         if (fds[POLL_DOORBELL].revents && read(hop->doorbell, &rings, sizeof(rings)) > 0)

@@ -21,7 +21,7 @@ struct tls_upkeep_wanted {
     struct tls_ticket_keys *keys; /* NULL: none to rotate */
     /* a key opens tickets that long and seals new ones during the first half of it */
     uint64_t ticket_key_lifetime_ms;
-    bool keys_are_foreign; /* of files that were given up: they are rotated at once */
+    bool keys_are_foreign;              /* of files that were given up: they are rotated at once */
     struct tls_server_config *stapling; /* NULL: nothing to fetch */
 };
 
