@@ -159,7 +159,7 @@ def test_set_log_level_works_at_once_until_the_next_reload(lab):
     assert verb(edge, "set", "prefix", "/").code == FAILED
     assert verb(edge, "set", "log_level", "error").code == OK
     before = len(edge.error_log.lines("notice"))
-    edge.signal(signal.SIGUSR1)
+    edge.signal(signal.SIGUSR2)
     assert verb(edge, "set", "log_level", "info").code == OK
     edge.error_log.wait_for("log_level set to info")
     assert len(edge.error_log.lines("notice")) == before + 1

@@ -9,11 +9,10 @@ from lab.wait import wait_until
 from lab.wire import Ended
 
 
-@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
-def test_signals_of_nginx_and_kong_do_not_end_the_hop(lab, number):
+def test_signals_of_nginx_and_kong_do_not_end_the_hop(lab):
     edge = lab.edge(lab.origin(content=b"alive"))
-    edge.signal(number)
-    edge.error_log.wait_for(f"signal {number} ", "ignored")
+    edge.signal(signal.SIGUSR2)
+    edge.error_log.wait_for(f"signal {signal.SIGUSR2:d} ", "ignored")
     assert lab.client(edge).get("/").content == b"alive"
 
 
