@@ -77,7 +77,8 @@ def test_man_page_has_no_mistake_for_roff(hopgate, tmp_path, kind):
     path.write_text(generated(hopgate, kind))
     if shutil.which("mandoc"):
         done = subprocess.run(["mandoc", "-Tlint", "-Wwarning", path], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout
+        # a date would have to be kept, or differ in each build
+        assert [line for line in done.stdout.splitlines() if "missing date" not in line] == []
     elif shutil.which("groff"):
         done = subprocess.run(["groff", "-k", "-man", "-Tutf8", "-ww", "-z", path], capture_output=True, text=True,
                               check=False)
