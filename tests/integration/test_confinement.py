@@ -5,9 +5,11 @@ import re
 import shutil
 import signal
 import socket
+import sys
 
 import pytest
 
+from lab import restrict
 from lab.client import run
 from lab.hop import SANITIZERS
 from lab.lab import NOBODY, service_to
@@ -206,6 +208,23 @@ def test_user_and_sandbox_together(open_lab):
     assert status_of(hop)["Uid"].split()[0] == str(NOBODY)
     done = reload(hop)
     assert done.code == 0, done
+
+
+NO_LANDLOCK = [sys.executable, str(pathlib.Path(restrict.__file__)), "ENOSYS@landlock_create_ruleset"]
+
+
+def test_kernel_without_landlock_is_refused_where_the_sandbox_is_demanded(lab):
+    hop = confined(lab, {"hopgate_sandbox": "on"}, wrapper=NO_LANDLOCK)
+    lab.expect_bad_end.add(hop)
+    assert hop.spawn().wait_exit() == 1
+    assert "hopgate_sandbox" in hop.stderr() and "Landlock" in hop.stderr() and "auto" in hop.stderr()
+
+
+def test_kernel_without_landlock_is_warned_of_otherwise(lab):
+    hop = confined(lab, {"hopgate_sandbox": "auto"}, wrapper=NO_LANDLOCK).start()
+    hop.error_log.wait_for("[warn]", "no Landlock")
+    hop.error_log.wait_for("[notice]", "sandbox: system calls (seccomp)")
+    assert lab.client(hop).get("/").content == b"fine"
 
 
 def test_without_the_setting_nothing_is_restricted(lab):

@@ -145,11 +145,22 @@ TEST(a_writable_directory_takes_new_files_and_renames)
     expect_fine(writing_story);
 }
 
+/* 0: it was run and ended well. */
+static int run_true(void)
+{
+    pid_t child = fork();
+    int status;
+
+    if (child == 0) {
+        execl("/bin/true", "true", NULL);
+        _exit(1);
+    }
+    return waitpid(child, &status, 0) == child ? status : -1;
+}
+
 static int calls_story(const struct place *place)
 {
     int r = sandbox_restrict_calls();
-    pid_t child;
-    int status;
 
     (void)place;
     if (r < 0)
@@ -163,17 +174,64 @@ static int calls_story(const struct place *place)
         return 4;
     if (syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL) != -1 || errno != EPERM)
         return 5;
-    child = fork(); /* a successor can still be started */
-    if (child == 0) {
-        execl("/bin/true", "true", NULL);
-        _exit(1);
-    }
-    return waitpid(child, &status, 0) == child && status == 0 ? FINE : 6;
+    return run_true() == 0 ? FINE : 6; /* a successor can still be started */
 }
 
 TEST(system_calls_that_no_proxy_needs_are_refused_and_exec_is_not)
 {
     expect_fine(calls_story);
+}
+
+static int executing_story(const struct place *place)
+{
+    static const char *const programs[] = { "/usr", "/lib", "/lib64" };
+    struct sandbox sandbox = { .count = 0 };
+    int r;
+
+    for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+        if (!sandbox_allow(&sandbox, programs[i], SANDBOX_EXECUTE))
+            return 1;
+    r = sandbox_restrict_files(&sandbox);
+    if (r < 0)
+        return r == -EOPNOTSUPP ? NO_SUCH_KERNEL : 2;
+    if (run_true() != 0 || open_error(place->inside, O_RDONLY) != EACCES)
+        return 3;
+    sandbox_done(&sandbox);
+    (void)sandbox_allow(&sandbox, "/usr", SANDBOX_READ);
+    if (sandbox_restrict_files(&sandbox) < 0)
+        return 4;
+    sandbox_done(&sandbox);
+    return run_true() != 0 ? FINE
+                           : 5; /* what was given up by the one does not come back by another */
+}
+
+TEST(programs_run_where_that_is_allowed_and_nowhere_else)
+{
+    expect_fine(executing_story);
+}
+
+static int generations_story(const struct place *place)
+{
+    struct sandbox sandbox = { .count = 0 };
+
+    if (!sandbox_allow(&sandbox, "/usr", SANDBOX_EXECUTE))
+        return 1;
+    for (int i = 0; i < 40; i++) {
+        int r = sandbox_restrict_files(&sandbox);
+
+        if (r == 0)
+            r = sandbox_restrict_calls();
+        if (r < 0)
+            return r == -EOPNOTSUPP ? NO_SUCH_KERNEL : 2;
+    }
+    sandbox_done(&sandbox);
+    return open_error(place->inside, O_RDONLY) == EACCES ? FINE : 3;
+}
+
+/* The kernel takes sixteen sets of rules for files; each hop that starts its successor adds one. */
+TEST(many_generations_of_successors_can_restrict_themselves)
+{
+    expect_fine(generations_story);
 }
 
 TEST(a_path_below_another_name_is_not_below_it)
@@ -190,4 +248,6 @@ TEST(a_path_below_another_name_is_not_below_it)
 TESTS(TEST_CASE(only_what_is_allowed_can_be_read_and_nothing_written),
       TEST_CASE(a_writable_directory_takes_new_files_and_renames),
       TEST_CASE(system_calls_that_no_proxy_needs_are_refused_and_exec_is_not),
+      TEST_CASE(programs_run_where_that_is_allowed_and_nowhere_else),
+      TEST_CASE(many_generations_of_successors_can_restrict_themselves),
       TEST_CASE(a_path_below_another_name_is_not_below_it))
