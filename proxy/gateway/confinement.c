@@ -113,6 +113,29 @@ static void tell_not_root(const struct settings *settings, struct config_errors 
                           "has no effect: hopgate was not started by root");
 }
 
+/* Kong's default: where it does not exist, Kong goes on without it too. */
+static bool is_kongs_default(const char *text)
+{
+    return strcmp(text, "kong kong") == 0 || strcmp(text, "kong") == 0;
+}
+
+/* False: nobody, or the reason is an error. */
+static bool choose_user(const struct settings *settings, struct privileges_user *ret,
+                        struct config_errors *errors)
+{
+    const bool may_lack = settings->user && is_kongs_default(settings->user);
+    char reason[256];
+
+    if (!settings->user)
+        return find_default_user(ret);
+    if (privileges_find(settings->user, ret, reason, sizeof(reason)) == 0)
+        return true;
+    config_errors_add(errors, may_lack ? CONFIG_NOTICE : CONFIG_ERROR,
+                      settings_place(settings, "nginx_user"), "%s%s", reason,
+                      may_lack ? "; going on without it, as Kong does" : "");
+    return may_lack && find_default_user(ret);
+}
+
 bool confinement_drop(struct confinement *confinement, const struct settings *settings,
                       struct config_errors *errors, char *error, size_t error_size)
 {
@@ -122,17 +145,8 @@ bool confinement_drop(struct confinement *confinement, const struct settings *se
         tell_not_root(settings, errors);
         return true;
     }
-    if (settings->user) {
-        char reason[256];
-
-        if (privileges_find(settings->user, &user, reason, sizeof(reason)) < 0) {
-            config_errors_add(errors, CONFIG_ERROR, settings_place(settings, "nginx_user"), "%s",
-                              reason);
-            return false;
-        }
-    } else if (!find_default_user(&user)) {
-        return true;
-    }
+    if (!choose_user(settings, &user, errors))
+        return errors->errors_count == 0;
     if (user.uid == 0)
         return true;
     lift_memory_limit();

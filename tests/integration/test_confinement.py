@@ -1,6 +1,7 @@
 """What a hop gives up once it runs: root, files, system calls."""
 import os
 import pathlib
+import pwd
 import re
 import shutil
 import signal
@@ -121,6 +122,16 @@ def test_unknown_user_is_named(lab):
     lab.expect_bad_end.add(hop)
     assert hop.spawn().wait_exit() == 78
     assert "kong.conf" in hop.stderr() and 'no user "no-such-user"' in hop.stderr()
+
+
+@needs_root
+def test_kong_s_default_user_need_not_exist(lab):
+    """A kong.conf that spells the default out starts where Kong was never installed."""
+    if any(name in (entry.pw_name for entry in pwd.getpwall()) for name in ("kong", "hopgate")):
+        pytest.skip("not run: this machine has a user kong or hopgate")
+    hop = confined(lab, {"nginx_user": "kong kong"}).start()
+    assert 'no user "kong"' in hop.stderr() and "as Kong does" in hop.stderr()
+    assert lab.client(hop).get("/").content == b"fine"
 
 
 @needs_root
