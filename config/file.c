@@ -6,6 +6,24 @@
 #include <string.h>
 #include <unistd.h>
 
+static struct file_watcher watching;
+
+void file_watch(const struct file_watcher *watcher)
+{
+    watching = watcher ? *watcher : (struct file_watcher){ .owner = NULL };
+}
+
+void file_note_read(const char *file)
+{
+    if (watching.on_read)
+        watching.on_read(watching.owner, file);
+}
+
+const char *file_why_refused(const char *file, int r)
+{
+    return r == -EACCES && watching.why_refused ? watching.why_refused(watching.owner, file) : "";
+}
+
 /* Reads to the end; the file may be a pipe, so its size is not asked for. */
 static int read_all(int fd, size_t bytes_max, char **ret_text, size_t *ret_length)
 {
@@ -47,8 +65,11 @@ fail:;
 int file_read(const char *file, size_t bytes_max, char **ret_text, size_t *ret_length,
               struct config_errors *errors)
 {
-    int fd = open(file, O_RDONLY | O_CLOEXEC);
-    int r = fd < 0 ? -errno : read_all(fd, bytes_max, ret_text, ret_length);
+    int fd, r;
+
+    file_note_read(file);
+    fd = open(file, O_RDONLY | O_CLOEXEC);
+    r = fd < 0 ? -errno : read_all(fd, bytes_max, ret_text, ret_length);
 
     if (fd >= 0)
         (void)close(fd); /* only read from */
@@ -57,6 +78,6 @@ int file_read(const char *file, size_t bytes_max, char **ret_text, size_t *ret_l
                           "larger than the %zu bytes that are read", bytes_max);
     else if (r < 0 && r != -ENOMEM)
         config_errors_add(errors, CONFIG_ERROR, (struct config_place){ .file = file },
-                          "cannot be read: %s", strerror(-r));
+                          "cannot be read: %s%s", strerror(-r), file_why_refused(file, r));
     return r;
 }

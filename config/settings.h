@@ -40,6 +40,9 @@ struct settings {
     char *status_access_log;                  /* the same */
     char *log_level;           /* debug, info, notice, warn, error, crit, alert, emerg */
     uint32_t worker_processes; /* 0: auto, as many as CPUs */
+    char *user;                /* "user [group]" that root becomes; NULL: not said */
+    char *hopgate_sandbox;     /* on, off, auto */
+    struct config_strings hopgate_sandbox_paths; /* absolute; may be read besides */
 
     /* Certificate and key of listeners without a matching SNI, pairwise; each is a path, or PEM
      * text, or PEM in base64: see settings_read_pem. */

@@ -71,9 +71,9 @@ int settings_read_pem(const struct settings *settings, const char *key, const ch
     if (r == 0)
         *ret = text;
     else
-        config_errors_add(errors, CONFIG_ERROR, place, "'%.200s': %s", item,
-                          r == -EINVAL ? "the file holds no PEM text (-----BEGIN …)"
-                                       : strerror(-r));
+        config_errors_add(errors, CONFIG_ERROR, place, "'%.200s': %s%s", item,
+                          r == -EINVAL ? "the file holds no PEM text (-----BEGIN …)" : strerror(-r),
+                          file_why_refused(item, r));
     config_errors_done(&found);
     return r;
 }

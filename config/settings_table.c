@@ -59,6 +59,13 @@ const struct setting settings_table[] = {
       .max = 1024,
       AT(worker_processes) },
     ALIAS("nginx_main_worker_processes", "nginx_worker_processes"),
+    { .name = "nginx_user", AT(user) }, /* default depends on who is there: see privileges.h */
+    ALIAS("nginx_main_user", "nginx_user"),
+    { .name = "hopgate_sandbox",
+      .default_text = "off",
+      .one_of = "on, off, auto",
+      AT(hopgate_sandbox) },
+    { .name = "hopgate_sandbox_paths", .type = SETTING_LIST, AT(hopgate_sandbox_paths) },
     { .name = "database",
       .default_text = "off",
       .one_of = "off, sqlite, postgres, cassandra",
@@ -417,8 +424,6 @@ const struct setting settings_table[] = {
     /* other injected directives */
     NO_EFFECT("nginx_daemon", "off", "hopgate always runs in the foreground"),
     NO_EFFECT("nginx_main_daemon", "off", "hopgate always runs in the foreground"),
-    NO_EFFECT("nginx_user", "kong kong", "hopgate stays the user that started it"),
-    NO_EFFECT("nginx_main_user", "kong kong", "hopgate stays the user that started it"),
     NO_EFFECT("nginx_main_worker_rlimit_nofile", "auto", "the limit is raised as far as allowed"),
     NO_EFFECT("nginx_events_worker_connections", "auto", "the limit on open files decides"),
     NO_EFFECT("nginx_events_multi_accept", "on", "io_uring accepts all that wait"),

@@ -295,6 +295,7 @@ static void *writer_main(void *unused)
     uint64_t rung;
 
     (void)unused;
+    (void)pthread_setname_np(pthread_self(), "log"); /* for top -H and the like only */
     for (;;) {
         if (drain_all()) {
             if (!atomic_load(&state.stopping))
@@ -423,6 +424,37 @@ struct log_file *log_open(const char *path, char *reterr, size_t reterr_size)
     file->next = state.files;
     state.files = file;
     return file;
+}
+
+/* The descriptor keeps its number, so the writer needs no lock: each write goes to the one or the other. */
+static int reopen(const struct log_file *file)
+{
+    bool owns;
+    int fd = open_path(file->path, &owns), r = 0;
+
+    if (fd < 0)
+        return -errno;
+    if (dup3(fd, file->fd, O_CLOEXEC) < 0)
+        r = -errno;
+    close(fd);
+    return r;
+}
+
+int log_reopen(char *reterr, size_t reterr_size)
+{
+    int result = 0;
+
+    for (const struct log_file *file = state.files; file; file = file->next) {
+        int r = file->owns_fd ? reopen(file) : 0;
+
+        if (r == 0)
+            continue;
+        snprintf(reterr, reterr_size,
+                 "cannot open log %s again: %s; lines go on to where they went so far", file->path,
+                 strerror(-r));
+        result = -1;
+    }
+    return result;
 }
 
 bool log_is_off(const struct log_file *file)

@@ -56,6 +56,12 @@ void log_stop(void);
  */
 struct log_file *log_open(const char *path, char *reterr, size_t reterr_size);
 
+/*
+ * Opens every file again by its name: somebody has renamed it, lines go to a new one from here on. No
+ * line is lost. 0; -1 with a text in reterr when one could not be opened, which then goes on as it is.
+ */
+int log_reopen(char *reterr, size_t reterr_size);
+
 /* True for "off": formatting a line would be wasted. */
 bool log_is_off(const struct log_file *file);
 

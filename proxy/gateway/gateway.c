@@ -24,6 +24,7 @@
 #include "lb/target_registry.h"
 #include "proxy/gateway/gateway_priv.h"
 #include "proxy/gateway/service_notify.h"
+#include "proxy/gateway/watchdog.h"
 #include "proxy/report/metrics.h"
 #include "proxy/worker/connection_limits.h"
 #include "proxy/worker/hop_question.h"
@@ -55,10 +56,6 @@ static bool open_logs(struct gateway *gateway, const struct snapshot *snapshot)
     const struct settings *settings = snapshot->settings;
     struct hop *hop = &gateway->hop;
 
-    if (log_start(0) < 0) {
-        snprintf(gateway->error, sizeof(gateway->error), "cannot start the log thread");
-        return false;
-    }
     hop->error_log = open_log(gateway, settings->proxy_error_log);
     hop->access_log = hop->error_log ? open_log(gateway, settings->proxy_access_log) : NULL;
     hop->status_access_log =
@@ -67,6 +64,25 @@ static bool open_logs(struct gateway *gateway, const struct snapshot *snapshot)
         return false;
     gateway_set_error_level(gateway, snapshot);
     return true;
+}
+
+/* Until then lines are written at once: threads come after confinement_restrict only. */
+static bool start_log_thread(struct gateway *gateway)
+{
+    if (log_start(0) == 0)
+        return true;
+    snprintf(gateway->error, sizeof(gateway->error), "cannot start the log thread");
+    return false;
+}
+
+static void reopen_logs(void)
+{
+    char reason[512];
+
+    if (log_reopen(reason, sizeof(reason)) == 0)
+        log_error(LOG_LEVEL_NOTICE, "logs are open again");
+    else
+        log_error(LOG_LEVEL_ERROR, "%s", reason);
 }
 
 /* ---- stored content ------------------------------------------------------------------------ */
@@ -238,15 +254,15 @@ static void on_signal(struct gateway *gateway, int number)
     case SIGHUP:
         reload_on_signal(gateway, number);
         return;
+    case SIGUSR1:
+        log_error(LOG_LEVEL_NOTICE, "signal %d (%s) received, reopening logs", number,
+                  strsignal(number));
+        reopen_logs();
+        return;
     case SIGUSR2:
         log_error(LOG_LEVEL_NOTICE, "signal %d (%s) received, upgrading", number,
                   strsignal(number));
         upgrade_on_signal(gateway);
-        return;
-    default: /* nginx reopens logs by this one: it must not end the process */
-        log_error(LOG_LEVEL_NOTICE,
-                  "signal %d (%s) received, ignored: it has no meaning in this version", number,
-                  strsignal(number));
         return;
     }
 }
@@ -296,7 +312,7 @@ static void on_doorbell(struct gateway *gateway)
 static int serve_timeout_ms(const struct gateway *gateway)
 {
     int wait_ms =
-        sooner(control_timeout_ms(gateway->control),
+        sooner(sooner(control_timeout_ms(gateway->control), watchdog_timeout_ms(gateway->watchdog)),
                sooner(gateway_names_timeout_ms(gateway), upgrade_timeout_ms(gateway->upgrade)));
     uint64_t now_ms = clock_now_ms();
     uint64_t left_ms =
@@ -367,6 +383,7 @@ static void serve(struct gateway *gateway, int signals_fd)
         gateway_follow_names(gateway);
         control_on_poll(gateway->control, control_fds, count);
         upgrade_on_poll(gateway, fds + POLL_UPGRADE, upgrade_count);
+        watchdog_on_time(gateway->watchdog);
         if (clock_now_ms() >= gateway->certificates_due_at_ms)
             gateway_watch_certificates(gateway);
     }
@@ -393,6 +410,7 @@ static void tear_down(struct gateway *gateway)
         worker_stop(&gateway->workers[i]);
     for (unsigned i = 0; i < gateway->workers_started; i++)
         worker_join(&gateway->workers[i]);
+    watchdog_free(gateway->watchdog);
     for (unsigned i = 0; gateway->workers && i < hop->workers_count; i++)
         worker_done(&gateway->workers[i]);
     free(gateway->workers);
@@ -420,6 +438,7 @@ static void tear_down(struct gateway *gateway)
     log_stop();
     control_close(gateway->control);
     prefix_done(&gateway->prefix);
+    confinement_done(&gateway->confinement);
     if (hop->doorbell >= 0)
         (void)close(hop->doorbell);
     config_errors_done(&gateway->errors);
@@ -462,15 +481,45 @@ static bool make_hop(struct gateway *gateway)
            hop->connection_limits && hop->doorbell >= 0 && hop->questions.doorbell >= 0;
 }
 
+/* From here on the process has the rights that it will have while it runs. */
+static enum gateway_result confine(struct gateway *gateway, const struct snapshot *snapshot)
+{
+    const struct settings *settings = snapshot->settings;
+
+    gateway_load_ticket_keys(gateway, snapshot);
+    if (!confinement_drop(&gateway->confinement, settings, &gateway->errors, gateway->error,
+                          sizeof(gateway->error)))
+        return gateway->errors.errors_count > 0 ? GATEWAY_BAD_CONFIG : GATEWAY_FAILED;
+    if (!gateway_open_prefix(gateway, settings->prefix) || !open_logs(gateway, snapshot) ||
+        !confinement_restrict(&gateway->confinement, settings, &gateway->prefix, gateway->error,
+                              sizeof(gateway->error)) ||
+        !start_log_thread(gateway))
+        return GATEWAY_FAILED;
+    confinement_tell(&gateway->confinement);
+    return GATEWAY_STOPPED;
+}
+
+static bool start_watchdog(struct gateway *gateway)
+{
+    uint64_t usec = watchdog_wanted_usec();
+
+    if (usec > 0)
+        gateway->watchdog = watchdog_create(gateway->workers, gateway->workers_started, usec);
+    return usec == 0 || gateway->watchdog;
+}
+
 /* The first configuration is read and checked; nothing outside was touched yet. */
 static enum gateway_result start_hop(struct gateway *gateway, struct snapshot *snapshot)
 {
-    gateway->hop.workers_count = count_workers(snapshot->settings);
-    gateway->hop.accepts_later = gateway->former != NULL;
-    if (!gateway_open_prefix(gateway, snapshot->settings->prefix) ||
-        !open_logs(gateway, snapshot) || !open_spool(gateway, snapshot))
+    enum gateway_result result = confine(gateway, snapshot);
+
+    if (result != GATEWAY_STOPPED)
+        return result;
+    if (!open_spool(gateway, snapshot))
         return GATEWAY_FAILED;
     raise_descriptor_limit();
+    gateway->hop.workers_count = count_workers(snapshot->settings);
+    gateway->hop.accepts_later = gateway->former != NULL;
     gateway->hop.metrics = metrics_create(gateway->hop.workers_count);
     if (!gateway->hop.metrics)
         return GATEWAY_FAILED;
@@ -480,7 +529,8 @@ static enum gateway_result start_hop(struct gateway *gateway, struct snapshot *s
     gateway_tend_tls(gateway, snapshot);
     gateway->control = control_open(gateway->prefix.path, gateway_answer, gateway, gateway->error,
                                     sizeof(gateway->error));
-    return gateway->control && gateway_listen(gateway, snapshot) && start_workers(gateway, snapshot)
+    return gateway->control && gateway_listen(gateway, snapshot) &&
+                   start_workers(gateway, snapshot) && start_watchdog(gateway)
                ? GATEWAY_STOPPED
                : GATEWAY_FAILED;
 }
@@ -519,6 +569,7 @@ enum gateway_result gateway_run(const struct config_source *source)
     int signals_fd;
 
     config_errors_init(&gateway.errors);
+    confinement_watch(&gateway.confinement);
     block_signals(&signals);
     signals_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     result = signals_fd < 0 || !former_meet(&gateway.former, gateway.error, sizeof(gateway.error))

@@ -21,6 +21,7 @@
 
 #include "config/source.h"
 #include "proxy/gateway/certificate_watch.h"
+#include "proxy/gateway/confinement.h"
 #include "proxy/gateway/control.h"
 #include "proxy/gateway/former.h"
 #include "proxy/gateway/prefix.h"
@@ -29,6 +30,7 @@
 #include "proxy/snapshot/snapshot.h"
 #include "proxy/worker/hop.h"
 
+struct watchdog;
 struct worker;
 
 /* The last attempt to reload. */
@@ -46,6 +48,7 @@ struct gateway {
     struct snapshot *snapshots; /* newest first; older ones until the workers have let go */
     uint64_t generation;        /* of the last snapshot that was tried */
     struct reload_result last_reload;
+    struct confinement confinement;
     struct prefix prefix;
     struct control *control;
     struct tls_upkeep *upkeep; /* of the newest configuration; NULL: nothing to do, or no thread */
@@ -56,10 +59,11 @@ struct gateway {
     struct worker *workers;
     unsigned workers_started;
     uint64_t started_at_unix_s;
-    uint64_t names_version;  /* of the resolver, as the workers know it */
-    uint64_t publish_at_ms;  /* not before */
-    struct former *former;   /* whose place this process has taken; NULL: it was started afresh */
-    struct upgrade *upgrade; /* to the process that takes this one's place; NULL: none */
+    uint64_t names_version;    /* of the resolver, as the workers know it */
+    uint64_t publish_at_ms;    /* not before */
+    struct former *former;     /* whose place this process has taken; NULL: it was started afresh */
+    struct upgrade *upgrade;   /* to the process that takes this one's place; NULL: none */
+    struct watchdog *watchdog; /* NULL: nobody waits for it */
     bool draining;
     bool told_to_drain; /* not by an upgrade */
     char error[640];
@@ -89,7 +93,10 @@ void gateway_put_in_front(struct gateway *gateway, struct snapshot **snapshot);
 void gateway_set_error_level(struct gateway *gateway, const struct snapshot *snapshot);
 void gateway_set_spool_limit(struct gateway *gateway, const struct snapshot *snapshot);
 
-/* Ticket keys of files, and what the upkeep thread does, as this configuration wants them. */
+/* Session ticket keys of files. */
+void gateway_load_ticket_keys(struct gateway *gateway, const struct snapshot *snapshot);
+
+/* The upkeep thread does what this configuration wants. */
 void gateway_tend_tls(struct gateway *gateway, const struct snapshot *snapshot);
 
 /* False: nothing has changed, gateway->errors say why. */

@@ -112,6 +112,45 @@ int prefix_write_pid(struct prefix *prefix, char *error, size_t error_size)
     return 0;
 }
 
+static const char *const subdirectories[] = { "logs", "pids", "spool" };
+
+/* A prefix that root has used before. Not by its name alone: somebody may write `prefix = /var`. */
+static bool has_pids(int directory_fd)
+{
+    return faccessat(directory_fd, "pids", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Links are not followed: below a directory that was root's alone nobody can have put one. */
+static int give_away(int directory_fd, uid_t uid, gid_t gid)
+{
+    for (size_t i = 0; i < sizeof(subdirectories) / sizeof(subdirectories[0]); i++)
+        if (fchownat(directory_fd, subdirectories[i], uid, gid, AT_SYMLINK_NOFOLLOW) < 0 &&
+            errno != ENOENT)
+            return -errno;
+    return fchown(directory_fd, uid, gid) < 0 ? -errno : 0;
+}
+
+int prefix_hand_over(const char *path, uid_t uid, gid_t gid, char *error, size_t error_size)
+{
+    bool is_new = access(path, F_OK) < 0;
+    struct stat status;
+    int r = make_directories(path);
+    int fd = r < 0 ? r : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (r == 0 && fd < 0)
+        r = -errno;
+    if (r == 0 && fstat(fd, &status) < 0)
+        r = -errno;
+    if (r == 0 && status.st_uid == 0 && (is_new || has_pids(fd)))
+        r = give_away(fd, uid, gid);
+    if (fd >= 0)
+        (void)close(fd); /* a directory opened for reading has nothing to lose */
+    if (r < 0)
+        snprintf(error, error_size, "cannot give the prefix %s to user %u: %s", path, (unsigned)uid,
+                 strerror(-r));
+    return r < 0 ? -1 : 0;
+}
+
 static int prepare(struct prefix *prefix, const char *path, char *error, size_t error_size)
 {
     int r;

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct prefix {
     char *path; /* absolute */
@@ -32,6 +33,13 @@ int prefix_write_pid(struct prefix *prefix, char *error, size_t error_size);
 
 /* It is another process's: neither lock nor pid file is ours any more. */
 void prefix_leave(struct prefix *prefix);
+
+/*
+ * For root, before it becomes another user: makes the directory and gives it to that user, if it is
+ * new or has been a prefix of root so far; one that belongs to somebody else stays as it is. What is
+ * below stays root's if it is. 0, or -1 with one sentence in error.
+ */
+int prefix_hand_over(const char *path, uid_t uid, gid_t gid, char *error, size_t error_size);
 
 /* `name` itself when it is absolute or a word such as "off" or "stderr", else <prefix>/name;
  * malloc'ed, NULL: no memory. */

@@ -103,8 +103,7 @@ void gateway_set_error_level(struct gateway *gateway, const struct snapshot *sna
     log_set_error_file(gateway->hop.error_log, level == LOG_LEVEL_COUNT ? LOG_LEVEL_CRIT : level);
 }
 
-/* Keys of files are for the one who writes them to rotate; the files were checked with the rest of the
- * configuration, so what fails here has changed meanwhile, and the present keys stay. */
+/* Keys of files are for the one who writes them to rotate. */
 void gateway_tend_tls(struct gateway *gateway, const struct snapshot *snapshot)
 {
     const struct settings *settings = snapshot->settings;
@@ -119,8 +118,7 @@ void gateway_tend_tls(struct gateway *gateway, const struct snapshot *snapshot)
     tls_upkeep_stop(TAKE(gateway->upkeep));
     if (!snapshot->tls && !snapshot->local_tls)
         return;
-    if (ticket_key_files_load(settings, gateway->hop.ticket_keys, &gateway->errors) == 0)
-        gateway->ticket_keys_are_of_files = settings->ssl_session_ticket_key.count > 0;
+    gateway->ticket_keys_are_of_files = settings->ssl_session_ticket_key.count > 0;
     if (!wanted.keys && !wanted.stapling)
         return;
     gateway->upkeep = tls_upkeep_start(&wanted);
@@ -128,6 +126,14 @@ void gateway_tend_tls(struct gateway *gateway, const struct snapshot *snapshot)
         log_error(
             LOG_LEVEL_CRIT,
             "no thread for TLS upkeep: ticket keys are not rotated, no OCSP response is fetched");
+}
+
+/* The files were checked with the rest of the configuration, so what fails here has changed
+ * meanwhile, and the present keys stay. */
+void gateway_load_ticket_keys(struct gateway *gateway, const struct snapshot *snapshot)
+{
+    if (snapshot->tls || snapshot->local_tls)
+        (void)ticket_key_files_load(snapshot->settings, gateway->hop.ticket_keys, &gateway->errors);
 }
 
 void gateway_set_spool_limit(struct gateway *gateway, const struct snapshot *snapshot)
@@ -156,6 +162,10 @@ static void warn_of_what_needs_a_restart(struct gateway *gateway, const struct s
                     before->ssl_session_cache_size_bytes > 0 &&
                         before->ssl_session_cache_size_bytes !=
                             after->ssl_session_cache_size_bytes);
+    warn_if_changed(gateway, snapshot, "nginx_user",
+                    strcmp(before->user ? before->user : "", after->user ? after->user : "") != 0);
+    warn_if_changed(gateway, snapshot, "hopgate_sandbox",
+                    strcmp(before->hopgate_sandbox, after->hopgate_sandbox) != 0);
     warn_if_changed(gateway, snapshot, "proxy_access_log",
                     strcmp(before->proxy_access_log, after->proxy_access_log) != 0);
     warn_if_changed(gateway, snapshot, "status_access_log",
@@ -227,6 +237,7 @@ static bool try_reload(struct gateway *gateway)
         return false;
     warn_of_what_needs_a_restart(gateway, snapshot);
     gateway_set_error_level(gateway, snapshot);
+    gateway_load_ticket_keys(gateway, snapshot);
     gateway_tend_tls(gateway, snapshot);
     gateway_set_spool_limit(gateway, snapshot);
     gateway_put_in_front(gateway, &snapshot);
@@ -251,7 +262,7 @@ bool gateway_reload(struct gateway *gateway)
 {
     bool done;
 
-    service_notify("RELOADING=1");
+    service_notify_reloading();
     config_errors_done(&gateway->errors);
     config_errors_init(&gateway->errors);
     done = try_reload(gateway);

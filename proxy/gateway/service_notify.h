@@ -10,7 +10,11 @@
 #ifndef PROXY_SERVICE_NOTIFY_H
 #define PROXY_SERVICE_NOTIFY_H
 
-/* state: "READY=1", "STOPPING=1". A supervisor that cannot be reached is not our failure. */
+/* state: "READY=1", "STOPPING=1", "WATCHDOG=1". A supervisor that cannot be reached is not our
+ * failure. */
 void service_notify(const char *state);
+
+/* "RELOADING=1" with the time, as Type=notify-reload wants it; "READY=1" ends it. */
+void service_notify_reloading(void);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/document.h"
+#include "config/file.h"
 #include "config/suggest.h"
 #include "core/http/head.h"
 #include "proxy/persona/persona_builtin.h"
@@ -240,11 +241,15 @@ static struct persona *load_file(const char *path, struct config_errors *errors)
 {
     struct persona *persona;
     size_t length;
-    char *text = read_file(path, &length);
+    char *text;
 
+    file_note_read(path);
+    text = read_file(path, &length);
     if (!text) {
+        int r = -errno;
+
         config_errors_add(errors, CONFIG_ERROR, (struct config_place){ .file = path },
-                          "cannot read the persona: %s", strerror(errno));
+                          "cannot read the persona: %s%s", strerror(-r), file_why_refused(path, r));
         return NULL;
     }
     persona = persona_parse((struct slice){ text, length }, path, errors);

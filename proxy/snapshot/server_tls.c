@@ -282,7 +282,8 @@ static void add_staple(const struct server_tls_inputs *inputs, struct tls_server
     r = file_read(path, STAPLE_BYTES_MAX, &der, &length, &found);
     config_errors_done(&found);
     if (r < 0)
-        config_errors_add(errors, CONFIG_ERROR, place, "'%.200s': %s", path, strerror(-r));
+        config_errors_add(errors, CONFIG_ERROR, place, "'%.200s': %s%s", path, strerror(-r),
+                          file_why_refused(path, r));
     else if (tls_stapling_set(server, (struct slice){ der, length }, &reterr) < 0)
         config_errors_add(errors, CONFIG_WARNING, place, "'%.200s': %s", path, reterr.text);
     free(der);

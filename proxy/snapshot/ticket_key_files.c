@@ -23,7 +23,8 @@ static int read_one(const char *path, struct slice *ret, struct config_place pla
     r = file_read(path, FILE_BYTES_MAX, &text, &ret->len, &found);
     config_errors_done(&found);
     if (r < 0) {
-        config_errors_add(errors, CONFIG_ERROR, place, "'%.200s': %s", path, strerror(-r));
+        config_errors_add(errors, CONFIG_ERROR, place, "'%.200s': %s%s", path, strerror(-r),
+                          file_why_refused(path, r));
         return r;
     }
     ret->ptr = text;

@@ -409,9 +409,12 @@ static void refuse_orders(struct worker *worker)
 static void *run(void *argument)
 {
     struct worker *worker = argument;
+    char name[16];
     int r;
 
     worker->newest->was_seen = true;
+    snprintf(name, sizeof(name), "worker %u", worker->index);
+    (void)pthread_setname_np(pthread_self(), name); /* for top -H and the like only */
     if (!open_all(worker)) {
         close_all(worker);
         recorder_free(TAKE(worker->recorder));

@@ -11,10 +11,10 @@ from lab.wait import DEADLINE_S, wait_until
 from lab.wire import Ended
 
 
-def test_signal_of_nginx_and_kong_does_not_end_the_hop(lab):
+def test_signal_that_nginx_reopens_logs_by_does_not_end_the_hop(lab):
     edge = lab.edge(lab.origin(content=b"alive"))
     edge.signal(signal.SIGUSR1)
-    edge.error_log.wait_for(f"signal {signal.SIGUSR1} ", "ignored")
+    edge.error_log.wait_for(f"signal {signal.SIGUSR1:d} ", "reopening logs")
     assert lab.client(edge).get("/").content == b"alive"
 
 

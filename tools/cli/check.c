@@ -4,15 +4,7 @@
 #include "config/source.h"
 #include "proxy/snapshot/snapshot.h"
 #include "tools/cli/cli.h"
-
-static const char usage[] =
-    "usage: hopgate check [-c kong.conf] [FILE]\n\n"
-    "Reports every mistake at once, as file:line:column: severity: path: message. Certificates "
-    "are\n"
-    "read too: missing intermediate, wrong order, key mismatch, expired or soon so, names, weak "
-    "keys\n"
-    "and signatures, wrong purpose, authorities that are none, keys that everybody can read.\n\n"
-    "exit codes: 0 usable (warnings may have been printed), 64 usage, 78 bad configuration\n";
+#include "tools/cli/verb.h"
 
 static int check(const struct config_source *source, struct config_errors *errors)
 {
@@ -31,7 +23,7 @@ int cli_check(int argc, char **argv)
 {
     struct config_source source;
     struct config_errors errors;
-    int r = cli_parse_config_options(argc, argv, usage, &source);
+    int r = cli_parse_config_options(argc, argv, verb_find("check"), &source);
 
     if (r != 0)
         return r < 0 ? CLI_OK : r;

@@ -1,7 +1,7 @@
 /*
  * cli: the `hopgate` command: verbs, options, help.
  *
- * Role    main.c finds the verb; each verb is a file of its own
+ * Role    main.c finds the verb in verbs.c; each verb is a file of its own
  * Owns    nothing
  * Thread  the main thread
  *
@@ -16,10 +16,14 @@ enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 64, CLI_BAD_CONFIG = 78 };
 int cli_run(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_control(int argc, char **argv); /* status, show, why, reload, upgrade, drain, stop, set */
+int cli_generate(int argc, char **argv);
 
 struct config_source;
+struct verb;
 
-/* The options that verbs with a configuration share: -c FILE and FILE. 0, or an exit code after the complaint was printed. `usage` is printed for --help; then -1. */
-int cli_parse_config_options(int argc, char **argv, const char *usage, struct config_source *ret);
+/* The options that verbs with a configuration share: -c FILE and FILE. 0, or an exit code after the
+ * complaint was printed; -1 after --help. */
+int cli_parse_config_options(int argc, char **argv, const struct verb *verb,
+                             struct config_source *ret);
 
 #endif

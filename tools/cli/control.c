@@ -16,6 +16,7 @@
 #include "proxy/gateway/control.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/table.h"
+#include "tools/cli/verb.h"
 #include "tools/cli/why.h"
 
 enum { WORDS_MAX = 2, COLUMN_MAX = 60, LIMIT_MAX = 1000, UPGRADE_TIMEOUT_S_MAX = 100 };
@@ -35,12 +36,11 @@ struct control_options {
 
 struct control_verb {
     const char *name;
-    const char *usage;
     const char *words[WORDS_MAX]; /* keys of the words that follow the verb */
     bool (*words_suffice)(
         const struct control_options *options); /* NULL: all words must be there */
-    bool selects;                               /* takes --failed, --limit, --last */
-    bool starts;                                /* takes --binary, --timeout */
+    bool selects;                               /* one or some of the recent */
+    bool starts;                                /* another process */
     void (*print)(const json_t *answer);
     bool waits_for_end; /* of the hop, whose pid is in the answer */
 };
@@ -203,12 +203,6 @@ static void print_end(const json_t *answer)
 
 /* ---- verbs --------------------------------------------------------------------------------- */
 
-#define OPTIONS                                                         \
-    "  --prefix DIR  the hop's prefix; else the one of its kong.conf\n" \
-    "  -c FILE       that kong.conf; KONG_PREFIX overrides it\n"        \
-    "  --json        the answer as it is\n\n"                           \
-    "exit codes: 0 done, 1 no hop answers or it refuses, 64 usage, 78 bad configuration\n"
-
 static bool show_words_suffice(const struct control_options *options)
 {
     bool of_recent = options->words[0] && strcmp(options->words[0], "recent") == 0;
@@ -223,68 +217,29 @@ static bool why_words_suffice(const struct control_options *options)
     return options->limit == 0 && (options->words[0] != NULL) != (options->last || options->failed);
 }
 
-static const struct control_verb verbs[] = {
-    { .name = "status",
-      .usage = "usage: hopgate status [OPTIONS]\n\nWhat a running hop is and how it is "
-               "doing.\n\n" OPTIONS,
-      .print = print_object },
+static const struct control_verb control_verbs[] = {
+    { .name = "status", .print = print_object },
     { .name = "show",
-      .usage =
-          "usage: hopgate show connections|exchanges|recent|targets|memory [OPTIONS]\n\n"
-          "What a running hop carries at this moment; `recent`: the exchanges that ended last.\n\n"
-          "  --failed      of recent: those that failed, were cut, tried again or slow\n"
-          "  --limit N     of recent: at most N, 20 without it\n" OPTIONS,
       .words = { "what" },
       .words_suffice = show_words_suffice,
       .selects = true,
       .print = print_list },
     { .name = "why",
-      .usage =
-          "usage: hopgate why ID [OPTIONS]\n"
-          "       hopgate why --last [--failed] [OPTIONS]\n\n"
-          "Why one exchange of a running hop ended as it did: cause and fix first, then the\n"
-          "evidence. ID is a request id (X-Kong-Request-Id), an exchange number, or a client's\n"
-          "address:port, of which the last exchange is told.\n\n"
-          "  --last        the exchange that ended last\n"
-          "  --failed      the last that failed, was cut, tried again or slow\n" OPTIONS,
       .words = { "id" },
       .words_suffice = why_words_suffice,
       .selects = true,
       .print = why_print },
-    { .name = "reload",
-      .usage = "usage: hopgate reload [OPTIONS]\n\nLets a running hop read its configuration "
-               "again. A bad one changes nothing.\n\n" OPTIONS,
-      .print = print_reload },
-    { .name = "upgrade",
-      .usage =
-          "usage: hopgate upgrade [--binary PATH] [OPTIONS]\n\n"
-          "Replaces a running hop's process by a new one of the binary that is in its place "
-          "now,\nwhich takes the sockets over: no connection is lost. The former process "
-          "finishes what\nit carries. When the new one cannot serve, it goes on as before.\n\n"
-          "  --binary PATH   another binary\n"
-          "  --timeout S     seconds until the new process must serve, 60 without it\n" OPTIONS,
-      .starts = true,
-      .print = print_upgrade },
-    { .name = "drain",
-      .usage = "usage: hopgate drain [OPTIONS]\n\nNo new connections; returns when what runs has "
-               "ended, at most hopgate_shutdown_timeout.\n\n" OPTIONS,
-      .print = print_end,
-      .waits_for_end = true },
-    { .name = "stop",
-      .usage = "usage: hopgate stop [OPTIONS]\n\nEnds a running hop at once; what it carries is "
-               "aborted.\n\n" OPTIONS,
-      .print = print_end,
-      .waits_for_end = true },
-    { .name = "set",
-      .usage = "usage: hopgate set log_level LEVEL [OPTIONS]\n\nChanges a running hop until its "
-               "next reload.\n\n" OPTIONS,
-      .words = { "key", "value" },
-      .print = print_object },
+    { .name = "reload", .print = print_reload },
+    { .name = "upgrade", .starts = true, .print = print_upgrade },
+    { .name = "drain", .print = print_end, .waits_for_end = true },
+    { .name = "stop", .print = print_end, .waits_for_end = true },
+    { .name = "set", .words = { "key", "value" }, .print = print_object },
 };
 
 static int complain(const struct control_verb *verb, const char *what, const char *word)
 {
-    (void)fprintf(stderr, "hopgate %s: %s \"%s\"\n\n%s", verb->name, what, word, verb->usage);
+    (void)fprintf(stderr, "hopgate %s: %s \"%s\"\n\n", verb->name, what, word);
+    verb_print_help(verb_find(verb->name), stderr);
     return CLI_USAGE;
 }
 
@@ -297,26 +252,14 @@ static size_t words_wanted(const struct control_verb *verb)
     return count;
 }
 
-/* False: `word` is no option that takes no value. */
-static bool take_switch(const char *word, const struct control_verb *verb,
-                        struct control_options *ret)
+static void take_switch(const char *name, struct control_options *ret)
 {
-    if (strcmp(word, "--json") == 0)
+    if (strcmp(name, "--json") == 0)
         ret->json = true;
-    else if (verb->selects && strcmp(word, "--failed") == 0)
+    else if (strcmp(name, "--failed") == 0)
         ret->failed = true;
-    else if (verb->selects && strcmp(word, "--last") == 0)
-        ret->last = true;
     else
-        return false;
-    return true;
-}
-
-static bool has_value(const char *word, const struct control_verb *verb)
-{
-    return strcmp(word, "--prefix") == 0 || strcmp(word, "-c") == 0 ||
-           (verb->selects && strcmp(word, "--limit") == 0) ||
-           (verb->starts && (strcmp(word, "--binary") == 0 || strcmp(word, "--timeout") == 0));
+        ret->last = true;
 }
 
 static bool take_number(const char *value, int max, int *ret)
@@ -331,15 +274,15 @@ static bool take_number(const char *value, int max, int *ret)
 }
 
 /* False: the value is none. */
-static bool take_value(const char *word, const char *value, struct control_options *ret)
+static bool take_value(const char *name, const char *value, struct control_options *ret)
 {
-    if (strcmp(word, "--limit") == 0)
+    if (strcmp(name, "--limit") == 0)
         return take_number(value, LIMIT_MAX, &ret->limit);
-    if (strcmp(word, "--timeout") == 0)
+    if (strcmp(name, "--timeout") == 0)
         return take_number(value, UPGRADE_TIMEOUT_S_MAX, &ret->timeout_s);
-    if (strcmp(word, "--binary") == 0)
+    if (strcmp(name, "--binary") == 0)
         ret->binary = value;
-    else if (strcmp(word, "-c") == 0)
+    else if (strcmp(name, "--conf") == 0)
         ret->kong_conf = value;
     else
         ret->prefix = value;
@@ -352,7 +295,7 @@ static int check_words(const struct control_verb *verb, const struct control_opt
     if (verb->words_suffice) {
         if (verb->words_suffice(options))
             return 0;
-        (void)fputs(verb->usage, stderr);
+        verb_print_help(verb_find(verb->name), stderr);
         return CLI_USAGE;
     }
     return words == words_wanted(verb) ? 0 : complain(verb, "missing:", verb->words[words]);
@@ -362,25 +305,29 @@ static int check_words(const struct control_verb *verb, const struct control_opt
 static int parse(int argc, char **argv, const struct control_verb *verb,
                  struct control_options *ret)
 {
+    const struct verb *known = verb_find(verb->name);
     size_t words = 0;
 
     *ret = (struct control_options){ 0 };
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i];
+        const struct verb_option *option = verb_option_find(known, word);
 
         if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-            (void)fputs(verb->usage, stdout);
+            verb_print_help(known, stdout);
             return -1;
         }
-        if (has_value(word, verb)) {
+        if (option && option->value) {
             if (i + 1 == argc)
                 return complain(verb, "a value must follow", word);
-            if (!take_value(word, argv[++i], ret))
+            if (!take_value(option->name, argv[++i], ret))
                 return complain(verb,
                                 verb->starts ? "not a number from 1 to 100:"
                                              : "not a number from 1 to 1000:",
                                 argv[i]);
-        } else if (!take_switch(word, verb, ret)) {
+        } else if (option) {
+            take_switch(option->name, ret);
+        } else {
             if (word[0] == '-' || words == words_wanted(verb))
                 return complain(verb, "not understood:", word);
             ret->words[words++] = word;
@@ -464,14 +411,14 @@ static int tell(const struct control_verb *verb, const struct control_options *o
 
 int cli_control(int argc, char **argv)
 {
-    const struct control_verb *verb = verbs;
+    const struct control_verb *verb = control_verbs;
     struct control_options options;
     int code;
     char *prefix;
     json_t *request, *answer;
 
     while (strcmp(verb->name, argv[0]) != 0)
-        verb++; /* the table of main.c has no other */
+        verb++; /* verbs.c has no other with this function */
     code = parse(argc, argv, verb, &options);
     if (code != 0)
         return code < 0 ? CLI_OK : code;

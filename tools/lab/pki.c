@@ -11,20 +11,17 @@
 
 #include "tls/pki_lab.h"
 #include "tools/cli/cli.h"
+#include "tools/cli/verb.h"
 #include "tools/lab/lab.h"
 
 enum { DAYS_MAX = 3650 };
 
-static const char usage[] =
-    "usage: hopgate lab pki [--name NAME] [--days N] DIR\n\n"
-    "Writes every certificate situation, good and broken, to DIR: a folder for each, with\n"
-    "chain.pem, key.pem and, where they belong to it, crl.pem and ocsp.der. DIR/ca.pem is what "
-    "the\n"
-    "other side is to trust. DIR/README and DIR/index.json say what is wrong with each. Keys are\n"
-    "new each time; existing files are replaced. For tests only: the keys have no value.\n\n"
-    "  --name NAME   the server's name (shelf.test); 127.0.0.1 and ::1 are always covered\n"
-    "  --days N      how long good certificates are valid (90)\n\n"
-    "exit codes: 0 written, 1 failed, 64 usage\n";
+static int complain(const char *what)
+{
+    (void)fprintf(stderr, "hopgate: %s\n\n", what);
+    verb_print_help(verb_find("lab pki"), stderr);
+    return CLI_USAGE;
+}
 
 struct options {
     const char *folder;
@@ -56,20 +53,17 @@ static int parse(int argc, char **argv, struct options *ret)
             (void)fprintf(stderr, "hopgate: --days is a number from 1 to %d\n", DAYS_MAX);
             return CLI_USAGE;
         case 'h':
-            (void)fputs(usage, stdout);
+            verb_print_help(verb_find("lab pki"), stdout);
             return -1;
         default:
-            (void)fprintf(stderr, "hopgate: an option is not known, or lacks its value\n\n%s",
-                          usage);
-            return CLI_USAGE;
+            return complain("an option is not known, or lacks its value");
         }
     }
     if (optind + 1 == argc) {
         ret->folder = argv[optind];
         return 0;
     }
-    (void)fprintf(stderr, "hopgate: one DIR must be named\n\n%s", usage);
-    return CLI_USAGE;
+    return complain("one DIR must be named");
 }
 
 /* ---- files --------------------------------------------------------------------------------- */

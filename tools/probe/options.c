@@ -7,32 +7,15 @@
 #include <string.h>
 
 #include "tools/cli/cli.h"
+#include "tools/cli/verb.h"
 
 enum { FILE_BYTES_MAX = 4 << 20, TIMEOUT_MAX_S = 3600 };
 
-static const char usage[] =
-    "usage: hopgate probe [OPTIONS] URL\n\n"
-    "Sends one request to any server and shows everything: DNS, connect, TLS with the chain as\n"
-    "sent, where it breaks and what mends it, resumption, the answer byte for byte, and the time "
-    "of\n"
-    "each phase. The first line is the verdict.\n\n"
-    "  --connect HOST:PORT  connect there, whatever the URL says\n"
-    "  --sni NAME           server name to ask for (the URL's host); the certificate must have it\n"
-    "  --cacert FILE        trusted certificates instead of the system's\n"
-    "  --cert FILE          client certificate with its intermediates\n"
-    "  --key FILE           its key (if it is not in the same file)\n"
-    "  --header 'N: V'      a field of the request; may be repeated\n"
-    "  --method METHOD      GET\n"
-    "  --timeout SECONDS    for each phase (10)\n"
-    "  --tls1.2             no TLS 1.3\n"
-    "  --insecure           send the request although the certificate is not trusted\n"
-    "  --json               for programs\n\n"
-    "exit codes: 0 fine, 1 not, 64 usage\n";
-
 static int complain(const char *what, const char *word)
 {
-    (void)fprintf(stderr, "hopgate: %s%s%s%s\n\n%s", what, word ? " \"" : "", word ? word : "",
-                  word ? "\"" : "", usage);
+    (void)fprintf(stderr, "hopgate: %s%s%s%s\n\n", what, word ? " \"" : "", word ? word : "",
+                  word ? "\"" : "");
+    verb_print_help(verb_find("probe"), stderr);
     return CLI_USAGE;
 }
 
@@ -209,7 +192,7 @@ static int take(struct probe_options *options, int option, const char *word)
         options->json = true;
         return 0;
     case 'h':
-        (void)fputs(usage, stdout);
+        verb_print_help(verb_find("probe"), stdout);
         return -1;
     default:
         return complain("an option is not known, or lacks its value", NULL);

@@ -13,6 +13,11 @@ from .ports import BlackHole, RefusingPort
 NOBODY = 65534
 
 
+def stay_root(user):
+    """A machine may have a user `hopgate`, whom a hop of root would become; tests' directories are root's."""
+    return {"nginx_user": "root"} if os.getuid() == 0 and not user else {}
+
+
 def address_of(target):
     """(host, port) of an origin, hop, port object or pair."""
     return target if isinstance(target, tuple) else (target.host, target.port)
@@ -89,7 +94,7 @@ class Lab:
         settings = {
             "proxy_listen": ", ".join(listeners), "admin_listen": "off", "hopgate_persona": persona,
             "hopgate_name": name, "hopgate_access_log_format": "json", "log_level": "info",
-            "nginx_worker_processes": "2", **(conf or {})}
+            "nginx_worker_processes": "2", **stay_root(options.get("user")), **(conf or {})}
         if tls and "ssl_cert" not in settings:
             settings |= {"ssl_cert": self.pki.chain("edge"), "ssl_cert_key": self.pki.key("edge")}
         hop = Hop(self.binary, self.directory / name, name, settings, declarative, **options)

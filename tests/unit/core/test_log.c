@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/check.h"
@@ -229,6 +230,50 @@ TEST(a_long_message_is_cut_and_still_ends_its_line)
     free(text);
 }
 
+TEST(a_renamed_file_keeps_its_lines_and_a_new_one_gets_the_next)
+{
+    struct log_file *file;
+    char old[256], error[256] = "";
+    char *text;
+
+    snprintf(old, sizeof(old), "%s.1", path_of("rotated"));
+    CHECK_INT(log_start(0), 0);
+    file = must_open(path_of("rotated"));
+    CHECK_INT(rename(path_of("rotated"), old), 0);
+    CHECK_INT(log_reopen(error, sizeof(error)), 0);
+    log_write(file, SLICE("after\n"));
+    log_stop();
+    text = read_whole(path_of("rotated"));
+    CHECK_STR(text, "after\n");
+    free(text);
+    (void)unlink(old);
+}
+
+TEST(a_file_that_cannot_be_opened_again_goes_on_as_it_is)
+{
+    char place[256], path[512], error[1024] = "", moved[300];
+    struct log_file *file;
+    char *text;
+
+    snprintf(place, sizeof(place), "%s", path_of("place"));
+    CHECK_INT(mkdir(place, 0755), 0);
+    snprintf(path, sizeof(path), "%s/file", place);
+    snprintf(moved, sizeof(moved), "%s-moved", place);
+    CHECK_INT(log_start(0), 0);
+    file = must_open(path);
+    CHECK_INT(rename(place, moved), 0);
+    CHECK_INT(log_reopen(error, sizeof(error)), -1);
+    CHECK(strstr(error, path) != NULL);
+    log_write(file, SLICE("still here\n"));
+    log_stop();
+    snprintf(path, sizeof(path), "%s/file", moved);
+    text = read_whole(path);
+    CHECK_STR(text, "still here\n");
+    free(text);
+    (void)unlink(path);
+    (void)rmdir(moved);
+}
+
 TEST(off_takes_lines_and_forgets_them)
 {
     struct log_file *file;
@@ -273,7 +318,7 @@ static int make_folder(void **unused)
 static int remove_folder(void **unused)
 {
     static const char *const names[] = { "order", "threads", "wrap", "long", "stderr",
-                                         "fine",  "error",   "cut",  "same" };
+                                         "fine",  "error",   "cut",  "same", "rotated" };
 
     (void)unused;
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
@@ -292,6 +337,8 @@ int main(void)
         TEST_CASE(a_full_disk_is_told_once_counted_and_survived),
         TEST_CASE(process_messages_have_nginx_s_shape_and_a_level),
         TEST_CASE(a_long_message_is_cut_and_still_ends_its_line),
+        TEST_CASE(a_renamed_file_keeps_its_lines_and_a_new_one_gets_the_next),
+        TEST_CASE(a_file_that_cannot_be_opened_again_goes_on_as_it_is),
         TEST_CASE(off_takes_lines_and_forgets_them),
         TEST_CASE(a_folder_that_is_missing_is_named_with_the_fix),
         TEST_CASE(the_same_path_is_the_same_file),

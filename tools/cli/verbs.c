@@ -1,0 +1,193 @@
+/* The table of all verbs: what they are called, what they take, and what is said about them. */
+#include "tools/cli/cli.h"
+#include "tools/cli/verb.h"
+#include "tools/lab/lab.h"
+#include "tools/probe/probe.h"
+
+#define SYNOPSES(...) ((const char *const[]){ __VA_ARGS__, NULL })
+#define OPTIONS(...)  ((const struct verb_option[]){ __VA_ARGS__, { .name = NULL } })
+#define SWITCH(key, what)         \
+    {                             \
+        (key), NULL, NULL, (what) \
+    }
+#define VALUE(key, value, what)      \
+    {                                \
+        (key), NULL, (value), (what) \
+    }
+#define ARGUMENT(key, what)       \
+    {                             \
+        (key), NULL, NULL, (what) \
+    }
+
+/* clang-format off: a row of options is a line */
+#define CONF_FILE                                                               \
+    {                                                                           \
+        "--conf", "-c", "FILE",                                                 \
+            "kong.conf; KONG_* and HOPGATE_* environment variables override it" \
+    }
+
+/* Verbs that speak to a running hop. */
+#define RUNNING_HOP                                                              \
+    VALUE("--prefix", "DIR", "the hop's prefix; else the one of its kong.conf"), \
+        { "--conf", "-c", "FILE", "that kong.conf; KONG_PREFIX overrides it" },  \
+        SWITCH("--json", "the answer as it is")
+/* clang-format on */
+
+#define RUNNING_HOP_EXITS "0 done, 1 no hop answers or it refuses, 64 usage, 78 bad configuration"
+
+const struct verb verbs[] = {
+    { .name = "run",
+      .run = cli_run,
+      .summary = "run one hop in the foreground",
+      .synopses = SYNOPSES("[-c kong.conf] [FILE]"),
+      .text = "Runs one hop in the foreground until TERM, INT or QUIT; HUP reads both files again, "
+              "USR1\nopens the logs again, USR2 is `hopgate upgrade`.",
+      .words = "FILE",
+      .options =
+          OPTIONS(ARGUMENT("FILE", "Kong declarative file (_format_version \"3.0\", YAML or JSON)"),
+                  CONF_FILE),
+      .exit_codes = "0 stopped, 1 failed at run time, 64 usage, 78 bad configuration" },
+    { .name = "check",
+      .run = cli_check,
+      .summary = "report every mistake of a configuration, with file:line:column",
+      .synopses = SYNOPSES("[-c kong.conf] [FILE]"),
+      .text =
+          "Reports every mistake at once, as file:line:column: severity: path: message. "
+          "Certificates are\n"
+          "read too: missing intermediate, wrong order, key mismatch, expired or soon so, names, "
+          "weak keys\n"
+          "and signatures, wrong purpose, authorities that are none, keys that everybody can read.",
+      .words = "FILE",
+      .options =
+          OPTIONS(ARGUMENT("FILE", "Kong declarative file (_format_version \"3.0\", YAML or JSON)"),
+                  CONF_FILE),
+      .exit_codes = "0 usable (warnings may have been printed), 64 usage, 78 bad configuration" },
+    { .name = "status",
+      .run = cli_control,
+      .summary = "what a running hop is and how it is doing",
+      .synopses = SYNOPSES("[OPTIONS]"),
+      .text = "What a running hop is and how it is doing.",
+      .options = OPTIONS(RUNNING_HOP),
+      .exit_codes = RUNNING_HOP_EXITS },
+    { .name = "show",
+      .run = cli_control,
+      .summary = "its connections, exchanges (running or recent), targets or memory",
+      .synopses = SYNOPSES("connections|exchanges|recent|targets|memory [OPTIONS]"),
+      .text = "What a running hop carries at this moment; `recent`: the exchanges that ended last.",
+      .words = "connections exchanges recent targets memory",
+      .options =
+          OPTIONS(SWITCH("--failed", "of recent: those that failed, were cut, tried again or slow"),
+                  VALUE("--limit", "N", "of recent: at most N, 20 without it"), RUNNING_HOP),
+      .exit_codes = RUNNING_HOP_EXITS },
+    { .name = "why",
+      .run = cli_control,
+      .summary = "why one of its exchanges ended as it did, and what to change",
+      .synopses = SYNOPSES("ID [OPTIONS]", "--last [--failed] [OPTIONS]"),
+      .text =
+          "Why one exchange of a running hop ended as it did: cause and fix first, then the\n"
+          "evidence. ID is a request id (X-Kong-Request-Id), an exchange number, or a client's\n"
+          "address:port, of which the last exchange is told.",
+      .options = OPTIONS(SWITCH("--last", "the exchange that ended last"),
+                         SWITCH("--failed", "the last that failed, was cut, tried again or slow"),
+                         RUNNING_HOP),
+      .exit_codes = RUNNING_HOP_EXITS },
+    { .name = "reload",
+      .run = cli_control,
+      .summary = "let a running hop read its configuration again",
+      .synopses = SYNOPSES("[OPTIONS]"),
+      .text = "Lets a running hop read its configuration again. A bad one changes nothing.",
+      .options = OPTIONS(RUNNING_HOP),
+      .exit_codes = RUNNING_HOP_EXITS },
+    { .name = "upgrade",
+      .run = cli_control,
+      .summary = "replace its process by one of a newer binary; no client notices",
+      .synopses = SYNOPSES("[--binary PATH] [OPTIONS]"),
+      .text = "Replaces a running hop's process by a new one of the binary that is in its place "
+              "now,\nwhich takes the sockets over: no connection is lost. The former process "
+              "finishes what\nit carries. When the new one cannot serve, it goes on as before.",
+      .options = OPTIONS(
+          VALUE("--binary", "PATH", "another binary"),
+          VALUE("--timeout", "S", "seconds until the new process must serve, 60 without it"),
+          RUNNING_HOP),
+      .exit_codes = RUNNING_HOP_EXITS },
+    { .name = "drain",
+      .run = cli_control,
+      .summary = "let a running hop finish what it carries, and end",
+      .synopses = SYNOPSES("[OPTIONS]"),
+      .text = "No new connections; returns when what runs has ended, at most "
+              "hopgate_shutdown_timeout.",
+      .options = OPTIONS(RUNNING_HOP),
+      .exit_codes = RUNNING_HOP_EXITS },
+    { .name = "stop",
+      .run = cli_control,
+      .summary = "end a running hop at once",
+      .synopses = SYNOPSES("[OPTIONS]"),
+      .text = "Ends a running hop at once; what it carries is aborted.",
+      .options = OPTIONS(RUNNING_HOP),
+      .exit_codes = RUNNING_HOP_EXITS },
+    { .name = "set",
+      .run = cli_control,
+      .summary = "change the log level of a running hop",
+      .synopses = SYNOPSES("log_level LEVEL [OPTIONS]"),
+      .text = "Changes a running hop until its next reload.",
+      .words = "log_level debug info notice warn error crit",
+      .options = OPTIONS(RUNNING_HOP),
+      .exit_codes = RUNNING_HOP_EXITS },
+    { .name = "probe",
+      .run = probe_verb,
+      .summary = "one request to any server, everything about it visible; TLS explained",
+      .synopses = SYNOPSES("[OPTIONS] URL"),
+      .text = "Sends one request to any server and shows everything: DNS, connect, TLS with the "
+              "chain as\n"
+              "sent, where it breaks and what mends it, resumption, the answer byte for byte, and "
+              "the time of\n"
+              "each phase. The first line is the verdict.",
+      .options = OPTIONS(
+          VALUE("--connect", "HOST:PORT", "connect there, whatever the URL says"),
+          VALUE("--sni", "NAME",
+                "server name to ask for (the URL's host); the certificate must have it"),
+          VALUE("--cacert", "FILE", "trusted certificates instead of the system's"),
+          VALUE("--cert", "FILE", "client certificate with its intermediates"),
+          VALUE("--key", "FILE", "its key (if it is not in the same file)"),
+          VALUE("--header", "'N: V'", "a field of the request; may be repeated"),
+          VALUE("--method", "METHOD", "GET"), VALUE("--timeout", "SECONDS", "for each phase (10)"),
+          SWITCH("--tls1.2", "no TLS 1.3"),
+          SWITCH("--insecure", "send the request although the certificate is not trusted"),
+          SWITCH("--json", "for programs")),
+      .exit_codes = "0 fine, 1 not, 64 usage" },
+    { .name = "lab",
+      .run = lab_verb,
+      .summary = "experiments; now: `lab pki`, every broken certificate situation as files",
+      .synopses = SYNOPSES("VERB ..."),
+      .text = "`hopgate lab pki DIR` writes every certificate situation, good and broken, to DIR.\n"
+              "`hopgate lab pki --help` tells more.",
+      .words = "pki",
+      .exit_codes = "as of its verbs" },
+    { .name = "lab pki",
+      .run = lab_pki_verb,
+      .summary = "write every certificate situation, good and broken, as files",
+      .synopses = SYNOPSES("[--name NAME] [--days N] DIR"),
+      .text =
+          "Writes every certificate situation, good and broken, to DIR: a folder for each, with\n"
+          "chain.pem, key.pem and, where they belong to it, crl.pem and ocsp.der. DIR/ca.pem is "
+          "what the\n"
+          "other side is to trust. DIR/README and DIR/index.json say what is wrong with each. Keys "
+          "are\n"
+          "new each time; existing files are replaced. For tests only: the keys have no value.",
+      .words = "DIR",
+      .options =
+          OPTIONS(VALUE("--name", "NAME",
+                        "the server's name (shelf.test); 127.0.0.1 and ::1 are always covered"),
+                  VALUE("--days", "N", "how long good certificates are valid (90)")),
+      .exit_codes = "0 written, 1 failed, 64 usage" },
+    { .name = "generate",
+      .run = cli_generate,
+      .summary = "man pages and completions, for the build",
+      .synopses = SYNOPSES("man|man-conf|bash|zsh|fish"),
+      .text = "Writes a man page or a completion to standard output, made from the tables of verbs "
+              "and of\nsettings that this binary has.",
+      .words = "man man-conf bash zsh fish",
+      .exit_codes = "0 written, 64 usage",
+      .is_hidden = true },
+};
+const size_t verbs_count = sizeof(verbs) / sizeof(verbs[0]);
