@@ -14,6 +14,10 @@
  */
 enum { PULL_BYTES_MAX = 64 * 1024 };
 
+/* What OpenSSL takes from the heap, for the memory budget: its buffers are there until a handshake is
+ * over, and from then on only while a record is worked on. Measured with OpenSSL 3.0, TLS 1.2 and 1.3. */
+enum { HANDSHAKE_HEAP_BYTES = 46 * 1024, OPEN_HEAP_BYTES = 15 * 1024 };
+
 /*  HANDSHAKE -> OPEN      handshake_done: STREAM_OPEN
  *      '-----> BROKEN     handshake_fail: STREAM_OPEN_FAILED; only failure and close make sense
  *  An open stream stays OPEN: its two directions end one by one, see read_end and write_error. */
@@ -30,7 +34,8 @@ struct tls_stream {
     bool lower_ended; /* lower_end is what its read said */
     bool read_ended;  /* read_end is what our read says from now on */
     bool write_shut;
-    bool above_high; /* the writer was told to wait for STREAM_WRITABLE */
+    uint32_t counted_bytes; /* in the memory budget */
+    bool above_high;        /* the writer was told to wait for STREAM_WRITABLE */
     int write_error;
     long lower_end, read_end;
     /* Plain text that OpenSSL takes only after the rest of a handshake message that the other side
@@ -44,6 +49,13 @@ struct tls_stream {
 static struct tls_stream *of(struct stream *stream)
 {
     return (struct tls_stream *)stream;
+}
+
+static void count_memory(struct tls_stream *tls, uint32_t bytes)
+{
+    memory_account_add(chunk_pool_account(tls->engine.in.pool), MEMORY_TLS,
+                       (int64_t)bytes - tls->counted_bytes);
+    tls->counted_bytes = bytes;
 }
 
 static void fail_with(struct tls_stream *tls, enum stream_step step, int error, const char *detail)
@@ -97,6 +109,7 @@ static unsigned handshake_done(struct tls_stream *tls)
         return STREAM_OPEN_FAILED;
     }
     tls->info.server = tls->server;
+    count_memory(tls, sizeof(*tls) + OPEN_HEAP_BYTES);
     tls->state = TLS_STREAM_OPEN;
     return STREAM_OPEN;
 }
@@ -462,6 +475,7 @@ static void on_lower_event(void *owner, unsigned events)
 
 static void tls_stream_free(struct tls_stream *tls)
 {
+    count_memory(tls, 0);
     tls_engine_done(&tls->engine);
     if (tls->held)
         buf_done(tls->held);
@@ -528,13 +542,15 @@ static const struct stream_ops tls_stream_ops = {
 static struct tls_stream *tls_stream_create(struct chunk_pool *pool, SSL_CTX *context,
                                             bool is_server)
 {
-    struct tls_stream *tls = calloc(1, sizeof(*tls));
+    struct tls_stream *tls = chunk_pool_is_full(pool) ? NULL : calloc(1, sizeof(*tls));
 
     if (!tls)
         return NULL;
     tls->base.ops = &tls_stream_ops;
-    if (tls_engine_init(&tls->engine, context, pool, is_server) == 0)
+    if (tls_engine_init(&tls->engine, context, pool, is_server) == 0) {
+        count_memory(tls, sizeof(*tls) + HANDSHAKE_HEAP_BYTES);
         return tls;
+    }
     tls_stream_free(tls);
     return NULL;
 }
