@@ -212,6 +212,7 @@ static void end(struct passthrough *self, enum end_reason reason, enum stream_cl
         stream_close(self->target, how);
     buf_done(&self->hello);
     buf_done(&self->pass);
+    memory_account_add(chunk_pool_account(loop->pool), MEMORY_CONNECTIONS, -(int64_t)sizeof(*self));
     worker_remove_passthrough(worker_of(self), self);
     worker_upstream_release(self->upstream, worker_of(self));
     pinned_snapshot_unpin(self->pinned);
@@ -228,6 +229,11 @@ static void fail(struct passthrough *self, enum end_reason reason, struct slice 
 void passthrough_abort(struct passthrough *self)
 {
     end(self, END_SHUTTING_DOWN, STREAM_CLOSE_ABORT);
+}
+
+void passthrough_cut(struct passthrough *self, const char *detail)
+{
+    fail(self, END_MEMORY_CUT, slice_of(detail));
 }
 
 /* ---- the tunnel ------------------------------------------------------------------------------ */
@@ -480,6 +486,7 @@ void passthrough_start(struct worker_listener *listener, struct stream *stream)
     self->pinned = listener->pinned;
     pinned_snapshot_pin(self->pinned);
     self->client = stream;
+    memory_account_add(chunk_pool_account(worker->loop->pool), MEMORY_CONNECTIONS, sizeof(*self));
     buf_init(&self->hello, worker->loop->pool);
     buf_init(&self->pass, worker->loop->pool);
     self->started_at_ms = worker->loop->now_ms;

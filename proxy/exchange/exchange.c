@@ -24,14 +24,22 @@ static void on_back_timer(struct timer *timer);
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
+static void free_memory(struct worker *worker, struct exchange *exchange)
+{
+    memory_account_add(chunk_pool_account(worker->loop->pool), MEMORY_EXCHANGES,
+                       -(int64_t)sizeof(*exchange));
+    free(exchange);
+}
+
 static void recycle(struct deferred *deferred)
 {
     struct exchange *exchange =
         (struct exchange *)((char *)deferred - offsetof(struct exchange, deferred));
     struct worker *worker = exchange->worker;
 
-    if (worker->spare_exchanges_count >= SPARE_EXCHANGES_MAX) {
-        free(exchange);
+    if (worker->spare_exchanges_count >= SPARE_EXCHANGES_MAX ||
+        worker_memory_level(worker) != MEMORY_NORMAL) {
+        free_memory(worker, exchange);
         return;
     }
     exchange->next_spare = worker->spare_exchanges;
@@ -48,6 +56,9 @@ static struct exchange *take_memory(struct worker *worker)
         worker->spare_exchanges_count--;
     } else {
         exchange = malloc(sizeof(*exchange));
+        if (exchange)
+            memory_account_add(chunk_pool_account(worker->loop->pool), MEMORY_EXCHANGES,
+                               sizeof(*exchange));
     }
     if (exchange)
         /* more than half of it are tries, and most exchanges have one: begin_try fills it */
@@ -96,7 +107,7 @@ void exchange_free_spares(struct worker *worker)
         struct exchange *exchange = worker->spare_exchanges;
 
         worker->spare_exchanges = exchange->next_spare;
-        free(exchange);
+        free_memory(worker, exchange);
     }
     worker->spare_exchanges_count = 0;
 }
@@ -163,9 +174,10 @@ struct exchange *exchange_create(struct worker *worker, const struct exchange_cl
     exchange->client_ops = client->ops;
     exchange->is_logged = true;
     upstream_conn_init(&exchange->back, worker);
-    arena_init(&exchange->arena, worker->loop->pool, ARENA_BYTES_MAX);
-    buf_init(&exchange->pass, worker->loop->pool);
-    buf_init(&exchange->replay, worker->loop->pool);
+    arena_init(&exchange->arena, client->memory, ARENA_BYTES_MAX);
+    buf_init(&exchange->pass, client->memory);
+    buf_init(&exchange->replay, client->memory);
+    exchange->replay.owner = MEMORY_STORED;
     timer_init(&exchange->front_timer, on_front_timer);
     timer_init(&exchange->back_timer, on_back_timer);
     worker->exchanges_count++;

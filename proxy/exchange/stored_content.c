@@ -14,6 +14,7 @@ void stored_content_init(struct stored_content *stored)
     stored->read_so_far = 0;
     buf_init(&stored->memory, stored->loop->pool);
     buf_init(&stored->unsent, stored->loop->pool);
+    stored->memory.owner = MEMORY_STORED;
 }
 
 void stored_content_done(struct stored_content *stored)

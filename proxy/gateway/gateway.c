@@ -1,6 +1,7 @@
 #include "proxy/gateway/gateway.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -17,6 +18,7 @@
 
 #include "core/addr.h"
 #include "core/log.h"
+#include "core/memory_budget.h"
 #include "lb/resolver.h"
 #include "lb/target_registry.h"
 #include "proxy/gateway/gateway_priv.h"
@@ -24,6 +26,7 @@
 #include "proxy/report/metrics.h"
 #include "proxy/worker/connection_limits.h"
 #include "proxy/worker/hop_question.h"
+#include "proxy/worker/memory_relief.h"
 #include "proxy/worker/worker.h"
 #include "tls/server_sessions.h"
 #include "tls/ticket_keys.h"
@@ -259,10 +262,29 @@ static int sooner(int one_ms, int other_ms)
     return one_ms < other_ms ? one_ms : other_ms;
 }
 
+/* Workers that have nothing to do do not see that memory has become short; and what was given back
+ * to the heap goes on to the system once it is not short any more. */
+static void follow_memory_level(struct gateway *gateway)
+{
+    bool was_short = gateway->memory_is_short;
+
+    gateway->memory_is_short = memory_budget_level(gateway->hop.memory) != MEMORY_NORMAL;
+    for (unsigned i = 0; gateway->memory_is_short && i < gateway->workers_started; i++)
+        worker_relieve(&gateway->workers[i]);
+    if (was_short && !gateway->memory_is_short)
+        (void)malloc_trim(0); /* whether there was anything to give does not matter */
+}
+
 static void free_what_is_old(struct gateway *gateway)
 {
     gateway_free_old_snapshots(gateway);
     gateway_free_old_target_sets(gateway);
+}
+
+static void on_doorbell(struct gateway *gateway)
+{
+    follow_memory_level(gateway);
+    free_what_is_old(gateway);
 }
 
 /* Until somebody on the control socket is late, a name is to be asked for, or the certificates are
@@ -299,7 +321,7 @@ static void serve(struct gateway *gateway, int signals_fd)
         if (fds[POLL_SIGNALS].revents)
             take_signals(gateway, signals_fd);
         if (fds[POLL_DOORBELL].revents && read(hop->doorbell, &rings, sizeof(rings)) > 0)
-            free_what_is_old(gateway);
+            on_doorbell(gateway);
         if (fds[POLL_QUESTIONS].revents && read(hop->questions.doorbell, &rings, sizeof(rings)) > 0)
             gateway_answer_questions(gateway);
         gateway_follow_names(gateway);
@@ -345,6 +367,7 @@ static void tear_down(struct gateway *gateway)
     certificate_watch_done(&gateway->certificates);
     metrics_free(hop->metrics);
     connection_limits_free(hop->connection_limits);
+    memory_budget_free(hop->memory);
     resolver_free(hop->resolver);
     target_registry_free(hop->targets);
     spool_area_done(&hop->spool);
@@ -400,12 +423,15 @@ static enum gateway_result start_hop(struct gateway *gateway, struct snapshot *s
         return GATEWAY_FAILED;
     raise_descriptor_limit();
     gateway->hop.metrics = metrics_create(gateway->hop.workers_count);
-    if (!gateway->hop.metrics)
+    gateway->hop.memory = memory_budget_create(gateway->hop.workers_count);
+    if (!gateway->hop.metrics || !gateway->hop.memory)
         return GATEWAY_FAILED;
+    memory_budget_on_level(gateway->hop.memory, memory_relief_on_level, &gateway->hop);
     if (!gateway_configure_names(gateway, snapshot) ||
         !gateway_compile(gateway, snapshot, FIRST_NAMES_WAIT_MS))
         return GATEWAY_BAD_CONFIG;
     gateway_tend_tls(gateway, snapshot);
+    memory_budget_set_limit(gateway->hop.memory, snapshot->memory_limit_bytes);
     gateway->control = control_open(gateway->prefix.path, gateway_answer, gateway, gateway->error,
                                     sizeof(gateway->error));
     return gateway->control && gateway_listen(gateway, snapshot) && start_workers(gateway, snapshot)

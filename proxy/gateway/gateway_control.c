@@ -8,6 +8,7 @@
 
 #include "core/addr.h"
 #include "core/log.h"
+#include "core/memory_budget.h"
 #include "lb/target_latency.h"
 #include "lb/upstream.h"
 #include "proxy/gateway/gateway_priv.h"
@@ -255,10 +256,28 @@ static void add_heap(json_t *answer)
     free(xml);
 }
 
+/* Owners against the limit. */
+static void add_budget(json_t *answer, const struct memory_budget *budget)
+{
+    json_t *owners = json_array();
+
+    for (int i = 0; owners && i < MEMORY_OWNERS; i++)
+        json_array_append_new(
+            owners,
+            json_pack("{s:s, s:I}", "owner", memory_owner_text((enum memory_owner)i), "bytes",
+                      (json_int_t)memory_budget_used_by(budget, (enum memory_owner)i)));
+    json_object_set_new(answer, "owners", owners);
+    json_object_set_new(answer, "level",
+                        json_string(memory_level_text(memory_budget_level(budget))));
+    json_object_set_new(answer, "used", json_integer((json_int_t)memory_budget_used(budget)));
+    json_object_set_new(answer, "limit", json_integer((json_int_t)memory_budget_limit(budget)));
+}
+
 static json_t *show_memory(struct gateway *gateway)
 {
     json_t *answer = from_workers(gateway, SHOW_MEMORY, "workers");
 
+    add_budget(answer, gateway->hop.memory);
     add_heap(answer);
     return answer;
 }

@@ -55,6 +55,7 @@ struct gateway {
     uint64_t names_version; /* of the resolver, as the workers know it */
     uint64_t publish_at_ms; /* not before */
     bool draining;
+    bool memory_is_short; /* as the main thread last saw it */
     char error[640];
 };
 

@@ -45,6 +45,8 @@ enum metrics_counter {
     METRICS_CLIENT_TLS_RESUMED, /* of those that are ok */
     METRICS_UPSTREAM_TLS_OK,
     METRICS_UPSTREAM_TLS_FAILED,
+    METRICS_MEMORY_CUT,         /* exchanges and connections ended to free memory */
+    METRICS_MEMORY_IDLE_CLOSED, /* idle client connections closed for it */
     METRICS_COUNTERS
 };
 

@@ -19,6 +19,7 @@
 
 struct connection_limits;
 struct log_file;
+struct memory_budget;
 struct metrics;
 struct resolver;
 struct target_registry;
@@ -35,6 +36,7 @@ struct hop {
     struct resolver *resolver; /* the main thread's, as the registry */
     struct log_file *access_log, *error_log, *status_access_log;
     struct connection_limits *connection_limits; /* counters of client connections */
+    struct memory_budget *memory;                /* an account per worker */
     int doorbell;                                /* eventfd that wakes the main thread */
     _Atomic unsigned workers_running;
     _Atomic uint64_t exchanges_count; /* numbers given out */

@@ -33,6 +33,8 @@ void worker_add_client(struct worker *worker, struct client_conn *conn)
     conn->next = worker->clients;
     if (conn->next)
         conn->next->prev = conn;
+    else
+        worker->clients_last = conn;
     worker->clients = conn;
     worker->clients_count++;
     worker->traffic_count += conn->holds_up_drain;
@@ -47,6 +49,8 @@ void worker_remove_client(struct worker *worker, struct client_conn *conn)
         worker->clients = conn->next;
     if (conn->next)
         conn->next->prev = conn->prev;
+    else
+        worker->clients_last = conn->prev;
     worker->clients_count--;
     worker->traffic_count -= conn->holds_up_drain;
     continue_drain(worker);
@@ -74,9 +78,13 @@ static void tell_full(struct worker_listener *listener)
 static size_t room(void *owner)
 {
     struct worker_listener *listener = owner;
-    size_t count =
-        connection_limits_room(listener->worker->hop->connection_limits, rules_of(listener),
-                               listener->virtual_server->draws_on_reserve, listener->is_full);
+    size_t count;
+
+    if (worker_memory_level(listener->worker) != MEMORY_NORMAL &&
+        !listener->virtual_server->draws_on_reserve)
+        return 0; /* the change of the level was logged */
+    count = connection_limits_room(listener->worker->hop->connection_limits, rules_of(listener),
+                                   listener->virtual_server->draws_on_reserve, listener->is_full);
 
     if (count == 0 && !listener->is_full)
         tell_full(listener);
@@ -288,6 +296,23 @@ void worker_stop(struct worker *worker)
     send_order(&worker->stop_order);
 }
 
+static void deliver_relieve(struct mail *mail, struct loop *loop)
+{
+    struct worker *worker = ((struct worker_order *)mail)->worker;
+
+    (void)loop;
+    atomic_store(&worker->relieve_ordered, false); /* from here on the letter may be sent again */
+    memory_relief_begin(worker);
+}
+
+void worker_relieve(struct worker *worker)
+{
+    if (atomic_exchange(&worker->relieve_ordered, true))
+        return;
+    if (!worker_post(worker, &worker->relieve_order.mail))
+        atomic_store(&worker->relieve_ordered, false);
+}
+
 /* ---- a new configuration ------------------------------------------------------------------- */
 
 /* Listeners of addresses that stay are moved over; what is left in `former` is not listened on. */
@@ -404,23 +429,31 @@ void worker_switch(struct worker *worker, struct pinned_snapshot **next)
 static bool open_all(struct worker *worker)
 {
     const struct conn_pool_options pool = pool_options(worker->newest->snapshot);
+    const struct settings *settings = worker->newest->snapshot->settings;
     struct loop_options options;
 
     loop_options_default(&options);
     options.tick_ms = worker->hop->tick_ms;
+    options.ring.buffer_counts[RING_RECV_SMALL] = settings->receive_buffers;
+    options.ring.buffer_counts[RING_RECV_BULK] = settings->receive_buffers_bulk;
+    options.account = memory_budget_account(worker->hop->memory, worker->index);
     worker->loop = loop_create(&options, worker->error, sizeof(worker->error));
     if (!worker->loop)
         return false;
+    memory_relief_init(worker, options.account);
     timer_init(&worker->pool_timer, on_pool_timer);
     timer_init(&worker->drain_timer, on_drain_timer);
     snprintf(worker->error, sizeof(worker->error), "out of memory");
+    worker->local_memory = chunk_pool_create(0);
+    if (worker->local_memory)
+        chunk_pool_set_account(worker->local_memory, options.account, true);
     worker->pool = conn_pool_create(&pool, worker->loop->pool);
     worker->tls_sessions = tls_session_cache_create(TLS_SESSIONS_MAX);
     worker->client_verifier = tls_client_verifier_create(CLIENT_JUDGEMENTS_MAX);
     worker->recorder =
         recorder_create(worker->newest->snapshot->settings->hopgate_recorder_size_bytes);
-    return worker->pool && worker->tls_sessions && worker->client_verifier && worker->recorder &&
-           start_listeners(worker->newest);
+    return worker->local_memory && worker->pool && worker->tls_sessions &&
+           worker->client_verifier && worker->recorder && start_listeners(worker->newest);
 }
 
 static void turn_until(struct worker *worker, uint64_t limit_ms)
@@ -452,6 +485,7 @@ static void close_all(struct worker *worker)
         abort_clients(worker);
         timer_cancel(&worker->pool_timer);
         timer_cancel(&worker->drain_timer);
+        memory_relief_end(worker);
     }
     conn_pool_free(TAKE(worker->pool));
     if (worker->loop) {
@@ -464,6 +498,7 @@ static void close_all(struct worker *worker)
     pinned_snapshot_unpin(TAKE(worker->newest));
     loop_free(worker->loop);
     worker->loop = NULL;
+    chunk_pool_free(TAKE(worker->local_memory));
 }
 
 static void tell_start(struct worker *worker, int state)
@@ -527,6 +562,7 @@ void worker_init(struct worker *worker, struct hop *hop, unsigned index)
     init_order(worker, &worker->drain_order, deliver_drain);
     init_order(worker, &worker->stop_order, deliver_stop);
     init_order(worker, &worker->call_order, worker_deliver_call);
+    init_order(worker, &worker->relieve_order, deliver_relieve);
     pthread_mutex_init(&worker->lock, NULL);
     pthread_cond_init(&worker->start_changed, NULL);
     pthread_cond_init(&worker->call_ended, NULL);
