@@ -116,6 +116,14 @@ struct memory_account *chunk_pool_account(const struct chunk_pool *pool)
     return pool->account;
 }
 
+bool chunk_pool_privilege(struct chunk_pool *pool, bool is_privileged)
+{
+    bool was_privileged = pool->is_privileged;
+
+    pool->is_privileged = is_privileged;
+    return was_privileged;
+}
+
 bool chunk_pool_is_full(const struct chunk_pool *pool)
 {
     return !pool->is_privileged && memory_account_level(pool->account) == MEMORY_FULL;

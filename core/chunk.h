@@ -69,6 +69,10 @@ void chunk_pool_set_account(struct chunk_pool *pool, struct memory_account *acco
                             bool is_privileged);
 struct memory_account *chunk_pool_account(const struct chunk_pool *pool); /* NULL: none */
 
+/* To say that memory has run out takes some: a privileged pool for as long as that is made. Returns
+ * what it was. */
+bool chunk_pool_privilege(struct chunk_pool *pool, bool is_privileged);
+
 /* There is no memory for anything further, whoever asks for it. */
 bool chunk_pool_is_full(const struct chunk_pool *pool);
 

@@ -193,6 +193,8 @@ void exchange_set_reason(struct exchange *exchange, enum end_reason reason, stru
 
     if (exchange->record.reason != END_OK)
         return;
+    if (reason == END_OUT_OF_MEMORY && worker_memory_level(exchange->worker) == MEMORY_FULL)
+        reason = END_MEMORY_FULL;
     if (exchange->last_try_reason != reason)
         exchange->reason_is_told = false;
     exchange->record.reason = reason;
@@ -276,7 +278,7 @@ static struct log_file *access_log_of(const struct exchange *exchange)
 }
 
 /* For logs, metrics and the flight recorder. */
-static void note_end(struct exchange *exchange)
+static void write_down_end(struct exchange *exchange)
 {
     struct log_file *access_log = access_log_of(exchange);
     const struct snapshot *snapshot = exchange->pinned->snapshot;
@@ -303,6 +305,15 @@ static void note_end(struct exchange *exchange)
     line = access_log_line(snapshot->access_log_format, record, &exchange->arena);
     if (line.len > 0)
         log_write(access_log, line);
+}
+
+static void note_end(struct exchange *exchange)
+{
+    struct chunk_pool *pool = exchange->worker->loop->pool;
+    bool was_privileged = chunk_pool_privilege(pool, true);
+
+    write_down_end(exchange);
+    (void)chunk_pool_privilege(pool, was_privileged);
 }
 
 static void finish(struct exchange *exchange, bool keep_alive)

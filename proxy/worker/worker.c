@@ -296,23 +296,6 @@ void worker_stop(struct worker *worker)
     send_order(&worker->stop_order);
 }
 
-static void deliver_relieve(struct mail *mail, struct loop *loop)
-{
-    struct worker *worker = ((struct worker_order *)mail)->worker;
-
-    (void)loop;
-    atomic_store(&worker->relieve_ordered, false); /* from here on the letter may be sent again */
-    memory_relief_begin(worker);
-}
-
-void worker_relieve(struct worker *worker)
-{
-    if (atomic_exchange(&worker->relieve_ordered, true))
-        return;
-    if (!worker_post(worker, &worker->relieve_order.mail))
-        atomic_store(&worker->relieve_ordered, false);
-}
-
 /* ---- a new configuration ------------------------------------------------------------------- */
 
 /* Listeners of addresses that stay are moved over; what is left in `former` is not listened on. */
@@ -562,7 +545,7 @@ void worker_init(struct worker *worker, struct hop *hop, unsigned index)
     init_order(worker, &worker->drain_order, deliver_drain);
     init_order(worker, &worker->stop_order, deliver_stop);
     init_order(worker, &worker->call_order, worker_deliver_call);
-    init_order(worker, &worker->relieve_order, deliver_relieve);
+    init_order(worker, &worker->relieve_order, worker_deliver_relieve);
     pthread_mutex_init(&worker->lock, NULL);
     pthread_cond_init(&worker->start_changed, NULL);
     pthread_cond_init(&worker->call_ended, NULL);

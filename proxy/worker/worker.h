@@ -109,6 +109,9 @@ bool worker_post(struct worker *worker, struct mail *mail);
 /* How worker->call_order is delivered: on the worker's thread. */
 void worker_deliver_call(struct mail *mail, struct loop *loop);
 
+/* The same for worker->relieve_order. */
+void worker_deliver_relieve(struct mail *mail, struct loop *loop);
+
 /* Waits for the thread's end; orders may still be sent (and are ignored) until worker_done. */
 void worker_join(struct worker *worker);
 void worker_done(struct worker *worker);
