@@ -10,6 +10,7 @@
 #include "core/conn.h"
 #include "core/log.h"
 #include "proxy/exchange/http1_endpoint.h"
+#include "proxy/exchange/upstream_conn.h"
 #include "proxy/report/access_log.h"
 #include "proxy/report/text.h"
 #include "proxy/worker/worker.h"
@@ -345,6 +346,7 @@ static void try_target(struct passthrough *self)
     if (!self->target) {
         char text[128];
 
+        upstream_conn_make_room(worker_of(self), error);
         fail(self, END_NO_DESCRIPTORS, errno_detail(error, text, sizeof(text)));
         return;
     }

@@ -87,6 +87,11 @@ bool stored_content_has_failed(const struct stored_content *stored)
     return stored->spool && spool_failure(stored->spool).step != SPOOL_STEP_NONE;
 }
 
+int stored_content_error(const struct stored_content *stored)
+{
+    return stored->spool ? spool_failure(stored->spool).error : 0;
+}
+
 /* "pwrite() \"<path>\" failed (28: No space left on device)" */
 static void describe(const struct spool *spool, const char *call, char *into, size_t size)
 {
