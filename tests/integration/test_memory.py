@@ -2,6 +2,7 @@
 import collections
 import select
 import socket
+import ssl
 import threading
 
 import pytest
@@ -11,8 +12,10 @@ from lab.behaviours import chunk_line
 from lab.exposition import scrape
 from lab.lab import service_to
 from lab.wait import DEADLINE_S, wait_until
+from lab.wire import Ended
 from test_connection_limits import answered, outcome
 from test_control import ask, verb
+from test_passthrough import leading, origin_of, passing
 from test_reload import reload, rewrite
 
 # One worker with few receive buffers, so that little is needed to fill the rest. Of 8 MiB soft begins at 6, hard at 6.8.
@@ -227,6 +230,31 @@ def test_many_slow_readers_do_not_take_the_hop_from_the_others(lab):
     readers.close()
     wait_level(edge, NORMAL)
     assert tries_of_a_normal_client(edge, 20) == {"200": 20}
+
+
+def test_passed_through_connections_that_read_nothing_are_ended_too(lab):
+    """Their bytes are as heavy as those of others, and whoever reads gets all of them."""
+    size = 6 << 20
+
+    def answer(connection, request):
+        try:
+            behaviours.stream(size)(connection, request)
+        except ssl.SSLError:
+            raise Ended("cut") from None
+
+    origin = origin_of(lab, "edge", b"x").on("/big", answer)
+    hop, address = passing(lab, leading("edge", ["edge.test"], origin), conf={
+        **LIMITED, "hopgate_memory_limit": "3m", "hopgate_memory_patience": "1ms"})
+    stuck = [lab.client(address, tls=lab.pki.client_context(), server_name="edge.test") for _ in range(16)]
+    for client in stuck:
+        client.send(client.request_bytes("GET", "/big"))
+    wait_until(lambda: [entry for entry in hop.access_log.entries() if entry.reason == "MEMORY_CUT"], "some to be ended")
+    hop.error_log.wait_for("ended to free memory, it held about")
+    wait_level(hop, NORMAL)
+    reader = lab.client(address, tls=lab.pki.client_context(), server_name="edge.test")
+    assert len(reader.get("/big").content) == size
+    for client in stuck:
+        client.close()
 
 
 def test_limit_changes_with_a_reload(lab):
