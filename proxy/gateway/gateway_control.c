@@ -112,6 +112,13 @@ static json_t *reload_of(const struct gateway *gateway)
     return json_pack("{s:b, s:I}", "ok", result->succeeded, "at", (json_int_t)result->at_unix_s);
 }
 
+static json_t *memory_of(const struct memory_budget *budget)
+{
+    return json_pack("{s:s, s:I, s:I}", "level", memory_level_text(memory_budget_level(budget)),
+                     "used", (json_int_t)memory_budget_used(budget), "limit",
+                     (json_int_t)memory_budget_limit(budget));
+}
+
 static json_t *answer_status(struct gateway *gateway, const json_t *request)
 {
     const struct snapshot *snapshot = gateway_newest(gateway);
@@ -128,7 +135,8 @@ static json_t *answer_status(struct gateway *gateway, const json_t *request)
         worker_view_done(&view);
     }
     return json_pack(
-        "{s:b, s:s, s:s%, s:s, s:i, s:I, s:s, s:I, s:I, s:o, s:i, s:I, s:I, s:I, s:o, s:o, s:o}",
+        "{s:b, s:s, s:s%, s:s, s:i, s:I, s:s, s:I, s:I, s:o, s:i, s:I, s:I, s:I, s:o, s:o, s:o, "
+        "s:o}",
         "ok", 1, "version", HOPGATE_VERSION, "name", snapshot->name.ptr, snapshot->name.len,
         "persona", snapshot->persona->name, "pid", (int)getpid(), "uptime_s",
         (json_int_t)((uint64_t)time(NULL) - gateway->started_at_unix_s), "state",
@@ -137,8 +145,8 @@ static json_t *answer_status(struct gateway *gateway, const json_t *request)
         "listeners", listeners_of(snapshot), "workers", (int)gateway->workers_started,
         "connections", connections, "exchanges", exchanges, "exchanges_total",
         (json_int_t)atomic_load(&gateway->hop.exchanges_count), "reload", reload_of(gateway),
-        "certificates", certificates_of(snapshot), "client_verification",
-        client_verification_of(snapshot));
+        "memory", memory_of(gateway->hop.memory), "certificates", certificates_of(snapshot),
+        "client_verification", client_verification_of(snapshot));
 }
 
 /* ---- show ---------------------------------------------------------------------------------- */

@@ -158,6 +158,7 @@ def test_hard_refuses_new_requests_with_503_and_its_reason(lab):
     assert (metrics.value("hopgate_memory_limit_bytes"), metrics.value("hopgate_memory_level")) == (LIMIT, 2)
     assert "hopgate_memory_limit" in verb(hop, "why", response.fields.get("X-Kong-Request-Id")).out
     assert "hard" in verb(hop, "show", "memory").out
+    assert (status := ask(hop, "status")["memory"])["level"] == HARD and status["limit"] == LIMIT <= status["used"] * 1.2
     assert set(uploads.finish()) == {200}
     wait_level(hop, NORMAL)
     assert lab.client(hop).get("/").status == 200
