@@ -17,6 +17,8 @@ enum {
     IDLE_PER_PASS = 64,        /* connections closed; so many of each kind */
     LOOKED_AT_PER_PASS = 8192, /* clients, in search of idle ones */
     CUT_PER_PASS = 64,
+    HELD_MIN_BYTES =
+        16 * 1024, /* what everybody needs; who holds less goes only when nobody holds more */
     FLUSHING_BYTES_MIN = 16 * 1024, /* of a closed connection that is cut: not a mere error page */
     /* A new connection has so long to send its first request before it counts as idle. */
     FIRST_REQUEST_MS = 1000,
@@ -28,9 +30,11 @@ enum {
 
 /* ---- who goes ------------------------------------------------------------------------------ */
 
-double memory_relief_hold_ms(uint64_t held_bytes, uint64_t moved_bytes, uint64_t age_ms)
+double memory_relief_worth(uint64_t held_bytes, uint64_t moved_bytes, uint64_t age_ms)
 {
-    return (double)held_bytes * (double)(age_ms + 1) / (double)(moved_bytes + 1);
+    double held = (double)held_bytes, part = held / (double)(moved_bytes + 1);
+
+    return held * (double)(age_ms + 1) * (part < 1 ? part : 1);
 }
 
 /* One of the two. */
@@ -38,11 +42,12 @@ struct holder {
     struct client_conn *client;
     struct passthrough *passthrough;
     uint64_t held_bytes, age_ms;
-    double hold_ms;
+    double worth;
 };
 
 struct holders {
-    size_t count; /* sorted, the worst first */
+    uint64_t held_min_bytes; /* others are not considered */
+    size_t count;            /* sorted, the worst first */
     struct holder items[CUT_PER_PASS];
 };
 
@@ -50,7 +55,9 @@ static void consider(struct holders *holders, const struct holder *holder)
 {
     size_t at = holders->count;
 
-    while (at > 0 && holders->items[at - 1].hold_ms < holder->hold_ms)
+    if (holder->held_bytes < holders->held_min_bytes)
+        return;
+    while (at > 0 && holders->items[at - 1].worth < holder->worth)
         at--;
     if (at == CUT_PER_PASS)
         return;
@@ -110,7 +117,7 @@ static void consider_client(struct holders *holders, struct client_conn *conn)
         holder.held_bytes += conn->endpoint.in.length;
         break;
     }
-    holder.hold_ms = memory_relief_hold_ms(holder.held_bytes, moved, holder.age_ms);
+    holder.worth = memory_relief_worth(holder.held_bytes, moved, holder.age_ms);
     consider(holders, &holder);
 }
 
@@ -125,7 +132,7 @@ static void consider_passthrough(struct holders *holders, struct passthrough *se
         holder.held_bytes += stream_queued(self->target);
         moved += self->target->endpoint->bytes_sent;
     }
-    holder.hold_ms = memory_relief_hold_ms(holder.held_bytes, moved, holder.age_ms);
+    holder.worth = memory_relief_worth(holder.held_bytes, moved, holder.age_ms);
     consider(holders, &holder);
 }
 
@@ -158,16 +165,25 @@ static void tell_cut(struct worker *worker)
     relief->cut_count = 0;
 }
 
-/* Ends the worst until `bytes` of them are gone. */
+static void find_holders(struct worker *worker, uint64_t held_min_bytes, struct holders *holders)
+{
+    holders->held_min_bytes = held_min_bytes;
+    holders->count = 0;
+    for (struct client_conn *conn = worker->clients; conn; conn = conn->next)
+        consider_client(holders, conn);
+    for (struct passthrough *self = worker->passthroughs; self; self = self->next)
+        consider_passthrough(holders, self, worker->loop);
+}
+
+/* Ends the worst until `bytes` of them are gone; a further pass takes what is still missing. */
 static void cut_worst(struct worker *worker, uint64_t bytes)
 {
-    struct holders holders = { 0 };
+    struct holders holders;
     uint64_t freed = 0;
 
-    for (struct client_conn *conn = worker->clients; conn; conn = conn->next)
-        consider_client(&holders, conn);
-    for (struct passthrough *self = worker->passthroughs; self; self = self->next)
-        consider_passthrough(&holders, self, worker->loop);
+    find_holders(worker, HELD_MIN_BYTES, &holders);
+    if (holders.count == 0)
+        find_holders(worker, 0, &holders);
     for (size_t i = 0; i < holders.count && freed < bytes; i++) {
         freed += holders.items[i].held_bytes;
         cut(worker, &holders.items[i]);

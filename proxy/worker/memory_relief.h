@@ -10,7 +10,7 @@
  * ended at CUT at once, and at the levels below when hopgate_memory_patience has not mended it: nobody
  * is accepted meanwhile, and whoever reads slowly on purpose would not end by himself. When memory is
  * short again within ten seconds, there is no new patience. First goes who would, at his pace
- * so far, keep his memory the longest.
+ * so far, keep much for long; who holds next to nothing (a long poll, an idle WebSocket) goes last.
  */
 #ifndef PROXY_MEMORY_RELIEF_H
 #define PROXY_MEMORY_RELIEF_H
@@ -42,9 +42,9 @@ void memory_relief_begin(struct worker *worker);
 void memory_relief_on_level(void *hop, enum memory_level from, enum memory_level to);
 
 /*
- * For how many ms would these bytes be kept: `moved` of them and their like went through in the time
- * until now.
+ * What ending it is worth: these bytes times the ms that they would still be kept, when `moved` of their
+ * like went through until now; nobody is expected to stay longer than he has been here.
  */
-double memory_relief_hold_ms(uint64_t held_bytes, uint64_t moved_bytes, uint64_t age_ms);
+double memory_relief_worth(uint64_t held_bytes, uint64_t moved_bytes, uint64_t age_ms);
 
 #endif

@@ -217,9 +217,14 @@ def tries_of_a_normal_client(hop, count):
 
 def test_many_slow_readers_do_not_take_the_hop_from_the_others(lab):
     """They would hold three times the limit. Whoever comes beside them is served; afterwards all is as before."""
+    gate = threading.Event()
     origin = lab.origin(content=b"x").on("/big", behaviours.answer(b"x" * (4 << 20)))
+    origin.on("/poll", behaviours.after(gate, behaviours.answer(b"news")))
     edge = lab.edge(origin, conf={**SMALL, "hopgate_memory_limit": "8m", "hopgate_memory_patience": "100ms"})
     before, most, seen = edge.memory_bytes(), 0, collections.Counter()
+    poll = lab.client(edge)  # has been here the longest, and holds next to nothing
+    poll.send(poll.request_bytes("GET", "/poll"))
+    origin.wait_for_requests(1)
     readers = SlowReaders(edge, 100, b"/big")
     for _ in range(10):
         seen += tries_of_a_normal_client(edge, 3)
@@ -228,6 +233,8 @@ def test_many_slow_readers_do_not_take_the_hop_from_the_others(lab):
     assert set(seen) <= {"200", "503", "RST"} and seen["200"] > 0, seen
     assert most < LIMIT * 1.2
     assert edge.memory_bytes("VmHWM") - before < 8 * LIMIT  # of which sanitizers take most, for what was freed
+    gate.set()
+    assert poll.read_response().content == b"news"
     readers.close()
     wait_level(edge, NORMAL)
     assert tries_of_a_normal_client(edge, 20) == {"200": 20}
