@@ -33,6 +33,9 @@
 
 enum { TIMER_TICK_MS = 8, WORKERS_MAX = 1024 };
 
+/* Between two walks over the heap while memory is short; threads that allocate wait for each. */
+enum { HEAP_TRIM_INTERVAL_MS = 200 };
+
 /* How long a start waits for the first answers to all names together. */
 enum { FIRST_NAMES_WAIT_MS = 5000 };
 
@@ -262,17 +265,22 @@ static int sooner(int one_ms, int other_ms)
     return one_ms < other_ms ? one_ms : other_ms;
 }
 
-/* Workers that have nothing to do do not see that memory has become short; and what was given back
- * to the heap goes on to the system once it is not short any more. */
+/*
+ * Workers that have nothing to do do not see that memory has become short. What they give back to the
+ * heap goes on to the system, or one thread's free memory would stand beside what another needs.
+ */
 static void follow_memory_level(struct gateway *gateway)
 {
     bool was_short = gateway->memory_is_short;
+    uint64_t now_ms = monotonic_ms();
 
     gateway->memory_is_short = memory_budget_level(gateway->hop.memory) != MEMORY_NORMAL;
     for (unsigned i = 0; gateway->memory_is_short && i < gateway->workers_started; i++)
         worker_relieve(&gateway->workers[i]);
-    if (was_short && !gateway->memory_is_short)
+    if ((was_short || gateway->memory_is_short) && now_ms >= gateway->heap_trim_due_at_ms) {
+        gateway->heap_trim_due_at_ms = now_ms + HEAP_TRIM_INTERVAL_MS;
         (void)malloc_trim(0); /* whether there was anything to give does not matter */
+    }
 }
 
 static void free_what_is_old(struct gateway *gateway)

@@ -55,7 +55,8 @@ struct gateway {
     uint64_t names_version; /* of the resolver, as the workers know it */
     uint64_t publish_at_ms; /* not before */
     bool draining;
-    bool memory_is_short; /* as the main thread last saw it */
+    bool memory_is_short;         /* as the main thread last saw it */
+    uint64_t heap_trim_due_at_ms; /* monotonic: not before */
     char error[640];
 };
 
