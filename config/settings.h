@@ -30,6 +30,9 @@ struct settings_port_maps {
     size_t count;
 };
 
+/* A size that is chosen by hopgate. */
+#define SETTINGS_SIZE_AUTO UINT64_MAX
+
 struct settings {
     char *prefix;
     struct listens proxy_listen;
@@ -142,6 +145,10 @@ struct settings {
     uint32_t max_connections; /* of clients, the reserve not counted; 0: as the files allow */
     uint32_t max_connections_per_address; /* 0: no limit */
     uint32_t reserved_connections;        /* more, for listeners that draw on the reserve */
+
+    uint64_t memory_limit_bytes; /* 0: off; SETTINGS_SIZE_AUTO: as the control group allows */
+    uint64_t memory_patience_ms; /* short of memory, before exchanges are ended for it */
+    uint32_t receive_buffers, receive_buffers_bulk; /* of a worker: 4 KiB, 64 KiB; powers of two */
 
     char *file;                      /* or NULL: no kong.conf */
     struct settings_origin *origins; /* by key */

@@ -108,6 +108,11 @@ static const struct {
     { "hopgate_max_connections_per_address",
       "of an IPv4 address or IPv6 /64 not in trusted_ips; 0: no limit" },
     { "hopgate_reserved_connections", "on top, for status_listen" },
+    { "hopgate_memory_limit", "bytes of what grows with traffic, of all workers together; 0: off; "
+                              "auto: half of the control group's limit, off where there is none" },
+    { "hopgate_memory_patience", "memory is short for so long before exchanges are ended for it" },
+    { "hopgate_receive_buffers", "of 4 KiB, of each worker, a power of two: for heads" },
+    { "hopgate_receive_buffers_bulk", "of 64 KiB, of each worker, a power of two: for content" },
     { "hopgate_recorder_size", "bytes of each worker's flight recorder (hopgate why); 0: off" },
     { "nginx_http_proxy_next_upstream", "failures and statuses after which another try is made" },
     { "nginx_http_proxy_next_upstream_tries",

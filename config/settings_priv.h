@@ -25,6 +25,8 @@ enum setting_type {
     SETTING_SIZE,      /* uint64_t bytes */
     SETTING_LISTEN,    /* struct listens */
     SETTING_AUTO,      /* uint32_t; "auto" is 0 */
+    SETTING_AUTO_SIZE, /* uint64_t bytes; "auto" is SETTINGS_SIZE_AUTO */
+    SETTING_POWER,     /* uint32_t, a power of two */
     SETTING_CIDRS,     /* struct addr_cidrs */
     SETTING_PORT_MAPS, /* struct settings_port_maps */
     SETTING_BUFFERS,   /* uint32_t count, and uint64_t size at `second_offset` */

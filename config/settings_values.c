@@ -136,6 +136,20 @@ static int set_auto(const struct settings_loading *loading, const struct setting
     return 0;
 }
 
+static int set_power(const struct settings_loading *loading, const struct setting *setting,
+                     const char *text, uint32_t *member)
+{
+    uint32_t value;
+    int r = set_number(loading, setting, text, &value);
+
+    if (r < 0)
+        return r;
+    if ((value & (value - 1)) != 0)
+        return fail(loading, "%u is not a power of two", value);
+    *member = value;
+    return 0;
+}
+
 static int set_time(const struct settings_loading *loading, const struct setting *setting,
                     const char *text, uint64_t *member)
 {
@@ -162,6 +176,15 @@ static int set_size(const struct settings_loading *loading, const struct setting
     if (r == 0)
         *member = value;
     return r;
+}
+
+static int set_auto_size(const struct settings_loading *loading, const struct setting *setting,
+                         const char *text, uint64_t *member)
+{
+    if (strcmp(text, "auto") != 0)
+        return set_size(loading, setting, text, member);
+    *member = SETTINGS_SIZE_AUTO;
+    return 0;
 }
 
 /* "4 8k" */
@@ -265,6 +288,10 @@ int settings_set_value(const struct settings_loading *loading, const struct sett
         return set_listen(loading, text, member);
     case SETTING_AUTO:
         return set_auto(loading, setting, text, member);
+    case SETTING_AUTO_SIZE:
+        return set_auto_size(loading, setting, text, member);
+    case SETTING_POWER:
+        return set_power(loading, setting, text, member);
     case SETTING_CIDRS:
         return set_cidrs(loading, text, member);
     case SETTING_PORT_MAPS:

@@ -34,7 +34,7 @@ static struct chunk *arena_grow(struct arena *arena, size_t bytes)
         arena->chunks = chunks;
         arena->capacity = capacity;
     }
-    chunk = chunk_pool_get(arena->pool, bytes + ARENA_ALIGN);
+    chunk = chunk_pool_get_for(arena->pool, bytes + ARENA_ALIGN, MEMORY_ARENAS);
     if (!chunk)
         return NULL;
     arena->chunks[arena->count++] = chunk;

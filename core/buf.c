@@ -13,6 +13,7 @@ void buf_init(struct buf *buf, struct chunk_pool *pool)
     buf->head = 0;
     buf->count = 0;
     buf->capacity = BUF_INLINE_SPANS;
+    buf->owner = MEMORY_BUFFERS;
 }
 
 /* capacity is a power of two */
@@ -23,12 +24,15 @@ static struct span *span_at(const struct buf *buf, uint32_t index)
 
 void buf_done(struct buf *buf)
 {
+    enum memory_owner owner = buf->owner;
+
     /* not by length: the tail may be a reservation that nobody committed */
     for (uint32_t i = 0; i < buf->count; i++)
         chunk_unref(span_at(buf, i)->chunk);
     if (buf->spans != buf->inline_spans)
         free(buf->spans);
     buf_init(buf, buf->pool);
+    buf->owner = owner;
 }
 
 static struct span *tail_span(const struct buf *buf)
@@ -100,7 +104,7 @@ int buf_append_bytes(struct buf *buf, const void *bytes, size_t length)
     if (rest > 0) {
         if (spans_reserve(buf, 1) < 0)
             return -ENOMEM;
-        chunk = chunk_pool_get(buf->pool, rest);
+        chunk = chunk_pool_get_for(buf->pool, rest, buf->owner);
         if (!chunk)
             return -ENOMEM;
     }
@@ -143,7 +147,7 @@ char *buf_reserve(struct buf *buf, size_t min_bytes, size_t *ret_room)
 
         if (spans_reserve(buf, 1) < 0)
             return NULL;
-        chunk = chunk_pool_get(buf->pool, min_bytes);
+        chunk = chunk_pool_get_for(buf->pool, min_bytes, buf->owner);
         if (!chunk)
             return NULL;
         /* an empty span at the tail; buf_commit fills it or removes it again */

@@ -32,6 +32,8 @@ struct buf {
     size_t length;           /* bytes in all spans */
     struct span *spans;      /* ring of `capacity` spans: inline_spans, or heap when it grew */
     uint32_t head, count, capacity;
+    enum memory_owner
+        owner; /* of memory that the buf takes itself; MEMORY_BUFFERS from buf_init on */
     struct span inline_spans[BUF_INLINE_SPANS];
 };
 

@@ -12,8 +12,11 @@
 #ifndef CORE_CHUNK_H
 #define CORE_CHUNK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "core/memory_budget.h"
 
 struct chunk;
 
@@ -58,10 +61,33 @@ struct chunk_pool *chunk_pool_create(size_t bytes_max);
 void chunk_pool_free(struct chunk_pool *pool);
 
 /*
+ * From now on the pool's memory is counted in the account (borrowed until chunk_pool_free), and while
+ * the budget is FULL none is added; a privileged pool is counted, and served all the same. Before
+ * the first chunk is taken.
+ */
+void chunk_pool_set_account(struct chunk_pool *pool, struct memory_account *account,
+                            bool is_privileged);
+struct memory_account *chunk_pool_account(const struct chunk_pool *pool); /* NULL: none */
+
+/* To say that memory has run out takes some: a privileged pool for as long as that is made. Returns
+ * what it was. */
+bool chunk_pool_privilege(struct chunk_pool *pool, bool is_privileged);
+
+/* There is no memory for anything further, whoever asks for it. */
+bool chunk_pool_is_full(const struct chunk_pool *pool);
+
+/* Frees what is kept for reuse. */
+void chunk_pool_trim(struct chunk_pool *pool);
+
+/*
  * Returns a chunk of at least min_bytes (larger than CHUNK_BULK_BYTES gets its own allocation)
- * with one reference and used == 0, or NULL: out of memory or over bytes_max.
+ * with one reference and used == 0, or NULL: out of memory, over bytes_max, or the budget is full.
  */
 struct chunk *chunk_pool_get(struct chunk_pool *pool, size_t min_bytes);
+
+/* The same, counted as that owner's. */
+struct chunk *chunk_pool_get_for(struct chunk_pool *pool, size_t min_bytes,
+                                 enum memory_owner owner);
 
 /* Bytes of capacity of all chunks handed out and not yet returned. */
 size_t chunk_pool_bytes_in_use(const struct chunk_pool *pool);

@@ -333,6 +333,8 @@ static void free_conn(struct deferred *deferred)
     struct conn *conn = (struct conn *)((char *)deferred - offsetof(struct conn, deferred));
 
     conn->loop->objects--;
+    memory_account_add(chunk_pool_account(conn->loop->pool), MEMORY_CONNECTIONS,
+                       -(int64_t)sizeof(*conn));
     free(conn);
 }
 
@@ -459,6 +461,17 @@ void conn_abort_closing(struct loop *loop, bool all)
     }
 }
 
+void conn_abort_flushing(struct loop *loop, size_t queued_min)
+{
+    struct conn *next;
+
+    for (struct conn *conn = loop->closing; conn; conn = next) {
+        next = conn->next_closing;
+        if (conn->state == CONN_FLUSHING && conn->out.length >= queued_min)
+            conn_die(conn);
+    }
+}
+
 /* ---- dispatch ------------------------------------------------------------------------------ */
 
 static void on_completion(struct ring_user *user, const struct completion *completion)
@@ -571,6 +584,7 @@ static struct conn *create(struct loop *loop, int fd)
     timer_init(&conn->close_timer, on_close_timer);
     conn->deferred.free = free_conn;
     loop->objects++;
+    memory_account_add(chunk_pool_account(loop->pool), MEMORY_CONNECTIONS, sizeof(*conn));
     return conn;
 }
 

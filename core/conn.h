@@ -58,6 +58,9 @@ struct stream *conn_connect(struct loop *loop, const struct sockaddr_storage *pe
  */
 void conn_abort_closing(struct loop *loop, bool all);
 
+/* Ends those that still have so many bytes to send: their memory is needed. */
+void conn_abort_flushing(struct loop *loop, size_t queued_min);
+
 /* Bytes that the kernel queues beyond what is on its way, so that the backlog of a slow reader
  * stays within our own limits (TCP_NOTSENT_LOWAT). */
 enum { CONN_NOT_SENT_LOW_WATER = 128 * 1024 };

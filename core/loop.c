@@ -174,6 +174,14 @@ static void on_buffer(struct ring_user *user)
     user->on_completion(user, &nothing);
 }
 
+static void free_ring(struct loop *loop)
+{
+    if (loop->ring)
+        memory_account_add(chunk_pool_account(loop->pool), MEMORY_RECEIVE,
+                           -(int64_t)ring_buffer_bytes(loop->ring));
+    ring_free(loop->ring);
+}
+
 struct loop *loop_create(const struct loop_options *options, char *error, size_t error_size)
 {
     struct loop *loop = calloc(1, sizeof(*loop));
@@ -185,6 +193,7 @@ struct loop *loop_create(const struct loop_options *options, char *error, size_t
         free(loop);
         return NULL;
     }
+    chunk_pool_set_account(loop->pool, options->account, false);
     queue_init(&loop->ready);
     queue_init(&loop->flush);
     read_clock(loop);
@@ -194,6 +203,7 @@ struct loop *loop_create(const struct loop_options *options, char *error, size_t
     loop->ring = ring_create(&ring_options, error, error_size);
     if (!loop->ring)
         goto fail;
+    memory_account_add(options->account, MEMORY_RECEIVE, (int64_t)ring_buffer_bytes(loop->ring));
     ring_set_on_buffer(loop->ring, on_buffer);
     r = mailbox_init(&loop->mailbox);
     if (r == 0)
@@ -206,7 +216,7 @@ struct loop *loop_create(const struct loop_options *options, char *error, size_t
     return loop;
 
 fail:
-    ring_free(loop->ring);
+    free_ring(loop);
     mailbox_done(&loop->mailbox);
     chunk_pool_free(loop->pool);
     free(loop);
@@ -225,7 +235,7 @@ void loop_free(struct loop *loop)
         if (ring_wait(loop->ring, 1000) < 0)
             break;
     ring_leave(loop->ring, &loop->doorbell_user);
-    ring_free(loop->ring);
+    free_ring(loop);
     mailbox_done(&loop->mailbox);
     chunk_pool_free(loop->pool);
     free(loop);

@@ -52,9 +52,10 @@ struct loop {
 };
 
 struct loop_options {
-    struct ring_options ring; /* pool is filled in by the loop */
-    uint32_t tick_ms;         /* 8; the lab uses 1 */
-    size_t chunk_bytes_max;   /* 0: no bound */
+    struct ring_options ring;       /* pool is filled in by the loop */
+    uint32_t tick_ms;               /* 8; the lab uses 1 */
+    size_t chunk_bytes_max;         /* 0: no bound */
+    struct memory_account *account; /* borrowed; counts what the loop's objects take; NULL: none */
 };
 
 /* The defaults of DESIGN-NOTES 14, small rings. */

@@ -542,6 +542,15 @@ const struct ring_stats *ring_stats(const struct ring *ring)
     return &ring->stats;
 }
 
+size_t ring_buffer_bytes(const struct ring *ring)
+{
+    size_t bytes = 0;
+
+    for (unsigned size = 0; size < RING_RECV_SIZES; size++)
+        bytes += ring->buffers[size].memory_bytes;
+    return bytes;
+}
+
 uint32_t ring_buffers_held(const struct ring *ring, enum ring_recv_size size)
 {
     return ring->buffers[size].count - ring->buffers[size].free_count;

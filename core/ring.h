@@ -137,6 +137,9 @@ int ring_wait(struct ring *ring, uint64_t timeout_ms);
 
 const struct ring_stats *ring_stats(const struct ring *ring);
 
+/* Memory of all receive buffers. */
+size_t ring_buffer_bytes(const struct ring *ring);
+
 /* P4: every receive buffer is with the kernel or referenced by a chunk holder. */
 uint32_t ring_buffers_held(const struct ring *ring, enum ring_recv_size size);
 

@@ -15,6 +15,15 @@ static struct tls_stream *of(struct stream *stream)
     return (struct tls_stream *)stream;
 }
 
+void tls_stream_count_memory(struct tls_stream *tls, uint32_t heap_bytes)
+{
+    uint32_t bytes = heap_bytes > 0 ? (uint32_t)sizeof(*tls) + heap_bytes : 0;
+
+    memory_account_add(chunk_pool_account(tls->engine.in.pool), MEMORY_TLS,
+                       (int64_t)bytes - tls->counted_bytes);
+    tls->counted_bytes = bytes;
+}
+
 void tls_stream_fail(struct tls_stream *tls, enum stream_step step, int error, const char *detail)
 {
     const struct client_facts *facts = tls->engine.facts;
@@ -292,6 +301,7 @@ static void on_lower_event(void *owner, unsigned events)
 static void tls_stream_free(struct tls_stream *tls)
 {
     handshake_turn_leave(&tls->turn);
+    tls_stream_count_memory(tls, 0);
     tls_engine_done(&tls->engine);
     if (tls->held)
         buf_done(tls->held);
@@ -358,13 +368,15 @@ static const struct stream_ops tls_stream_ops = {
 static struct tls_stream *tls_stream_create(struct chunk_pool *pool, SSL_CTX *context,
                                             bool is_server)
 {
-    struct tls_stream *tls = calloc(1, sizeof(*tls));
+    struct tls_stream *tls = chunk_pool_is_full(pool) ? NULL : calloc(1, sizeof(*tls));
 
     if (!tls)
         return NULL;
     tls->base.ops = &tls_stream_ops;
-    if (tls_engine_init(&tls->engine, context, pool, is_server) == 0)
+    if (tls_engine_init(&tls->engine, context, pool, is_server) == 0) {
+        tls_stream_count_memory(tls, TLS_HANDSHAKE_HEAP_BYTES);
         return tls;
+    }
     tls_stream_free(tls);
     return NULL;
 }

@@ -15,6 +15,7 @@ static unsigned handshake_done(struct tls_stream *tls)
         return STREAM_OPEN_FAILED;
     }
     tls->info.server = tls->server;
+    tls_stream_count_memory(tls, TLS_OPEN_HEAP_BYTES);
     tls->state = TLS_STREAM_OPEN;
     return STREAM_OPEN;
 }

@@ -30,7 +30,8 @@ struct tls_stream {
     bool lower_ended; /* lower_end is what its read said */
     bool read_ended;  /* read_end is what our read says from now on */
     bool write_shut;
-    bool above_high; /* the writer was told to wait for STREAM_WRITABLE */
+    uint32_t counted_bytes; /* in the memory budget */
+    bool above_high;        /* the writer was told to wait for STREAM_WRITABLE */
     int write_error;
     long lower_end, read_end;
     /* Plain text that OpenSSL takes only after the rest of a handshake message that the other side
@@ -40,6 +41,13 @@ struct tls_stream {
     char *failure_text; /* heap, behind failure.detail */
     struct tls_session_info info;
 };
+
+/* What OpenSSL takes from the heap, for the memory budget: its buffers are there until a handshake is
+ * over, and from then on only while a record is worked on. Measured with OpenSSL 3.0, TLS 1.2 and 1.3. */
+enum { TLS_HANDSHAKE_HEAP_BYTES = 46 * 1024, TLS_OPEN_HEAP_BYTES = 15 * 1024 };
+
+/* The stream has so much of the heap beside itself now; 0: it ends. */
+void tls_stream_count_memory(struct tls_stream *tls, uint32_t heap_bytes);
 
 /* Records it; the first failure explains the others. detail is borrowed until the stream is closed. */
 void tls_stream_fail(struct tls_stream *tls, enum stream_step step, int error, const char *detail);

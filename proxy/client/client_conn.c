@@ -44,7 +44,12 @@ static void follow_listener(struct client_conn *conn)
 
 static void free_client_conn(struct deferred *deferred)
 {
-    free((char *)deferred - offsetof(struct client_conn, deferred));
+    struct client_conn *conn =
+        (struct client_conn *)((char *)deferred - offsetof(struct client_conn, deferred));
+
+    memory_account_add(chunk_pool_account(conn->memory), MEMORY_CONNECTIONS,
+                       -(int64_t)sizeof(*conn));
+    free(conn);
 }
 
 static void close_conn(struct client_conn *conn, enum stream_close how)
@@ -128,6 +133,7 @@ static bool open_exchange(struct client_conn *conn)
     const struct exchange_client client = {
         .stream = &conn->endpoint.http,
         .ops = &client_ops,
+        .memory = conn->memory,
         .pinned = conn->pinned,
         .virtual_server = conn->virtual_server,
         .peer = &conn->endpoint.http.endpoint->peer,
@@ -224,7 +230,8 @@ static bool may_persist(const struct http_stream *stream)
 {
     const struct client_conn *conn = (const struct client_conn *)stream;
 
-    return !conn->worker->draining && !conn->listener->is_retired;
+    return !conn->worker->draining && !conn->listener->is_retired &&
+           (!conn->holds_up_drain || worker_memory_level(conn->worker) == MEMORY_NORMAL);
 }
 
 static void done(struct http_stream *stream, bool keep_alive)
@@ -269,6 +276,29 @@ void client_conn_abort(struct client_conn *conn)
     if (conn->exchange)
         exchange_discard(TAKE(conn->exchange));
     close_conn(conn, STREAM_CLOSE_ABORT);
+}
+
+void client_conn_cut(struct client_conn *conn, const char *detail)
+{
+    if (!conn->exchange || conn->state != CLIENT_CONN_EXCHANGE) {
+        client_conn_abort(conn);
+    } else if (conn->exchange->front_response == FRONT_RESPONSE_NONE) {
+        exchange_answer(conn->exchange, END_MEMORY_CUT, slice_of(detail));
+    } else {
+        exchange_set_reason(conn->exchange, END_MEMORY_CUT, slice_of(detail));
+        exchange_abort(conn->exchange, END_MEMORY_CUT);
+    }
+}
+
+bool client_conn_close_if_idle(struct client_conn *conn, uint64_t first_request_ms)
+{
+    bool is_new = conn->requests_count == 0 &&
+                  conn->worker->loop->now_ms - conn->accepted_at_ms < first_request_ms;
+
+    if ((conn->state != CLIENT_CONN_IDLE && conn->state != CLIENT_CONN_CONNECTED) || is_new)
+        return false;
+    close_conn(conn, STREAM_CLOSE_FLUSH);
+    return true;
 }
 
 /* ---- events -------------------------------------------------------------------------------- */
@@ -390,8 +420,7 @@ static bool hands_certificates_on(const struct client_conn *conn)
 static void start_handshake(struct client_conn *conn)
 {
     struct stream *stream = conn->endpoint.stream;
-    struct stream *secured =
-        tls_stream_accept(&stream, conn->worker->loop->pool, conn->virtual_server->tls);
+    struct stream *secured = tls_stream_accept(&stream, conn->memory, conn->virtual_server->tls);
 
     if (!secured) {
         close_conn(conn, STREAM_CLOSE_ABORT);
@@ -519,7 +548,7 @@ static void start_proxy_header(struct client_conn *conn)
         close_conn(conn, STREAM_CLOSE_ABORT);
         return;
     }
-    stream = proxy_protocol_stream_create(&plain, conn->worker->loop->pool);
+    stream = proxy_protocol_stream_create(&plain, conn->memory);
     if (!stream) {
         close_conn(conn, STREAM_CLOSE_ABORT);
         return;
@@ -542,7 +571,9 @@ void client_conn_start(struct worker_listener *listener, struct stream *stream)
         stream_close(stream, STREAM_CLOSE_ABORT);
         return;
     }
-    http1_endpoint_init(&conn->endpoint, HTTP1_REQUEST, worker->loop->pool);
+    conn->memory = worker_memory_for(worker, listener->virtual_server->kind);
+    memory_account_add(chunk_pool_account(conn->memory), MEMORY_CONNECTIONS, sizeof(*conn));
+    http1_endpoint_init(&conn->endpoint, HTTP1_REQUEST, conn->memory);
     conn->worker = worker;
     conn->accepted_at_ms = worker->loop->now_ms;
     conn->listener = listener;

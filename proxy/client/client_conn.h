@@ -44,6 +44,7 @@ enum client_conn_state {
 struct client_conn {
     struct http1_endpoint endpoint; /* first */
     struct worker *worker;
+    struct chunk_pool *memory;                   /* what its bytes and its exchanges take from */
     struct worker_listener *listener;            /* that accepted it; held */
     struct pinned_snapshot *pinned;              /* of the next request */
     const struct virtual_server *virtual_server; /* of that snapshot */
@@ -66,6 +67,14 @@ void client_conn_start(struct worker_listener *listener, struct stream *stream);
 
 /* Ends the connection and what it carries, at once. */
 void client_conn_abort(struct client_conn *conn);
+
+/* The same, because it holds memory that is needed: who got no part of an answer yet gets 503. detail
+ * says how much, for the log. */
+void client_conn_cut(struct client_conn *conn, const char *detail);
+
+/* Between two requests it is closed, and before the first one when that has not come for so long.
+ * False: it is not idle. */
+bool client_conn_close_if_idle(struct client_conn *conn, uint64_t first_request_ms);
 
 /* The hop drains: closes at once between two requests, else after the present one; a new connection
  * has a moment to send its first. */

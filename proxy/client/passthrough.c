@@ -11,6 +11,7 @@
 #include "core/conn.h"
 #include "core/log.h"
 #include "proxy/exchange/http1_endpoint.h"
+#include "proxy/exchange/upstream_conn.h"
 #include "proxy/report/access_log.h"
 #include "proxy/report/metrics.h"
 #include "proxy/report/text.h"
@@ -214,6 +215,7 @@ static void end(struct passthrough *self, enum end_reason reason, enum stream_cl
         stream_close(self->target, how);
     buf_done(&self->hello);
     buf_done(&self->pass);
+    memory_account_add(chunk_pool_account(loop->pool), MEMORY_CONNECTIONS, -(int64_t)sizeof(*self));
     worker_remove_passthrough(worker_of(self), self);
     worker_upstream_release(self->upstream, worker_of(self));
     pinned_snapshot_unpin(self->pinned);
@@ -230,6 +232,11 @@ static void fail(struct passthrough *self, enum end_reason reason, struct slice 
 void passthrough_abort(struct passthrough *self)
 {
     end(self, END_SHUTTING_DOWN, STREAM_CLOSE_ABORT);
+}
+
+void passthrough_cut(struct passthrough *self, const char *detail)
+{
+    fail(self, END_MEMORY_CUT, slice_of(detail));
 }
 
 /* ---- the tunnel ------------------------------------------------------------------------------ */
@@ -341,6 +348,7 @@ static void try_target(struct passthrough *self)
     if (!self->target) {
         char text[128];
 
+        upstream_conn_make_room(worker_of(self), error);
         fail(self, END_NO_DESCRIPTORS, errno_detail(error, text, sizeof(text)));
         return;
     }
@@ -500,6 +508,7 @@ void passthrough_start(struct worker_listener *listener, struct stream *stream)
     self->pinned = listener->pinned;
     pinned_snapshot_pin(self->pinned);
     self->client = stream;
+    memory_account_add(chunk_pool_account(worker->loop->pool), MEMORY_CONNECTIONS, sizeof(*self));
     buf_init(&self->hello, worker->loop->pool);
     buf_init(&self->pass, worker->loop->pool);
     self->started_at_ms = worker->loop->now_ms;

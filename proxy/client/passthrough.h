@@ -66,6 +66,9 @@ void passthrough_drain(struct passthrough *passthrough);
 /* Ends both sides at once. */
 void passthrough_abort(struct passthrough *passthrough);
 
+/* The same, because it holds memory that is needed; detail says how much, for the log. */
+void passthrough_cut(struct passthrough *passthrough, const char *detail);
+
 /* The route for a server name: exact, then the longest "*.example", then the longest "example.*". */
 struct config;
 const struct config_route *passthrough_find_route(const struct config *config, const char *name);

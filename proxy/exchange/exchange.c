@@ -24,14 +24,22 @@ static void on_back_timer(struct timer *timer);
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
+static void free_memory(struct worker *worker, struct exchange *exchange)
+{
+    memory_account_add(chunk_pool_account(worker->loop->pool), MEMORY_EXCHANGES,
+                       -(int64_t)sizeof(*exchange));
+    free(exchange);
+}
+
 static void recycle(struct deferred *deferred)
 {
     struct exchange *exchange =
         (struct exchange *)((char *)deferred - offsetof(struct exchange, deferred));
     struct worker *worker = exchange->worker;
 
-    if (worker->spare_exchanges_count >= SPARE_EXCHANGES_MAX) {
-        free(exchange);
+    if (worker->spare_exchanges_count >= SPARE_EXCHANGES_MAX ||
+        worker_memory_level(worker) != MEMORY_NORMAL) {
+        free_memory(worker, exchange);
         return;
     }
     exchange->next_spare = worker->spare_exchanges;
@@ -48,6 +56,9 @@ static struct exchange *take_memory(struct worker *worker)
         worker->spare_exchanges_count--;
     } else {
         exchange = malloc(sizeof(*exchange));
+        if (exchange)
+            memory_account_add(chunk_pool_account(worker->loop->pool), MEMORY_EXCHANGES,
+                               sizeof(*exchange));
     }
     if (exchange)
         /* more than half of it are tries, and most exchanges have one: begin_try fills it */
@@ -97,7 +108,7 @@ void exchange_free_spares(struct worker *worker)
         struct exchange *exchange = worker->spare_exchanges;
 
         worker->spare_exchanges = exchange->next_spare;
-        free(exchange);
+        free_memory(worker, exchange);
     }
     worker->spare_exchanges_count = 0;
 }
@@ -164,9 +175,10 @@ struct exchange *exchange_create(struct worker *worker, const struct exchange_cl
         exchange->pin = client->pin;
     exchange->is_logged = true;
     upstream_conn_init(&exchange->back, worker);
-    arena_init(&exchange->arena, worker->loop->pool, ARENA_BYTES_MAX);
-    buf_init(&exchange->pass, worker->loop->pool);
-    buf_init(&exchange->replay, worker->loop->pool);
+    arena_init(&exchange->arena, client->memory, ARENA_BYTES_MAX);
+    buf_init(&exchange->pass, client->memory);
+    buf_init(&exchange->replay, client->memory);
+    exchange->replay.owner = MEMORY_STORED;
     timer_init(&exchange->front_timer, on_front_timer);
     timer_init(&exchange->back_timer, on_back_timer);
     worker->exchanges_count++;
@@ -182,6 +194,8 @@ void exchange_set_reason(struct exchange *exchange, enum end_reason reason, stru
 
     if (exchange->record.reason != END_OK)
         return;
+    if (reason == END_OUT_OF_MEMORY && worker_memory_level(exchange->worker) == MEMORY_FULL)
+        reason = END_MEMORY_FULL;
     if (exchange->last_try_reason != reason)
         exchange->reason_is_told = false;
     exchange->record.reason = reason;
@@ -265,7 +279,7 @@ static struct log_file *access_log_of(const struct exchange *exchange)
 }
 
 /* For logs, metrics and the flight recorder. */
-static void note_end(struct exchange *exchange)
+static void write_down_end(struct exchange *exchange)
 {
     struct log_file *access_log = access_log_of(exchange);
     const struct snapshot *snapshot = exchange->pinned->snapshot;
@@ -292,6 +306,15 @@ static void note_end(struct exchange *exchange)
     line = access_log_line(snapshot->access_log_format, record, &exchange->arena);
     if (line.len > 0)
         log_write(access_log, line);
+}
+
+static void note_end(struct exchange *exchange)
+{
+    struct chunk_pool *pool = exchange->worker->loop->pool;
+    bool was_privileged = chunk_pool_privilege(pool, true);
+
+    write_down_end(exchange);
+    (void)chunk_pool_privilege(pool, was_privileged);
 }
 
 static void finish(struct exchange *exchange, bool keep_alive)

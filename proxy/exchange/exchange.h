@@ -146,6 +146,7 @@ struct exchange {
 struct exchange_client {
     struct http_stream *stream;
     const struct http_client_ops *ops;
+    struct chunk_pool *memory;                   /* for all that the exchange needs */
     struct pinned_snapshot *pinned;              /* the exchange adds a pin of its own */
     const struct virtual_server *virtual_server; /* of that snapshot */
     const struct sockaddr_storage *peer, *local;

@@ -161,6 +161,11 @@ void exchange_start(struct exchange *exchange)
         exchange_answer(exchange, END_OUT_OF_MEMORY, nothing);
         return;
     }
+    if (exchange->kind == VIRTUAL_SERVER_PROXY &&
+        worker_memory_level(exchange->worker) >= MEMORY_HARD) {
+        exchange_answer(exchange, END_OVERLOADED, nothing);
+        return;
+    }
     reason = refusal(exchange, &detail);
     if (reason != END_OK) {
         exchange_answer(exchange, reason, detail);

@@ -68,12 +68,11 @@ static void answer_with_page(struct exchange *exchange, const struct error_page 
     exchange_update_timers(exchange);
 }
 
-void exchange_answer(struct exchange *exchange, enum end_reason reason, struct slice detail)
+static void answer(struct exchange *exchange)
 {
     struct exchange_record *record = &exchange->record;
     struct error_page page;
 
-    exchange_set_reason(exchange, reason, detail);
     exchange_drop_back(exchange);
     service_load_leave_all(&exchange->load_use);
     if (exchange->front_response != FRONT_RESPONSE_NONE) {
@@ -100,6 +99,16 @@ void exchange_answer(struct exchange *exchange, enum end_reason reason, struct s
         exchange_hang_up(exchange, STREAM_CLOSE_LINGER);
         return;
     }
+}
+
+void exchange_answer(struct exchange *exchange, enum end_reason reason, struct slice detail)
+{
+    struct chunk_pool *pool = exchange->worker->loop->pool;
+    bool was_privileged = chunk_pool_privilege(pool, true);
+
+    exchange_set_reason(exchange, reason, detail);
+    answer(exchange);
+    (void)chunk_pool_privilege(pool, was_privileged);
 }
 
 /* ---- requests to the hop itself ------------------------------------------------------------ */

@@ -210,6 +210,7 @@ static void fail_store(struct exchange *exchange)
     char text[512];
     enum end_reason reason = stored_content_failure(exchange->stored, text, sizeof(text));
 
+    upstream_conn_make_room(exchange->worker, stored_content_error(exchange->stored));
     exchange_answer(exchange, reason, slice_of(text));
 }
 

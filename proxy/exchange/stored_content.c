@@ -14,6 +14,7 @@ void stored_content_init(struct stored_content *stored)
     stored->read_so_far = 0;
     buf_init(&stored->memory, stored->loop->pool);
     buf_init(&stored->unsent, stored->loop->pool);
+    stored->memory.owner = MEMORY_STORED;
 }
 
 void stored_content_done(struct stored_content *stored)
@@ -84,6 +85,11 @@ long stored_content_read(struct stored_content *stored, struct buf *into, size_t
 bool stored_content_has_failed(const struct stored_content *stored)
 {
     return stored->spool && spool_failure(stored->spool).step != SPOOL_STEP_NONE;
+}
+
+int stored_content_error(const struct stored_content *stored)
+{
+    return stored->spool ? spool_failure(stored->spool).error : 0;
 }
 
 /* "pwrite() \"<path>\" failed (28: No space left on device)" */

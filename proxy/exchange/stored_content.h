@@ -59,6 +59,9 @@ static inline bool stored_content_is_in_file(const struct stored_content *stored
 
 bool stored_content_has_failed(const struct stored_content *stored);
 
+/* The file's errno, negative; 0: none. */
+int stored_content_error(const struct stored_content *stored);
+
 /* Why an append or a read failed, with nginx's words in `into`: pwrite() "…/0000000001" failed (28: …). */
 enum end_reason stored_content_failure(const struct stored_content *stored, char *into,
                                        size_t size);

@@ -65,15 +65,19 @@ static void fail_connect(struct upstream_conn *conn, int error)
                         errno_detail(error, text, sizeof(text)));
 }
 
+void upstream_conn_make_room(struct worker *worker, int error)
+{
+    if (error == -EMFILE || error == -ENFILE)
+        conn_pool_give_up(worker->pool, GIVEN_UP_COUNT);
+}
+
 /* Not a word to the target yet, and the next one would fare no better: no descriptors, no memory, an
  * address of our own that we do not have. */
 static void fail_socket(struct upstream_conn *conn, int error)
 {
     char text[128];
 
-    if (error == -EMFILE || error == -ENFILE)
-        conn_pool_give_up(conn->worker->pool, GIVEN_UP_COUNT);
-
+    upstream_conn_make_room(conn->worker, error);
     http1_endpoint_fail(&conn->endpoint, END_NO_DESCRIPTORS,
                         errno_detail(error, text, sizeof(text)));
 }

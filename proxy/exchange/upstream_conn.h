@@ -80,6 +80,10 @@ void upstream_conn_read(struct upstream_conn *conn);
 /* The handshake took too long: http.failure says so and how far it came. */
 void upstream_conn_fail_handshake_timeout(struct upstream_conn *conn);
 
+/* Something could not be opened. If that was for want of descriptors, some idle connections to targets
+ * give theirs back, for the next one that needs one. error: a negative errno, or 0. */
+void upstream_conn_make_room(struct worker *worker, int error);
+
 /* A byte of the request was handed to the open connection: the target may have seen it. */
 bool upstream_conn_has_sent(const struct upstream_conn *conn);
 

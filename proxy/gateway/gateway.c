@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -20,6 +21,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/log_rate.h"
+#include "core/memory_budget.h"
 #include "lb/resolver.h"
 #include "lb/target_registry.h"
 #include "proxy/gateway/gateway_priv.h"
@@ -28,11 +30,15 @@
 #include "proxy/report/metrics.h"
 #include "proxy/worker/connection_limits.h"
 #include "proxy/worker/hop_question.h"
+#include "proxy/worker/memory_relief.h"
 #include "proxy/worker/worker.h"
 #include "tls/server_sessions.h"
 #include "tls/ticket_keys.h"
 
 enum { TIMER_TICK_MS = 8, WORKERS_MAX = 1024, POLL_PAUSE_US = 100000 };
+
+/* Between two walks over the heap while memory is short; threads that allocate wait for each. */
+enum { HEAP_TRIM_INTERVAL_MS = 200 };
 
 /* How long a start waits for the first answers to all names together. */
 enum { FIRST_NAMES_WAIT_MS = 5000 };
@@ -298,13 +304,37 @@ static int sooner(int one_ms, int other_ms)
     return one_ms < other_ms ? one_ms : other_ms;
 }
 
-static void on_doorbell(struct gateway *gateway)
+/*
+ * Workers that have nothing to do do not see that memory has become short. What they give back to the
+ * heap goes on to the system, or one thread's free memory would stand beside what another needs.
+ */
+static void follow_memory_level(struct gateway *gateway)
+{
+    bool was_short = gateway->memory_is_short;
+    uint64_t now_ms = clock_now_ms();
+
+    gateway->memory_is_short = memory_budget_level(gateway->hop.memory) != MEMORY_NORMAL;
+    for (unsigned i = 0; gateway->memory_is_short && i < gateway->workers_started; i++)
+        worker_relieve(&gateway->workers[i]);
+    if ((was_short || gateway->memory_is_short) && now_ms >= gateway->heap_trim_due_at_ms) {
+        gateway->heap_trim_due_at_ms = now_ms + HEAP_TRIM_INTERVAL_MS;
+        (void)malloc_trim(0); /* whether there was anything to give does not matter */
+    }
+}
+
+static void free_what_is_old(struct gateway *gateway)
 {
     gateway_free_old_snapshots(gateway);
     gateway_free_old_target_sets(gateway);
     if (atomic_load(&gateway->hop.workers_with_traffic) == 0)
         for (unsigned i = 0; i < gateway->workers_started; i++)
             worker_finish(&gateway->workers[i]);
+}
+
+static void on_doorbell(struct gateway *gateway)
+{
+    follow_memory_level(gateway);
+    free_what_is_old(gateway);
 }
 
 /* Until somebody on the control socket is late, a name is to be asked for, or the certificates are
@@ -426,6 +456,7 @@ static void tear_down(struct gateway *gateway)
     certificate_watch_done(&gateway->certificates);
     metrics_free(hop->metrics);
     connection_limits_free(hop->connection_limits);
+    memory_budget_free(hop->memory);
     resolver_free(hop->resolver);
     service_load_registry_free(hop->service_loads);
     target_registry_free(hop->targets);
@@ -521,12 +552,15 @@ static enum gateway_result start_hop(struct gateway *gateway, struct snapshot *s
     gateway->hop.workers_count = count_workers(snapshot->settings);
     gateway->hop.accepts_later = gateway->former != NULL;
     gateway->hop.metrics = metrics_create(gateway->hop.workers_count);
-    if (!gateway->hop.metrics)
+    gateway->hop.memory = memory_budget_create(gateway->hop.workers_count);
+    if (!gateway->hop.metrics || !gateway->hop.memory)
         return GATEWAY_FAILED;
+    memory_budget_on_level(gateway->hop.memory, memory_relief_on_level, &gateway->hop);
     if (!gateway_configure_names(gateway, snapshot) ||
         !gateway_compile(gateway, snapshot, FIRST_NAMES_WAIT_MS))
         return GATEWAY_BAD_CONFIG;
     gateway_tend_tls(gateway, snapshot);
+    memory_budget_set_limit(gateway->hop.memory, snapshot->memory_limit_bytes);
     gateway->control = control_open(gateway->prefix.path, gateway_answer, gateway, gateway->error,
                                     sizeof(gateway->error));
     return gateway->control && gateway_listen(gateway, snapshot) &&

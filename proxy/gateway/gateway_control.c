@@ -8,6 +8,7 @@
 #include "core/addr.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/memory_budget.h"
 #include "lb/target_latency.h"
 #include "lb/upstream.h"
 #include "proxy/gateway/gateway_priv.h"
@@ -114,6 +115,13 @@ static json_t *former_of(const struct gateway *gateway)
                                            : json_null();
 }
 
+static json_t *memory_of(const struct memory_budget *budget)
+{
+    return json_pack("{s:s, s:I, s:I}", "level", memory_level_text(memory_budget_level(budget)),
+                     "used", (json_int_t)memory_budget_used(budget), "limit",
+                     (json_int_t)memory_budget_limit(budget));
+}
+
 static json_t *answer_status(struct gateway *gateway, const json_t *request)
 {
     const struct snapshot *snapshot = gateway_newest(gateway);
@@ -131,7 +139,7 @@ static json_t *answer_status(struct gateway *gateway, const json_t *request)
     }
     return json_pack(
         "{s:b, s:s, s:s%, s:s, s:i, s:I, s:s, s:I, s:I, s:o, s:i, s:I, s:I, s:I, s:o, s:o, s:o, "
-        "s:o}",
+        "s:o, s:o}",
         "ok", 1, "version", HOPGATE_VERSION, "name", snapshot->name.ptr, snapshot->name.len,
         "persona", snapshot->persona->name, "pid", (int)getpid(), "uptime_s",
         (json_int_t)((uint64_t)time(NULL) - gateway->started_at_unix_s), "state",
@@ -140,8 +148,8 @@ static json_t *answer_status(struct gateway *gateway, const json_t *request)
         "listeners", listeners_of(snapshot), "workers", (int)gateway->workers_started,
         "connections", connections, "exchanges", exchanges, "exchanges_total",
         (json_int_t)atomic_load(&gateway->hop.exchanges_count), "reload", reload_of(gateway),
-        "certificates", certificates_of(snapshot), "client_verification",
-        client_verification_of(snapshot), "former", former_of(gateway));
+        "memory", memory_of(gateway->hop.memory), "certificates", certificates_of(snapshot),
+        "client_verification", client_verification_of(snapshot), "former", former_of(gateway));
 }
 
 /* ---- show ---------------------------------------------------------------------------------- */
@@ -235,10 +243,28 @@ static void add_heap(json_t *answer)
     json_object_set_new(answer, "mapped", json_integer((json_int_t)heap.mapped_bytes));
 }
 
+/* Owners against the limit. */
+static void add_budget(json_t *answer, const struct memory_budget *budget)
+{
+    json_t *owners = json_array();
+
+    for (int i = 0; owners && i < MEMORY_OWNERS; i++)
+        json_array_append_new(
+            owners,
+            json_pack("{s:s, s:I}", "owner", memory_owner_text((enum memory_owner)i), "bytes",
+                      (json_int_t)memory_budget_used_by(budget, (enum memory_owner)i)));
+    json_object_set_new(answer, "owners", owners);
+    json_object_set_new(answer, "level",
+                        json_string(memory_level_text(memory_budget_level(budget))));
+    json_object_set_new(answer, "used", json_integer((json_int_t)memory_budget_used(budget)));
+    json_object_set_new(answer, "limit", json_integer((json_int_t)memory_budget_limit(budget)));
+}
+
 static json_t *show_memory(struct gateway *gateway)
 {
     json_t *answer = from_workers(gateway, SHOW_MEMORY, "workers");
 
+    add_budget(answer, gateway->hop.memory);
     add_heap(answer);
     return answer;
 }

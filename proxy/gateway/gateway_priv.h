@@ -65,7 +65,9 @@ struct gateway {
     struct upgrade *upgrade;   /* to the process that takes this one's place; NULL: none */
     struct watchdog *watchdog; /* NULL: nobody waits for it */
     bool draining;
-    bool told_to_drain; /* not by an upgrade */
+    bool told_to_drain;           /* not by an upgrade */
+    bool memory_is_short;         /* as the main thread last saw it */
+    uint64_t heap_trim_due_at_ms; /* monotonic: not before */
     char error[640];
 };
 

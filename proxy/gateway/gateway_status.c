@@ -86,6 +86,16 @@ static struct process_figures process_figures(const struct gateway *gateway)
     return process;
 }
 
+static struct memory_figures memory_figures(const struct memory_budget *budget)
+{
+    struct memory_figures memory = { .limit_bytes = memory_budget_limit(budget),
+                                     .level = memory_budget_level(budget) };
+
+    for (int i = 0; i < MEMORY_OWNERS; i++)
+        memory.used_bytes[i] = memory_budget_used_by(budget, (enum memory_owner)i);
+    return memory;
+}
+
 /* ---- the whole ----------------------------------------------------------------------------- */
 
 /* "kong/3.9.3" -> "3.9.3" */
@@ -116,6 +126,7 @@ static struct hop_figures gather(const struct gateway *gateway, struct worker_fi
                     reload->succeeded_count, reload->failed_count },
         .log = log_counters(),
         .spool_bytes = atomic_load_explicit(&gateway->hop.spool.bytes, memory_order_relaxed),
+        .memory = memory_figures(gateway->hop.memory),
         .draining = gateway->draining,
     };
 }

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "core/log.h"
+#include "core/memory_budget.h"
 #include "proxy/gateway/gateway_priv.h"
 #include "proxy/gateway/service_notify.h"
 #include "proxy/snapshot/ticket_key_files.h"
@@ -158,6 +159,10 @@ static void warn_of_what_needs_a_restart(struct gateway *gateway, const struct s
     warn_if_changed(gateway, snapshot, "prefix", strcmp(before->prefix, after->prefix) != 0);
     warn_if_changed(gateway, snapshot, "nginx_worker_processes",
                     before->worker_processes != after->worker_processes);
+    warn_if_changed(gateway, snapshot, "hopgate_receive_buffers",
+                    before->receive_buffers != after->receive_buffers);
+    warn_if_changed(gateway, snapshot, "hopgate_receive_buffers_bulk",
+                    before->receive_buffers_bulk != after->receive_buffers_bulk);
     warn_if_changed(gateway, snapshot, "ssl_session_cache_size",
                     before->ssl_session_cache_size_bytes > 0 &&
                         before->ssl_session_cache_size_bytes !=
@@ -240,6 +245,7 @@ static bool try_reload(struct gateway *gateway)
     gateway_load_ticket_keys(gateway, snapshot);
     gateway_tend_tls(gateway, snapshot);
     gateway_set_spool_limit(gateway, snapshot);
+    memory_budget_set_limit(gateway->hop.memory, snapshot->memory_limit_bytes);
     gateway_put_in_front(gateway, &snapshot);
     for (unsigned i = 0; i < gateway->workers_started; i++)
         worker_switch(&gateway->workers[i], &pinned[i]);

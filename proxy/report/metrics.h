@@ -47,6 +47,8 @@ enum metrics_counter {
     METRICS_CLIENT_TLS_DEFERRED, /* steps of handshakes: see tls/handshake_queue.h */
     METRICS_UPSTREAM_TLS_OK,
     METRICS_UPSTREAM_TLS_FAILED,
+    METRICS_MEMORY_CUT,         /* exchanges and connections ended to free memory */
+    METRICS_MEMORY_IDLE_CLOSED, /* idle client connections closed for it */
     METRICS_COUNTERS
 };
 

@@ -465,6 +465,29 @@ static void put_process(struct metrics_text *text, const struct hop_figures *fig
                         figures->log.failed_count);
 }
 
+static void put_memory(struct metrics_text *text, const struct hop_figures *figures)
+{
+    const struct memory_figures *memory = &figures->memory;
+
+    metrics_text_family(text, "hopgate_memory_budget_bytes", METRICS_TYPE_GAUGE,
+                        "Memory of what grows with traffic");
+    for (int i = 0; i < MEMORY_OWNERS; i++)
+        metrics_text_sample(text,
+                            METRICS_LABELS({ "owner", memory_owner_text((enum memory_owner)i) }),
+                            memory->used_bytes[i]);
+    gauge(text, "hopgate_memory_limit_bytes", "What all of it together may be; 0: no limit",
+          memory->limit_bytes);
+    gauge(text, "hopgate_memory_level",
+          "0 normal, 1 soft: no new connections, 2 hard: no new requests, 3 cut: exchanges are "
+          "ended, 4 full",
+          (uint64_t)memory->level);
+    counter(text, "hopgate_memory_cut_total", "Exchanges and connections ended to free memory",
+            metrics_total(figures->metrics, METRICS_MEMORY_CUT));
+    counter(text, "hopgate_memory_idle_closed_total",
+            "Idle client connections closed to free memory",
+            metrics_total(figures->metrics, METRICS_MEMORY_IDLE_CLOSED));
+}
+
 static void put_worker_family(struct metrics_text *text, const struct hop_figures *figures,
                               size_t offset)
 {
@@ -531,6 +554,7 @@ char *metrics_page(const struct hop_figures *figures, size_t *ret_length)
     put_certificates(&text, figures->snapshot);
     put_build(&text);
     put_process(&text, figures);
+    put_memory(&text, figures);
     put_workers(&text, figures);
     return metrics_text_take(&text, ret_length);
 }

@@ -39,6 +39,7 @@ static const struct story_setting settings_of_knobs[STORY_KNOB_COUNT] = {
         CONF("hopgate_max_chunk_extensions", " bytes", chunk_extensions_max_bytes),
     [STORY_KNOB_TRAILERS] = CONF("hopgate_max_trailers", " bytes", trailers_max_bytes),
     [STORY_KNOB_SPOOL_SIZE] = { .key = "hopgate_spool_max_size" },
+    [STORY_KNOB_MEMORY_LIMIT] = { .key = "hopgate_memory_limit" },
     [STORY_KNOB_SHUTDOWN_TIMEOUT] = { .key = "hopgate_shutdown_timeout" },
     [STORY_KNOB_TLS_HANDSHAKE_TIMEOUT] = { .key = "hopgate_tls_handshake_timeout" },
     [STORY_KNOB_REQUEST_TIMEOUT] = { .key = "hopgate_request_timeout" },

@@ -15,6 +15,7 @@
 #include "proxy/report/metrics.h"
 #include "proxy/route/router.h"
 #include "proxy/snapshot/inherited_sockets.h"
+#include "proxy/snapshot/memory_limit.h"
 #include "proxy/snapshot/name_settings.h"
 #include "proxy/snapshot/server_tls.h"
 #include "proxy/snapshot/service_plan.h"
@@ -237,6 +238,9 @@ int snapshot_compile(struct snapshot *snapshot, const struct hop *hop, uint64_t 
     if (!snapshot->routes && errors->errors_count == 0)
         config_errors_add(errors, CONFIG_ERROR, nowhere, "%s",
                           snapshot->services ? "out of memory" : error);
+    if (memory_limit_choose(snapshot->settings, hop->workers_count, &snapshot->memory_limit_bytes,
+                            errors) < 0)
+        return -EINVAL;
     return snapshot->routes && errors->errors_count == 0 ? 0 : -EINVAL;
 }
 

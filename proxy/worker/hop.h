@@ -20,6 +20,7 @@
 
 struct connection_limits;
 struct log_file;
+struct memory_budget;
 struct metrics;
 struct resolver;
 struct target_registry;
@@ -39,6 +40,7 @@ struct hop {
     struct resolver *resolver; /* the main thread's, as the registry */
     struct log_file *access_log, *error_log, *status_access_log;
     struct connection_limits *connection_limits; /* counters of client connections */
+    struct memory_budget *memory;                /* an account per worker */
     int doorbell;                                /* eventfd that wakes the main thread */
     int ending_fd;                               /* readable: a signal to end is to be taken */
     _Atomic unsigned workers_running;

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "core/log.h"
+#include "core/memory_budget.h"
 #include "core/ring.h"
 
 struct metrics;
@@ -26,6 +27,13 @@ struct worker_figures {
     uint64_t buffer_bytes;                       /* in use */
     uint64_t receive_buffers_held[RING_RECV_SIZES];
     struct ring_stats ring;
+};
+
+/* Of the budget, see core/memory_budget.h. */
+struct memory_figures {
+    uint64_t limit_bytes; /* 0: none */
+    uint64_t used_bytes[MEMORY_OWNERS];
+    enum memory_level level;
 };
 
 struct process_figures {
@@ -53,6 +61,7 @@ struct hop_figures {
     struct reload_figures reload;
     struct log_counters log;
     uint64_t spool_bytes;
+    struct memory_figures memory;
     bool draining;
 };
 

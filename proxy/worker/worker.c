@@ -33,6 +33,8 @@ void worker_add_client(struct worker *worker, struct client_conn *conn)
     conn->next = worker->clients;
     if (conn->next)
         conn->next->prev = conn;
+    else
+        worker->clients_last = conn;
     worker->clients = conn;
     worker->clients_count++;
     worker->traffic_count += conn->holds_up_drain;
@@ -47,6 +49,8 @@ void worker_remove_client(struct worker *worker, struct client_conn *conn)
         worker->clients = conn->next;
     if (conn->next)
         conn->next->prev = conn->prev;
+    else
+        worker->clients_last = conn->prev;
     worker->clients_count--;
     worker->traffic_count -= conn->holds_up_drain;
     worker_continue_drain(worker);
@@ -74,9 +78,13 @@ static void tell_full(struct worker_listener *listener)
 static size_t room(void *owner)
 {
     struct worker_listener *listener = owner;
-    size_t count =
-        connection_limits_room(listener->worker->hop->connection_limits, rules_of(listener),
-                               listener->virtual_server->draws_on_reserve, listener->is_full);
+    size_t count;
+
+    if (worker_memory_level(listener->worker) != MEMORY_NORMAL &&
+        !listener->virtual_server->draws_on_reserve)
+        return 0; /* the change of the level was logged */
+    count = connection_limits_room(listener->worker->hop->connection_limits, rules_of(listener),
+                                   listener->virtual_server->draws_on_reserve, listener->is_full);
 
     if (count == 0 && !listener->is_full)
         tell_full(listener);
@@ -323,24 +331,33 @@ void worker_switch(struct worker *worker, struct pinned_snapshot **next)
 static bool open_all(struct worker *worker)
 {
     const struct conn_pool_options pool = pool_options(worker->newest->snapshot);
+    const struct settings *settings = worker->newest->snapshot->settings;
     struct loop_options options;
 
     loop_options_default(&options);
     options.tick_ms = worker->hop->tick_ms;
+    options.ring.buffer_counts[RING_RECV_SMALL] = settings->receive_buffers;
+    options.ring.buffer_counts[RING_RECV_BULK] = settings->receive_buffers_bulk;
+    options.account = memory_budget_account(worker->hop->memory, worker->index);
     worker->loop = loop_create(&options, worker->error, sizeof(worker->error));
     if (!worker->loop)
         return false;
     tls_handshake_queue_init(&worker->handshakes, worker->loop,
                              &worker->metrics->counters[METRICS_CLIENT_TLS_DEFERRED]);
+    memory_relief_init(worker, options.account);
     timer_init(&worker->pool_timer, on_pool_timer);
     timer_init(&worker->drain_timer, worker_on_drain_timer);
     snprintf(worker->error, sizeof(worker->error), "out of memory");
+    worker->local_memory = chunk_pool_create(0);
+    if (worker->local_memory)
+        chunk_pool_set_account(worker->local_memory, options.account, true);
     worker->pool = conn_pool_create(&pool, worker->loop->pool);
     worker->tls_sessions = tls_session_cache_create(TLS_SESSIONS_MAX);
     worker->client_verifier = tls_client_verifier_create(CLIENT_JUDGEMENTS_MAX);
     worker->recorder =
         recorder_create(worker->newest->snapshot->settings->hopgate_recorder_size_bytes);
-    return worker->pool && worker->tls_sessions && worker->client_verifier && worker->recorder &&
+    return worker->local_memory && worker->pool && worker->tls_sessions &&
+           worker->client_verifier && worker->recorder &&
            (worker->hop->accepts_later || worker_start_listeners(worker));
 }
 
@@ -374,6 +391,7 @@ static void close_all(struct worker *worker)
         worker_abort_clients(worker);
         timer_cancel(&worker->pool_timer);
         timer_cancel(&worker->drain_timer);
+        memory_relief_end(worker);
     }
     conn_pool_free(TAKE(worker->pool));
     if (worker->loop) {
@@ -387,6 +405,7 @@ static void close_all(struct worker *worker)
     tls_handshake_queue_done(&worker->handshakes);
     loop_free(worker->loop);
     worker->loop = NULL;
+    chunk_pool_free(TAKE(worker->local_memory));
 }
 
 static void tell_start(struct worker *worker, int state)
@@ -458,6 +477,7 @@ void worker_init(struct worker *worker, struct hop *hop, unsigned index)
     init_order(worker, &worker->finish_order, worker_deliver_finish);
     init_order(worker, &worker->stop_order, worker_deliver_stop);
     init_order(worker, &worker->call_order, worker_deliver_call);
+    init_order(worker, &worker->relieve_order, worker_deliver_relieve);
     pthread_mutex_init(&worker->lock, NULL);
     pthread_cond_init(&worker->start_changed, NULL);
     pthread_cond_init(&worker->call_ended, NULL);

@@ -17,7 +17,9 @@
 #include "proxy/client/client_conn.h"
 #include "proxy/client/passthrough.h"
 #include "proxy/snapshot/pinned_snapshot.h"
+#include "proxy/snapshot/virtual_server.h"
 #include "proxy/worker/hop.h"
+#include "proxy/worker/memory_relief.h"
 #include "tls/handshake_queue.h"
 
 enum { WORKER_RANDOM_BYTES = 4096 };
@@ -35,15 +37,16 @@ struct worker {
     struct hop *hop;
     unsigned index;
     struct loop *loop;
-    struct pinned_snapshot *newest; /* what new connections and requests get */
+    struct pinned_snapshot *newest;  /* what new connections and requests get */
+    struct chunk_pool *local_memory; /* for what this hop itself is asked: never refused */
     struct conn_pool *pool;
     struct timer pool_timer;
     struct tls_session_cache *tls_sessions;
     struct recorder *recorder; /* outlives the thread: what it remembers can still be asked for */
     _Atomic bool has_ended;    /* the thread touches nothing any more */
     struct tls_client_verifier *client_verifier;
-    struct tls_handshake_queue handshakes; /* with clients */
-    struct client_conn *clients;           /* doubly linked */
+    struct tls_handshake_queue handshakes;      /* with clients */
+    struct client_conn *clients, *clients_last; /* doubly linked, the youngest first */
     uint32_t clients_count;
     uint32_t traffic_count;           /* of them: those a drain waits for */
     struct passthrough *passthroughs; /* doubly linked */
@@ -62,7 +65,9 @@ struct worker {
     uint32_t listeners_finishing; /* they still hand over who has come */
     uint64_t drain_until_ms;
     struct timer drain_timer;
-    struct worker_order drain_order, finish_order, stop_order, call_order;
+    struct memory_relief relief;
+    struct worker_order drain_order, finish_order, stop_order, call_order, relieve_order;
+    _Atomic bool relieve_ordered; /* the letter is on its way */
 
     pthread_t thread;
     pthread_mutex_t lock; /* of what follows; taken at start, reload and stop, never for traffic */
@@ -105,6 +110,9 @@ void worker_finish(struct worker *worker);
 /* Aborts everything and ends the thread. */
 void worker_stop(struct worker *worker);
 
+/* Memory has become short: the worker sees what it can let go of. */
+void worker_relieve(struct worker *worker);
+
 /* A letter to an object of the worker. False: its thread has ended or is about to, and the letter is
  * still the caller's. */
 bool worker_post(struct worker *worker, struct mail *mail);
@@ -112,11 +120,26 @@ bool worker_post(struct worker *worker, struct mail *mail);
 /* How worker->call_order is delivered: on the worker's thread. */
 void worker_deliver_call(struct mail *mail, struct loop *loop);
 
+/* The same for worker->relieve_order. */
+void worker_deliver_relieve(struct mail *mail, struct loop *loop);
+
 /* Waits for the thread's end; orders may still be sent (and are ignored) until worker_done. */
 void worker_join(struct worker *worker);
 void worker_done(struct worker *worker);
 
 /* ---- for the worker's own objects ---- */
+
+/* Where connections of a listener of that kind take their memory from. */
+static inline struct chunk_pool *worker_memory_for(const struct worker *worker,
+                                                   enum virtual_server_kind kind)
+{
+    return kind == VIRTUAL_SERVER_STATUS ? worker->local_memory : worker->loop->pool;
+}
+
+static inline enum memory_level worker_memory_level(const struct worker *worker)
+{
+    return memory_account_level(chunk_pool_account(worker->loop->pool));
+}
 
 void worker_add_client(struct worker *worker, struct client_conn *conn);
 void worker_remove_client(struct worker *worker, struct client_conn *conn);

@@ -13,6 +13,23 @@ bool worker_post(struct worker *worker, struct mail *mail)
     return takes_it;
 }
 
+void worker_deliver_relieve(struct mail *mail, struct loop *loop)
+{
+    struct worker *worker = ((struct worker_order *)mail)->worker;
+
+    (void)loop;
+    atomic_store(&worker->relieve_ordered, false); /* from here on the letter may be sent again */
+    memory_relief_begin(worker);
+}
+
+void worker_relieve(struct worker *worker)
+{
+    if (atomic_exchange(&worker->relieve_ordered, true))
+        return;
+    if (!worker_post(worker, &worker->relieve_order.mail))
+        atomic_store(&worker->relieve_ordered, false);
+}
+
 void worker_deliver_call(struct mail *mail, struct loop *loop)
 {
     struct worker *worker = ((struct worker_order *)mail)->worker;

@@ -1,6 +1,8 @@
 """What runs out, or breaks, ends what needs it and nothing else; a hop is never half alive."""
+import contextlib
 import ctypes
 import os
+import resource
 import signal
 import socket
 import threading
@@ -8,8 +10,11 @@ import threading
 import pytest
 
 from lab import behaviours
+from lab.exposition import scrape
 from lab.lab import merge, service_to
 from lab.wait import DEADLINE_S, wait_until
+from lab.wire import Stopwatch
+from test_control import ask
 
 ONE_WORKER = {"nginx_worker_processes": "1"}
 BUSY = 12  # connections to the first target that are idle later
@@ -56,6 +61,116 @@ def test_without_descriptors_idle_connections_to_targets_give_way(lab):
     for sock in silent:
         sock.close()
     assert lab.client(hop).get("/second").content == b"second"
+
+
+def test_without_descriptors_stored_content_is_refused_by_name_until_idle_ones_give_way(lab):
+    """The file that large content goes to needs one too."""
+    origin = lab.origin(content=b"stored")
+    gate = threading.Event()
+    origin.on("/first", behaviours.after(gate, behaviours.answer(b"first")))
+    hop = lab.make_hop(service_to(origin), persona="kong", conf={**ONE_WORKER, "hopgate_max_connections": "200"},
+                       wrapper=["prlimit", "--nofile=80:80"])
+    hop.start()
+    clients = [lab.client(hop) for _ in range(BUSY)]
+    for client in clients:
+        client.send(client.request_bytes("GET", "/first"))
+    origin.wait_for_requests(BUSY)
+    gate.set()
+    assert [client.read_response().content for client in clients] == [b"first"] * BUSY
+    silent = fill_descriptors(hop)
+    statuses = []
+
+    def is_served():
+        statuses.append(clients[len(statuses)].post("/large", b"x" * 100_000).status)
+        return statuses[-1] == 200
+
+    wait_until(is_served, lambda: f"an idle connection to give way: {statuses}")
+    assert statuses[0] == 500 and set(statuses) == {500, 200}
+    lines = hop.error_log.wait_for("[crit]", "open() ", "spool", "failed (24: Too many open files)")
+    assert len(lines) == len(statuses) - 1
+    for sock in silent:
+        sock.close()
+    assert lab.client(hop).get("/").content == b"stored"
+
+
+@contextlib.contextmanager
+def many_files():
+    """The test's own process holds as many sockets as the hop."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+STORM = 2000
+
+
+@pytest.mark.serial
+def test_storm_of_connects_holds_up_nobody_who_is_in(lab):
+    """All stand before the door at once; who is inside goes on being served, and then all get in."""
+    edge = lab.edge(lab.origin(content=b"x"), conf={
+        **ONE_WORKER, "proxy_listen": "127.0.0.1:0 backlog=4096", "nginx_http_client_header_timeout": "600s",
+        "nginx_http_keepalive_requests": "0"})
+    inside = lab.client(edge)
+    assert inside.get("/").status == 200
+    with many_files(), contextlib.ExitStack() as stack:
+        edge.signal(signal.SIGSTOP)
+        stack.callback(edge.signal, signal.SIGCONT)
+        storm = [stack.enter_context(socket.socket()) for _ in range(STORM)]
+        for sock in storm:
+            sock.setblocking(False)
+            sock.connect_ex(edge.http)
+        inside.send(inside.request_bytes("GET", "/"))
+        edge.signal(signal.SIGCONT)
+        slowest = 0
+        while True:
+            watch = Stopwatch()
+            assert inside.read_response().status == 200
+            slowest = max(slowest, watch.seconds)
+            if edge.fd_count() > STORM:
+                break
+            inside.send(inside.request_bytes("GET", "/"))
+        assert slowest < 5
+        assert lab.client(edge).get("/").status == 200
+    assert edge.error_log.lines("[crit]") == []
+
+
+# Both sizes of receive buffers are gone with the first few who send or get something.
+FEW_BUFFERS = {**ONE_WORKER, "hopgate_receive_buffers": "4", "hopgate_receive_buffers_bulk": "4",
+               "status_listen": "127.0.0.1:0"}
+CROWD = 60
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_with_a_handful_of_receive_buffers_nothing_stalls_and_nothing_is_lost(lab, tls):
+    """Downloads, uploads and small requests of many at once share four buffers of each size (P5)."""
+    size = 1_000_000
+    origin = lab.origin(content=b"small").on("/down", behaviours.stream(size)).on("/up", behaviours.swallow())
+    hop = lab.hop(service_to(origin), persona="edge", tls=tls, conf=FEW_BUFFERS)
+    clients = [lab.client(hop, tls=tls) for _ in range(CROWD)]
+    content = b"".join(behaviours.pattern(size))
+    results = [None] * CROWD
+
+    def talk(number):
+        client, kind = clients[number], number % 3
+        if kind == 0:
+            answer = client.get("/down").content == content
+        elif kind == 1:
+            answer = client.post("/up", content).text == f"{size} {behaviours.pattern_sum(size)}"
+        else:
+            answer = all(client.get("/").content == b"small" for _ in range(20))
+        results[number] = answer and client.get("/").content == b"small"
+
+    threads = [threading.Thread(target=talk, args=(number,), daemon=True) for number in range(CROWD)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert results == [True] * CROWD
+    metrics = scrape(lab, hop)
+    assert metrics.value("hopgate_worker_ring_no_buffer_total") > 0
+    wait_until(lambda: [worker["receive_buffers_held_small"] + worker["receive_buffers_held_bulk"]
+                        for worker in ask(hop, "show", "memory")["workers"]] == [0], "all buffers to be back")
 
 
 def is_refused(address):

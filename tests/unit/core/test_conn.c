@@ -129,6 +129,32 @@ TEST(flush_delivers_the_whole_queue_to_a_slow_reader)
     bench_stop(&bench);
 }
 
+TEST(closed_connections_with_a_long_queue_can_be_given_up_and_others_stay)
+{
+    struct bench bench = bench_start();
+    struct witness witness[2] = { 0 };
+    struct raw_reader readers[2] = { 0 };
+    const size_t bytes[2] = { 700000, 100 };
+    int fds[2];
+
+    for (unsigned i = 0; i < 2; i++) {
+        net_pair(fds, 4096);
+        attach_accepted(&witness[i], &bench, fds[0]);
+        readers[i].fd = fds[1];
+        CHECK_INT(witness_write(&witness[i], bytes[i]), 0);
+        witness_close(&witness[i], STREAM_CLOSE_FLUSH);
+    }
+    conn_abort_flushing(bench.loop, 1000);
+    for (unsigned i = 0; i < 2; i++)
+        NET_UNTIL(bench.loop, raw_read(&readers[i], 1000));
+    CHECK(readers[0].bytes < bytes[0]);
+    CHECK_INT(readers[1].bytes, bytes[1]);
+    CHECK_INT(readers[1].error, 0);
+    for (unsigned i = 0; i < 2; i++)
+        close(readers[i].fd);
+    bench_stop(&bench);
+}
+
 TEST(abort_is_seen_as_reset_and_what_came_before_is_a_prefix)
 {
     struct bench bench = bench_start();
@@ -530,6 +556,7 @@ TEST(writable_comes_once_at_the_low_mark_and_drained_at_empty)
 TESTS(TEST_CASE(echo_returns_every_byte_in_order),
       TEST_CASE(closing_at_any_step_of_a_dialogue_leaves_nothing_behind),
       TEST_CASE(flush_delivers_the_whole_queue_to_a_slow_reader),
+      TEST_CASE(closed_connections_with_a_long_queue_can_be_given_up_and_others_stay),
       TEST_CASE(abort_is_seen_as_reset_and_what_came_before_is_a_prefix),
       TEST_CASE(cut_hands_over_the_whole_queue_and_is_seen_as_reset),
       TEST_CASE(linger_lets_a_client_that_still_sends_read_our_answer),
