@@ -98,6 +98,7 @@ struct exchange {
     const struct destination *destination;
     struct worker_upstream *upstream; /* held from the destination on; NULL: not there yet */
     struct target_use target_use;
+    struct target *unjudged; /* of the running try, till its end is reported; NULL: it was */
     const struct target *tried[EXCHANGE_TRIES_KEPT];
     size_t tried_count;
     uint32_t tries_left; /* after the present one */
@@ -223,6 +224,9 @@ void exchange_start(struct exchange *exchange);
 void exchange_try(struct exchange *exchange);
 void exchange_drop_back(struct exchange *exchange);
 void exchange_on_back_timeout(struct exchange *exchange);
+
+/* The latest try has ended: tells passive health, once. */
+void exchange_report_health(struct exchange *exchange, bool another_follows);
 
 /* The request's content goes to a file, see stored_content: nginx's warning. */
 void exchange_log_spooled(struct exchange *exchange, struct slice path);

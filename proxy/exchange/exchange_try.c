@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/addr.h"
+#include "lb/passive_health.h"
 #include "lb/target_latency.h"
 #include "proxy/exchange/exchange.h"
 #include "proxy/exchange/proxy_preface.h"
@@ -57,6 +58,22 @@ static void note_latency_of_failure(struct exchange *exchange, const struct try_
                                    attempt->ended_at_us);
 }
 
+void exchange_report_health(struct exchange *exchange, bool another_follows)
+{
+    const struct try_record *attempt = exchange_record_last_try(&exchange->record);
+    struct target *target = TAKE(exchange->unjudged);
+    const struct passive_health *passive;
+
+    if (!target)
+        return;
+    passive = &exchange->destination->plan->health.passive;
+    passive_health_report(
+        passive, target,
+        &(struct passive_outcome){ .status = attempt->head_at_us ? attempt->status : 0,
+                                   .reason = attempt->reason,
+                                   .another_follows = another_follows });
+}
+
 static void try_failed(struct exchange *exchange, enum end_reason reason, struct slice detail)
 {
     struct exchange_record *record = &exchange->record;
@@ -85,6 +102,7 @@ static void try_failed(struct exchange *exchange, enum end_reason reason, struct
         exchange_answer(exchange, reason, attempt->detail);
         return;
     }
+    exchange_report_health(exchange, true); /* before the next pick */
     if (verdict == RETRY_YES)
         exchange->tries_left--;
     exchange_try(exchange);
@@ -159,6 +177,7 @@ static void begin_try(struct exchange *exchange)
                                     .over_tls = exchange->destination->plan->tls != NULL,
                                     .tls_verified = exchange->destination->plan->tls_verified,
                                     .picked_at_us = exchange->worker->loop->now_us };
+    exchange->unjudged = exchange->target_use.target;
     if (exchange->tried_count < EXCHANGE_TRIES_KEPT)
         exchange->tried[exchange->tried_count++] = target;
 }

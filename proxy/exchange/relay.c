@@ -422,6 +422,7 @@ static void response_is_complete(struct exchange *exchange)
     exchange_set_back_request(exchange, BACK_REQUEST_NONE);
     upstream_conn_release(&exchange->back, reusable);
     target_use_end(&exchange->target_use);
+    exchange_report_health(exchange, false);
 }
 
 static bool finish_response(struct exchange *exchange)

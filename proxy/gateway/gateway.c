@@ -269,7 +269,9 @@ static void free_what_is_old(struct gateway *gateway)
  * to be looked at. */
 static int serve_timeout_ms(const struct gateway *gateway)
 {
-    int wait_ms = sooner(control_timeout_ms(gateway->control), gateway_names_timeout_ms(gateway));
+    int wait_ms =
+        sooner(sooner(control_timeout_ms(gateway->control), gateway_names_timeout_ms(gateway)),
+               gateway_health_timeout_ms(gateway));
     uint64_t now_ms = monotonic_ms();
     uint64_t left_ms =
         gateway->certificates_due_at_ms > now_ms ? gateway->certificates_due_at_ms - now_ms : 0;
@@ -303,6 +305,7 @@ static void serve(struct gateway *gateway, int signals_fd)
         if (fds[POLL_QUESTIONS].revents && read(hop->questions.doorbell, &rings, sizeof(rings)) > 0)
             gateway_answer_questions(gateway);
         gateway_follow_names(gateway);
+        gateway_follow_health(gateway);
         control_on_poll(gateway->control, fds + POLL_CONTROL, count);
         if (monotonic_ms() >= gateway->certificates_due_at_ms)
             gateway_watch_certificates(gateway);
@@ -383,6 +386,8 @@ static bool make_hop(struct gateway *gateway)
     hop->targets = target_registry_create();
     hop->resolver = resolver_create();
     hop->connection_limits = connection_limits_create();
+    if (hop->targets)
+        gateway_watch_health(gateway);
     hop->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (hop->doorbell < 0 || mailbox_init(&hop->questions) < 0)
         snprintf(gateway->error, sizeof(gateway->error), "eventfd: %s", strerror(errno));

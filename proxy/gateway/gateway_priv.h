@@ -8,6 +8,7 @@
  *   gateway.c          start, the main thread's loop, signals, the end
  *   reload.c           configurations: load, put in force, let go
  *   follow_names.c     host names: DNS, and target sets that follow it
+ *   follow_health.c    what follows when a target's health changes
  *   gateway_control.c  answers on the control socket
  *   gateway_why.c      those from the flight recorders
  *   gateway_status.c   answers on the status listeners
@@ -52,8 +53,10 @@ struct gateway {
     struct worker *workers;
     unsigned workers_started;
     uint64_t started_at_unix_s;
-    uint64_t names_version; /* of the resolver, as the workers know it */
-    uint64_t publish_at_ms; /* not before */
+    uint64_t names_version;        /* of the resolver, as the workers know it */
+    uint64_t publish_at_ms;        /* not before */
+    uint64_t health_changes;       /* of targets, as far as they were followed */
+    uint64_t health_changes_at_ms; /* not followed before */
     bool draining;
     char error[640];
 };
@@ -104,6 +107,24 @@ int gateway_names_timeout_ms(const struct gateway *gateway);
 
 /* Those of the newest configuration that no worker uses any more. */
 void gateway_free_old_target_sets(struct gateway *gateway);
+
+/* ---- follow_health.c ---- */
+
+/* From now on changes of health ring the doorbell. */
+void gateway_watch_health(struct gateway *gateway);
+
+/* After poll: tells which upstreams changed, lets workers close idle connections to targets that are
+ * down. */
+void gateway_follow_health(struct gateway *gateway);
+
+/* When that is due without an event, in ms; -1: never. */
+int gateway_health_timeout_ms(const struct gateway *gateway);
+
+/* As it is now is nothing new. */
+void gateway_note_health(const struct snapshot *snapshot);
+
+/* The verb `target`. */
+json_t *gateway_set_target(struct gateway *gateway, const json_t *request);
 
 /* ---- gateway.c ---- */
 

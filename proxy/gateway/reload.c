@@ -63,6 +63,8 @@ void gateway_put_in_front(struct gateway *gateway, struct snapshot **snapshot)
 {
     /* only now: a configuration that never came into force must not make its targets current */
     gateway_mark_targets(*snapshot);
+    if ((*snapshot)->services)
+        gateway_note_health(*snapshot);
     (*snapshot)->older = gateway->snapshots;
     gateway->snapshots = TAKE(*snapshot);
 }

@@ -123,6 +123,8 @@ struct target_set *service_plan_make_set(const struct service_plan *plan,
         options.algorithm = upstream->algorithm;
         options.slots = upstream->slots;
         options.slow_start_ms = upstream->slow_start_ms;
+        options.threshold_thousandths = (uint32_t)upstream->healthchecks.threshold_thousandths;
+        options.panic_percent = upstream->panic_percent;
     }
     made = upstream_targets_create(&options, registry);
     free(targets);
@@ -200,6 +202,7 @@ static bool finish(struct service_plan *plan, const struct service_plan_options 
     if (!set)
         return false;
     service_plan_take_set(plan, &set);
+    health_plan_init(&plan->health, plan->service->upstream, options->client_tls->persona);
     return plan_tls(plan, options->client_tls, reterr);
 }
 

@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "lb/resolver.h"
 #include "proxy/snapshot/client_tls.h"
+#include "proxy/snapshot/health_plan.h"
 #include "proxy/snapshot/target_set.h"
 #include "tls/tls.h"
 
@@ -20,8 +21,9 @@ struct service_plan {
     const struct config_service *service;
     struct tls_client_config *tls; /* NULL: plain HTTP */
     bool tls_verified;             /* its certificate is checked */
-    struct target_set *set;        /* as of names_version */
-    struct watched_name **names;   /* of the targets, in their order; or the service's own host */
+    struct health_plan health;
+    struct target_set *set;      /* as of names_version */
+    struct watched_name **names; /* of the targets, in their order; or the service's own host */
     size_t names_count;
     uint64_t names_version; /* sum over the names */
 };

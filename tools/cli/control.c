@@ -18,7 +18,7 @@
 #include "tools/cli/table.h"
 #include "tools/cli/why.h"
 
-enum { WORDS_MAX = 2, COLUMN_MAX = 60, LIMIT_MAX = 1000 };
+enum { WORDS_MAX = 4, COLUMN_MAX = 60, LIMIT_MAX = 1000 };
 
 /* A hop that reloads looks up names meanwhile: longer than any of its own limits. */
 enum { ANSWER_TIMEOUT_S = 120 };
@@ -259,6 +259,19 @@ static const struct control_verb verbs[] = {
       .usage = "usage: hopgate set log_level LEVEL [OPTIONS]\n\nChanges a running hop until its "
                "next reload.\n\n" OPTIONS,
       .words = { "key", "value" },
+      .print = print_object },
+    { .name = "target",
+      .usage =
+          "usage: hopgate target set UPSTREAM TARGET STATE [OPTIONS]\n\n"
+          "Takes a target of a running hop out, or puts it back. TARGET is host:port or one of\n"
+          "its addresses. It holds, over reloads too, until STATE is auto or nobody names the\n"
+          "target any more.\n\n"
+          "  healthy    gets requests, whatever checks say\n"
+          "  unhealthy  gets none\n"
+          "  drain      gets no new ones; idle connections to it stay open\n"
+          "  disable    gets no new ones; idle connections to it are closed\n"
+          "  auto       checks decide again\n" OPTIONS,
+      .words = { "action", "upstream", "target", "state" },
       .print = print_object },
 };
 

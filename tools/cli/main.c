@@ -20,6 +20,7 @@ static const struct verb verbs[] = {
     { "reload", cli_control, "let a running hop read its configuration again" },
     { "drain", cli_control, "let a running hop finish what it carries, and end" },
     { "stop", cli_control, "end a running hop at once" },
+    { "target", cli_control, "take a target of a running hop out, or put it back" },
     { "set", cli_control, "change the log level of a running hop" },
     { "probe", probe_verb,
       "one request to any server, everything about it visible; TLS explained" },
