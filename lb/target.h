@@ -48,7 +48,8 @@ struct target {
     _Atomic uint32_t times_up, times_down;                  /* changes to usable, to unusable */
     _Atomic uint32_t probes[TARGET_PROBE_RESULTS];
     _Atomic uint32_t requests, failures; /* since outliers were last looked for */
-    _Atomic uint32_t ejections;          /* of which it has not lived down all; outlier's own */
+    _Atomic uint32_t ejections; /* that it has not lived down; outlier's own, as the next */
+    _Atomic uint64_t ejected_until_ms;
 };
 
 static inline uint64_t target_health_word(const struct target *target)

@@ -4,6 +4,7 @@
 
 #include "core/addr.h"
 #include "core/log.h"
+#include "lb/monitors.h"
 #include "lb/resolver.h"
 #include "lb/target_health.h"
 #include "lb/target_registry.h"
@@ -35,17 +36,6 @@ static uint64_t changes_of(const struct gateway *gateway)
 
 /* ---- upstreams ----------------------------------------------------------------------------- */
 
-/* The first service that leads to an upstream speaks for all of them. */
-static bool speaks_for_upstream(const struct snapshot *snapshot, size_t service)
-{
-    const struct config_upstream *upstream = snapshot->config->services[service].upstream;
-
-    for (size_t i = 0; upstream && i < service; i++)
-        if (snapshot->config->services[i].upstream == upstream)
-            return false;
-    return upstream != NULL;
-}
-
 static void tell_change(const struct upstream_targets *targets,
                         const struct upstream_health *health, bool was_healthy)
 {
@@ -71,7 +61,7 @@ static void look_at_upstreams(const struct snapshot *snapshot, bool tells)
         struct service_plan *plan = &snapshot->services[i];
         struct upstream_health health;
 
-        if (!speaks_for_upstream(snapshot, i))
+        if (!plan->health.is_first)
             continue;
         health = upstream_targets_health(plan->set->targets);
         if (tells)
@@ -106,6 +96,8 @@ void gateway_follow_health(struct gateway *gateway)
     gateway->health_changes = changes;
     gateway->health_changes_at_ms = now_ms + FOLLOW_INTERVAL_MS;
     look_at_upstreams(gateway_newest(gateway), true);
+    if (gateway->monitors)
+        monitors_wake(gateway->monitors);
     for (unsigned i = 0; i < gateway->workers_started; i++)
         (void)worker_call(&gateway->workers[i], close_idle, NULL); /* ended: it has none */
 }
@@ -143,7 +135,7 @@ static size_t force(const struct snapshot *snapshot, const char *const words[2],
     for (size_t i = 0; i < snapshot->config->services_count; i++) {
         const struct upstream_targets *targets = snapshot->services[i].set->targets;
 
-        if (!speaks_for_upstream(snapshot, i) || strcmp(targets->name, words[0]) != 0)
+        if (!snapshot->services[i].health.is_first || strcmp(targets->name, words[0]) != 0)
             continue;
         *ret_upstream_known = true;
         for (size_t k = 0; k < targets->count; k++) {

@@ -111,6 +111,7 @@ static void publish(struct gateway *gateway, struct delivery *delivery)
     if (done) {
         gateway_mark_targets(delivery->snapshot); /* one may have vanished from one service only */
         deliver(gateway, delivery);
+        gateway_switch_monitors(gateway);
     }
     if (!done)
         log_error(LOG_LEVEL_CRIT,

@@ -174,6 +174,7 @@ void gateway_drain(struct gateway *gateway)
     gateway->draining = true;
     atomic_store(&gateway->hop.draining, true);
     service_notify("STOPPING=1");
+    gateway_pause_monitors(gateway);
     for (unsigned i = 0; i < gateway->workers_started; i++)
         worker_drain(&gateway->workers[i]);
 }
@@ -336,6 +337,7 @@ static void tear_down(struct gateway *gateway)
     for (unsigned i = 0; gateway->workers && i < hop->workers_count; i++)
         worker_done(&gateway->workers[i]);
     free(gateway->workers);
+    gateway_stop_monitors(gateway);
     drop_questions(hop);
     mailbox_done(&hop->questions);
     while (gateway->snapshots) {
@@ -413,7 +415,8 @@ static enum gateway_result start_hop(struct gateway *gateway, struct snapshot *s
     gateway_tend_tls(gateway, snapshot);
     gateway->control = control_open(gateway->prefix.path, gateway_answer, gateway, gateway->error,
                                     sizeof(gateway->error));
-    return gateway->control && gateway_listen(gateway, snapshot) && start_workers(gateway, snapshot)
+    return gateway->control && gateway_listen(gateway, snapshot) &&
+                   gateway_prepare_monitors(gateway, snapshot) && start_workers(gateway, snapshot)
                ? GATEWAY_STOPPED
                : GATEWAY_FAILED;
 }
@@ -455,6 +458,7 @@ enum gateway_result gateway_run(const struct config_source *source)
     result = signals_fd < 0 ? GATEWAY_FAILED : start(&gateway);
     if (result == GATEWAY_STOPPED) {
         gateway_watch_certificates(&gateway);
+        gateway_switch_monitors(&gateway);
         say_ready(gateway_newest(&gateway));
         serve(&gateway, signals_fd);
     }

@@ -9,6 +9,7 @@
  *   reload.c           configurations: load, put in force, let go
  *   follow_names.c     host names: DNS, and target sets that follow it
  *   follow_health.c    what follows when a target's health changes
+ *   follow_monitors.c  what the monitors' thread is to do
  *   gateway_control.c  answers on the control socket
  *   gateway_why.c      those from the flight recorders
  *   gateway_status.c   answers on the status listeners
@@ -27,6 +28,7 @@
 #include "proxy/snapshot/snapshot.h"
 #include "proxy/worker/hop.h"
 
+struct monitors;
 struct worker;
 
 /* The last attempt to reload. */
@@ -50,6 +52,7 @@ struct gateway {
     struct certificate_watch certificates;
     uint64_t certificates_due_at_ms; /* monotonic: when to look at them again */
     char node_id[37];                /* a UUID of this run */
+    struct monitors *monitors;       /* NULL: no configuration needed them yet */
     struct worker *workers;
     unsigned workers_started;
     uint64_t started_at_unix_s;
@@ -125,6 +128,18 @@ void gateway_note_health(const struct snapshot *snapshot);
 
 /* The verb `target`. */
 json_t *gateway_set_target(struct gateway *gateway, const json_t *request);
+
+/* ---- follow_monitors.c ---- */
+
+/* The thread, if this configuration needs one. False: gateway->error says why not. */
+bool gateway_prepare_monitors(struct gateway *gateway, const struct snapshot *snapshot);
+
+/* The targets of the newest configuration are monitored from now on; what stays the same goes on. */
+void gateway_switch_monitors(struct gateway *gateway);
+
+/* No probes any more. */
+void gateway_pause_monitors(struct gateway *gateway);
+void gateway_stop_monitors(struct gateway *gateway);
 
 /* ---- gateway.c ---- */
 

@@ -182,6 +182,11 @@ static bool try_reload(struct gateway *gateway)
         !gateway_compile(gateway, snapshot, NEW_NAMES_WAIT_MS) ||
         !gateway_listen(gateway, snapshot))
         return false;
+    if (!gateway_prepare_monitors(gateway, snapshot)) {
+        config_errors_add(&gateway->errors, CONFIG_ERROR, (struct config_place){ 0 }, "%s",
+                          gateway->error);
+        return false;
+    }
     pinned = gateway_pin_for_all(gateway, snapshot);
     if (!pinned)
         return false;
@@ -193,6 +198,7 @@ static bool try_reload(struct gateway *gateway)
     for (unsigned i = 0; i < gateway->workers_started; i++)
         worker_switch(&gateway->workers[i], &pinned[i]);
     free(pinned);
+    gateway_switch_monitors(gateway);
     return true;
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/addr.h"
+#include "lb/monitor_probe.h"
 #include "proxy/report/metrics_text.h"
 #include "proxy/snapshot/service_plan.h"
 #include "proxy/snapshot/snapshot.h"
@@ -113,6 +114,16 @@ static void put_changes(struct metrics_text *text, const struct place *place)
               atomic_load_explicit(&place->item->target->times_down, memory_order_relaxed));
 }
 
+static void put_probes(struct metrics_text *text, const struct place *place)
+{
+    if (!place->item || !place->plan->health.is_monitored)
+        return;
+    for (size_t i = 0; i < MONITOR_RESULTS; i++)
+        put_count(text, place,
+                  &(struct metrics_label){ "result", monitor_result_text((enum monitor_result)i) },
+                  atomic_load_explicit(&place->item->target->probes[i], memory_order_relaxed));
+}
+
 void metrics_targets_put(struct metrics_text *text, const struct snapshot *snapshot)
 {
     metrics_text_family(text, "kong_upstream_target_health", METRICS_TYPE_GAUGE,
@@ -123,4 +134,7 @@ void metrics_targets_put(struct metrics_text *text, const struct snapshot *snaps
     metrics_text_family(text, "hopgate_target_health_transitions_total", METRICS_TYPE_COUNTER,
                         "How often the target became usable or unusable");
     each_place(text, snapshot, put_changes);
+    metrics_text_family(text, "hopgate_target_probes_total", METRICS_TYPE_COUNTER,
+                        "Probes of the target by result");
+    each_place(text, snapshot, put_probes);
 }

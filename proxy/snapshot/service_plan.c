@@ -202,8 +202,28 @@ static bool finish(struct service_plan *plan, const struct service_plan_options 
     if (!set)
         return false;
     service_plan_take_set(plan, &set);
-    health_plan_init(&plan->health, plan->service->upstream, options->client_tls->persona);
+    if (!health_plan_init(&plan->health, plan->service->upstream, options->client_tls, reterr))
+        return false;
     return plan_tls(plan, options->client_tls, reterr);
+}
+
+/* False: no memory. */
+static bool mark_first(struct service_plan *plans, const struct config *config)
+{
+    bool *seen = calloc(config->upstreams_count + 1, sizeof(*seen));
+
+    if (!seen)
+        return false;
+    for (size_t i = 0; i < config->services_count; i++) {
+        const struct config_upstream *upstream = config->services[i].upstream;
+
+        if (!upstream || seen[upstream - config->upstreams])
+            continue;
+        seen[upstream - config->upstreams] = true;
+        plans[i].health.is_first = true;
+    }
+    free(seen);
+    return true;
 }
 
 struct service_plan *service_plans_create(const struct service_plan_options *options, char *error,
@@ -223,6 +243,10 @@ struct service_plan *service_plans_create(const struct service_plan_options *opt
             goto fail;
         }
     }
+    if (!mark_first(plans, options->config)) {
+        snprintf(error, error_size, "out of memory");
+        goto fail;
+    }
     tell_unverified(plans, count);
     return plans;
 
@@ -239,6 +263,7 @@ void service_plans_free(struct service_plan *plans, size_t count, struct resolve
         free(plans[i].names);
         target_set_free(plans[i].set);
         tls_client_config_unref(plans[i].tls);
+        health_plan_done(&plans[i].health);
     }
     free(plans);
 }

@@ -58,7 +58,7 @@ static void event(struct fake *fake, unsigned events)
 
 /* ---- a pool with two targets ---- */
 
-static const struct target targets[2];
+static struct target targets[2];
 static const struct conn_pool_key key_a = { .target = &targets[0] };
 static const struct conn_pool_key key_b = { .target = &targets[1] };
 
