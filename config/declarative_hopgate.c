@@ -66,6 +66,34 @@ static const struct schema schema_slow_start = {
     .fields_count = sizeof(slow_start_fields) / sizeof(slow_start_fields[0]),
 };
 
+/* hopgate.limits[]: as it is written */
+struct written_limits {
+    char *service;
+    uint32_t max_requests, max_pending, max_retries;
+};
+
+#define SERVICE_LIMIT(member)                                                                   \
+    {                                                                                           \
+        .name = #member, .type = SCHEMA_INTEGER, .min = 0, .max = 1000000, .default_json = "0", \
+        .offset = offsetof(struct written_limits, member), .size = sizeof(uint32_t)             \
+    }
+
+static const struct schema_field limits_fields[] = {
+    { .name = "service",
+      .type = SCHEMA_STRING,
+      .flags = SCHEMA_REQUIRED,
+      .offset = offsetof(struct written_limits, service),
+      .size = sizeof(char *) },
+    SERVICE_LIMIT(max_requests),
+    SERVICE_LIMIT(max_pending),
+    SERVICE_LIMIT(max_retries),
+};
+static const struct schema schema_limits = {
+    .name = "limits",
+    .fields = limits_fields,
+    .fields_count = sizeof(limits_fields) / sizeof(limits_fields[0]),
+};
+
 /* Index by name or id; NO_ENTITY: there is none, which is told. */
 static size_t find_entity(struct loader *loader, const struct document_node *node,
                           enum entity_kind kind, const char *key)
@@ -152,6 +180,29 @@ static void read_health(struct loader *loader, const struct document_node *node)
         loader->reader.out_of_memory = true;
 }
 
+static void read_limits(struct loader *loader, const struct document_node *node)
+{
+    struct written_limits written = { 0 };
+    struct config_limits *limits;
+    size_t index;
+
+    schema_read(&loader->reader, &schema_limits, node, NULL, &written);
+    if (!written.service)
+        return; /* told already */
+    index = find_entity(loader, node, ENTITY_SERVICE, written.service);
+    if (index == NO_ENTITY)
+        return;
+    limits = &loader->config->services[index].limits;
+    if (limits->is_set)
+        document_add_error(node, DOCUMENT_AT_VALUE, loader->errors, CONFIG_ERROR,
+                           "the service '%s' has limits already; remove one of the two",
+                           written.service);
+    *limits = (struct config_limits){ .is_set = true,
+                                      .requests_max = written.max_requests,
+                                      .pending_max = written.max_pending,
+                                      .retries_max = written.max_retries };
+}
+
 static void read_each(struct loader *loader, const struct document_node *hopgate, const char *name,
                       void (*read)(struct loader *loader, const struct document_node *node))
 {
@@ -172,5 +223,6 @@ int declarative_read_hopgate(struct loader *loader)
     read_each(loader, &hopgate, "proxy_protocol", read_proxy_protocol);
     read_each(loader, &hopgate, "slow_start", read_slow_start);
     read_each(loader, &hopgate, "health", read_health);
+    read_each(loader, &hopgate, "limits", read_limits);
     return loader->reader.out_of_memory ? -ENOMEM : 0;
 }

@@ -155,6 +155,14 @@ struct config_proxy_protocol {
     bool authority, alpn, tls; /* what version 2 also tells, as far as it is known */
 };
 
+/* How much of a service may be under way at a time, over all workers; 0: no limit. */
+struct config_limits {
+    bool is_set;
+    uint32_t requests_max;
+    uint32_t pending_max; /* of them: without a connection to a target yet */
+    uint32_t retries_max; /* of them: beyond their first try */
+};
+
 struct config_service {
     char *id;
     char *name; /* or NULL */
@@ -171,6 +179,7 @@ struct config_service {
     const struct config_ca_certificate **ca_certificates;
     size_t ca_certificates_count;
     struct config_proxy_protocol proxy_protocol;
+    struct config_limits limits;            /* hopgate.limits */
     const struct config_upstream *upstream; /* the upstream that `host` names, or NULL */
     const char *path;                       /* "services[0]", for messages */
     unsigned line, column;

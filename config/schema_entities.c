@@ -355,6 +355,7 @@ static const struct schema_field hopgate_fields[] = {
     { .name = "proxy_protocol", .type = SCHEMA_ENTITIES }, /* read by declarative_hopgate.c */
     { .name = "slow_start", .type = SCHEMA_ENTITIES },     /* the same */
     { .name = "health", .type = SCHEMA_ENTITIES },         /* read by declarative_health.c */
+    { .name = "limits", .type = SCHEMA_ENTITIES },         /* the same */
 };
 const struct schema schema_hopgate = { .name = "hopgate", FIELDS(hopgate_fields) };
 

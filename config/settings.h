@@ -68,6 +68,9 @@ struct settings {
     uint32_t proxy_ssl_verify_depth;             /* likewise */
     char *proxy_ssl_trusted_certificate;       /* as ssl_cert; NULL: lua_ssl_trusted_certificate */
     struct config_strings proxy_ssl_protocols; /* "TLSv1.2" … */
+    struct config_strings proxy_next_upstream; /* empty: never */
+    uint32_t proxy_next_upstream_tries;        /* 0: no limit */
+    uint64_t proxy_next_upstream_timeout_ms;   /* 0: no limit */
     bool proxy_ssl_session_reuse;
 
     struct addr_cidrs trusted_ips;
@@ -111,8 +114,15 @@ struct settings {
     bool hopgate_proxy_status;           /* answers made here carry Proxy-Status (RFC 9209) */
     char *hopgate_client_verify_refusal; /* page, alert */
     char *hopgate_unknown_sni, *hopgate_missing_sni; /* default, refuse */
-    char *hopgate_client_cert_fields;                /* rfc9440, x-ssl-client, xfcc, alb, none */
-    char *hopgate_trusted_client_cert_field;         /* client-cert, xfcc, ..., none */
+    struct config_strings hopgate_retry_on;          /* empty: never */
+    uint64_t upstream_keepalive_max_age_ms;          /* 0: no limit */
+    uint32_t upstream_keepalive_per_target;          /* idle connections; 0: no limit of its own */
+    bool hopgate_redispatch;
+    uint32_t retry_budget_percent;           /* 0: no budget */
+    uint32_t retry_budget_min_count;         /* with a budget: and never fewer */
+    uint64_t request_timeout_ms;             /* 0: none */
+    char *hopgate_client_cert_fields;        /* rfc9440, x-ssl-client, xfcc, alb, none */
+    char *hopgate_trusted_client_cert_field; /* client-cert, xfcc, ..., none */
     uint64_t hopgate_shutdown_timeout_ms;
     uint64_t hopgate_spool_max_size_bytes; /* of stored content on disk; 0: no limit */
     uint64_t hopgate_recorder_size_bytes;  /* of each worker's flight recorder; 0: off */

@@ -251,6 +251,15 @@ const struct setting settings_table[] = {
       .min = 0,
       .max = TIME_MAX_MS,
       AT(upstream_keepalive_idle_timeout_ms) },
+    { .name = "nginx_http_proxy_next_upstream",
+      .type = SETTING_WORDS,
+      .default_text = "error timeout",
+      .one_of = "off, error, timeout, invalid_header, http_403, http_404, http_429, http_500, "
+                "http_502, http_503, http_504, non_idempotent",
+      AT(proxy_next_upstream) },
+    LIMIT(NUMBER, "nginx_http_proxy_next_upstream_tries", "0", 0, 32768, proxy_next_upstream_tries),
+    LIMIT(TIME, "nginx_http_proxy_next_upstream_timeout", "0", 0, TIME_MAX_MS,
+          proxy_next_upstream_timeout_ms),
     NO_EFFECT("nginx_upstream_keepalive*", NULL, "Kong ignores it too; use upstream_keepalive_…"),
 
     /* client connections: nginx's directives */
@@ -368,8 +377,20 @@ const struct setting settings_table[] = {
       AT(hopgate_recorder_slow_ms) },
     NO_EFFECT("hopgate_sqlite_path", NULL, NO_DATABASE),
     REFUSED("hopgate_mtls", NULL, NOT_YET "; write hopgate: {mtls: […]} into the declarative file"),
-    REFUSED("hopgate_retry_on", NULL, NOT_YET),
-    REFUSED("hopgate_redispatch", NULL, NOT_YET),
+    LIMIT(TIME, "hopgate_upstream_keepalive_max_age", NULL, 0, TIME_MAX_MS,
+          upstream_keepalive_max_age_ms),
+    LIMIT(NUMBER, "hopgate_upstream_keepalive_per_target", NULL, 0, 1000000,
+          upstream_keepalive_per_target),
+    /* when and where to try again; without a default here it is the persona's */
+    { .name = "hopgate_retry_on",
+      .type = SETTING_WORDS,
+      .one_of = "off, conn-failure, empty-response, junk-response, response-timeout, "
+                "all-retryable-errors, 401, 403, 404, 408, 425, 429, 500, 501, 502, 503, 504",
+      AT(hopgate_retry_on) },
+    { .name = "hopgate_redispatch", .type = SETTING_SWITCH, AT(hopgate_redispatch) },
+    LIMIT(NUMBER, "hopgate_retry_budget", NULL, 0, 100, retry_budget_percent),
+    LIMIT(NUMBER, "hopgate_retry_budget_min", NULL, 0, 1000000, retry_budget_min_count),
+    LIMIT(TIME, "hopgate_request_timeout", "0", 0, TIME_MAX_MS, request_timeout_ms),
     { .name = "hopgate_client_verify_refusal",
       .default_text = "page",
       .one_of = "page, alert",
@@ -394,7 +415,6 @@ const struct setting settings_table[] = {
     REFUSED("hopgate_duplicate_routes", NULL, NOT_YET),
 
     /* other injected directives */
-    REFUSED("nginx_proxy_proxy_next_upstream", "error timeout", NOT_YET),
     NO_EFFECT("nginx_daemon", "off", "hopgate always runs in the foreground"),
     NO_EFFECT("nginx_main_daemon", "off", "hopgate always runs in the foreground"),
     NO_EFFECT("nginx_user", "kong kong", "hopgate stays the user that started it"),

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+enum { LOOKS_PER_MS = 64 };
+
 /* Places in pool->slots; each is in `free`, or in `by_age` and in the chain of its key. */
 struct idle {
     struct conn_pool *pool;
@@ -99,17 +101,22 @@ static enum stream_close close_after(enum silence silence)
 static void on_event(void *owner, unsigned events)
 {
     struct idle *idle = owner;
+    const struct conn_pool_options *options = &idle->pool->options;
+    enum stream_close how = STREAM_CLOSE_ABORT;
     enum silence silence;
 
-    if (events & (STREAM_WRITE_FAILED | STREAM_OPEN_FAILED)) {
-        close_idle(idle, STREAM_CLOSE_ABORT);
-        return;
+    if (!(events & (STREAM_WRITE_FAILED | STREAM_OPEN_FAILED))) {
+        if (!(events & STREAM_READABLE))
+            return;
+        silence =
+            listen_to(idle->pool, idle->conn.stream); /* TLS may have read a ticket for itself */
+        if (silence == SILENT)
+            return;
+        how = close_after(silence);
     }
-    if (!(events & STREAM_READABLE))
-        return;
-    silence = listen_to(idle->pool, idle->conn.stream); /* TLS may have read a ticket for itself */
-    if (silence != SILENT)
-        close_idle(idle, close_after(silence));
+    close_idle(idle, how);
+    if (options->on_ended)
+        options->on_ended(options->owner); /* last touch */
 }
 
 struct conn_pool *conn_pool_create(const struct conn_pool_options *options,
@@ -159,7 +166,27 @@ void conn_pool_free(struct conn_pool *pool)
     free(pool);
 }
 
-bool conn_pool_lease(struct conn_pool *pool, const struct conn_pool_key *key,
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* When its time is over. */
+static uint64_t end_of(const struct conn_pool *pool, const struct conn_pool_conn *conn)
+{
+    const struct conn_pool_options *options = &pool->options;
+    uint64_t end = CONN_POOL_NEVER;
+
+    if (options->idle_timeout_ms > 0)
+        end = conn->idle_since_ms + options->idle_timeout_ms;
+    if (conn->idle_timeout_ms > 0)
+        end = earlier(end, conn->idle_since_ms + conn->idle_timeout_ms);
+    if (options->age_max_ms > 0)
+        end = earlier(end, conn->created_at_ms + options->age_max_ms);
+    return end;
+}
+
+bool conn_pool_lease(struct conn_pool *pool, const struct conn_pool_key *key, uint64_t now_ms,
                      struct conn_pool_conn *ret_conn)
 {
     struct idle *idle = *chain_of(pool, key);
@@ -167,7 +194,9 @@ bool conn_pool_lease(struct conn_pool *pool, const struct conn_pool_key *key,
     while (idle) {
         struct idle *next = idle->next_in_chain;
 
-        if (key_equal(&idle->key, key)) {
+        if (key_equal(&idle->key, key) && end_of(pool, &idle->conn) <= now_ms) {
+            close_idle(idle, STREAM_CLOSE_FLUSH); /* the timer is not that punctual */
+        } else if (key_equal(&idle->key, key)) {
             /* its end may have arrived already, with the event still waiting in the loop */
             enum silence silence = listen_to(pool, idle->conn.stream);
 
@@ -189,25 +218,46 @@ static bool may_be_kept(const struct conn_pool *pool, const struct conn_pool_con
     const struct conn_pool_options *options = &pool->options;
 
     return options->idle_max > 0 &&
+           (conn->requests_max == 0 || conn->requests_count < conn->requests_max) &&
            (options->requests_max == 0 || conn->requests_count < options->requests_max);
 }
 
-void conn_pool_release(struct conn_pool *pool, const struct conn_pool_key *key,
-                       const struct conn_pool_conn *conn, uint64_t now_ms)
+/* So that one target does not take all places. The chain is newest first. */
+static void make_room_in_key(struct conn_pool *pool, const struct conn_pool_key *key)
+{
+    struct idle *oldest = NULL;
+    uint32_t count = 0;
+
+    if (pool->options.per_key_max == 0)
+        return;
+    for (struct idle *idle = *chain_of(pool, key); idle; idle = idle->next_in_chain) {
+        if (!key_equal(&idle->key, key))
+            continue;
+        oldest = idle;
+        count++;
+    }
+    if (count >= pool->options.per_key_max)
+        close_idle(oldest, STREAM_CLOSE_FLUSH);
+}
+
+uint64_t conn_pool_release(struct conn_pool *pool, const struct conn_pool_key *key,
+                           const struct conn_pool_conn *conn, uint64_t now_ms)
 {
     struct idle *idle;
     enum silence silence;
 
-    if (!may_be_kept(pool, conn)) {
+    if (!may_be_kept(pool, conn) || (pool->options.age_max_ms > 0 &&
+                                     conn->created_at_ms + pool->options.age_max_ms <= now_ms)) {
         stream_close(conn->stream, STREAM_CLOSE_FLUSH);
-        return;
+        return CONN_POOL_NEVER;
     }
     stream_set_read_size(conn->stream, STREAM_READ_SMALL);
     silence = listen_to(pool, conn->stream);
     if (silence != SILENT) {
         stream_close(conn->stream, close_after(silence));
-        return;
+        return CONN_POOL_NEVER;
     }
+    make_room_in_key(pool, key);
     if (!pool->free)
         close_idle(pool->oldest, STREAM_CLOSE_FLUSH);
     idle = pool->free;
@@ -217,17 +267,27 @@ void conn_pool_release(struct conn_pool *pool, const struct conn_pool_key *key,
     idle->conn.idle_since_ms = now_ms;
     enlist(pool, idle);
     stream_set_owner(conn->stream, idle, on_event);
+    return end_of(pool, &idle->conn);
 }
 
+/* Ends are not in the order of age: each connection is looked at. */
 uint64_t conn_pool_expire(struct conn_pool *pool, uint64_t now_ms)
 {
-    uint64_t timeout_ms = pool->options.idle_timeout_ms;
+    uint64_t next = CONN_POOL_NEVER, wait_ms;
+    struct idle *newer;
 
-    if (timeout_ms == 0)
-        return CONN_POOL_NEVER;
-    while (pool->oldest && pool->oldest->conn.idle_since_ms + timeout_ms <= now_ms)
-        close_idle(pool->oldest, STREAM_CLOSE_FLUSH);
-    return pool->oldest ? pool->oldest->conn.idle_since_ms + timeout_ms : CONN_POOL_NEVER;
+    for (struct idle *idle = pool->oldest; idle; idle = newer) {
+        uint64_t end = end_of(pool, &idle->conn);
+
+        newer = idle->newer;
+        if (end <= now_ms)
+            close_idle(idle, STREAM_CLOSE_FLUSH);
+        else
+            next = earlier(next, end);
+    }
+    /* many that end one after another are no reason to look at all of them each time */
+    wait_ms = pool->idle_count / LOOKS_PER_MS;
+    return next != CONN_POOL_NEVER && next < now_ms + wait_ms ? now_ms + wait_ms : next;
 }
 
 void conn_pool_give_up(struct conn_pool *pool, size_t count)

@@ -9,7 +9,7 @@
  * it at once; the read stays armed over the lease and becomes the read of the next response.
  *
  * The limit is on all idle connections of the worker, whatever their target, as in Kong; the one
- * that was idle longest gives way. Time is given by the caller.
+ * that was idle longest gives way. Beside it, each key may have a limit. Time is given by the caller.
  */
 #ifndef LB_CONN_POOL_H
 #define LB_CONN_POOL_H
@@ -27,6 +27,12 @@ struct conn_pool_options {
     size_t idle_max;          /* connections; 0: keep none */
     uint32_t requests_max;    /* a connection that served so many is not kept; 0: no limit */
     uint64_t idle_timeout_ms; /* 0: no limit */
+    uint64_t age_max_ms;      /* since it was opened, for connections that idle; 0: no limit */
+    uint32_t per_key_max;     /* idle connections of one key; 0: no limit of its own */
+    void (*on_ended)(
+        void *owner); /* a target has ended an idle one, which is closed now; the pool may
+                                    * be freed in it. NULL: nobody cares */
+    void *owner;
 };
 
 /* Connections are interchangeable when all three are equal. */
@@ -41,7 +47,9 @@ struct conn_pool_conn {
     struct stream *stream;
     uint32_t requests_count; /* answered on it so far */
     uint64_t created_at_ms;
-    uint64_t idle_since_ms; /* set by release */
+    uint64_t idle_timeout_ms; /* this one's own, beside the pool's; 0: none */
+    uint32_t requests_max;    /* this one's own, beside the pool's; 0: none */
+    uint64_t idle_since_ms;   /* set by release */
 };
 
 #define CONN_POOL_NEVER UINT64_MAX
@@ -61,17 +69,18 @@ DEFINE_SCOPED(conn_pool);
 
 /*
  * True: ret_conn is the caller's now; set its owner before returning to the loop. Connections that
- * turn out to be dead are closed on the way. False: none, ret_conn is untouched.
+ * turn out to be dead, or whose time is over, are closed on the way. False: none, ret_conn is untouched.
  */
-bool conn_pool_lease(struct conn_pool *pool, const struct conn_pool_key *key,
+bool conn_pool_lease(struct conn_pool *pool, const struct conn_pool_key *key, uint64_t now_ms,
                      struct conn_pool_conn *ret_conn);
 
 /*
  * Takes conn->stream, in a state in which the next request could be sent; its owner is the pool
- * from now on. Closed at once when a limit says so or when it is not silent.
+ * from now on. Closed at once when a limit says so or when it is not silent. Returns when its time
+ * is over, or CONN_POOL_NEVER.
  */
-void conn_pool_release(struct conn_pool *pool, const struct conn_pool_key *key,
-                       const struct conn_pool_conn *conn, uint64_t now_ms);
+uint64_t conn_pool_release(struct conn_pool *pool, const struct conn_pool_key *key,
+                           const struct conn_pool_conn *conn, uint64_t now_ms);
 
 /* Closes what was idle too long; returns when to call again, or CONN_POOL_NEVER. */
 uint64_t conn_pool_expire(struct conn_pool *pool, uint64_t now_ms);

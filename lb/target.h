@@ -50,6 +50,7 @@ struct target {
     _Atomic uint32_t requests, failures; /* since outliers were last looked for */
     _Atomic uint32_t ejections; /* that it has not lived down; outlier's own, as the next */
     _Atomic uint64_t ejected_until_ms;
+    _Atomic uint64_t stale_connections_count; /* kept ones that it closed as they were used again */
 };
 
 static inline uint64_t target_health_word(const struct target *target)
@@ -77,6 +78,16 @@ static inline uint32_t target_in_flight(const struct target *target)
 static inline uint64_t target_up_since_us(const struct target *target)
 {
     return atomic_load_explicit(&target->up_since_us, memory_order_relaxed);
+}
+
+static inline void target_note_stale_connection(struct target *target)
+{
+    atomic_fetch_add_explicit(&target->stale_connections_count, 1, memory_order_relaxed);
+}
+
+static inline uint64_t target_stale_connections(const struct target *target)
+{
+    return atomic_load_explicit(&target->stale_connections_count, memory_order_relaxed);
 }
 
 /* It is up from now on. */

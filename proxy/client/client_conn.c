@@ -30,6 +30,7 @@ static const struct persona_client *policy_of(const struct client_conn *conn)
 
 static void follow_listener(struct client_conn *conn)
 {
+    upstream_pin_drop(&conn->pin); /* its target is of the former configuration */
     if (conn->pinned)
         pinned_snapshot_unpin(conn->pinned);
     conn->pinned = conn->listener->pinned;
@@ -50,10 +51,21 @@ static void close_conn(struct client_conn *conn, enum stream_close how)
     http1_endpoint_done(&conn->endpoint);
     if (conn->endpoint.stream)
         stream_close(TAKE(conn->endpoint.stream), how);
+    upstream_pin_drop(&conn->pin);
     worker_remove_client(conn->worker, conn);
     pinned_snapshot_unpin(conn->pinned);
     worker_listener_release(conn->listener);
     loop_free_later(conn->worker->loop, &conn->deferred);
+}
+
+/* Of an idle connection of ours: as with an F5, the client's ends too. A request that is coming in
+ * just gets another one. */
+static void on_target_ended(void *owner)
+{
+    struct client_conn *conn = owner;
+
+    if (conn->state == CLIENT_CONN_IDLE)
+        close_conn(conn, STREAM_CLOSE_FLUSH);
 }
 
 static void wait_for_first_request(struct client_conn *conn, enum client_conn_state state)
@@ -110,6 +122,7 @@ static bool open_exchange(struct client_conn *conn)
         .over_tls = conn->over_tls,
         .tls = stream_tls_info(conn->endpoint.stream),
         .proxy_header = conn->proxy_header,
+        .pin = &conn->pin,
         .connection_id = conn->endpoint.http.endpoint->connection_id,
         .request_number = conn->requests_count + 1,
     };
@@ -515,6 +528,8 @@ void client_conn_start(struct worker_listener *listener, struct stream *stream)
     conn->accepted_at_ms = worker->loop->now_ms;
     conn->listener = listener;
     listener->holders++;
+    conn->pin =
+        (struct upstream_pin){ .worker = worker, .on_ended = on_target_ended, .owner = conn };
     follow_listener(conn);
     conn->over_tls = conn->virtual_server->tls != NULL;
     conn->holds_up_drain = conn->virtual_server->kind == VIRTUAL_SERVER_PROXY;

@@ -22,6 +22,7 @@
 
 #include "core/loop.h"
 #include "proxy/exchange/http1_endpoint.h"
+#include "proxy/exchange/upstream_pin.h"
 
 struct exchange;
 struct pinned_snapshot;
@@ -47,6 +48,7 @@ struct client_conn {
     const struct virtual_server *virtual_server; /* of that snapshot */
     const struct proxy_protocol *proxy_header;   /* the stream's; NULL: none came */
     struct exchange *exchange;                   /* NULL unless HEAD or EXCHANGE */
+    struct upstream_pin pin;                     /* its own connection to a target */
     enum client_conn_state state;
     uint32_t requests_count;
     uint64_t accepted_at_ms;

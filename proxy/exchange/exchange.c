@@ -74,6 +74,7 @@ static void give_back(struct exchange *exchange)
     timer_cancel(&exchange->front_timer);
     timer_cancel(&exchange->back_timer);
     target_use_end(&exchange->target_use);
+    service_load_leave_all(&exchange->load_use);
     upstream_conn_abort(&exchange->back);
     buf_done(&exchange->pass);
     buf_done(&exchange->replay);
@@ -161,6 +162,8 @@ struct exchange *exchange_create(struct worker *worker, const struct exchange_cl
     pinned_snapshot_pin(exchange->pinned);
     exchange->front = client->stream;
     exchange->client_ops = client->ops;
+    if (client->virtual_server->persona->upstream.pin == PERSONA_PIN_CLIENT)
+        exchange->pin = client->pin;
     exchange->is_logged = true;
     upstream_conn_init(&exchange->back, worker);
     arena_init(&exchange->arena, worker->loop->pool, ARENA_BYTES_MAX);
@@ -414,7 +417,7 @@ static uint64_t back_deadline(const struct exchange *exchange)
         return exchange->tunnel.active_at_ms + service->read_timeout_ms;
     switch (exchange->back_request) {
     case BACK_REQUEST_NONE:
-        return 0;
+        return exchange->pause_until_ms;
     case BACK_REQUEST_CONNECT:
     case BACK_REQUEST_HANDSHAKE: /* Kong: the connect timeout again */
         return exchange->back_step_at_ms + service->connect_timeout_ms;
@@ -440,6 +443,17 @@ static uint64_t back_deadline(const struct exchange *exchange)
     return 0;
 }
 
+/* Over all tries. The time that the client takes for its request is not counted. */
+static uint64_t request_deadline(const struct exchange *exchange)
+{
+    uint64_t timeout_ms = exchange->record.persona->upstream.request_timeout_ms;
+
+    if (timeout_ms == 0 || !exchange->upstream || exchange->record.request_end_at_us == 0 ||
+        exchange->front_response != FRONT_RESPONSE_NONE)
+        return 0;
+    return exchange->record.request_end_at_us / 1000 + timeout_ms;
+}
+
 void exchange_update_timers(struct exchange *exchange)
 {
     struct timer_wheel *wheel = &exchange->worker->loop->timers;
@@ -447,7 +461,7 @@ void exchange_update_timers(struct exchange *exchange)
 
     look_at_front_pace(exchange);
     front = front_deadline(exchange);
-    back = back_deadline(exchange);
+    back = earlier(back_deadline(exchange), request_deadline(exchange));
     /* a deadline that is gone is noticed when the timer fires: cheaper than disarming each time */
     if (front)
         timer_set(wheel, &exchange->front_timer, front);
@@ -490,16 +504,26 @@ static void on_front_timer(struct timer *timer)
         give_up_on_content(exchange);
 }
 
+static void give_up_on_request(struct exchange *exchange)
+{
+    exchange_answer(exchange, END_REQUEST_TIMEOUT,
+                    arena_printf(&exchange->arena, "%" PRIu64,
+                                 exchange->record.persona->upstream.request_timeout_ms));
+}
+
 static void on_back_timer(struct timer *timer)
 {
     struct exchange *exchange =
         (struct exchange *)((char *)timer - offsetof(struct exchange, back_timer));
-    uint64_t deadline = back_deadline(exchange);
+    uint64_t whole = request_deadline(exchange);
+    uint64_t deadline = earlier(back_deadline(exchange), whole);
 
     if (deadline == 0)
         return;
     if (exchange->worker->loop->now_ms < deadline)
         timer_set(&exchange->worker->loop->timers, timer, deadline);
+    else if (deadline == whole)
+        give_up_on_request(exchange);
     else if (exchange->tunnel.is_open)
         tunnel_on_timeout(exchange);
     else

@@ -24,7 +24,7 @@
  *
  * Files: exchange.c (life, the client's events, timers), exchange_request.c (head to destination),
  * exchange_identity.c (the client's certificate),
- * exchange_try.c (tries and the target's events), relay.c (content both ways),
+ * exchange_try.c (tries and the target's events), exchange_retry.c (what follows a failed one), relay.c (content both ways),
  * local_responder.c (answers made here), tunnel.c (what follows a 101).
  */
 #ifndef PROXY_EXCHANGE_H
@@ -33,6 +33,7 @@
 #include <assert.h>
 
 #include "core/loop.h"
+#include "lb/service_load.h"
 #include "lb/target.h"
 #include "proxy/client/pace.h"
 #include "proxy/exchange/exchange_record.h"
@@ -102,6 +103,11 @@ struct exchange {
     const struct target *tried[EXCHANGE_TRIES_KEPT];
     size_t tried_count;
     uint32_t tries_left; /* after the present one */
+    struct service_load_use load_use;
+    struct upstream_pin *pin;   /* NULL: each request is balanced */
+    struct target *next_target; /* the next try's, whatever the balancer says; NULL: it picks */
+    const struct target *refused_by; /* asked again only after a pause */
+    uint64_t pause_until_ms;         /* the next try begins then; 0: no pause */
     uint32_t interim_count;
     uint64_t request_content_bytes; /* read so far, framing removed */
     struct buf replay;              /* request content consumed so far, for a further try */
@@ -146,6 +152,7 @@ struct exchange_client {
     bool over_tls;
     const struct tls_session_info *tls;        /* NULL: plain */
     const struct proxy_protocol *proxy_header; /* NULL: none came */
+    struct upstream_pin *pin;                  /* the connection's */
     uint64_t connection_id;
     uint32_t request_number; /* on its connection, from 1 */
 };
@@ -225,8 +232,28 @@ void exchange_try(struct exchange *exchange);
 void exchange_drop_back(struct exchange *exchange);
 void exchange_on_back_timeout(struct exchange *exchange);
 
-/* The latest try has ended: tells passive health, once. */
+/* exchange_retry.c: the latest try has ended: tells passive health, once. */
 void exchange_report_health(struct exchange *exchange, bool another_follows);
+
+/* Tries after the first, by the persona and what tries_max_count leaves. */
+uint32_t exchange_retries_max(const struct exchange *exchange);
+
+/* Counts the exchange in with its service. False: there are too many, and it was answered. */
+bool exchange_enter_service(struct exchange *exchange);
+
+/* True: it may wait for a connection. */
+bool exchange_enter_pending(struct exchange *exchange);
+void exchange_refuse_pending(struct exchange *exchange);
+
+/* The running try is over: the next one begins, or the client gets the answer to `reason`. */
+void exchange_try_failed(struct exchange *exchange, enum end_reason reason, struct slice detail);
+
+/* True: the response head is of a kind that another target is asked instead, and that happened. */
+bool exchange_retry_on_status(struct exchange *exchange);
+
+/* True: this target has just refused, so the try begins after a while. */
+bool exchange_pause_before(struct exchange *exchange, struct target *target);
+void exchange_end_pause(struct exchange *exchange);
 
 /* The request's content goes to a file, see stored_content: nginx's warning. */
 void exchange_log_spooled(struct exchange *exchange, struct slice path);

@@ -180,7 +180,9 @@ void exchange_start(struct exchange *exchange)
         &exchange->pinned
              ->destinations[record->service - exchange->pinned->snapshot->config->services];
     exchange->upstream = worker_upstream_hold(exchange->destination->present);
-    exchange->tries_left = record->service->retries;
+    exchange->tries_left = exchange_retries_max(exchange);
+    if (!exchange_enter_service(exchange))
+        return;
     if (exchange->request.framing == HTTP_FRAMING_NONE) {
         relay_finish_request(exchange);
         exchange->client_ops->watch(exchange->front); /* it may leave while we connect */

@@ -4,11 +4,9 @@
 #include <string.h>
 
 #include "core/addr.h"
-#include "lb/passive_health.h"
 #include "lb/target_latency.h"
 #include "proxy/exchange/exchange.h"
 #include "proxy/exchange/proxy_preface.h"
-#include "proxy/exchange/retry.h"
 #include "proxy/exchange/upstream_host.h"
 #include "proxy/report/metrics.h"
 #include "proxy/rewrite/rewrite.h"
@@ -31,81 +29,10 @@ void exchange_drop_back(struct exchange *exchange)
     exchange->back_waits = false;
     exchange->front_waits = false; /* nobody takes the client's content now */
     exchange->hold_until_ms = 0;
+    exchange->pause_until_ms = 0;
     upstream_conn_abort(&exchange->back);
+    service_load_leave(&exchange->load_use, SERVICE_LOAD_PENDING);
     target_use_end(&exchange->target_use);
-}
-
-/* A TLS failure knows more than nginx's phrase says. */
-static void explain_try(struct exchange *exchange, struct try_record *attempt)
-{
-    const struct http_failure *failure = &exchange->back.endpoint.http.failure;
-
-    if (failure->reason != attempt->reason)
-        return;
-    attempt->explanation = arena_copy(&exchange->arena, failure->explanation);
-    attempt->tls_alert = failure->tls_alert;
-}
-
-/* Not when we are to blame, nor when an idle connection turned out to be dead: that says nothing of
- * how fast the target is. */
-static void note_latency_of_failure(struct exchange *exchange, const struct try_record *attempt)
-{
-    enum end_health health = end_reason_info(attempt->reason)->health;
-
-    if (health == END_HEALTH_TIMEOUT || (health != END_HEALTH_NONE && !attempt->reused))
-        target_latency_add_failure(exchange->target_use.target,
-                                   attempt->ended_at_us - attempt->picked_at_us,
-                                   attempt->ended_at_us);
-}
-
-void exchange_report_health(struct exchange *exchange, bool another_follows)
-{
-    const struct try_record *attempt = exchange_record_last_try(&exchange->record);
-    struct target *target = TAKE(exchange->unjudged);
-    const struct passive_health *passive;
-
-    if (!target)
-        return;
-    passive = &exchange->destination->plan->health.passive;
-    passive_health_report(
-        passive, target,
-        &(struct passive_outcome){ .status = attempt->head_at_us ? attempt->status : 0,
-                                   .reason = attempt->reason,
-                                   .another_follows = another_follows });
-}
-
-static void try_failed(struct exchange *exchange, enum end_reason reason, struct slice detail)
-{
-    struct exchange_record *record = &exchange->record;
-    struct try_record *attempt = exchange_record_last_try(record);
-    const struct retry_facts facts = {
-        .reason = reason,
-        .method = exchange->request.method,
-        .request_sent = upstream_conn_has_sent(&exchange->back),
-        .content_lost = exchange->content_lost,
-        .response_begun = http1_parser_has_started(&exchange->back.endpoint.parser),
-        .reused = exchange->back.reused,
-        .tries_left = exchange->tries_left,
-    };
-    enum retry_verdict verdict = retry_decide(&record->persona->retry, &facts);
-
-    attempt->reason = reason;
-    attempt->detail = arena_copy(&exchange->arena, detail);
-    explain_try(exchange, attempt);
-    attempt->status = (uint16_t)end_reason_info(reason)->status;
-    attempt->ended_at_us = exchange->worker->loop->now_us;
-    exchange->last_try_reason = reason;
-    exchange_log_try(exchange);
-    note_latency_of_failure(exchange, attempt);
-    exchange_drop_back(exchange);
-    if (verdict == RETRY_NO) {
-        exchange_answer(exchange, reason, attempt->detail);
-        return;
-    }
-    exchange_report_health(exchange, true); /* before the next pick */
-    if (verdict == RETRY_YES)
-        exchange->tries_left--;
-    exchange_try(exchange);
 }
 
 /* A reset while sending is only the cause when no answer can be read any more, and an alert is one. */
@@ -120,7 +47,7 @@ static void back_failed(struct exchange *exchange)
     if (exchange->send_failure.reason != END_OK && failure.tls_alert == 0 &&
         !http1_parser_has_started(&exchange->back.endpoint.parser))
         failure = exchange->send_failure;
-    try_failed(exchange, failure.reason, failure.detail);
+    exchange_try_failed(exchange, failure.reason, failure.detail);
 }
 
 void exchange_on_back_timeout(struct exchange *exchange)
@@ -134,18 +61,19 @@ void exchange_on_back_timeout(struct exchange *exchange)
     }
     switch (exchange->back_request) {
     case BACK_REQUEST_NONE:
+        exchange_end_pause(exchange); /* no other clock runs without a connection */
         return;
     case BACK_REQUEST_CONNECT:
-        try_failed(exchange, END_CONNECT_TIMEOUT, nothing);
+        exchange_try_failed(exchange, END_CONNECT_TIMEOUT, nothing);
         return;
     case BACK_REQUEST_HANDSHAKE:
         upstream_conn_fail_handshake_timeout(&exchange->back);
-        try_failed(exchange, END_UPSTREAM_TLS_TIMEOUT, nothing);
+        exchange_try_failed(exchange, END_UPSTREAM_TLS_TIMEOUT, nothing);
         return;
     case BACK_REQUEST_SENDING:
     case BACK_REQUEST_SENT:
         if (back->ops->queued(back) > 0 && exchange->back_response == BACK_RESPONSE_WAIT) {
-            try_failed(exchange, END_UPSTREAM_SEND_TIMEOUT, nothing);
+            exchange_try_failed(exchange, END_UPSTREAM_SEND_TIMEOUT, nothing);
             return;
         }
         break;
@@ -153,7 +81,7 @@ void exchange_on_back_timeout(struct exchange *exchange)
         break;
     }
     if (exchange->back_response == BACK_RESPONSE_WAIT)
-        try_failed(exchange, END_UPSTREAM_HEAD_TIMEOUT, nothing);
+        exchange_try_failed(exchange, END_UPSTREAM_HEAD_TIMEOUT, nothing);
     else
         exchange_answer(exchange, END_UPSTREAM_BODY_TIMEOUT, nothing);
 }
@@ -227,13 +155,25 @@ static struct slice take_hash_input(void *asker)
     return hash_input(&exchange->record, &exchange->arena);
 }
 
-void exchange_try(struct exchange *exchange)
+/* False: no target is usable. */
+static bool pick(struct exchange *exchange)
 {
     const struct balancer_request request = { .tried = exchange->tried,
                                               .tried_count = exchange->tried_count,
                                               .now_us = exchange->worker->loop->now_us,
                                               .hash_input = take_hash_input,
                                               .asker = exchange };
+
+    if (!exchange->next_target && exchange->pin && exchange->tried_count == 0)
+        exchange->next_target = upstream_pin_target(exchange->pin, exchange->upstream);
+    if (!exchange->next_target)
+        return upstream_pick(exchange->upstream->upstream, &request, &exchange->target_use) == 0;
+    target_use_begin(&exchange->target_use, TAKE(exchange->next_target));
+    return true;
+}
+
+void exchange_try(struct exchange *exchange)
+{
     const struct destination *destination = exchange->destination;
     struct upstream_goal goal = { .tls = destination->plan->tls,
                                   .bind = snapshot_upstream_bind(exchange->pinned->snapshot),
@@ -244,12 +184,17 @@ void exchange_try(struct exchange *exchange)
                         slice_of(destination->plan->service->host));
         return;
     }
-    if (upstream_pick(exchange->upstream->upstream, &request, &exchange->target_use) < 0) {
+    if (!pick(exchange)) {
         exchange_answer(exchange, END_NO_TARGET, nothing);
         return;
     }
+    if (exchange_pause_before(exchange, exchange->target_use.target))
+        return;
     begin_try(exchange);
     goal.target = exchange->target_use.target;
+    goal.pin = exchange->pin;
+    if (exchange->pin)
+        upstream_pin_choose(exchange->pin, exchange->upstream, goal.target);
     exchange->record.upstream_host =
         upstream_host(&exchange->record, goal.target, &exchange->arena);
     if (goal.tls)
@@ -265,9 +210,14 @@ void exchange_try(struct exchange *exchange)
     exchange->back.endpoint.http.on_event = on_back;
     exchange->send_failure.reason = END_OK;
     exchange_set_back_response(exchange, BACK_RESPONSE_WAIT);
+    goal.may_connect = exchange_enter_pending(exchange);
     if (!upstream_conn_open(&exchange->back, &goal)) {
-        try_failed(exchange, exchange->back.endpoint.http.failure.reason,
-                   exchange->back.endpoint.http.failure.detail);
+        if (!goal.may_connect) {
+            exchange_refuse_pending(exchange);
+            return;
+        }
+        exchange_try_failed(exchange, exchange->back.endpoint.http.failure.reason,
+                            exchange->back.endpoint.http.failure.detail);
         return;
     }
     exchange->back_step_at_ms = exchange->worker->loop->now_ms;
@@ -327,6 +277,7 @@ static void start_sending(struct exchange *exchange)
     struct try_record *attempt = exchange_record_last_try(&exchange->record);
     int r;
 
+    service_load_leave(&exchange->load_use, SERVICE_LOAD_PENDING);
     note_connection(exchange);
     if (!attempt->reused)
         *(attempt->over_tls ? &attempt->tls_done_at_us : &attempt->connected_at_us) =
@@ -394,9 +345,9 @@ static bool take_interim(struct exchange *exchange)
     uint32_t this_try = exchange->record.tries_count;
 
     if (exchange->response.status == 101 || ++exchange->interim_count > INTERIM_HEADS_MAX) {
-        try_failed(exchange, END_UPSTREAM_HEAD_INVALID,
-                   exchange->response.status == 101 ? SLICE("101 that was not asked for")
-                                                    : SLICE("too many interim responses"));
+        exchange_try_failed(exchange, END_UPSTREAM_HEAD_INVALID,
+                            exchange->response.status == 101 ? SLICE("101 that was not asked for")
+                                                             : SLICE("too many interim responses"));
         return false;
     }
     forward_interim(exchange);
@@ -441,7 +392,8 @@ static void forward_head(struct exchange *exchange)
     record->response_head_at_us = exchange->worker->loop->now_us;
     exchange->client_keep_alive =
         exchange_may_keep_client(exchange) && framing.framing != HTTP_FRAMING_CLOSE &&
-        exchange->front_request == FRONT_REQUEST_DONE; /* else its rest would be in the way */
+        exchange->front_request == FRONT_REQUEST_DONE &&   /* else its rest would be in the way */
+        (!exchange->pin || exchange->response.keep_alive); /* both go on, or neither */
     framing.keep_alive = exchange->client_keep_alive;
     fields_init(&exchange->sent_response, &exchange->arena);
     r = rewrite_response(record, &exchange->response, &framing, &exchange->sent_response);
@@ -485,6 +437,8 @@ static void on_response_head(struct exchange *exchange)
     attempt->status = exchange->response.status;
     target_latency_add(exchange->target_use.target, attempt->head_at_us - attempt->picked_at_us,
                        attempt->head_at_us);
+    if (exchange_retry_on_status(exchange))
+        return;
     relay_forget_content(exchange);
     forward_head(exchange);
 }

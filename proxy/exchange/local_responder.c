@@ -75,6 +75,7 @@ void exchange_answer(struct exchange *exchange, enum end_reason reason, struct s
 
     exchange_set_reason(exchange, reason, detail);
     exchange_drop_back(exchange);
+    service_load_leave_all(&exchange->load_use);
     if (exchange->front_response != FRONT_RESPONSE_NONE) {
         cut(exchange);
         return;

@@ -406,6 +406,16 @@ static void wait_for_target(struct exchange *exchange)
     exchange->back_wait_at_ms = exchange->worker->loop->now_ms;
 }
 
+/* What the target says of its idle connections, under a persona that listens. */
+static struct keepalive_hint hint_of(const struct exchange *exchange)
+{
+    const struct field *field = NULL;
+
+    if (exchange->record.persona->upstream.keepalive_hint == PERSONA_HINT_OBEY)
+        field = fields_find(&exchange->response.fields, FIELD_KEEP_ALIVE);
+    return field ? keepalive_hint_read(field->value) : (struct keepalive_hint){ 0 };
+}
+
 /* The target did its part: its connection may serve the next exchange while our client reads on. */
 static void response_is_complete(struct exchange *exchange)
 {
@@ -413,6 +423,7 @@ static void response_is_complete(struct exchange *exchange)
                     exchange->response.framing != HTTP_FRAMING_CLOSE &&
                     exchange->back.endpoint.body.forbidden_trailer_count == 0; /* up to no good */
     struct try_record *attempt = exchange_record_last_try(&exchange->record);
+    const struct keepalive_hint hint = hint_of(exchange);
 
     attempt->ended_at_us = exchange->worker->loop->now_us;
     if (upstream_conn_has_surplus(&exchange->back))
@@ -420,9 +431,10 @@ static void response_is_complete(struct exchange *exchange)
     exchange_set_back_response(exchange, BACK_RESPONSE_DONE);
     exchange->back_waits = false;
     exchange_set_back_request(exchange, BACK_REQUEST_NONE);
-    upstream_conn_release(&exchange->back, reusable);
+    upstream_conn_release(&exchange->back, reusable ? &hint : NULL);
     target_use_end(&exchange->target_use);
     exchange_report_health(exchange, false);
+    service_load_leave_all(&exchange->load_use);
 }
 
 static bool finish_response(struct exchange *exchange)

@@ -16,7 +16,7 @@ bool retry_may_replay(const struct persona_retry *policy, enum http_method metho
     return false;
 }
 
-static bool is_stale_connection(const struct retry_facts *facts)
+bool retry_is_stale_connection(const struct retry_facts *facts)
 {
     return facts->reused && !facts->response_begun &&
            (facts->reason == END_UPSTREAM_HEAD_CLOSED || facts->reason == END_UPSTREAM_HEAD_RESET ||
@@ -25,8 +25,9 @@ static bool is_stale_connection(const struct retry_facts *facts)
 
 enum retry_verdict retry_decide(const struct persona_retry *policy, const struct retry_facts *facts)
 {
-    unsigned condition = persona_retry_condition(facts->reason);
-    bool stale = is_stale_connection(facts);
+    unsigned condition = facts->status ? persona_retry_condition_of_status(facts->status)
+                                       : persona_retry_condition(facts->reason);
+    bool stale = retry_is_stale_connection(facts);
 
     if (facts->content_lost)
         return RETRY_NO;

@@ -27,6 +27,7 @@ struct retry_facts {
     bool response_begun; /* a byte of an answer came */
     bool reused;         /* over a pooled connection */
     uint32_t tries_left;
+    unsigned status; /* of an answer that may be passed over; 0: there was none */
 };
 
 enum retry_verdict {
@@ -37,6 +38,10 @@ enum retry_verdict {
 
 /* May a request be sent again after bytes of it have left? Else there is no use in keeping content. */
 bool retry_may_replay(const struct persona_retry *policy, enum http_method method);
+
+/* A pooled connection that died before any byte of an answer: the target closed it while the request
+ * was on its way, so the failure says nothing of the target. */
+bool retry_is_stale_connection(const struct retry_facts *facts);
 
 enum retry_verdict retry_decide(const struct persona_retry *policy,
                                 const struct retry_facts *facts);

@@ -169,7 +169,9 @@ static bool lease(struct upstream_conn *conn)
     struct conn_pool_key key = pool_key(&conn->goal);
     struct conn_pool_conn leased;
 
-    if (!conn_pool_lease(conn->worker->pool, &key, &leased))
+    if (!(conn->goal.pin
+              ? upstream_pin_lease(conn->goal.pin, &key, &leased)
+              : conn_pool_lease(conn->worker->pool, &key, conn->worker->loop->now_ms, &leased)))
         return false;
     if (conn->goal.tls && !tls_stream_is_to(leased.stream, conn->goal.server_name)) {
         stream_close(leased.stream, STREAM_CLOSE_FLUSH);
@@ -179,6 +181,7 @@ static bool lease(struct upstream_conn *conn)
     conn->requests_count = leased.requests_count + 1;
     conn->opened_at_ms = leased.created_at_ms;
     conn->reused = true;
+    conn->idle_ms = conn->worker->loop->now_ms - leased.idle_since_ms;
     stream_set_owner(leased.stream, conn, on_event);
     note_endpoint(conn);
     set_state(conn, UPSTREAM_CONN_OPEN);
@@ -197,6 +200,8 @@ bool upstream_conn_open(struct upstream_conn *conn, const struct upstream_goal *
     conn->local.ss_family = AF_UNSPEC;
     if (goal->may_reuse && lease(conn))
         return true;
+    if (!goal->may_connect)
+        return false;
     conn->requests_count = 1;
     conn->opened_at_ms = conn->worker->loop->now_ms;
     http1_endpoint_attach(&conn->endpoint, conn_connect(conn->worker->loop, &goal->target->address,
@@ -334,20 +339,22 @@ bool upstream_conn_has_surplus(const struct upstream_conn *conn)
 
 /* ---- the end ------------------------------------------------------------------------------- */
 
-void upstream_conn_release(struct upstream_conn *conn, bool reusable)
+void upstream_conn_release(struct upstream_conn *conn, const struct keepalive_hint *hint)
 {
     struct conn_pool_key key = pool_key(&conn->goal);
     const struct conn_pool_conn idle = {
         .stream = conn->endpoint.stream,
         .requests_count = conn->requests_count,
         .created_at_ms = conn->opened_at_ms,
+        .idle_timeout_ms = hint ? hint->idle_ms : 0,
+        .requests_max = hint && hint->has_max ? conn->requests_count + hint->requests_count : 0,
     };
 
     bool half_sent = conn->endpoint.http.ops->queued(&conn->endpoint.http) > 0;
-
     /* surplus would be the answer to another client's request */
-    if (upstream_conn_has_surplus(conn) || half_sent || conn->goal.preface.len > 0)
-        reusable = false;
+    bool reusable = hint && !upstream_conn_has_surplus(conn) && !half_sent &&
+                    conn->goal.preface.len == 0 && !(hint->has_timeout && hint->idle_ms == 0);
+
     http1_endpoint_done(&conn->endpoint);
     set_state(conn, UPSTREAM_CONN_CLOSED);
     http1_endpoint_attach(&conn->endpoint, NULL);
@@ -356,8 +363,12 @@ void upstream_conn_release(struct upstream_conn *conn, bool reusable)
         return;
     }
     stream_set_read_size(idle.stream, STREAM_READ_SMALL);
-    conn_pool_release(conn->worker->pool, &key, &idle, conn->worker->loop->now_ms);
-    worker_pool_changed(conn->worker);
+    if (conn->goal.pin) {
+        upstream_pin_keep(conn->goal.pin, &key, &idle);
+        return;
+    }
+    worker_pool_changed(conn->worker, conn_pool_release(conn->worker->pool, &key, &idle,
+                                                        conn->worker->loop->now_ms));
 }
 
 void upstream_conn_abort(struct upstream_conn *conn)

@@ -14,6 +14,8 @@
 #define PROXY_UPSTREAM_CONN_H
 
 #include "proxy/exchange/http1_endpoint.h"
+#include "proxy/exchange/keepalive_hint.h"
+#include "proxy/exchange/upstream_pin.h"
 
 struct target;
 struct tls_client_config;
@@ -33,6 +35,8 @@ struct upstream_goal {
     const char *server_name;       /* SNI and name to verify, NUL-terminated; NULL when plain */
     const struct sockaddr_storage *bind; /* source address, or NULL */
     bool may_reuse;                      /* an idle connection will do */
+    bool may_connect;                    /* a new one will do */
+    struct upstream_pin *pin;            /* whose connection it is; NULL: of all of the worker */
     struct slice
         preface; /* goes out first, before TLS; such a connection says who its client is, so it
                              serves no other. Empty: none */
@@ -44,6 +48,7 @@ struct upstream_conn {
     enum upstream_conn_state state;
     struct upstream_goal goal;
     bool reused;
+    uint64_t idle_ms;        /* before it was reused */
     uint32_t requests_count; /* requests that this connection carried, the present one included */
     uint64_t opened_at_ms;
     struct sockaddr_storage local;
@@ -54,7 +59,7 @@ void upstream_conn_init(struct upstream_conn *conn, struct worker *worker);
 
 /*
  * Starts a try. An event HTTP_STREAM_OPEN or HTTP_STREAM_FAILED follows; when false is returned the
- * try has failed already (http.failure says why) and no event comes. state tells whether the
+ * try has failed already (http.failure says why, unless it was not to connect) and no event comes. state tells whether the
  * connection is open at once (leased).
  */
 bool upstream_conn_open(struct upstream_conn *conn, const struct upstream_goal *goal);
@@ -62,9 +67,9 @@ bool upstream_conn_open(struct upstream_conn *conn, const struct upstream_goal *
 /* The response is complete, and more bytes came. They belong to nobody. */
 bool upstream_conn_has_surplus(const struct upstream_conn *conn);
 
-/* The response is complete and the connection in order: back to the pool, or closed if that is
- * full or the message said so. */
-void upstream_conn_release(struct upstream_conn *conn, bool reusable);
+/* The response is complete. Where the target has nothing against it, see keepalive_hint, the connection
+ * goes back to the pool; closed if that is full. hint NULL: it serves no other request. */
+void upstream_conn_release(struct upstream_conn *conn, const struct keepalive_hint *hint);
 
 /* Resets the connection, whatever its state. Nothing happens when it is closed. */
 void upstream_conn_abort(struct upstream_conn *conn);

@@ -351,6 +351,7 @@ static void tear_down(struct gateway *gateway)
     metrics_free(hop->metrics);
     connection_limits_free(hop->connection_limits);
     resolver_free(hop->resolver);
+    service_load_registry_free(hop->service_loads);
     target_registry_free(hop->targets);
     spool_area_done(&hop->spool);
     tls_ticket_keys_free(hop->ticket_keys);
@@ -386,6 +387,7 @@ static bool make_hop(struct gateway *gateway)
     hop->tick_ms = TIMER_TICK_MS;
     hop->ticket_keys = tls_ticket_keys_create();
     hop->targets = target_registry_create();
+    hop->service_loads = service_load_registry_create();
     hop->resolver = resolver_create();
     hop->connection_limits = connection_limits_create();
     if (hop->targets)
@@ -393,8 +395,8 @@ static bool make_hop(struct gateway *gateway)
     hop->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (hop->doorbell < 0 || mailbox_init(&hop->questions) < 0)
         snprintf(gateway->error, sizeof(gateway->error), "eventfd: %s", strerror(errno));
-    return hop->ticket_keys && hop->targets && hop->resolver && hop->connection_limits &&
-           hop->doorbell >= 0 && hop->questions.doorbell >= 0;
+    return hop->ticket_keys && hop->targets && hop->service_loads && hop->resolver &&
+           hop->connection_limits && hop->doorbell >= 0 && hop->questions.doorbell >= 0;
 }
 
 /* The first configuration is read and checked; nothing outside was touched yet. */

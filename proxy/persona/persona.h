@@ -252,6 +252,10 @@ enum persona_retry_on {
     PERSONA_RETRY_503 = 1 << 10,
     PERSONA_RETRY_504 = 1 << 11,
     PERSONA_RETRY_NON_IDEMPOTENT = 1 << 12, /* also methods that `replay` excludes */
+    PERSONA_RETRY_401 = 1 << 13,
+    PERSONA_RETRY_408 = 1 << 14,
+    PERSONA_RETRY_425 = 1 << 15,
+    PERSONA_RETRY_501 = 1 << 16,
 };
 
 struct persona_retry {
@@ -259,12 +263,14 @@ struct persona_retry {
     enum {
         PERSONA_RETRY_NONE,
         PERSONA_RETRY_NEXT,       /* the balancer picks again */
-        PERSONA_RETRY_SAME,       /* the same target after pause_ms (LATER, until then as next) */
-        PERSONA_RETRY_REDISPATCH, /* another target, at once (LATER, until then as next) */
+        PERSONA_RETRY_SAME,       /* the same target again, while it is healthy */
+        PERSONA_RETRY_REDISPATCH, /* another target if there is one */
     } policy;
-    unsigned conditions;    /* mask of enum persona_retry_on */
-    uint64_t retries_count; /* further tries where no service says a number */
-    uint64_t pause_ms;
+    unsigned conditions;      /* mask of enum persona_retry_on */
+    uint64_t retries_count;   /* further tries where no service says a number */
+    uint64_t tries_max_count; /* tries in all, whatever a service says; 0: no limit */
+    uint64_t timeout_ms;      /* after the first try's begin no other begins; 0: no limit */
+    uint64_t pause_ms;        /* before the same target is asked again that refused to connect */
     /* methods that may be sent again after bytes of the request left */
     enum { PERSONA_REPLAY_IDEMPOTENT, PERSONA_REPLAY_NOT_POST, PERSONA_REPLAY_ANY } replay;
     /* a pooled connection that died before any byte of the answer */
@@ -273,8 +279,8 @@ struct persona_retry {
         PERSONA_STALE_FREE,   /* tried again without using up a try */
         PERSONA_STALE_SILENT, /* the answer rules with "reused" decide; never tried again */
     } stale;
-    uint64_t budget_percent;   /* of running requests that may be retries; 0: no budget (LATER) */
-    uint64_t budget_min_count; /* LATER */
+    uint64_t budget_percent; /* of a service's running requests that may be retries; 0: no budget */
+    uint64_t budget_min_count; /* and never fewer than this */
 };
 
 /* ---- connections ---- */
@@ -336,9 +342,18 @@ struct persona_upstream {
     enum persona_basis basis;
     /* LATER: where no service says them; Kong's services always do */
     uint64_t connect_timeout_ms, tls_timeout_ms, send_timeout_ms, read_timeout_ms;
+    uint64_t
+        request_timeout_ms; /* from the whole request to the answer's head, over all tries; 0: none */
     uint64_t keepalive_timeout_ms;
     uint64_t keepalive_pool_count;     /* idle connections kept per worker; 0: no reuse */
     uint64_t keepalive_requests_count; /* 0: no limit */
+    uint64_t keepalive_age_ms;         /* since it was opened; 0: no limit */
+    uint64_t
+        keepalive_per_target_count; /* idle connections to one target; 0: no limit of its own */
+    enum {
+        PERSONA_HINT_IGNORE,
+        PERSONA_HINT_OBEY
+    } keepalive_hint; /* the target's Keep-Alive field */
     struct persona_limits limits;
     enum {
         PERSONA_HEAD_TOTAL,
@@ -346,8 +361,8 @@ struct persona_upstream {
     } head_timer; /* one deadline, or re-armed by bytes (LATER) */
     enum {
         PERSONA_PIN_NONE,
-        PERSONA_PIN_CLIENT /* LATER */
-    } pin;                 /* one target per client connection */
+        PERSONA_PIN_CLIENT
+    } pin; /* one target, and one connection to it, per client connection */
     /* is the certificate of an https target verified where the service does not say? */
     enum persona_tls_verify {
         PERSONA_TLS_VERIFY_OFF,

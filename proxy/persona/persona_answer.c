@@ -118,8 +118,16 @@ unsigned persona_retry_condition_of_status(unsigned status)
     switch (status) {
     case 403:
         return PERSONA_RETRY_403;
+    case 401:
+        return PERSONA_RETRY_401;
     case 404:
         return PERSONA_RETRY_404;
+    case 408:
+        return PERSONA_RETRY_408;
+    case 425:
+        return PERSONA_RETRY_425;
+    case 501:
+        return PERSONA_RETRY_501;
     case 429:
         return PERSONA_RETRY_429;
     case 500:

@@ -57,6 +57,9 @@ extern const struct persona_schema persona_schema;
 /* kong.conf has the same words: hopgate_client_cert_fields, hopgate_trusted_client_cert_field. */
 extern const struct persona_word persona_client_cert_words[], persona_trusted_cert_words[];
 
+/* And nginx_http_proxy_next_upstream, hopgate_retry_on. */
+extern const struct persona_word persona_retry_words[];
+
 /* Blocks and documents that live as long as the persona. */
 struct persona_memory {
     struct persona_block *blocks;

@@ -119,6 +119,10 @@ WORDS(accel_words) = { { "ignore", PERSONA_ACCEL_IGNORE, false },
                        { "obey", PERSONA_ACCEL_OBEY, false },
                        WORDS_END };
 
+WORDS(keepalive_hint_words) = { { "ignore", PERSONA_HINT_IGNORE, false },
+                                { "obey", PERSONA_HINT_OBEY, false },
+                                WORDS_END };
+
 WORDS(cut_words) = { { "reset", PERSONA_CUT_RESET, false },
                      { "fin", PERSONA_CUT_FIN, false },
                      WORDS_END };
@@ -168,7 +172,7 @@ enum {
 };
 
 /* nginx's proxy_next_upstream words, then HAProxy's retry-on words. */
-WORDS(condition_words) = {
+const struct persona_word persona_retry_words[] = {
     { "error", PERSONA_RETRY_CONNECT | PERSONA_RETRY_BROKEN, false },
     { "timeout", PERSONA_RETRY_CONNECT_TIMEOUT | PERSONA_RETRY_TIMEOUT, false },
     { "invalid_header", PERSONA_RETRY_INVALID, false },
@@ -185,6 +189,17 @@ WORDS(condition_words) = {
     { "junk-response", PERSONA_RETRY_INVALID, false },
     { "response-timeout", PERSONA_RETRY_TIMEOUT, false },
     { "all-retryable-errors", RETRY_ANY_ERROR | RETRY_ANY_5XX, false },
+    { "401", PERSONA_RETRY_401, false },
+    { "403", PERSONA_RETRY_403, false },
+    { "404", PERSONA_RETRY_404, false },
+    { "408", PERSONA_RETRY_408, false },
+    { "425", PERSONA_RETRY_425, false },
+    { "429", PERSONA_RETRY_429, false },
+    { "500", PERSONA_RETRY_500, false },
+    { "501", PERSONA_RETRY_501, false },
+    { "502", PERSONA_RETRY_502, false },
+    { "503", PERSONA_RETRY_503, false },
+    { "504", PERSONA_RETRY_504, false },
     WORDS_END
 };
 
@@ -450,8 +465,10 @@ static const struct persona_schema retry_schema = {
         (const struct persona_key[]){
             BASIS(persona_retry),
             WORD(persona_retry, policy, retry_policy_words),
-            KEY(persona_retry, conditions, WORDS, .words = condition_words),
+            KEY(persona_retry, conditions, WORDS, .words = persona_retry_words),
             NUMBER(persona_retry, retries_count, 32767),
+            NUMBER(persona_retry, tries_max_count, COUNT_MAX),
+            NUMBER(persona_retry, timeout_ms, DAY_MS),
             NUMBER(persona_retry, pause_ms, DAY_MS),
             WORD(persona_retry, replay, replay_words),
             WORD(persona_retry, stale, stale_words),
@@ -499,8 +516,12 @@ static const struct persona_schema upstream_schema = {
             NUMBER(persona_upstream, send_timeout_ms, DAY_MS),
             NUMBER(persona_upstream, read_timeout_ms, DAY_MS),
             NUMBER(persona_upstream, keepalive_timeout_ms, DAY_MS),
+            NUMBER(persona_upstream, request_timeout_ms, DAY_MS),
             NUMBER(persona_upstream, keepalive_pool_count, COUNT_MAX),
             NUMBER(persona_upstream, keepalive_requests_count, COUNT_MAX),
+            NUMBER(persona_upstream, keepalive_age_ms, DAY_MS),
+            NUMBER(persona_upstream, keepalive_per_target_count, COUNT_MAX),
+            WORD(persona_upstream, keepalive_hint, keepalive_hint_words),
             LIMITS(persona_upstream),
             WORD(persona_upstream, head_timer, head_timer_words),
             WORD(persona_upstream, pin, pin_words),

@@ -63,6 +63,17 @@ static void apply_numbers(struct persona *persona, const struct settings *s)
           &upstream->keepalive_requests_count },
         { "upstream_keepalive_idle_timeout", s->upstream_keepalive_idle_timeout_ms,
           &upstream->keepalive_timeout_ms },
+        { "hopgate_upstream_keepalive_max_age", s->upstream_keepalive_max_age_ms,
+          &upstream->keepalive_age_ms },
+        { "hopgate_upstream_keepalive_per_target", s->upstream_keepalive_per_target,
+          &upstream->keepalive_per_target_count },
+        { "nginx_http_proxy_next_upstream_tries", s->proxy_next_upstream_tries,
+          &persona->retry.tries_max_count },
+        { "nginx_http_proxy_next_upstream_timeout", s->proxy_next_upstream_timeout_ms,
+          &persona->retry.timeout_ms },
+        { "hopgate_retry_budget", s->retry_budget_percent, &persona->retry.budget_percent },
+        { "hopgate_retry_budget_min", s->retry_budget_min_count, &persona->retry.budget_min_count },
+        { "hopgate_request_timeout", s->request_timeout_ms, &upstream->request_timeout_ms },
     };
 
     apply(s, overlays, sizeof(overlays) / sizeof(overlays[0]));
@@ -118,11 +129,41 @@ static void apply_tls(struct persona_client *client, const struct settings *sett
         client->missing_sni = sni_of(settings->hopgate_missing_sni);
 }
 
+static unsigned conditions_of(const struct config_strings *words)
+{
+    unsigned conditions = 0;
+
+    for (size_t i = 0; i < words->count; i++)
+        conditions |= (unsigned)value_of(persona_retry_words, words->items[i]);
+    return conditions;
+}
+
+/* HAProxy's words go before nginx's: they are hopgate's own key. A persona that never tries again
+ * does when it is told the conditions. */
+static void apply_retry(struct persona_retry *retry, const struct settings *settings)
+{
+    const struct config_strings *words = NULL;
+
+    if (settings_is_set(settings, "nginx_http_proxy_next_upstream"))
+        words = &settings->proxy_next_upstream;
+    if (settings_is_set(settings, "hopgate_retry_on"))
+        words = &settings->hopgate_retry_on;
+    if (words) {
+        retry->conditions = conditions_of(words);
+        if (retry->policy == PERSONA_RETRY_NONE && words->count > 0)
+            retry->policy = PERSONA_RETRY_NEXT;
+    }
+    if (settings_is_set(settings, "hopgate_redispatch"))
+        retry->policy =
+            settings->hopgate_redispatch ? PERSONA_RETRY_REDISPATCH : PERSONA_RETRY_SAME;
+}
+
 void persona_apply_settings(struct persona *persona, const struct settings *settings)
 {
     apply_numbers(persona, settings);
     apply_tls(&persona->client, settings);
     apply_identity(persona, settings);
+    apply_retry(&persona->retry, settings);
     apply_message_limits(&persona->client.limits, settings);
     apply_message_limits(&persona->upstream.limits, settings);
     if (settings_is_set(settings, "headers"))

@@ -35,8 +35,9 @@ enum {
 enum metrics_counter {
     METRICS_CONNECTIONS, /* accepted */
     METRICS_CONNECTIONS_REFUSED,
-    METRICS_REQUESTS, /* on listeners of every kind */
-    METRICS_RETRIES,  /* tries after the first */
+    METRICS_REQUESTS,        /* on listeners of every kind */
+    METRICS_RETRIES,         /* tries after the first */
+    METRICS_RETRIES_REFUSED, /* by a budget, a limit or the clock */
     METRICS_POOL_HITS,
     METRICS_POOL_MISSES,
     METRICS_STALE_CONNECTIONS, /* pooled ones that the target had closed meanwhile */

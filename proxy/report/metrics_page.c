@@ -313,6 +313,9 @@ static void put_traffic(struct metrics_text *text, const struct metrics *metrics
     put_reasons(text, metrics, offsetof(struct metrics_shard, tries));
     counter(text, "hopgate_retries_total", "Tries after the first of a request",
             metrics_total(metrics, METRICS_RETRIES));
+    counter(text, "hopgate_retries_refused_total",
+            "Further tries that a retry budget, a limit or the clock forbade",
+            metrics_total(metrics, METRICS_RETRIES_REFUSED));
     counter(text, "hopgate_pool_hits_total", "Tries on a kept connection to the target",
             metrics_total(metrics, METRICS_POOL_HITS));
     counter(text, "hopgate_pool_misses_total", "Tries that needed a new connection to the target",

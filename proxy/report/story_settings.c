@@ -41,6 +41,7 @@ static const struct story_setting settings_of_knobs[STORY_KNOB_COUNT] = {
     [STORY_KNOB_SPOOL_SIZE] = { .key = "hopgate_spool_max_size" },
     [STORY_KNOB_SHUTDOWN_TIMEOUT] = { .key = "hopgate_shutdown_timeout" },
     [STORY_KNOB_TLS_HANDSHAKE_TIMEOUT] = { .key = "hopgate_tls_handshake_timeout" },
+    [STORY_KNOB_REQUEST_TIMEOUT] = { .key = "hopgate_request_timeout" },
 };
 
 const struct story_setting *story_setting_of(enum story_knob knob)

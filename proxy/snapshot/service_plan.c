@@ -199,7 +199,9 @@ static bool finish(struct service_plan *plan, const struct service_plan_options 
 {
     SCOPED(target_set) set = service_plan_make_set(plan, options->targets);
 
-    if (!set)
+    plan->loads = options->loads;
+    plan->load = service_load_take(options->loads, plan->service->id);
+    if (!set || !plan->load)
         return false;
     service_plan_take_set(plan, &set);
     if (!health_plan_init(&plan->health, plan->service->upstream, options->client_tls, reterr))
@@ -264,6 +266,8 @@ void service_plans_free(struct service_plan *plans, size_t count, struct resolve
         target_set_free(plans[i].set);
         tls_client_config_unref(plans[i].tls);
         health_plan_done(&plans[i].health);
+        if (plans[i].load)
+            service_load_release(plans[i].loads, plans[i].load);
     }
     free(plans);
 }

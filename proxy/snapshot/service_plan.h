@@ -12,6 +12,7 @@
 
 #include "config/config.h"
 #include "lb/resolver.h"
+#include "lb/service_load.h"
 #include "proxy/snapshot/client_tls.h"
 #include "proxy/snapshot/health_plan.h"
 #include "proxy/snapshot/target_set.h"
@@ -26,6 +27,8 @@ struct service_plan {
     struct watched_name **names; /* of the targets, in their order; or the service's own host */
     size_t names_count;
     uint64_t names_version; /* sum over the names */
+    struct service_load *load;
+    struct service_load_registry *loads; /* borrowed; `load` is held there */
 };
 
 /* A worker's way to a service. */
@@ -37,6 +40,7 @@ struct destination {
 struct service_plan_options {
     const struct config *config; /* outlives the plans, as all that follows but client_tls */
     struct target_registry *targets;
+    struct service_load_registry *loads;
     struct resolver *resolver;
     uint64_t names_wait_ms; /* for names that are not known yet, all together */
     const struct client_tls *client_tls;

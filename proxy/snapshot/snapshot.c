@@ -210,6 +210,7 @@ int snapshot_compile(struct snapshot *snapshot, const struct hop *hop, uint64_t 
     const struct service_plan_options options = {
         .config = snapshot->config,
         .targets = hop->targets,
+        .loads = hop->service_loads,
         .resolver = hop->resolver,
         .names_wait_ms = names_wait_ms,
         .client_tls = &client_tls,

@@ -32,6 +32,7 @@ struct hop {
     struct tls_server_sessions
         *tls_sessions; /* by id; made with the first configuration that has them */
     struct target_registry *targets;
+    struct service_load_registry *service_loads;
     struct resolver *resolver; /* the main thread's, as the registry */
     struct log_file *access_log, *error_log, *status_access_log;
     struct connection_limits *connection_limits; /* counters of client connections */

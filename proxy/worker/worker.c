@@ -147,13 +147,12 @@ static void on_accept(void *owner, struct stream *stream)
 
 /* ---- upstream connections ------------------------------------------------------------------ */
 
-void worker_pool_changed(struct worker *worker)
+void worker_pool_changed(struct worker *worker, uint64_t end_ms)
 {
-    uint64_t timeout_ms = worker->newest->snapshot->persona->upstream.keepalive_timeout_ms;
-
-    /* 0: idle connections stay, nothing will ever expire */
-    if (timeout_ms > 0 && !timer_is_armed(&worker->pool_timer))
-        loop_timer_set(worker->loop, &worker->pool_timer, timeout_ms);
+    if (end_ms == CONN_POOL_NEVER)
+        return;
+    if (!timer_is_armed(&worker->pool_timer) || end_ms < worker->pool_timer.deadline_ms)
+        timer_set(&worker->loop->timers, &worker->pool_timer, end_ms);
 }
 
 static void on_pool_timer(struct timer *timer)
@@ -345,6 +344,8 @@ static struct conn_pool_options pool_options(const struct snapshot *snapshot)
         .idle_max = policy->keepalive_pool_count,
         .requests_max = (uint32_t)policy->keepalive_requests_count,
         .idle_timeout_ms = policy->keepalive_timeout_ms,
+        .age_max_ms = policy->keepalive_age_ms,
+        .per_key_max = (uint32_t)policy->keepalive_per_target_count,
     };
 }
 

@@ -112,7 +112,7 @@ void worker_remove_client(struct worker *worker, struct client_conn *conn);
 void worker_add_passthrough(struct worker *worker, struct passthrough *passthrough);
 void worker_remove_passthrough(struct worker *worker, struct passthrough *passthrough);
 
-/* An idle connection was added: see to it that it expires. */
-void worker_pool_changed(struct worker *worker);
+/* An idle connection was added: see to it that it expires then. */
+void worker_pool_changed(struct worker *worker, uint64_t end_ms);
 
 #endif

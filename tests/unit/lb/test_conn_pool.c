@@ -65,10 +65,12 @@ static const struct conn_pool_key key_b = { .target = &targets[1] };
 struct fixture {
     struct chunk_pool *chunks;
     struct conn_pool *pool;
+    uint64_t now_ms; /* at which it leases */
 };
 
 static void fixture_init(struct fixture *f, struct conn_pool_options options)
 {
+    f->now_ms = 0;
     f->chunks = chunk_pool_create(0);
     CHECK(f->chunks);
     f->pool = conn_pool_create(&options, f->chunks);
@@ -95,7 +97,7 @@ static struct stream *lease(struct fixture *f, const struct conn_pool_key *key)
 {
     struct conn_pool_conn conn = { 0 };
 
-    return conn_pool_lease(f->pool, key, &conn) ? conn.stream : NULL;
+    return conn_pool_lease(f->pool, key, f->now_ms, &conn) ? conn.stream : NULL;
 }
 
 TEST(last_released_is_first_leased)
@@ -123,7 +125,7 @@ TEST(lease_tells_what_was_done_with_the_connection)
 
     fixture_init(&f, (struct conn_pool_options){ .idle_max = 8 });
     release(&f, &key_a, &fake, 30);
-    CHECK(conn_pool_lease(f.pool, &key_a, &conn));
+    CHECK(conn_pool_lease(f.pool, &key_a, f.now_ms, &conn));
     CHECK_INT(conn.requests_count, 1);
     CHECK_INT(conn.created_at_ms, 5);
     CHECK_INT(conn.idle_since_ms, 30);
@@ -315,7 +317,7 @@ TEST(connection_at_its_last_request_is_not_kept)
 
     fixture_init(&f, (struct conn_pool_options){ .idle_max = 1, .requests_max = 10000 });
     conn_pool_release(f.pool, &key_a, &conn, 0);
-    CHECK(conn_pool_lease(f.pool, &key_a, &conn));
+    CHECK(conn_pool_lease(f.pool, &key_a, f.now_ms, &conn));
     conn.requests_count = 10000;
     conn_pool_release(f.pool, &key_a, &conn, 0);
     CHECK_INT(fake.closed, 1);
@@ -428,6 +430,89 @@ TEST(places_are_reused_over_and_over)
     fixture_done(&f);
 }
 
+/* ---- limits of one connection ---- */
+
+static void release_with(struct fixture *f, struct fake *fake, struct conn_pool_conn conn,
+                         uint64_t now_ms)
+{
+    conn.stream = &fake->stream;
+    conn_pool_release(f->pool, &key_a, &conn, now_ms);
+}
+
+TEST(shorter_time_of_one_connection_ends_it_before_the_others)
+{
+    struct fake patient = SILENT_FAKE, hasty = SILENT_FAKE;
+    struct fixture f;
+
+    fixture_init(&f, (struct conn_pool_options){ .idle_max = 8, .idle_timeout_ms = 60000 });
+    release(&f, &key_a, &patient, 1000);
+    release_with(&f, &hasty, (struct conn_pool_conn){ .idle_timeout_ms = 4000 }, 2000);
+    CHECK_INT(conn_pool_expire(f.pool, 5999), 6000);
+    CHECK_INT(hasty.closed, 0);
+    CHECK_INT(conn_pool_expire(f.pool, 6000), 61000);
+    CHECK_INT(hasty.closed, 1);
+    CHECK_INT(patient.closed, 0);
+    fixture_done(&f);
+}
+
+TEST(connection_whose_time_is_over_is_not_leased_however_late_the_timer)
+{
+    struct fake old = SILENT_FAKE, hasty = SILENT_FAKE;
+    struct fixture f;
+
+    fixture_init(&f, (struct conn_pool_options){ .idle_max = 8, .idle_timeout_ms = 60000 });
+    release(&f, &key_a, &old, 1000);
+    release_with(&f, &hasty, (struct conn_pool_conn){ .idle_timeout_ms = 4000 }, 2000);
+    f.now_ms = 6000;
+    CHECK(lease(&f, &key_a) == &old.stream);
+    CHECK_INT(hasty.closed, 1);
+    fixture_done(&f);
+}
+
+TEST(age_counts_from_the_opening_however_busy_it_was)
+{
+    struct fake young = SILENT_FAKE, old = SILENT_FAKE;
+    struct fixture f;
+
+    fixture_init(&f, (struct conn_pool_options){ .idle_max = 8, .age_max_ms = 1000 });
+    release_with(&f, &old, (struct conn_pool_conn){ .created_at_ms = 100 }, 1100);
+    CHECK_INT(old.closed, 1);
+    release_with(&f, &young, (struct conn_pool_conn){ .created_at_ms = 500 }, 1100);
+    CHECK_INT(conn_pool_expire(f.pool, 1100), 1500);
+    CHECK_INT(conn_pool_expire(f.pool, 1500), CONN_POOL_NEVER);
+    CHECK_INT(young.closed, 1);
+    fixture_done(&f);
+}
+
+TEST(connection_that_may_serve_no_more_is_not_kept)
+{
+    struct fake last = SILENT_FAKE, more = SILENT_FAKE;
+    struct fixture f;
+
+    fixture_init(&f, (struct conn_pool_options){ .idle_max = 8 });
+    release_with(&f, &last, (struct conn_pool_conn){ .requests_count = 7, .requests_max = 7 }, 1);
+    CHECK_INT(last.closed, 1);
+    release_with(&f, &more, (struct conn_pool_conn){ .requests_count = 7, .requests_max = 8 }, 1);
+    CHECK_INT(more.closed, 0);
+    fixture_done(&f);
+}
+
+TEST(one_key_may_have_a_limit_of_its_own)
+{
+    struct fake first = SILENT_FAKE, second = SILENT_FAKE, third = SILENT_FAKE, other = SILENT_FAKE;
+    struct fixture f;
+
+    fixture_init(&f, (struct conn_pool_options){ .idle_max = 8, .per_key_max = 2 });
+    release(&f, &key_b, &other, 1);
+    release(&f, &key_a, &first, 2);
+    release(&f, &key_a, &second, 3);
+    release(&f, &key_a, &third, 4);
+    CHECK_INT(first.closed, 1);
+    CHECK_INT(second.closed + third.closed + other.closed, 0);
+    CHECK_INT(conn_pool_idle_count(f.pool), 3);
+    fixture_done(&f);
+}
+
 TESTS(TEST_CASE(last_released_is_first_leased),
       TEST_CASE(lease_tells_what_was_done_with_the_connection),
       TEST_CASE(only_an_equal_key_shares_a_connection),
@@ -446,4 +531,9 @@ TESTS(TEST_CASE(last_released_is_first_leased),
       TEST_CASE(connections_of_one_target_can_be_closed),
       TEST_CASE(connections_to_targets_that_are_down_are_closed_but_not_of_those_that_drain),
       TEST_CASE(longest_idle_are_given_up_for_their_descriptors),
-      TEST_CASE(places_are_reused_over_and_over))
+      TEST_CASE(places_are_reused_over_and_over),
+      TEST_CASE(shorter_time_of_one_connection_ends_it_before_the_others),
+      TEST_CASE(connection_whose_time_is_over_is_not_leased_however_late_the_timer),
+      TEST_CASE(age_counts_from_the_opening_however_busy_it_was),
+      TEST_CASE(connection_that_may_serve_no_more_is_not_kept),
+      TEST_CASE(one_key_may_have_a_limit_of_its_own))

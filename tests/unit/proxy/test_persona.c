@@ -132,7 +132,8 @@ TEST(each_failure_falls_under_one_retry_condition)
     CHECK_INT(persona_retry_condition(END_UPSTREAM_BODY_CLOSED), 0);
     CHECK_INT(persona_retry_condition(END_CLIENT_ABORTED), 0);
     CHECK_INT(persona_retry_condition_of_status(503), PERSONA_RETRY_503);
-    CHECK_INT(persona_retry_condition_of_status(501), 0);
+    CHECK_INT(persona_retry_condition_of_status(501), PERSONA_RETRY_501);
+    CHECK_INT(persona_retry_condition_of_status(505), 0);
 }
 
 TEST(a_persona_may_change_a_built_in_one)

@@ -155,6 +155,34 @@ TEST(non_idempotent_lifts_the_method_rule)
                  RETRY_YES });
 }
 
+TEST(a_status_is_passed_over_only_when_it_is_listed)
+{
+    struct persona_retry listed = kong;
+
+    listed.conditions |= PERSONA_RETRY_503 | PERSONA_RETRY_425;
+    CHECK_ROWS({ &kong,
+                 FACTS(UPSTREAM_STATUS, GET, .request_sent = true, .tries_left = 1, .status = 503),
+                 RETRY_NO },
+               { &listed,
+                 FACTS(UPSTREAM_STATUS, GET, .request_sent = true, .tries_left = 1, .status = 503),
+                 RETRY_YES },
+               { &listed,
+                 FACTS(UPSTREAM_STATUS, GET, .request_sent = true, .tries_left = 1, .status = 425),
+                 RETRY_YES },
+               { &listed,
+                 FACTS(UPSTREAM_STATUS, GET, .request_sent = true, .tries_left = 1, .status = 500),
+                 RETRY_NO },
+               { &listed,
+                 FACTS(UPSTREAM_STATUS, GET, .request_sent = true, .tries_left = 1, .status = 200),
+                 RETRY_NO },
+               { &listed,
+                 FACTS(UPSTREAM_STATUS, GET, .request_sent = true, .tries_left = 0, .status = 503),
+                 RETRY_NO },
+               { &listed,
+                 FACTS(UPSTREAM_STATUS, POST, .request_sent = true, .tries_left = 1, .status = 503),
+                 RETRY_NO });
+}
+
 TESTS(TEST_CASE(nothing_sent_goes_to_the_next_target_whatever_the_method),
       TEST_CASE(the_last_try_is_the_last),
       TEST_CASE(what_was_sent_is_repeated_only_for_methods_that_allow_it),
@@ -162,4 +190,5 @@ TESTS(TEST_CASE(nothing_sent_goes_to_the_next_target_whatever_the_method),
       TEST_CASE(content_that_is_gone_cannot_be_sent_again),
       TEST_CASE(a_stale_connection_costs_what_the_persona_says),
       TEST_CASE(a_silent_persona_never_repeats_a_stale_one),
-      TEST_CASE(non_idempotent_lifts_the_method_rule))
+      TEST_CASE(non_idempotent_lifts_the_method_rule),
+      TEST_CASE(a_status_is_passed_over_only_when_it_is_listed))
