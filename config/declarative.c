@@ -210,6 +210,8 @@ static int read_upstream(struct loader *loader, const struct document_node *node
     if (r == 0)
         r = declarative_finish_upstream(loader, node, upstream);
     if (r == 0)
+        r = declarative_finish_healthchecks(loader, node, upstream);
+    if (r == 0)
         r = loader_register(loader, ENTITY_UPSTREAM, node, upstream->name, &upstream->id,
                             upstream->path);
     if (r == 0 && document_member(node, "client_certificate", &member))

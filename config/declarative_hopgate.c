@@ -162,6 +162,24 @@ static void read_slow_start(struct loader *loader, const struct document_node *n
         loader->config->upstreams[index].slow_start_ms = written.seconds * 1000;
 }
 
+static void read_health(struct loader *loader, const struct document_node *node)
+{
+    struct document_node member;
+    const char *name = NULL;
+    size_t index;
+
+    if (document_member(node, "upstream", &member))
+        name = json_string_value(member.value);
+    if (!name) {
+        schema_read(&loader->reader, &schema_health, node, NULL, NULL); /* says what is wrong */
+        return;
+    }
+    index = find_entity(loader, node, ENTITY_UPSTREAM, name);
+    if (index != NO_ENTITY &&
+        declarative_read_health(loader, node, &loader->config->upstreams[index]) < 0)
+        loader->reader.out_of_memory = true;
+}
+
 static void read_limits(struct loader *loader, const struct document_node *node)
 {
     struct written_limits written = { 0 };
@@ -204,6 +222,7 @@ int declarative_read_hopgate(struct loader *loader)
         return 0;
     read_each(loader, &hopgate, "proxy_protocol", read_proxy_protocol);
     read_each(loader, &hopgate, "slow_start", read_slow_start);
+    read_each(loader, &hopgate, "health", read_health);
     read_each(loader, &hopgate, "limits", read_limits);
     return loader->reader.out_of_memory ? -ENOMEM : 0;
 }

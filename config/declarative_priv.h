@@ -117,6 +117,13 @@ int declarative_read_hopgate(struct loader *loader);
 int declarative_finish_upstream(struct loader *loader, const struct document_node *node,
                                 struct config_upstream *upstream);
 
+/* declarative_health.c: of an upstream's healthchecks what is more than the single field; and its
+ * entry in hopgate.health. 0 or -ENOMEM. */
+int declarative_finish_healthchecks(struct loader *loader, const struct document_node *node,
+                                    struct config_upstream *upstream);
+int declarative_read_health(struct loader *loader, const struct document_node *node,
+                            struct config_upstream *upstream);
+
 /* Resolves references, fills in pointers, hands the lists to the configuration, warns. */
 int declarative_link(struct loader *loader);
 

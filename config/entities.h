@@ -71,6 +71,61 @@ struct config_hash_input {
     const char *name; /* of the header, cookie, argument or capture; else NULL */
 };
 
+/* HTTP statuses, by number: status / 64 says which word. */
+struct config_statuses {
+    uint64_t bits[16];
+};
+
+/* Limits of 0 do not count. */
+struct config_health_counts {
+    struct config_statuses healthy, unhealthy;
+    uint8_t successes, http_failures, tcp_failures, timeouts;
+};
+
+struct config_header {
+    const char *name, *value;
+};
+
+/* Kong's upstream.healthchecks; an interval of 0 is off. */
+struct config_healthchecks {
+    struct config_active_check {
+        char *type; /* tcp, http, https, grpc, grpcs */
+        uint64_t timeout_ms, concurrency;
+        char *http_path;
+        char *https_sni; /* or NULL */
+        bool https_verify_certificate;
+        struct config_header *headers; /* in the order of the file */
+        size_t headers_count;
+        uint64_t healthy_interval_ms, unhealthy_interval_ms;
+        struct config_health_counts counts;
+    } active;
+    struct config_passive_check {
+        char *type;
+        struct config_health_counts counts;
+    } passive;
+    uint64_t threshold_thousandths; /* of a percent of the weight, 0..100000 */
+};
+
+/* hopgate.health[].monitor: an F5's. */
+struct config_monitor {
+    char *type;                             /* http, https, tcp, tls; NULL: there is none */
+    char *send, *receive, *receive_disable; /* as written, see lb/monitor_probe; or NULL */
+    uint64_t interval_ms, timeout_ms;       /* timeout_ms 0: F5's 3 intervals and a second */
+    uint64_t up_interval_ms;                /* while it is up; 0: the same */
+    uint64_t time_until_up_ms;
+    bool reverse;
+};
+
+/* hopgate.health[].outliers: who fails or is slow in traffic is left out for a while. */
+struct config_outliers {
+    uint32_t failure_percent;            /* 0: failures eject nobody */
+    uint32_t requests_min;               /* within an interval, to judge failures */
+    uint64_t latency_factor_thousandths; /* over the mean of the others; 0: latency ejects nobody */
+    uint64_t latency_min_ms;             /* nobody is slow below */
+    uint64_t interval_ms, ejection_ms;
+    uint32_t ejected_max_percent; /* of the targets; but one may always go if there are two */
+};
+
 struct config_upstream {
     char *id;
     char *name;
@@ -83,6 +138,10 @@ struct config_upstream {
     struct config_hash_input hash_inputs[2]; /* hash_on, hash_fallback: the first that is there */
     uint64_t slow_start_ms;                  /* hopgate.slow_start; 0: off */
     char *host_header;                       /* or NULL */
+    struct config_healthchecks healthchecks;
+    struct config_monitor monitor;   /* hopgate.health, as the next two */
+    struct config_outliers outliers; /* both percentages 0: off */
+    uint32_t panic_percent; /* fewer targets usable: health is not looked at; 0: always looked at */
     const struct config_certificate *client_certificate; /* or NULL; a service's own goes first */
     struct config_target *targets;
     size_t targets_count;

@@ -48,6 +48,9 @@ static void store_integer(const struct reading *reading, int64_t value)
     void *member = reading->entity + reading->field->offset;
 
     switch (reading->field->size) {
+    case sizeof(uint8_t):
+        *(uint8_t *)member = (uint8_t)value;
+        break;
     case sizeof(uint16_t):
         *(uint16_t *)member = (uint16_t)value;
         break;
@@ -77,6 +80,24 @@ static unsigned protocol_bit(const char *name)
     if (strcmp(name, "tls_passthrough") == 0)
         return CONFIG_PROTOCOL_TLS_PASSTHROUGH;
     return strcmp(name, "https") == 0 ? CONFIG_PROTOCOL_HTTPS : CONFIG_PROTOCOL_HTTP;
+}
+
+static void store_number(const struct reading *reading, double value)
+{
+    *(uint64_t *)(void *)(reading->entity + reading->field->offset) =
+        (uint64_t)(value * 1000 + 0.5);
+}
+
+static void store_statuses(const struct reading *reading, const json_t *list)
+{
+    struct config_statuses *statuses = (void *)(reading->entity + reading->field->offset);
+
+    memset(statuses, 0, sizeof(*statuses));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        int64_t status = (int64_t)json_number_value(json_array_get(list, i));
+
+        statuses->bits[status / 64] |= UINT64_C(1) << status % 64;
+    }
 }
 
 static char *copy_string(const struct reading *reading, const json_t *value)
@@ -175,6 +196,26 @@ static bool whole_number(const json_t *value, int64_t *ret)
     return true;
 }
 
+static bool is_within(const struct reading *reading, double value)
+{
+    const struct schema_field *field = reading->field;
+
+    if ((field->min == 0 && field->max == 0) ||
+        (value >= (double)field->min && value <= (double)field->max))
+        return true;
+    FAIL(reading, "value should be between %lld and %lld", (long long)field->min,
+         (long long)field->max);
+    return false;
+}
+
+static bool read_number(const struct reading *reading)
+{
+    if (json_is_number(reading->node->value))
+        return is_within(reading, json_number_value(reading->node->value));
+    FAIL(reading, "expected a number");
+    return false;
+}
+
 static bool read_integer(const struct reading *reading, int64_t *ret)
 {
     const struct schema_field *field = reading->field;
@@ -184,11 +225,8 @@ static bool read_integer(const struct reading *reading, int64_t *ret)
         FAIL(reading, "expected an integer");
         return false;
     }
-    if ((field->min != 0 || field->max != 0) && (value < field->min || value > field->max)) {
-        FAIL(reading, "value should be between %lld and %lld", (long long)field->min,
-             (long long)field->max);
+    if (!is_within(reading, (double)value))
         return false;
-    }
     char text[24];
     (void)snprintf(text, sizeof(text), "%lld", (long long)value);
     if (field->one_of && !schema_list_has(field->one_of, text)) {
@@ -213,6 +251,24 @@ static bool read_strings(const struct reading *reading)
         struct reading one = *reading;
         one.node = &item;
         good = read_string(&one) && good;
+    }
+    return good;
+}
+
+static bool read_statuses(const struct reading *reading)
+{
+    struct document_node item = { 0 };
+    bool good = true;
+    int64_t status;
+
+    if (!json_is_array(reading->node->value)) {
+        FAIL(reading, "expected an array; write it as a list: [ … ]");
+        return false;
+    }
+    while (document_next(reading->node, &item)) {
+        struct reading one = *reading;
+        one.node = &item;
+        good = read_integer(&one, &status) && good;
     }
     return good;
 }
@@ -247,8 +303,12 @@ static void read_value(const struct reading *reading)
             store_integer(reading, integer);
         return;
     case SCHEMA_NUMBER:
-        if (!json_is_number(value))
-            FAIL(reading, "expected a number");
+        if (read_number(reading) && stored)
+            store_number(reading, json_number_value(value));
+        return;
+    case SCHEMA_STATUSES:
+        if (read_statuses(reading) && stored)
+            store_statuses(reading, value);
         return;
     case SCHEMA_BOOLEAN:
         if (!json_is_boolean(value))
@@ -283,11 +343,25 @@ static json_t *default_value(const struct schema_field *field)
                                : json_null();
 }
 
+static void store_default(const struct reading *reading);
+
+static void store_defaults(const struct reading *reading, const struct schema *record)
+{
+    struct reading one = *reading;
+
+    for (size_t i = 0; i < record->fields_count; i++) {
+        one.field = &record->fields[i];
+        store_default(&one);
+    }
+}
+
 static void store_default(const struct reading *reading)
 {
     const struct schema_field *field = reading->field;
     json_t *value;
 
+    if (reading->entity && field->type == SCHEMA_RECORD)
+        store_defaults(reading, field->record);
     if (!reading->entity || field->size == 0)
         return;
     value = default_value(field);
@@ -295,6 +369,10 @@ static void store_default(const struct reading *reading)
         reading->reader->out_of_memory = true;
     else if (json_is_string(value))
         store_string(reading, value);
+    else if (field->type == SCHEMA_STATUSES)
+        store_statuses(reading, value);
+    else if (field->type == SCHEMA_NUMBER)
+        store_number(reading, json_number_value(value));
     else if (json_is_array(value))
         store_strings(reading, value);
     else if (field->type == SCHEMA_INTEGER)

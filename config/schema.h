@@ -23,10 +23,11 @@
 enum schema_type {
     SCHEMA_STRING,    /* member: char *, NULL when absent */
     SCHEMA_INTEGER,   /* member: an integer of any size; absent without default: -1 */
-    SCHEMA_NUMBER,    /* never stored */
+    SCHEMA_NUMBER,    /* member: uint64_t, in thousandths (of seconds: ms); absent: 0 */
+    SCHEMA_STATUSES,  /* a list of HTTP statuses; member: struct config_statuses */
     SCHEMA_BOOLEAN,   /* member: bool, or int with -1 for absent */
     SCHEMA_STRINGS,   /* member: struct config_strings */
-    SCHEMA_RECORD,    /* fields of `record`, stored in the same struct */
+    SCHEMA_RECORD,    /* fields of `record`, stored in the same struct; absent: their defaults */
     SCHEMA_REFERENCE, /* id or name of another entity, or {id: …} / {name: …}; for the caller */
     SCHEMA_ENTITIES,  /* a list of other entities inside this one; for the caller */
     SCHEMA_ANY,       /* shape unknown or of no interest */
@@ -43,7 +44,7 @@ struct schema_field {
     const char *name;
     enum schema_type type;
     unsigned flags;
-    int64_t min, max;         /* of an integer; both 0: no limit */
+    int64_t min, max;         /* of a number; both 0: no limit */
     const char *one_of;       /* Kong's words, "a, b, c" */
     const char *supported;    /* those of them that hopgate runs; NULL: all */
     const char *default_json; /* Kong's default as JSON; NULL: null */
@@ -60,6 +61,7 @@ struct schema {
 
 extern const struct schema schema_document, schema_hopgate, schema_mtls;
 extern const struct schema schema_services, schema_routes, schema_upstreams, schema_targets;
+extern const struct schema schema_healthchecks, schema_health;
 extern const struct schema schema_certificates, schema_snis, schema_ca_certificates;
 
 const struct schema_field *schema_find(const struct schema *schema, const char *name);

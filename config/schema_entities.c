@@ -166,65 +166,6 @@ const struct schema schema_routes = { .name = "routes", FIELDS(route_fields) };
         .name = (field), .type = SCHEMA_ANY, .flags = SCHEMA_NOT_YET, .default_json = (json) \
     }
 
-static const struct schema_field active_healthy_fields[] = {
-    NOT_YET("interval", "0"),
-    NOT_YET("http_statuses", "[200,302]"),
-    NOT_YET("successes", "0"),
-};
-static const struct schema active_healthy = { .name = "healthy", FIELDS(active_healthy_fields) };
-
-static const struct schema_field active_unhealthy_fields[] = {
-    NOT_YET("interval", "0"),      NOT_YET("http_statuses", "[429,404,500,501,502,503,504,505]"),
-    NOT_YET("tcp_failures", "0"),  NOT_YET("timeouts", "0"),
-    NOT_YET("http_failures", "0"),
-};
-static const struct schema active_unhealthy = { .name = "unhealthy",
-                                                FIELDS(active_unhealthy_fields) };
-
-/* With both intervals 0 nothing is probed, so how a probe would look needs no check. */
-static const struct schema_field active_fields[] = {
-    { .name = "type", .type = SCHEMA_STRING, .one_of = "tcp, http, https, grpc, grpcs" },
-    { .name = "timeout", .type = SCHEMA_NUMBER },
-    { .name = "concurrency", .type = SCHEMA_INTEGER, .min = 1, .max = INT32_MAX },
-    { .name = "http_path", .type = SCHEMA_STRING, .check = check_base_path },
-    { .name = "https_sni", .type = SCHEMA_STRING },
-    { .name = "https_verify_certificate", .type = SCHEMA_BOOLEAN },
-    { .name = "headers", .type = SCHEMA_ANY },
-    { .name = "healthy", .type = SCHEMA_RECORD, .record = &active_healthy },
-    { .name = "unhealthy", .type = SCHEMA_RECORD, .record = &active_unhealthy },
-};
-static const struct schema active = { .name = "active", FIELDS(active_fields) };
-
-static const struct schema_field passive_healthy_fields[] = {
-    NOT_YET("http_statuses",
-            "[200,201,202,203,204,205,206,207,208,226,300,301,302,303,304,305,306,307,308]"),
-    NOT_YET("successes", "0"),
-};
-static const struct schema passive_healthy = { .name = "healthy", FIELDS(passive_healthy_fields) };
-
-static const struct schema_field passive_unhealthy_fields[] = {
-    NOT_YET("http_statuses", "[429,500,503]"),
-    NOT_YET("tcp_failures", "0"),
-    NOT_YET("timeouts", "0"),
-    NOT_YET("http_failures", "0"),
-};
-static const struct schema passive_unhealthy = { .name = "unhealthy",
-                                                 FIELDS(passive_unhealthy_fields) };
-
-static const struct schema_field passive_fields[] = {
-    { .name = "type", .type = SCHEMA_STRING, .one_of = "tcp, http, https, grpc, grpcs" },
-    { .name = "healthy", .type = SCHEMA_RECORD, .record = &passive_healthy },
-    { .name = "unhealthy", .type = SCHEMA_RECORD, .record = &passive_unhealthy },
-};
-static const struct schema passive = { .name = "passive", FIELDS(passive_fields) };
-
-static const struct schema_field healthchecks_fields[] = {
-    { .name = "active", .type = SCHEMA_RECORD, .record = &active },
-    { .name = "passive", .type = SCHEMA_RECORD, .record = &passive },
-    NOT_YET("threshold", "0"),
-};
-static const struct schema healthchecks = { .name = "healthchecks", FIELDS(healthchecks_fields) };
-
 #define HASH_SOURCES "none, consumer, ip, header, cookie, path, query_arg, uri_capture"
 
 static const struct schema_field upstream_fields[] = {
@@ -289,7 +230,7 @@ static const struct schema_field upstream_fields[] = {
     { .name = "hash_fallback_uri_capture",
       .type = SCHEMA_STRING,
       STORED(config_upstream, hash_fallback_uri_capture) },
-    { .name = "healthchecks", .type = SCHEMA_RECORD, .record = &healthchecks },
+    { .name = "healthchecks", .type = SCHEMA_RECORD, .record = &schema_healthchecks },
     { .name = "client_certificate", .type = SCHEMA_REFERENCE },
     NOT_YET("use_srv_name", "false"),
     { .name = "targets", .type = SCHEMA_ENTITIES },
@@ -413,6 +354,7 @@ static const struct schema_field hopgate_fields[] = {
     { .name = "mtls", .type = SCHEMA_ENTITIES },
     { .name = "proxy_protocol", .type = SCHEMA_ENTITIES }, /* read by declarative_hopgate.c */
     { .name = "slow_start", .type = SCHEMA_ENTITIES },     /* the same */
+    { .name = "health", .type = SCHEMA_ENTITIES },         /* read by declarative_health.c */
     { .name = "limits", .type = SCHEMA_ENTITIES },         /* the same */
 };
 const struct schema schema_hopgate = { .name = "hopgate", FIELDS(hopgate_fields) };

@@ -52,11 +52,19 @@ void balancer_free_memory(struct balancer *balancer)
     free(balancer);
 }
 
+/* Nobody took it out on purpose. */
+static bool may_panic(const struct upstream_target *item)
+{
+    return item->weight > 0 && !health_word_is_withdrawn(target_health_word(item->target));
+}
+
 bool balancer_is_candidate(struct balancer *balancer, const struct upstream_target *item,
                            const struct balancer_request *request)
 {
     balancer->looked_at_count++;
-    return upstream_target_is_usable(item) && !balancer_was_tried(request, item->target);
+    if (!upstream_target_is_usable(item) && !(balancer->ignores_health && may_panic(item)))
+        return false;
+    return !balancer_was_tried(request, item->target);
 }
 
 uint32_t balancer_share(const struct balancer *balancer, const struct upstream_target *item,

@@ -28,7 +28,7 @@ struct upstream_target {
 /* May it get a request at all? */
 static inline bool upstream_target_is_usable(const struct upstream_target *item)
 {
-    return item->weight > 0 && target_is_healthy(item->target);
+    return item->weight > 0 && target_is_usable(item->target);
 }
 
 /* What a policy may know about the request. */
@@ -74,6 +74,7 @@ struct balancer {
     uint64_t slow_start_us;
     uint64_t random;          /* state of balancer_random */
     uint64_t looked_at_count; /* targets, over all picks: what picking costs */
+    bool ignores_health;      /* too few are usable: better ask all than those few */
 };
 
 /* By Kong's name; NULL: there is no such policy. */

@@ -309,6 +309,26 @@ void conn_pool_close_target(struct conn_pool *pool, const struct target *target)
     }
 }
 
+static bool is_down(const struct target *target)
+{
+    uint64_t word = target_health_word(target);
+
+    return !health_word_is_usable(word) && health_word_forced(word) != HEALTH_FORCED_DRAIN;
+}
+
+void conn_pool_close_down(struct conn_pool *pool)
+{
+    struct idle *idle = pool->oldest;
+
+    while (idle) {
+        struct idle *newer = idle->newer;
+
+        if (is_down(idle->key.target))
+            close_idle(idle, STREAM_CLOSE_FLUSH);
+        idle = newer;
+    }
+}
+
 size_t conn_pool_idle_count(const struct conn_pool *pool)
 {
     return pool->idle_count;

@@ -92,6 +92,9 @@ void conn_pool_give_up(struct conn_pool *pool, size_t count);
 /* Closes every idle connection to the target: it is down, or about to be freed. */
 void conn_pool_close_target(struct conn_pool *pool, const struct target *target);
 
+/* Closes the idle connections to all targets that are down, but not to those that only drain. */
+void conn_pool_close_down(struct conn_pool *pool);
+
 size_t conn_pool_idle_count(const struct conn_pool *pool);
 
 #endif

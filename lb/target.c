@@ -16,14 +16,15 @@ void target_note_up(struct target *target)
 
 bool target_set_state(struct target *target, enum target_state state)
 {
-    uint64_t before = atomic_load_explicit(&target->health, memory_order_relaxed);
+    uint64_t before = target_health_word(target), after;
 
     do {
-        if ((before & TARGET_STATE_MASK) == (uint64_t)state)
-            return false;
-    } while (!atomic_compare_exchange_weak_explicit(&target->health, &before, (uint64_t)state,
+        after = health_word_set(before, state == TARGET_HEALTHY);
+    } while (!atomic_compare_exchange_weak_explicit(&target->health, &before, after,
                                                     memory_order_relaxed, memory_order_relaxed));
-    if (state == TARGET_HEALTHY)
+    if (health_word_changes(before) == health_word_changes(after))
+        return false;
+    if (health_word_is_usable(after))
         target_note_up(target);
     return true;
 }

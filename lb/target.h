@@ -18,42 +18,50 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "lb/health.h"
+
 enum { TARGET_ALIGN = 64 }; /* bytes of a cache line: workers that count do not slow readers */
 
-enum target_state {
-    TARGET_HEALTHY,
-    TARGET_UNHEALTHY, /* by a monitor, by real traffic, or by an operator */
-};
+enum target_state { TARGET_HEALTHY, TARGET_UNHEALTHY };
 
-/*
- * The health word: bits 0-7 enum target_state; bits 8-63 are the counters of whoever judges. It
- * changes as a whole by compare-and-swap, so that a verdict and its counters never disagree.
- */
-enum { TARGET_STATE_MASK = 0xff };
+enum { TARGET_PROBE_RESULTS = 5 }; /* see enum monitor_result */
+
+struct health_board;
 
 struct target {
     alignas(TARGET_ALIGN) struct sockaddr_storage address; /* with port */
-    char *name; /* "host:port" as configured; the same for all addresses of a host */
+    char *name;           /* "host:port" as configured; the same for all addresses of a host */
+    const char *upstream; /* whose target it is; NULL in tests */
+    struct health_board *board; /* told when its health changes; NULL: nobody is */
     /* Of the newest configuration that names it, see target_is_current; 0: none does, its name
      * leads elsewhere now. Written by the configuration thread. */
     _Atomic uint64_t generation;
 
     alignas(TARGET_ALIGN) _Atomic uint32_t in_flight; /* exchanges of all workers, see target_use */
-    _Atomic uint64_t health;
-    _Atomic uint64_t latency;                 /* see target_latency */
-    _Atomic uint64_t up_since_us;             /* monotonic: first known, or healthy again */
+    _Atomic uint64_t health;      /* see health; changed by target_health only */
+    _Atomic uint64_t latency;     /* see target_latency */
+    _Atomic uint64_t up_since_us; /* monotonic: first known, or usable again */
+
+    /* of those who judge; no pick looks at them */
+    alignas(TARGET_ALIGN) _Atomic uint64_t health_since_us; /* the last change; 0: none yet */
+    _Atomic uint64_t evidence;                              /* why; see target_health_why */
+    _Atomic uint32_t times_up, times_down;                  /* changes to usable, to unusable */
+    _Atomic uint32_t probes[TARGET_PROBE_RESULTS];
+    _Atomic uint32_t requests, failures; /* since outliers were last looked for */
+    _Atomic uint32_t ejections; /* that it has not lived down; outlier's own, as the next */
+    _Atomic uint64_t ejected_until_ms;
     _Atomic uint64_t stale_connections_count; /* kept ones that it closed as they were used again */
 };
 
-static inline enum target_state target_state(const struct target *target)
+static inline uint64_t target_health_word(const struct target *target)
 {
-    return (enum target_state)(atomic_load_explicit(&target->health, memory_order_relaxed) &
-                               TARGET_STATE_MASK);
+    return atomic_load_explicit(&target->health, memory_order_relaxed);
 }
 
-static inline bool target_is_healthy(const struct target *target)
+/* May it get a request, as far as its health goes? */
+static inline bool target_is_usable(const struct target *target)
 {
-    return target_state(target) == TARGET_HEALTHY;
+    return health_word_is_usable(target_health_word(target));
 }
 
 /* A configuration of this generation or a newer one names it. */
@@ -85,7 +93,8 @@ static inline uint64_t target_stale_connections(const struct target *target)
 /* It is up from now on. */
 void target_note_up(struct target *target);
 
-/* Changes the state and clears the counters. True: it was another state before. */
+/* Sets the state and clears the counters without a word to anybody (target_health_set tells it). True:
+ * it became usable or unusable. */
 bool target_set_state(struct target *target, enum target_state state);
 
 /*

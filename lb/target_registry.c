@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/addr.h"
+#include "lb/target_health.h"
 
 enum { BUCKETS_AT_FIRST = 64 };
 
@@ -20,6 +21,7 @@ struct target_registry {
     struct entry **buckets;
     size_t buckets_count; /* a power of two */
     size_t count;
+    struct health_board board;
 };
 
 struct target_registry *target_registry_create(void)
@@ -111,7 +113,7 @@ static void entry_free(struct entry *entry)
     free(entry);
 }
 
-static struct entry *entry_create(const struct target_key *key)
+static struct entry *entry_create(struct target_registry *registry, const struct target_key *key)
 {
     struct entry *entry = aligned_alloc(TARGET_ALIGN, sizeof(*entry));
 
@@ -121,6 +123,8 @@ static struct entry *entry_create(const struct target_key *key)
     entry->target.address = *key->address;
     entry->target.name = strdup(key->name);
     entry->upstream = strdup(key->upstream);
+    entry->target.upstream = entry->upstream;
+    entry->target.board = &registry->board;
     target_note_up(&entry->target);
     if (entry->target.name && entry->upstream)
         return entry;
@@ -139,7 +143,7 @@ struct target *target_registry_take(struct target_registry *registry, const stru
         entry->holders++;
         return &entry->target;
     }
-    entry = entry_create(key);
+    entry = entry_create(registry, key);
     if (!entry)
         return NULL;
     if (registry->count >= registry->buckets_count)
@@ -151,6 +155,17 @@ struct target *target_registry_take(struct target_registry *registry, const stru
     *bucket = entry;
     registry->count++;
     return &entry->target;
+}
+
+struct target *target_registry_hold(struct target *target)
+{
+    ((struct entry *)target)->holders++;
+    return target;
+}
+
+struct health_board *target_registry_board(struct target_registry *registry)
+{
+    return &registry->board;
 }
 
 void target_registry_release(struct target_registry *registry, struct target *target)

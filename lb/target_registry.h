@@ -37,6 +37,12 @@ struct target_key {
 struct target *target_registry_take(struct target_registry *registry, const struct target_key *key);
 void target_registry_release(struct target_registry *registry, struct target *target);
 
+/* Another hold on a target that is held; release it once more. */
+struct target *target_registry_hold(struct target *target);
+
+/* Told of every target whose health changes. */
+struct health_board *target_registry_board(struct target_registry *registry);
+
 /* Targets that somebody holds. */
 size_t target_registry_count(const struct target_registry *registry);
 

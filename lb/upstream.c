@@ -7,11 +7,14 @@
 
 #include "core/addr.h"
 #include "lb/hash_ring.h"
+#include "lb/target_health.h"
 #include "lb/weighted_draw.h"
 
 struct upstream {
     struct upstream_targets *targets; /* borrowed */
     struct balancer *balancer;
+    uint64_t seen_changes; /* of the board, when the next two were looked at */
+    bool is_known, is_down;
 };
 
 static char *name_of(const struct upstream_target_options *options)
@@ -51,6 +54,8 @@ static bool prepare_policy(struct upstream_targets *targets, const struct upstre
 {
     targets->policy = balancer_find(options->algorithm ? options->algorithm : "round-robin");
     targets->slow_start_us = options->slow_start_ms * 1000;
+    targets->threshold_thousandths = options->threshold_thousandths;
+    targets->panic_percent = options->panic_percent;
     if (!targets->policy)
         return false;
     if (targets->policy->needs_ring) {
@@ -111,6 +116,26 @@ void upstream_targets_free(struct upstream_targets *targets)
     free(targets);
 }
 
+struct upstream_health upstream_targets_health(const struct upstream_targets *targets)
+{
+    struct upstream_health health = { 0 };
+
+    for (size_t i = 0; i < targets->count; i++) {
+        const struct upstream_target *item = &targets->items[i];
+        bool is_usable = upstream_target_is_usable(item);
+
+        health.weight_total += item->weight;
+        health.weight_available += is_usable ? item->weight : 0;
+        health.count += item->weight > 0;
+        health.usable_count += is_usable;
+    }
+    health.is_healthy =
+        health.weight_total > 0 &&
+        health.weight_available * 100 * 1000 > health.weight_total * targets->threshold_thousandths;
+    health.panics = health.usable_count * 100 < health.count * targets->panic_percent;
+    return health;
+}
+
 struct upstream *upstream_create(struct upstream_targets *targets, uint64_t seed)
 {
     struct upstream *upstream = calloc(1, sizeof(*upstream));
@@ -151,12 +176,35 @@ const struct upstream_targets *upstream_targets_of(const struct upstream *upstre
     return upstream->targets;
 }
 
+/* All targets are looked at only after one of them (of any upstream) has changed. */
+static void follow_health(struct upstream *upstream)
+{
+    const struct upstream_targets *targets = upstream->targets;
+    const struct health_board *board = target_registry_board(targets->registry);
+    uint64_t changes = atomic_load_explicit(&board->changes, memory_order_acquire);
+    struct upstream_health health;
+
+    if (upstream->is_known && upstream->seen_changes == changes)
+        return;
+    health = upstream_targets_health(targets);
+    upstream->is_known = true;
+    upstream->seen_changes = changes;
+    upstream->is_down = !health.is_healthy && !health.panics;
+    upstream->balancer->ignores_health = health.panics;
+}
+
 int upstream_pick(struct upstream *upstream, const struct balancer_request *request,
                   struct target_use *use)
 {
     struct upstream_targets *targets = upstream->targets;
-    int index = balancer_pick(upstream->balancer, targets->items, targets->count, request);
+    int index;
 
+    if (targets->threshold_thousandths > 0 || targets->panic_percent > 0) {
+        follow_health(upstream);
+        if (upstream->is_down)
+            return -ENOENT;
+    }
+    index = balancer_pick(upstream->balancer, targets->items, targets->count, request);
     if (index < 0)
         return index;
     target_use_begin(use, targets->items[index].target);

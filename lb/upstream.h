@@ -35,6 +35,10 @@ struct upstream_options {
     const char *algorithm;  /* Kong's spelling; NULL: round-robin */
     uint32_t slots;         /* of consistent-hashing's ring */
     uint64_t slow_start_ms; /* until a target that came up gets its full share; 0: off */
+    /* Kong's: so much of the weight, in thousandths of a percent, is not enough: nobody is picked */
+    uint32_t threshold_thousandths;
+    /* Fewer targets usable, in percent: all are picked, but those withdrawn on purpose; 0: never */
+    uint32_t panic_percent;
 };
 
 struct upstream_targets {
@@ -44,6 +48,7 @@ struct upstream_targets {
     struct target_registry *registry; /* borrowed; the targets are held there */
     const struct balancer_ops *policy;
     uint64_t slow_start_us;
+    uint32_t threshold_thousandths, panic_percent;
     struct hash_ring *ring;     /* NULL: the policy does not hash */
     struct weighted_draw *draw; /* NULL: few targets, see balancer_options */
 };
@@ -56,6 +61,15 @@ void upstream_targets_free(struct upstream_targets *targets);
 /* A configuration of this generation, which names them, is in force: see target_is_current. */
 void upstream_targets_mark(struct upstream_targets *targets, uint64_t generation);
 DEFINE_SCOPED(upstream_targets);
+
+/* How it stands with them at this moment. */
+struct upstream_health {
+    uint64_t weight_total, weight_available;
+    size_t count, usable_count; /* of targets with a weight */
+    bool is_healthy;            /* as Kong says it: enough weight is available */
+    bool panics;                /* so few are usable that health is not looked at */
+};
+struct upstream_health upstream_targets_health(const struct upstream_targets *targets);
 
 struct upstream;
 

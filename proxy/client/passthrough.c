@@ -303,6 +303,9 @@ static void connect_failed(struct passthrough *self, enum end_reason reason, int
 
     if (self->target)
         stream_close(TAKE(self->target), STREAM_CLOSE_ABORT);
+    /* there is no HTTP status that the last try could be reported by */
+    passive_health_report(&self->destination->plan->health.passive, self->target_use.target,
+                          &(struct passive_outcome){ .reason = reason, .another_follows = true });
     if (self->tries_count > service_of(self)->retries) {
         fail(self, reason, detail);
         return;

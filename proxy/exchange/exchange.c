@@ -295,6 +295,7 @@ static void write_down_end(struct exchange *exchange)
         record->status = record->reason == END_CLIENT_ABORTED && !record->request
                              ? 400
                              : (uint16_t)end_reason_info(record->reason)->status;
+    exchange_report_health(exchange, false);
     count(exchange);
     if (record->reason != END_OK && !exchange->reason_is_told)
         (void)write_error_line(exchange, NULL); /* nothing comes after it */

@@ -99,6 +99,7 @@ struct exchange {
     const struct destination *destination;
     struct worker_upstream *upstream; /* held from the destination on; NULL: not there yet */
     struct target_use target_use;
+    struct target *unjudged; /* of the running try, till its end is reported; NULL: it was */
     const struct target *tried[EXCHANGE_TRIES_KEPT];
     size_t tried_count;
     uint32_t tries_left; /* after the present one */
@@ -233,7 +234,10 @@ void exchange_try(struct exchange *exchange);
 void exchange_drop_back(struct exchange *exchange);
 void exchange_on_back_timeout(struct exchange *exchange);
 
-/* exchange_retry.c: tries after the first, by the persona and what tries_max_count leaves. */
+/* exchange_retry.c: the latest try has ended: tells passive health, once. */
+void exchange_report_health(struct exchange *exchange, bool another_follows);
+
+/* Tries after the first, by the persona and what tries_max_count leaves. */
 uint32_t exchange_retries_max(const struct exchange *exchange);
 
 /* Counts the exchange in with its service. False: there are too many, and it was answered. */

@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 
+#include "lb/passive_health.h"
 #include "lb/service_load.h"
 #include "lb/target_latency.h"
 #include "proxy/exchange/exchange.h"
@@ -135,7 +136,7 @@ static void try_again(struct exchange *exchange, struct target *failed, enum end
 {
     const struct persona_retry *policy = &exchange->record.persona->retry;
 
-    if (policy->policy == PERSONA_RETRY_SAME && target_is_healthy(failed))
+    if (policy->policy == PERSONA_RETRY_SAME && target_is_usable(failed))
         exchange->next_target = failed;
     exchange->refused_by = wants_pause(policy, reason) ? failed : NULL;
     exchange_try(exchange);
@@ -209,6 +210,22 @@ static void note_stale_connection(struct exchange *exchange, struct try_record *
                          exchange->back.idle_ms);
 }
 
+void exchange_report_health(struct exchange *exchange, bool another_follows)
+{
+    const struct try_record *attempt = exchange_record_last_try(&exchange->record);
+    struct target *target = TAKE(exchange->unjudged);
+    const struct passive_health *passive;
+
+    if (!target)
+        return;
+    passive = &exchange->destination->plan->health.passive;
+    passive_health_report(
+        passive, target,
+        &(struct passive_outcome){ .status = attempt->head_at_us ? attempt->status : 0,
+                                   .reason = attempt->reason,
+                                   .another_follows = another_follows });
+}
+
 void exchange_try_failed(struct exchange *exchange, enum end_reason reason, struct slice detail)
 {
     const struct persona_retry *policy = &exchange->record.persona->retry;
@@ -234,6 +251,7 @@ void exchange_try_failed(struct exchange *exchange, enum end_reason reason, stru
         exchange_answer(exchange, reason, attempt->detail);
         return;
     }
+    exchange_report_health(exchange, true); /* before the next pick */
     if (verdict == RETRY_YES)
         exchange->tries_left--;
     try_again(exchange, failed, reason);
@@ -252,6 +270,7 @@ bool exchange_retry_on_status(struct exchange *exchange)
     attempt->reason = END_UPSTREAM_STATUS; /* nginx has no line for it either */
     attempt->ended_at_us = exchange->worker->loop->now_us;
     exchange_drop_back(exchange);
+    exchange_report_health(exchange, true);
     exchange->tries_left--;
     try_again(exchange, failed, END_UPSTREAM_STATUS);
     return true;

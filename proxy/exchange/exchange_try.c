@@ -106,6 +106,7 @@ static void begin_try(struct exchange *exchange)
                                     .over_tls = exchange->destination->plan->tls != NULL,
                                     .tls_verified = exchange->destination->plan->tls_verified,
                                     .picked_at_us = exchange->worker->loop->now_us };
+    exchange->unjudged = exchange->target_use.target;
     if (exchange->tried_count < EXCHANGE_TRIES_KEPT)
         exchange->tried[exchange->tried_count++] = target;
 }

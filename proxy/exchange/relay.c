@@ -434,6 +434,7 @@ static void response_is_complete(struct exchange *exchange)
     exchange_set_back_request(exchange, BACK_REQUEST_NONE);
     upstream_conn_release(&exchange->back, reusable ? &hint : NULL);
     target_use_end(&exchange->target_use);
+    exchange_report_health(exchange, false);
     service_load_leave_all(&exchange->load_use);
 }
 

@@ -7,7 +7,7 @@
 struct target *upstream_pin_target(const struct upstream_pin *pin,
                                    const struct worker_upstream *upstream)
 {
-    if (pin->upstream != upstream || !target_is_healthy(pin->target))
+    if (pin->upstream != upstream || !target_is_usable(pin->target))
         return NULL;
     return pin->target;
 }

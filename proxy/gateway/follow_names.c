@@ -112,8 +112,10 @@ static bool publish(struct gateway *gateway, struct delivery *delivery)
         service_plan_take_set(&plans[delivery->services[i]], &sets[i]);
     /* one may have vanished from one service only; and what was marked in vain is in force still */
     gateway_mark_targets(delivery->snapshot);
-    if (done)
+    if (done) {
         deliver(gateway, delivery);
+        gateway_switch_monitors(gateway);
+    }
     if (!done)
         log_error(LOG_LEVEL_CRIT,
                   "no memory for the new addresses of %zu services: the former "

@@ -210,6 +210,7 @@ void gateway_drain(struct gateway *gateway)
     gateway->draining = gateway->told_to_drain = true;
     atomic_store(&gateway->hop.draining, true);
     service_notify("STOPPING=1");
+    gateway_pause_monitors(gateway);
     for (unsigned i = 0; i < gateway->workers_started; i++)
         worker_drain(&gateway->workers[i]);
 }
@@ -341,13 +342,14 @@ static void on_doorbell(struct gateway *gateway)
  * to be looked at. */
 static int serve_timeout_ms(const struct gateway *gateway)
 {
-    int wait_ms =
-        sooner(sooner(control_timeout_ms(gateway->control), watchdog_timeout_ms(gateway->watchdog)),
-               sooner(gateway_names_timeout_ms(gateway), upgrade_timeout_ms(gateway->upgrade)));
+    int wait_ms = sooner(control_timeout_ms(gateway->control), gateway_names_timeout_ms(gateway));
     uint64_t now_ms = clock_now_ms();
     uint64_t left_ms =
         gateway->certificates_due_at_ms > now_ms ? gateway->certificates_due_at_ms - now_ms : 0;
 
+    wait_ms = sooner(wait_ms, gateway_health_timeout_ms(gateway));
+    wait_ms = sooner(wait_ms, upgrade_timeout_ms(gateway->upgrade));
+    wait_ms = sooner(wait_ms, watchdog_timeout_ms(gateway->watchdog));
     return wait_ms >= 0 && (uint64_t)wait_ms < left_ms ? wait_ms : (int)left_ms;
 }
 
@@ -411,6 +413,7 @@ static void serve(struct gateway *gateway, int signals_fd)
         if (fds[POLL_FORMER].revents)
             former_on_poll(gateway->former);
         gateway_follow_names(gateway);
+        gateway_follow_health(gateway);
         control_on_poll(gateway->control, control_fds, count);
         upgrade_on_poll(gateway, fds + POLL_UPGRADE, upgrade_count);
         watchdog_on_time(gateway->watchdog);
@@ -444,6 +447,7 @@ static void tear_down(struct gateway *gateway)
     for (unsigned i = 0; gateway->workers && i < hop->workers_count; i++)
         worker_done(&gateway->workers[i]);
     free(gateway->workers);
+    gateway_stop_monitors(gateway);
     drop_questions(hop);
     mailbox_done(&hop->questions);
     while (gateway->snapshots) {
@@ -501,6 +505,8 @@ static bool make_hop(struct gateway *gateway)
     hop->service_loads = service_load_registry_create();
     hop->resolver = resolver_create();
     hop->connection_limits = connection_limits_create();
+    if (hop->targets)
+        gateway_watch_health(gateway);
     hop->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (hop->ticket_keys)
         gateway_take_ticket_keys(gateway);
@@ -564,6 +570,7 @@ static enum gateway_result start_hop(struct gateway *gateway, struct snapshot *s
     gateway->control = control_open(gateway->prefix.path, gateway_answer, gateway, gateway->error,
                                     sizeof(gateway->error));
     return gateway->control && gateway_listen(gateway, snapshot) &&
+                   gateway_prepare_monitors(gateway, snapshot) &&
                    start_workers(gateway, snapshot) && start_watchdog(gateway)
                ? GATEWAY_STOPPED
                : GATEWAY_FAILED;
@@ -613,6 +620,7 @@ enum gateway_result gateway_run(const struct config_source *source)
         result = GATEWAY_FAILED;
     if (result == GATEWAY_STOPPED) {
         gateway_watch_certificates(&gateway);
+        gateway_switch_monitors(&gateway);
         say_ready(gateway_newest(&gateway));
         gateway_tell_former(&gateway);
         serve(&gateway, signals_fd);

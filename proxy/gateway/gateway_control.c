@@ -9,6 +9,8 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/memory_budget.h"
+#include "lb/resolver.h"
+#include "lb/target_health.h"
 #include "lb/target_latency.h"
 #include "lb/upstream.h"
 #include "proxy/gateway/gateway_priv.h"
@@ -269,20 +271,33 @@ static json_t *show_memory(struct gateway *gateway)
     return answer;
 }
 
+/* null: it was so from the beginning. */
+static json_t *health_since_s(const struct target *target)
+{
+    uint64_t since_us = atomic_load_explicit(&target->health_since_us, memory_order_relaxed);
+
+    if (since_us == 0)
+        return json_null();
+    return json_real((double)clock_now_ms() / 1000 - (double)since_us / 1000000);
+}
+
 static json_t *target_entry(const struct config_service *service,
                             const struct upstream_targets *targets,
                             const struct upstream_target *item)
 {
     uint64_t latency_us = target_latency_last_us(item->target);
     json_t *latency_ms = latency_us > 0 ? json_real((double)latency_us / 1000) : json_null();
+    char why[256];
 
-    return json_pack("{s:o, s:s, s:s, s:s, s:o, s:i, s:s, s:i, s:I, s:o}", "service",
+    return json_pack("{s:o, s:s, s:s, s:s, s:o, s:i, s:s, s:i, s:I, s:o, s:o, s:s}", "service",
                      text_of(service->name ? service->name : ""), "upstream", targets->name,
                      "algorithm", targets->policy->name, "target", item->target->name, "address",
                      address_of(&item->target->address), "weight", (int)item->weight, "state",
-                     target_is_healthy(item->target) ? "healthy" : "unhealthy", "in_flight",
+                     health_word_text(target_health_word(item->target)), "in_flight",
                      (int)target_in_flight(item->target), "stale_connections",
-                     (json_int_t)target_stale_connections(item->target), "latency_ms", latency_ms);
+                     (json_int_t)target_stale_connections(item->target), "latency_ms", latency_ms,
+                     "since_s", health_since_s(item->target), "why",
+                     target_health_why(item->target, why, sizeof(why)));
 }
 
 static const char *name_state(const struct name_record *record, uint64_t now_ms)
@@ -466,15 +481,17 @@ json_t *gateway_answer(void *owner, const json_t *request)
         const char *verb;
         json_t *(*answer)(struct gateway *gateway, const json_t *request);
     } verbs[] = {
-        { "status", answer_status }, { "show", answer_show },       { "reload", answer_reload },
-        { "drain", answer_drain },   { "stop", answer_stop },       { "set", answer_set },
-        { "why", gateway_why },      { "upgrade", upgrade_answer },
+        { "status", answer_status },   { "show", answer_show },
+        { "reload", answer_reload },   { "drain", answer_drain },
+        { "stop", answer_stop },       { "set", answer_set },
+        { "why", gateway_why },        { "target", gateway_set_target },
+        { "upgrade", upgrade_answer },
     };
     const char *verb = json_string_value(json_object_get(request, "verb"));
 
     for (size_t i = 0; verb && i < sizeof(verbs) / sizeof(verbs[0]); i++)
         if (strcmp(verb, verbs[i].verb) == 0)
             return verbs[i].answer(owner, request);
-    return control_refuse("unknown verb; this hop knows status, show, why, reload, upgrade, "
-                          "drain, stop and set");
+    return control_refuse("unknown verb; this hop knows status, show, why, target, reload, "
+                          "upgrade, drain, stop and set");
 }

@@ -8,6 +8,8 @@
  *   gateway.c          start, the main thread's loop, signals, the end
  *   reload.c           configurations: load, put in force, let go
  *   follow_names.c     host names: DNS, and target sets that follow it
+ *   follow_health.c    what follows when a target's health changes
+ *   follow_monitors.c  what the monitors' thread is to do
  *   gateway_control.c  answers on the control socket
  *   gateway_why.c      those from the flight recorders
  *   take_over.c        the first moments of a process that an upgrade has started
@@ -31,6 +33,7 @@
 #include "proxy/worker/hop.h"
 
 struct watchdog;
+struct monitors;
 struct worker;
 
 /* The last attempt to reload. */
@@ -56,6 +59,7 @@ struct gateway {
     struct certificate_watch certificates;
     uint64_t certificates_due_at_ms; /* monotonic: when to look at them again */
     char node_id[37];                /* a UUID of this run */
+    struct monitors *monitors;       /* NULL: no configuration needed them yet */
     struct worker *workers;
     unsigned workers_started;
     uint64_t started_at_unix_s;
@@ -64,6 +68,8 @@ struct gateway {
     struct former *former;     /* whose place this process has taken; NULL: it was started afresh */
     struct upgrade *upgrade;   /* to the process that takes this one's place; NULL: none */
     struct watchdog *watchdog; /* NULL: nobody waits for it */
+    uint64_t health_changes;   /* of targets, as far as they were followed */
+    uint64_t health_changes_at_ms; /* not followed before */
     bool draining;
     bool told_to_drain;           /* not by an upgrade */
     bool memory_is_short;         /* as the main thread last saw it */
@@ -120,6 +126,36 @@ int gateway_names_timeout_ms(const struct gateway *gateway);
 
 /* Those of the newest configuration that no worker uses any more. */
 void gateway_free_old_target_sets(struct gateway *gateway);
+
+/* ---- follow_health.c ---- */
+
+/* From now on changes of health ring the doorbell. */
+void gateway_watch_health(struct gateway *gateway);
+
+/* After poll: tells which upstreams changed, lets workers close idle connections to targets that are
+ * down. */
+void gateway_follow_health(struct gateway *gateway);
+
+/* When that is due without an event, in ms; -1: never. */
+int gateway_health_timeout_ms(const struct gateway *gateway);
+
+/* As it is now is nothing new. */
+void gateway_note_health(const struct snapshot *snapshot);
+
+/* The verb `target`. */
+json_t *gateway_set_target(struct gateway *gateway, const json_t *request);
+
+/* ---- follow_monitors.c ---- */
+
+/* The thread, if this configuration needs one. False: gateway->error says why not. */
+bool gateway_prepare_monitors(struct gateway *gateway, const struct snapshot *snapshot);
+
+/* The targets of the newest configuration are monitored from now on; what stays the same goes on. */
+void gateway_switch_monitors(struct gateway *gateway);
+
+/* No probes any more. */
+void gateway_pause_monitors(struct gateway *gateway);
+void gateway_stop_monitors(struct gateway *gateway);
 
 /* ---- gateway.c ---- */
 

@@ -290,7 +290,7 @@ static void print_targets(FILE *out, const struct snapshot *snapshot, struct sli
 
             (void)fprintf(out, "  %s weight %u, %s, %u in flight\n",
                           addr_format(&item->target->address, address, sizeof(address)),
-                          item->weight, target_is_healthy(item->target) ? "healthy" : "unhealthy",
+                          item->weight, health_word_text(target_health_word(item->target)),
                           target_in_flight(item->target));
         }
     }

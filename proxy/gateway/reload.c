@@ -71,6 +71,8 @@ void gateway_put_in_front(struct gateway *gateway, struct snapshot **snapshot)
 {
     /* only now: a configuration that never came into force must not make its targets current */
     gateway_mark_targets(*snapshot);
+    if ((*snapshot)->services)
+        gateway_note_health(*snapshot);
     (*snapshot)->older = gateway->snapshots;
     gateway->snapshots = TAKE(*snapshot);
 }
@@ -226,6 +228,10 @@ static struct pinned_snapshot **prepare_reload(struct gateway *gateway, struct s
                           "given up: the hop was told to end meanwhile");
         done = false;
     }
+    if (done && !gateway_prepare_monitors(gateway, snapshot)) {
+        config_errors_add(&gateway->errors, CONFIG_ERROR, nowhere, "%s", gateway->error);
+        done = false;
+    }
     if (done && gateway_listen(gateway, snapshot))
         pinned = gateway_pin_for_all(gateway, snapshot);
     if (!pinned)
@@ -250,6 +256,7 @@ static bool try_reload(struct gateway *gateway)
     for (unsigned i = 0; i < gateway->workers_started; i++)
         worker_switch(&gateway->workers[i], &pinned[i]);
     free(pinned);
+    gateway_switch_monitors(gateway);
     return true;
 }
 

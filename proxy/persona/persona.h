@@ -374,6 +374,9 @@ struct persona_upstream {
     enum persona_tls_name { PERSONA_TLS_NAME_HOST, PERSONA_TLS_NAME_TARGET } tls_name;
     uint64_t
         tls_verify_depth_count; /* intermediates, where the service does not say; 0: OpenSSL's */
+    /* what a failed try counts as in passive health: what it was, or Kong's way by the status that the
+     * client gets (lb/passive_health.h) */
+    enum persona_passive { PERSONA_PASSIVE_CAUSE, PERSONA_PASSIVE_STATUS } passive;
 };
 
 enum persona_content_mode {

@@ -261,6 +261,10 @@ WORDS(tls_name_words) = { { "host", PERSONA_TLS_NAME_HOST, false },
                           { "target", PERSONA_TLS_NAME_TARGET, false },
                           WORDS_END };
 
+WORDS(passive_words) = { { "cause", PERSONA_PASSIVE_CAUSE, false },
+                         { "status", PERSONA_PASSIVE_STATUS, false },
+                         WORDS_END };
+
 WORDS(tls_verify_words) = { { "off", PERSONA_TLS_VERIFY_OFF, false },
                             { "named", PERSONA_TLS_VERIFY_NAMED, false },
                             { "on", PERSONA_TLS_VERIFY_ON, false },
@@ -523,6 +527,7 @@ static const struct persona_schema upstream_schema = {
             WORD(persona_upstream, pin, pin_words),
             KEY(persona_upstream, tls_verify, WORD, .words = tls_verify_words, .optional = true),
             KEY(persona_upstream, tls_name, WORD, .words = tls_name_words, .optional = true),
+            KEY(persona_upstream, passive, WORD, .words = passive_words, .optional = true),
             KEY(persona_upstream, tls_verify_depth_count, NUMBER, .max = TLS_DEPTH_MAX,
                 .optional = true),
             KEYS_END,

@@ -6,13 +6,13 @@
 
 #include "core/addr.h"
 #include "proxy/report/metrics.h"
+#include "proxy/report/metrics_targets.h"
 #include "proxy/report/metrics_text.h"
 #include "proxy/snapshot/service_plan.h"
 #include "proxy/snapshot/snapshot.h"
 #include "proxy/worker/hop_figures.h"
 
-/* Lines about targets: a page must stay one that a scraper takes. */
-enum { TARGETS_MAX = 5000, LATENCY_BUCKETS_MAX = METRICS_KONG_BUCKETS + 1 };
+enum { LATENCY_BUCKETS_MAX = METRICS_KONG_BUCKETS + 1 };
 
 static const struct metrics_labels none = METRICS_NO_LABELS;
 
@@ -205,77 +205,6 @@ static void put_routes(struct metrics_text *text, const struct metrics *metrics)
     metrics_text_family(text, "kong_request_latency_ms", METRICS_TYPE_HISTOGRAM,
                         "Total latency incurred during requests for each service/route in Kong");
     each_route(text, metrics, put_request_latency);
-}
-
-/* ---- targets ------------------------------------------------------------------------------- */
-
-static void put_target_states(struct metrics_text *text, const char *const labels[3],
-                              const char *state)
-{
-    static const char *const states[] = { "healthchecks_off", "healthy", "unhealthy", "dns_error" };
-
-    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
-        metrics_text_sample(text,
-                            METRICS_LABELS({ "upstream", labels[0] }, { "target", labels[1] },
-                                           { "address", labels[2] }, { "state", states[i] },
-                                           { "subsystem", "http" }),
-                            strcmp(state, states[i]) == 0);
-}
-
-/* Returns how many addresses the target has. */
-static size_t put_addresses(struct metrics_text *text, const struct config_upstream *upstream,
-                            const struct config_target *target,
-                            const struct upstream_targets *targets)
-{
-    char address[ADDR_TEXT_MAX];
-    size_t found = 0;
-
-    for (size_t i = 0; i < targets->count; i++) {
-        const struct target *item = targets->items[i].target;
-
-        if (strcmp(item->name, target->target) != 0)
-            continue;
-        addr_format(&item->address, address, sizeof(address));
-        put_target_states(text, (const char *const[]){ upstream->name, target->target, address },
-                          target_is_healthy(item) ? "healthchecks_off" : "unhealthy");
-        found++;
-    }
-    return found;
-}
-
-/* A service that leads to it has looked up its targets. NULL: nobody uses the upstream. */
-static const struct upstream_targets *targets_of(const struct snapshot *snapshot,
-                                                 const struct config_upstream *upstream)
-{
-    for (size_t i = 0; i < snapshot->config->services_count; i++)
-        if (snapshot->config->services[i].upstream == upstream)
-            return snapshot->services[i].set->targets;
-    return NULL;
-}
-
-static void put_targets(struct metrics_text *text, const struct snapshot *snapshot)
-{
-    const struct config *config = snapshot->config;
-    size_t count = 0;
-
-    metrics_text_family(text, "kong_upstream_target_health", METRICS_TYPE_GAUGE,
-                        "Health status of targets of upstream. States = "
-                        "healthchecks_off|healthy|unhealthy|dns_error, value is 1 when state is "
-                        "populated.");
-    for (size_t i = 0; i < config->upstreams_count; i++) {
-        const struct config_upstream *upstream = &config->upstreams[i];
-        const struct upstream_targets *targets = targets_of(snapshot, upstream);
-
-        for (size_t k = 0; targets && k < upstream->targets_count && count < TARGETS_MAX; k++) {
-            const struct config_target *target = &upstream->targets[k];
-            size_t found = put_addresses(text, upstream, target, targets);
-
-            if (found == 0)
-                put_target_states(text, (const char *const[]){ upstream->name, target->target, "" },
-                                  "dns_error");
-            count += found ? found : 1;
-        }
-    }
 }
 
 /* ---- the hop, in Kong's words -------------------------------------------------------------- */
@@ -547,7 +476,7 @@ char *metrics_page(const struct hop_figures *figures, size_t *ret_length)
 
     metrics_text_init(&text);
     put_routes(&text, figures->metrics);
-    put_targets(&text, figures->snapshot);
+    metrics_targets_put(&text, figures->snapshot);
     put_node(&text, figures);
     put_traffic(&text, figures->metrics);
     put_configuration(&text, figures);

@@ -198,6 +198,28 @@ struct tls_client_config *client_tls_create(const struct client_tls *client_tls,
     return config;
 }
 
+struct tls_client_config *client_tls_create_for_probes(const struct client_tls *client_tls,
+                                                       const struct config_upstream *upstream,
+                                                       bool verifies, struct tls_error *reterr)
+{
+    static const char *const alpn[] = { "http/1.1" };
+    const struct config_certificate *entity = upstream->client_certificate;
+    struct tls_client_settings wanted = {
+        .verify = verifies,
+        .verify_depth = -1,
+        .ca_pem = client_tls->trusted_pem,
+        .trust_label = client_tls->trust_label,
+        .certificate = entity ? (struct tls_pem_pair){ entity->cert_pem, entity->key_pem }
+                              : (struct tls_pem_pair){ client_tls->cert_pem, client_tls->key_pem },
+        .alpn = alpn,
+        .alpn_count = 1,
+        .sessions_off = true, /* a probe is to see the whole handshake */
+    };
+
+    set_versions(&client_tls->settings->proxy_ssl_protocols, &wanted);
+    return tls_client_config_create(&wanted, reterr);
+}
+
 /* ---- checks --------------------------------------------------------------------------------- */
 
 void client_tls_check(const struct client_tls *client_tls, const struct config *config,

@@ -35,6 +35,11 @@ struct tls_client_config *client_tls_create(const struct client_tls *client_tls,
                                             const struct config_service *service,
                                             struct tls_error *reterr);
 
+/* For probes of an upstream's targets, which no service need lead to. `verifies`: chain and name. */
+struct tls_client_config *client_tls_create_for_probes(const struct client_tls *client_tls,
+                                                       const struct config_upstream *upstream,
+                                                       bool verifies, struct tls_error *reterr);
+
 /* What of this would not work, each with its place. */
 void client_tls_check(const struct client_tls *client_tls, const struct config *config,
                       struct config_errors *errors);

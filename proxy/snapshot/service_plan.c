@@ -123,6 +123,8 @@ struct target_set *service_plan_make_set(const struct service_plan *plan,
         options.algorithm = upstream->algorithm;
         options.slots = upstream->slots;
         options.slow_start_ms = upstream->slow_start_ms;
+        options.threshold_thousandths = (uint32_t)upstream->healthchecks.threshold_thousandths;
+        options.panic_percent = upstream->panic_percent;
     }
     made = upstream_targets_create(&options, registry);
     free(targets);
@@ -202,7 +204,28 @@ static bool finish(struct service_plan *plan, const struct service_plan_options 
     if (!set || !plan->load)
         return false;
     service_plan_take_set(plan, &set);
+    if (!health_plan_init(&plan->health, plan->service->upstream, options->client_tls, reterr))
+        return false;
     return plan_tls(plan, options->client_tls, reterr);
+}
+
+/* False: no memory. */
+static bool mark_first(struct service_plan *plans, const struct config *config)
+{
+    bool *seen = calloc(config->upstreams_count + 1, sizeof(*seen));
+
+    if (!seen)
+        return false;
+    for (size_t i = 0; i < config->services_count; i++) {
+        const struct config_upstream *upstream = config->services[i].upstream;
+
+        if (!upstream || seen[upstream - config->upstreams])
+            continue;
+        seen[upstream - config->upstreams] = true;
+        plans[i].health.is_first = true;
+    }
+    free(seen);
+    return true;
 }
 
 struct service_plan *service_plans_create(const struct service_plan_options *options, char *error,
@@ -222,6 +245,10 @@ struct service_plan *service_plans_create(const struct service_plan_options *opt
             goto fail;
         }
     }
+    if (!mark_first(plans, options->config)) {
+        snprintf(error, error_size, "out of memory");
+        goto fail;
+    }
     tell_unverified(plans, count);
     return plans;
 
@@ -238,6 +265,7 @@ void service_plans_free(struct service_plan *plans, size_t count, struct resolve
         free(plans[i].names);
         target_set_free(plans[i].set);
         tls_client_config_unref(plans[i].tls);
+        health_plan_done(&plans[i].health);
         if (plans[i].load)
             service_load_release(plans[i].loads, plans[i].load);
     }

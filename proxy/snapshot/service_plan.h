@@ -14,6 +14,7 @@
 #include "lb/resolver.h"
 #include "lb/service_load.h"
 #include "proxy/snapshot/client_tls.h"
+#include "proxy/snapshot/health_plan.h"
 #include "proxy/snapshot/target_set.h"
 #include "tls/tls.h"
 
@@ -21,8 +22,9 @@ struct service_plan {
     const struct config_service *service;
     struct tls_client_config *tls; /* NULL: plain HTTP */
     bool tls_verified;             /* its certificate is checked */
-    struct target_set *set;        /* as of names_version */
-    struct watched_name **names;   /* of the targets, in their order; or the service's own host */
+    struct health_plan health;
+    struct target_set *set;      /* as of names_version */
+    struct watched_name **names; /* of the targets, in their order; or the service's own host */
     size_t names_count;
     uint64_t names_version; /* sum over the names */
     struct service_load *load;

@@ -15,7 +15,8 @@ enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 64, CLI_BAD_CONFIG = 78 };
 /* argv[0] is the verb. Return an exit code. */
 int cli_run(int argc, char **argv);
 int cli_check(int argc, char **argv);
-int cli_control(int argc, char **argv); /* status, show, why, reload, upgrade, drain, stop, set */
+/* status, show, why, target, reload, upgrade, drain, stop, set */
+int cli_control(int argc, char **argv);
 int cli_generate(int argc, char **argv);
 
 struct config_source;

@@ -19,7 +19,7 @@
 #include "tools/cli/verb.h"
 #include "tools/cli/why.h"
 
-enum { WORDS_MAX = 2, COLUMN_MAX = 60, LIMIT_MAX = 1000, UPGRADE_TIMEOUT_S_MAX = 100 };
+enum { WORDS_MAX = 4, COLUMN_MAX = 60, LIMIT_MAX = 1000, UPGRADE_TIMEOUT_S_MAX = 100 };
 
 /* A hop that reloads or upgrades looks up names meanwhile: longer than any of its own limits. */
 enum { ANSWER_TIMEOUT_S = 120 };
@@ -234,6 +234,9 @@ static const struct control_verb control_verbs[] = {
     { .name = "drain", .print = print_end, .waits_for_end = true },
     { .name = "stop", .print = print_end, .waits_for_end = true },
     { .name = "set", .words = { "key", "value" }, .print = print_object },
+    { .name = "target",
+      .words = { "action", "upstream", "target", "state" },
+      .print = print_object },
 };
 
 static int complain(const struct control_verb *verb, const char *what, const char *word)

@@ -125,6 +125,19 @@ const struct verb verbs[] = {
       .text = "Ends a running hop at once; what it carries is aborted.",
       .options = OPTIONS(RUNNING_HOP),
       .exit_codes = RUNNING_HOP_EXITS },
+    { .name = "target",
+      .run = cli_control,
+      .summary = "take a target of a running hop out, or put it back",
+      .synopses = SYNOPSES("set UPSTREAM TARGET STATE [OPTIONS]"),
+      .text =
+          "Takes a target of a running hop out, or puts it back. TARGET is host:port or one of\n"
+          "its addresses. It holds, over reloads too, until STATE is auto or nobody names the\n"
+          "target any more: healthy (gets requests, whatever checks say), unhealthy (gets none),\n"
+          "drain (no new ones; idle connections to it stay open), disable (no new ones; idle\n"
+          "connections to it are closed), auto (checks decide again).",
+      .words = "set healthy unhealthy drain disable auto",
+      .options = OPTIONS(RUNNING_HOP),
+      .exit_codes = RUNNING_HOP_EXITS },
     { .name = "set",
       .run = cli_control,
       .summary = "change the log level of a running hop",

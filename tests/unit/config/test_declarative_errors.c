@@ -88,12 +88,6 @@ TEST(what_hopgate_does_not_run_yet_is_refused_by_name)
         { HEAD "services: [{host: a, protocol: grpc}]",
           "k.yaml:2:32: error: services[0].protocol: 'grpc' " NOT_YET
           "; use one of: http, https, tcp\n" },
-        { HEAD "upstreams:\n- name: u\n  algorithm: least-connections\n  hash_on: ip\n"
-               "  healthchecks: {active: {healthy: {interval: 5, successes: 0}}, threshold: 10}\n",
-          "k.yaml:6:37: error: upstreams[0].healthchecks.active.healthy.interval: "
-          "'interval' " NOT_YET "; remove it or use Kong's default, 0\n"
-          "k.yaml:6:66: error: upstreams[0].healthchecks.threshold: 'threshold' " NOT_YET
-          "; remove it or use Kong's default, 0\n" },
         { HEAD "services: [{host: a, routes: [{paths: [/], path_handling: v1}]}]",
           "k.yaml:2:59: warning: services[0].routes[0].path_handling: 'v1' has no effect, as in "
           "Kong's default router (traditional_compatible); remove it\n" },

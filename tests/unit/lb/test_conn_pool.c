@@ -58,7 +58,7 @@ static void event(struct fake *fake, unsigned events)
 
 /* ---- a pool with two targets ---- */
 
-static const struct target targets[2];
+static struct target targets[2];
 static const struct conn_pool_key key_a = { .target = &targets[0] };
 static const struct conn_pool_key key_b = { .target = &targets[1] };
 
@@ -353,6 +353,26 @@ TEST(connections_of_one_target_can_be_closed)
     fixture_done(&f);
 }
 
+TEST(connections_to_targets_that_are_down_are_closed_but_not_of_those_that_drain)
+{
+    struct fake a = SILENT_FAKE, b = SILENT_FAKE;
+    struct fixture f;
+
+    fixture_init(&f, (struct conn_pool_options){ .idle_max = 4 });
+    release(&f, &key_a, &a, 0);
+    release(&f, &key_b, &b, 1);
+    conn_pool_close_down(f.pool);
+    CHECK_INT(a.closed + b.closed, 0);
+    atomic_store(&targets[0].health, health_word_force(0, HEALTH_FORCED_DRAIN));
+    atomic_store(&targets[1].health, health_word_force(0, HEALTH_FORCED_DISABLE));
+    conn_pool_close_down(f.pool);
+    CHECK_INT(a.closed, 0);
+    CHECK_INT(b.closed, 1);
+    atomic_store(&targets[0].health, 0);
+    atomic_store(&targets[1].health, 0);
+    fixture_done(&f);
+}
+
 /* Many leases and releases over many keys: the books agree with a plain count all the time. */
 TEST(longest_idle_are_given_up_for_their_descriptors)
 {
@@ -509,6 +529,7 @@ TESTS(TEST_CASE(last_released_is_first_leased),
       TEST_CASE(connection_at_its_last_request_is_not_kept),
       TEST_CASE(pool_of_size_zero_keeps_nothing),
       TEST_CASE(connections_of_one_target_can_be_closed),
+      TEST_CASE(connections_to_targets_that_are_down_are_closed_but_not_of_those_that_drain),
       TEST_CASE(longest_idle_are_given_up_for_their_descriptors),
       TEST_CASE(places_are_reused_over_and_over),
       TEST_CASE(shorter_time_of_one_connection_ends_it_before_the_others),

@@ -23,11 +23,12 @@ TEST(change_of_state_clears_the_counters)
 {
     struct target target = { 0 };
 
-    atomic_store(&target.health, 0x1234500 | TARGET_HEALTHY);
+    atomic_store(&target.health, health_word_count(0, HEALTH_TCP, 3));
     CHECK(!target_set_state(&target, TARGET_HEALTHY));
-    CHECK_INT(atomic_load(&target.health), 0x1234500 | TARGET_HEALTHY);
+    CHECK_INT(atomic_load(&target.health), 0);
     CHECK(target_set_state(&target, TARGET_UNHEALTHY));
-    CHECK_INT(atomic_load(&target.health), TARGET_UNHEALTHY);
+    CHECK_INT(health_word_counter(atomic_load(&target.health), HEALTH_TCP), 0);
+    CHECK_INT(health_word_state(atomic_load(&target.health)), HEALTH_UNHEALTHY);
 }
 
 TEST(use_is_counted_once_and_given_back_once)

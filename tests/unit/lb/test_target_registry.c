@@ -86,7 +86,7 @@ TEST(state_survives_from_one_configuration_to_the_next)
     CHECK_INT(after->items[0].weight, 7);
     CHECK_INT(before->items[0].weight, 1);
     upstream_targets_free(before);
-    CHECK(!target_is_healthy(after->items[0].target));
+    CHECK(!target_is_usable(after->items[0].target));
     CHECK(target_is_current(after->items[0].target, 2));
     CHECK(!target_is_current(after->items[0].target, 3));
     upstream_targets_free(after);

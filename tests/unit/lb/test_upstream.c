@@ -3,6 +3,8 @@
 #include <errno.h>
 
 #include "core/addr.h"
+#include "core/log.h"
+#include "lb/target_health.h"
 #include "tests/check.h"
 
 static const struct balancer_request first_try;
@@ -159,7 +161,41 @@ TEST(algorithms_are_chosen_by_name)
     CHECK(!algorithm_in_force(registry, "sticky", &in_flight));
 }
 
-TESTS(TEST_CASE(algorithms_are_chosen_by_name),
+TEST(threshold_of_the_weight_and_panic_are_looked_at_after_each_change)
+{
+    SCOPED(target_registry) registry = target_registry_create();
+    SCOPED(upstream_targets) targets = two_hosts(registry); /* weights 50, 100, 100 */
+    const struct health_verdict down = { .source = HEALTH_BY_HAND }, up = { .is_healthy = true };
+    struct target_use use = { 0 };
+    SCOPED(upstream) upstream = NULL;
+
+    log_set_error_file(NULL, LOG_LEVEL_CRIT);
+    targets->threshold_thousandths = 40 * 1000;
+    upstream = upstream_create(targets, 1);
+    CHECK_INT(upstream_pick(upstream, &first_try, &use), 0);
+    target_health_set(targets->items[1].target, &down);
+    CHECK_INT(upstream_pick(upstream, &first_try, &use), 0); /* 150 of 250 */
+    target_health_set(targets->items[0].target, &down);      /* 100 of 250 are not more than 40 % */
+    CHECK(!upstream_targets_health(targets).is_healthy);
+    CHECK_INT(upstream_pick(upstream, &first_try, &use), -ENOENT);
+    targets->panic_percent = 50; /* one of three is less than that */
+    target_health_set(targets->items[0].target, &up);
+    CHECK(!upstream_targets_health(targets).panics);
+    target_health_set(targets->items[0].target, &down);
+    CHECK(upstream_targets_health(targets).panics);
+    for (unsigned i = 0; i < 9; i++)
+        CHECK_INT(upstream_pick(upstream, &first_try, &use), 0);
+    target_health_force(targets->items[0].target, HEALTH_FORCED_DISABLE);
+    target_health_force(targets->items[1].target, HEALTH_FORCED_DISABLE);
+    for (unsigned i = 0; i < 9; i++) { /* who was taken out on purpose is not asked in a panic */
+        CHECK_INT(upstream_pick(upstream, &first_try, &use), 0);
+        CHECK(use.target == targets->items[2].target);
+    }
+    target_use_end(&use);
+}
+
+TESTS(TEST_CASE(threshold_of_the_weight_and_panic_are_looked_at_after_each_change),
+      TEST_CASE(algorithms_are_chosen_by_name),
       TEST_CASE(each_address_of_a_host_is_a_target_with_the_full_weight),
       TEST_CASE(ipv6_literals_are_named_in_brackets),
       TEST_CASE(workers_share_targets_and_count_together),
