@@ -50,6 +50,15 @@ def wait_for_pings(origin, more=2):
     wait_until(lambda: ping_count(origin) >= count, lambda: f"{count} probes, there were {ping_count(origin)}")
 
 
+def stop(hop, *origins):
+    """Probes under way are cut at the end, which an origin with TLS may take for a truncation."""
+    assert hop.stop() == 0
+    for origin in origins:
+        wait_until(lambda: all(connection.done or connection.ended_by for connection in origin.connections),
+                   "the origin's connections to be over")
+        origin.problems.clear()
+
+
 def test_target_that_answers_500_is_left_out_and_comes_back(lab):
     first, second = lab.origin(content=b"first"), lab.origin(content=b"second")
     kong = lab.hop(probed(first, second), conf=STATUS)
@@ -146,6 +155,7 @@ def test_tls_targets_are_verified_unless_told_otherwise(lab):
     assert "the last: UPSTREAM_TLS_NAME" in why(kong, strange)
     wait_for_pings(good)
     assert states(kong)[name_of(good)] == "healthy"
+    stop(kong, good, strange)
 
 
 def test_tls_targets_are_not_verified_when_told_so(lab):
@@ -153,6 +163,7 @@ def test_tls_targets_are_not_verified_when_told_so(lab):
     kong = lab.hop(probed(strange, active={"type": "https", "https_verify_certificate": False}))
     wait_for_pings(strange)
     assert states(kong)[name_of(strange)] == "healthy"
+    stop(kong, strange)
 
 
 def test_https_sni_is_what_is_asked_for_and_verified(lab):
@@ -164,6 +175,7 @@ def test_https_sni_is_what_is_asked_for_and_verified(lab):
                    conf={"lua_ssl_trusted_certificate": lab.pki.root})
     wait_for_pings(origin)
     assert set(names) == {"origin.test"} and states(kong)[name_of(origin)] == "healthy"
+    stop(kong, origin)
 
 
 def test_tcp_checks_only_connect(lab):
@@ -232,9 +244,9 @@ def test_reload_does_not_put_a_slow_probe_off(lab):
     for _ in range(3):
         rewrite(kong, merge(probed(origin, timeout=60), {"routes": []}))
         reload(kong)
+    assert len(origin.connections) == 1
     gate.set()
     wait_for_state(kong, origin, "unhealthy")
-    assert len(origin.connections) <= 2
 
 
 def test_monitors_follow_names(lab):
@@ -328,6 +340,7 @@ def test_tls_monitor_ends_with_the_handshake(lab):
     wait_for_state(f5, plain, "unhealthy")
     good.wait_for_connections(3)
     assert states(f5)[name_of(good)] == "healthy" and not good.requests
+    stop(f5, good, plain)
 
 
 # ---- together with traffic -------------------------------------------------------------------
