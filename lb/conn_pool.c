@@ -192,13 +192,20 @@ static bool may_be_kept(const struct conn_pool *pool, const struct conn_pool_con
            (options->requests_max == 0 || conn->requests_count < options->requests_max);
 }
 
+static bool is_down(const struct target *target)
+{
+    uint64_t word = target_health_word(target);
+
+    return !health_word_is_usable(word) && health_word_forced(word) != HEALTH_FORCED_DRAIN;
+}
+
 void conn_pool_release(struct conn_pool *pool, const struct conn_pool_key *key,
                        const struct conn_pool_conn *conn, uint64_t now_ms)
 {
     struct idle *idle;
     enum silence silence;
 
-    if (!may_be_kept(pool, conn)) {
+    if (!may_be_kept(pool, conn) || is_down(key->target)) {
         stream_close(conn->stream, STREAM_CLOSE_FLUSH);
         return;
     }
@@ -247,13 +254,6 @@ void conn_pool_close_target(struct conn_pool *pool, const struct target *target)
             close_idle(idle, STREAM_CLOSE_FLUSH);
         idle = newer;
     }
-}
-
-static bool is_down(const struct target *target)
-{
-    uint64_t word = target_health_word(target);
-
-    return !health_word_is_usable(word) && health_word_forced(word) != HEALTH_FORCED_DRAIN;
 }
 
 void conn_pool_close_down(struct conn_pool *pool)

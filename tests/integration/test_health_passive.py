@@ -127,6 +127,24 @@ def test_refused_tries_that_are_followed_by_another_count(lab):
     assert "the last: CONNECT_REFUSED" in why(kong, dead)
 
 
+@pytest.mark.parametrize("persona, counted", [("kong", 1), ("edge", 0)])
+def test_idle_connection_that_was_dead_counts_for_kong_only(lab, persona, counted):
+    """Kong cannot tell a stale connection from a failure (documented)."""
+    origin = lab.origin()
+
+    def drop_second(connection, request):
+        if request.number == 2:
+            connection.drop()
+        behaviours.answer(b"x")(connection, request)
+
+    origin.otherwise(drop_second)
+    hop = lab.hop(judged(origin, retries=2, passive={"unhealthy": {"tcp_failures": 9}}), persona=persona)
+    client = lab.client(hop)
+    assert [client.get("/").status for _ in range(2)] == [200, 200]
+    assert len(hop.access_log.wait(2)[1].tries) == 2
+    assert len(hop.error_log.lines("unhealthy TCP increment")) == counted
+
+
 def test_silent_target_is_taken_out_by_timeouts(lab):
     silent, good = lab.origin().otherwise(behaviours.hang()), lab.origin(content=b"good")
     declarative = judged(silent, good, retries=1, passive={"unhealthy": {"timeouts": 1}})
