@@ -18,7 +18,7 @@ from test_upstream_tls import CA_ID, context
 BAD = behaviours.answer(status=500, reason="Oops")
 
 
-def probed(*targets, interval=0.1, timeout=1, active=None, **more):
+def probed(*targets, interval=0.1, timeout=10, active=None, **more):
     """Kong's active checks: one failure takes a target out, two successes bring it back."""
     checks = {"timeout": timeout, "http_path": "/ping",
               "healthy": {"interval": interval, "successes": 2},
@@ -127,7 +127,7 @@ def test_black_hole_times_out_while_connecting(lab):
     kong = lab.hop(probed(hole, other, timeout=0.2))
     wait_for_state(kong, hole, "unhealthy")
     assert why(kong, hole) == "1 probes timed out (limit 1), the last: CONNECT_TIMEOUT"
-    assert states(kong)[name_of(other)] == "healthy"
+    wait_for_state(kong, other, "healthy")
 
 
 def test_active_checks_bring_back_what_traffic_took_out(lab):
@@ -154,7 +154,7 @@ def test_tls_targets_are_verified_unless_told_otherwise(lab):
     wait_for_state(kong, strange, "unhealthy")
     assert "the last: UPSTREAM_TLS_NAME" in why(kong, strange)
     wait_for_pings(good)
-    assert states(kong)[name_of(good)] == "healthy"
+    wait_for_state(kong, good, "healthy")
     stop(kong, good, strange)
 
 
@@ -162,7 +162,7 @@ def test_tls_targets_are_not_verified_when_told_so(lab):
     strange = lab.origin(tls=context(lab, "wild"))
     kong = lab.hop(probed(strange, active={"type": "https", "https_verify_certificate": False}))
     wait_for_pings(strange)
-    assert states(kong)[name_of(strange)] == "healthy"
+    wait_for_state(kong, strange, "healthy")
     stop(kong, strange)
 
 
@@ -174,7 +174,8 @@ def test_https_sni_is_what_is_asked_for_and_verified(lab):
     kong = lab.hop(probed(origin, active={"type": "https", "https_sni": "origin.test"}),
                    conf={"lua_ssl_trusted_certificate": lab.pki.root})
     wait_for_pings(origin)
-    assert set(names) == {"origin.test"} and states(kong)[name_of(origin)] == "healthy"
+    wait_for_state(kong, origin, "healthy")
+    assert set(names) == {"origin.test"}
     stop(kong, origin)
 
 
@@ -183,7 +184,8 @@ def test_tcp_checks_only_connect(lab):
     kong = lab.hop(probed(origin, dead, active={"type": "tcp"}))
     wait_for_state(kong, dead, "unhealthy")
     origin.wait_for_connections(2)
-    assert states(kong)[name_of(origin)] == "healthy" and not origin.requests
+    wait_for_state(kong, origin, "healthy")
+    assert not origin.requests
 
 
 def test_target_of_weight_0_is_not_probed(lab):
@@ -287,7 +289,7 @@ def test_receive_string_must_come(lab):
     wait_for_state(f5, other, "unhealthy")
     assert why(f5, other) == "no probe was answered as it should be for the monitor's timeout"
     assert good.requests[0].raw_head == b"HEAD / HTTP/1.0\r\n\r\n"
-    assert states(f5)[name_of(good)] == "healthy"
+    wait_for_state(f5, good, "healthy")
     other.otherwise(behaviours.answer(b"", fields=[("X-State", "READY 0")]))
     wait_for_state(f5, other, "healthy")
 
@@ -299,7 +301,7 @@ def test_reversed_monitor_takes_down_who_sends_the_string(lab):
     wait_for_state(f5, bad, "unhealthy")
     assert why(f5, bad) == "its probe's answer has what the reversed monitor looks for"
     assert good.wait_for_requests(2)[0].target == "/state"
-    assert states(f5)[name_of(good)] == "healthy"
+    wait_for_state(f5, good, "healthy")
 
 
 def test_receive_disable_takes_no_new_requests(lab):
@@ -319,7 +321,7 @@ def test_reset_takes_a_member_down_without_waiting(lab):
     f5 = lab.hop(monitored(good, dead, type="tcp", timeout=60), persona="f5")
     wait_for_state(f5, dead, "unhealthy")
     assert why(f5, dead) == "its probe was refused"
-    assert states(f5)[name_of(good)] == "healthy"
+    wait_for_state(f5, good, "healthy")
 
 
 def test_member_comes_up_only_after_time_until_up(lab):
@@ -339,7 +341,8 @@ def test_tls_monitor_ends_with_the_handshake(lab):
     f5 = lab.hop(monitored(good, plain, type="tls"), persona="f5")
     wait_for_state(f5, plain, "unhealthy")
     good.wait_for_connections(3)
-    assert states(f5)[name_of(good)] == "healthy" and not good.requests
+    wait_for_state(f5, good, "healthy")
+    assert not good.requests
     stop(f5, good, plain)
 
 

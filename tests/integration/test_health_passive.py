@@ -148,7 +148,7 @@ def test_idle_connection_that_was_dead_counts_for_kong_only(lab, persona, counte
 def test_silent_target_is_taken_out_by_timeouts(lab):
     silent, good = lab.origin().otherwise(behaviours.hang()), lab.origin(content=b"good")
     declarative = judged(silent, good, retries=1, passive={"unhealthy": {"timeouts": 1}})
-    declarative["services"][0]["read_timeout"] = 300
+    declarative["services"][0]["read_timeout"] = 2000
     kong = lab.hop(declarative)
     client = lab.client(kong)
     for _ in range(6):
