@@ -8,6 +8,7 @@ from lab.exposition import scrape
 from lab.lab import address_of, service_to
 from lab.wait import wait_until
 from test_control import OK, FAILED, USAGE, ask, verb
+from test_passthrough import ask as passed, leading, origin_of, passing
 from test_reload import reload, rewrite
 
 STATUS = {"status_listen": "127.0.0.1:0"}
@@ -244,6 +245,18 @@ def test_panic_asks_all_when_too_few_are_left(lab):
     assert len({client.get("/").text for _ in range(12)}) == 3
     assert verb(edge, "target", "set", "main.upstream", name_of(origins[0]), "disable").code == OK
     assert {client.get("/").text for _ in range(12)} == {"b", "c"}  # taken out on purpose
+
+
+def test_connections_that_pass_unopened_judge_their_targets_too(lab):
+    origin, dead = origin_of(lab, "edge", b"passed"), lab.refusing_port()
+    service = leading("edge", ["edge.test"], ("members", 1), retries=1)
+    service["upstreams"] = [{"name": "members", "targets": [{"target": name_of(dead)}, {"target": name_of(origin)}],
+                             "healthchecks": {"passive": {"unhealthy": {"tcp_failures": 1}}}}]
+    hop, address = passing(lab, service)
+    for _ in range(4):
+        assert passed(lab, address, "edge.test").content == b"passed"
+    assert states(hop)[name_of(dead)] == "unhealthy"
+    assert len(hop.error_log.lines("Connection refused")) == 1
 
 
 def test_unknown_target_and_state_are_told(lab):
