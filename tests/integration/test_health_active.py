@@ -69,6 +69,7 @@ def test_target_that_answers_500_is_left_out_and_comes_back(lab):
     assert why(kong, first) == \
         "1 probes answered with a status that counts as a failure (limit 1), the last with status 500"
     assert {client.get("/").text for _ in range(6)} == {"second"}
+    wait_for_pings(second)
     metrics = scrape(lab, kong)
     assert metrics.value("kong_upstream_target_health", target=name_of(first), state="unhealthy") == 1
     assert metrics.value("hopgate_target_probes_total", target=name_of(first), result="http_failure") >= 1
