@@ -199,6 +199,10 @@ static void check_monitor(struct loader *loader, const struct document_node *nod
                 upstream->name);
     if (monitor->interval_ms == 0)
         FAIL_AT(node, "interval must be more than 0; to have no monitor remove it");
+    if (monitor->timeout_ms <= monitor->interval_ms && monitor->interval_ms > 0)
+        document_add_error(node, DOCUMENT_AT_VALUE, loader->errors, CONFIG_WARNING,
+                           "timeout is not longer than interval, so one late answer takes a target "
+                           "down; F5's rule is 3 intervals and a second");
     if (monitor->reverse && !monitor->receive)
         FAIL_AT(node, "reverse needs receive, the string that must not come; add it");
     if (monitor->reverse && monitor->receive_disable)

@@ -240,14 +240,26 @@ static void make_room_in_key(struct conn_pool *pool, const struct conn_pool_key 
         close_idle(oldest, STREAM_CLOSE_FLUSH);
 }
 
+static bool is_too_old(const struct conn_pool *pool, const struct conn_pool_conn *conn,
+                       uint64_t now_ms)
+{
+    return pool->options.age_max_ms > 0 && conn->created_at_ms + pool->options.age_max_ms <= now_ms;
+}
+
+static bool is_down(const struct target *target)
+{
+    uint64_t word = target_health_word(target);
+
+    return !health_word_is_usable(word) && health_word_forced(word) != HEALTH_FORCED_DRAIN;
+}
+
 uint64_t conn_pool_release(struct conn_pool *pool, const struct conn_pool_key *key,
                            const struct conn_pool_conn *conn, uint64_t now_ms)
 {
     struct idle *idle;
     enum silence silence;
 
-    if (!may_be_kept(pool, conn) || (pool->options.age_max_ms > 0 &&
-                                     conn->created_at_ms + pool->options.age_max_ms <= now_ms)) {
+    if (!may_be_kept(pool, conn) || is_too_old(pool, conn, now_ms) || is_down(key->target)) {
         stream_close(conn->stream, STREAM_CLOSE_FLUSH);
         return CONN_POOL_NEVER;
     }
@@ -307,13 +319,6 @@ void conn_pool_close_target(struct conn_pool *pool, const struct target *target)
             close_idle(idle, STREAM_CLOSE_FLUSH);
         idle = newer;
     }
-}
-
-static bool is_down(const struct target *target)
-{
-    uint64_t word = target_health_word(target);
-
-    return !health_word_is_usable(word) && health_word_forced(word) != HEALTH_FORCED_DRAIN;
 }
 
 void conn_pool_close_down(struct conn_pool *pool)

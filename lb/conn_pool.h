@@ -76,8 +76,8 @@ bool conn_pool_lease(struct conn_pool *pool, const struct conn_pool_key *key, ui
 
 /*
  * Takes conn->stream, in a state in which the next request could be sent; its owner is the pool
- * from now on. Closed at once when a limit says so or when it is not silent. Returns when its time
- * is over, or CONN_POOL_NEVER.
+ * from now on. Closed at once when a limit says so, when it is not silent or the target is down.
+ * Returns when its time is over, or CONN_POOL_NEVER.
  */
 uint64_t conn_pool_release(struct conn_pool *pool, const struct conn_pool_key *key,
                            const struct conn_pool_conn *conn, uint64_t now_ms);

@@ -220,28 +220,29 @@ static int compare_to_group(const void *name, const void *group)
     return strcmp(name, ((const struct monitor_group *)group)->upstream);
 }
 
-/* NULL: there was none, or it asked something else. */
+/* NULL: there was none. */
 static struct monitor_group *former_group(const struct monitor_plan *former,
                                           const struct monitor_group *group)
 {
-    struct monitor_group *found = former ? bsearch(group->upstream, former->groups, former->count,
-                                                   sizeof(*found), compare_to_group)
-                                         : NULL;
+    return former ? bsearch(group->upstream, former->groups, former->count, sizeof(*group),
+                            compare_to_group)
+                  : NULL;
+}
 
-    return found && found->settings && found->settings->identity == group->settings->identity
-               ? found
-               : NULL;
+static bool probes_alike(const struct monitor_group *former, const struct monitor_group *group)
+{
+    return former && former->settings && former->settings->identity == group->settings->identity;
 }
 
 static void begin_probes(struct monitors *monitors, struct monitor_group *group,
-                         const struct monitor_plan *former_plan)
+                         const struct monitor_group *former)
 {
-    const struct monitor_group *former = former_group(former_plan, group);
+    bool goes_on = probes_alike(former, group);
     uint64_t now_ms = monitors->loop->now_ms;
 
     for (size_t i = 0; i < group->count; i++) {
         struct monitored *item = &group->items[i];
-        struct monitored *before = former ? find_former(former, item) : NULL;
+        struct monitored *before = goes_on ? find_former(former, item) : NULL;
 
         timer_init(&item->timer, on_timer);
         if (before)
@@ -252,19 +253,31 @@ static void begin_probes(struct monitors *monitors, struct monitor_group *group,
     }
 }
 
+/* Plans may come more often than looks. */
+static void begin_looks(struct monitors *monitors, struct monitor_group *group,
+                        const struct monitor_group *former)
+{
+    uint64_t interval_ms = group->outliers.options.interval_ms;
+    bool goes_on = former && former->outliers.options.interval_ms == interval_ms;
+
+    if (interval_ms > 0)
+        timer_set(&monitors->loop->timers, &group->outlier_timer,
+                  goes_on ? former->outlier_timer.deadline_ms
+                          : monitors->loop->now_ms + interval_ms);
+}
+
 static void begin(struct monitors *monitors, const struct monitor_plan *former)
 {
     for (size_t i = 0; monitors->plan && i < monitors->plan->count; i++) {
         struct monitor_group *group = &monitors->plan->groups[i];
+        const struct monitor_group *before = former_group(former, group);
 
         group->monitors = monitors;
         group->last_waiting = &group->first_waiting;
         timer_init(&group->outlier_timer, on_outlier_timer);
         if (group->settings)
-            begin_probes(monitors, group, former);
-        if (group->outliers.options.interval_ms > 0)
-            loop_timer_set(monitors->loop, &group->outlier_timer,
-                           group->outliers.options.interval_ms);
+            begin_probes(monitors, group, before);
+        begin_looks(monitors, group, before);
     }
 }
 

@@ -11,6 +11,8 @@ static bool judge_cause(const struct passive_health *passive, const struct passi
         *ret = HEALTH_TIMEOUT;
         return true;
     case END_HEALTH_TCP:
+        if (outcome->reused && outcome->status == 0)
+            return false; /* its time was up while it was idle: that is no failure */
         *ret = HEALTH_TCP;
         return true;
     case END_HEALTH_HTTP:
@@ -51,7 +53,10 @@ static bool is_failure(const struct passive_outcome *outcome)
 
 static bool is_telling(const struct passive_outcome *outcome)
 {
-    return outcome->status > 0 || end_reason_info(outcome->reason)->health != END_HEALTH_NONE;
+    enum end_health health = end_reason_info(outcome->reason)->health;
+
+    return outcome->status > 0 || health == END_HEALTH_TIMEOUT ||
+           (health != END_HEALTH_NONE && !outcome->reused);
 }
 
 void passive_health_report(const struct passive_health *passive, struct target *target,

@@ -15,6 +15,7 @@ struct passive_outcome {
     unsigned status;        /* of the target's answer; 0: it gave none */
     enum end_reason reason; /* END_OK: nothing is wrong */
     bool another_follows;   /* another try of the same request */
+    bool reused;            /* an idle connection was used, which may have been dead by then */
 };
 
 struct passive_health {

@@ -34,6 +34,7 @@ static const char *const reasons[] = {
     "its probe was refused",
     "its probe's answer has what the reversed monitor looks for",
     "its probe's answer has the receive_disable string",
+    "it is not checked any more",
 };
 
 struct evidence {

@@ -223,7 +223,8 @@ void exchange_report_health(struct exchange *exchange, bool another_follows)
         passive, target,
         &(struct passive_outcome){ .status = attempt->head_at_us ? attempt->status : 0,
                                    .reason = attempt->reason,
-                                   .another_follows = another_follows });
+                                   .another_follows = another_follows,
+                                   .reused = attempt->reused });
 }
 
 void exchange_try_failed(struct exchange *exchange, enum end_reason reason, struct slice detail)

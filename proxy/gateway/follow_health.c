@@ -79,6 +79,33 @@ void gateway_note_health(const struct snapshot *snapshot)
     look_at_upstreams(snapshot, false);
 }
 
+/* What nobody will take back any more. */
+static void forget(const struct health_plan *health, struct target *target)
+{
+    static const struct health_verdict healthy = { .is_healthy = true,
+                                                   .source = HEALTH_BY_HAND,
+                                                   .because = "it is not checked any more" };
+    uint64_t word = target_health_word(target);
+
+    if (!health->is_checked && word & (HEALTH_BAD_STATE | HEALTH_DISABLED | HEALTH_EJECTED))
+        target_health_set(target, &healthy);
+    else if (health->outliers.interval_ms == 0 && word & HEALTH_EJECTED)
+        target_health_eject(target, &(struct health_ejection){ .is_ejected = false });
+    else if (!(health->is_monitored && health->monitor.judge == MONITOR_BY_RECEIVE) &&
+             word & HEALTH_DISABLED)
+        target_health_set(target, &healthy);
+}
+
+void gateway_forget_health(const struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->config->services_count; i++) {
+        const struct upstream_targets *targets = snapshot->services[i].set->targets;
+
+        for (size_t k = 0; snapshot->services[i].health.is_first && k < targets->count; k++)
+            forget(&snapshot->services[i].health, targets->items[k].target);
+    }
+}
+
 /* ---- following ----------------------------------------------------------------------------- */
 
 static void close_idle(struct worker *worker, void *argument)

@@ -142,6 +142,9 @@ int gateway_health_timeout_ms(const struct gateway *gateway);
 /* As it is now is nothing new. */
 void gateway_note_health(const struct snapshot *snapshot);
 
+/* Verdicts of checks that this configuration, the newest, does not have any more. */
+void gateway_forget_health(const struct snapshot *snapshot);
+
 /* The verb `target`. */
 json_t *gateway_set_target(struct gateway *gateway, const json_t *request);
 

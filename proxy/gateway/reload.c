@@ -257,6 +257,7 @@ static bool try_reload(struct gateway *gateway)
         worker_switch(&gateway->workers[i], &pinned[i]);
     free(pinned);
     gateway_switch_monitors(gateway);
+    gateway_forget_health(gateway_newest(gateway));
     return true;
 }
 

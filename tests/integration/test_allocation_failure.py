@@ -44,6 +44,13 @@ class Scene:
             service_to(self.origin, name="stored", paths=["/stored"], route={"request_buffering": True}),
             service_to(self.tls_origin, name="tls", paths=["/tls"], protocol="https"),
             service_to(lab.refusing_port(), lab.refusing_port(), name="dead", paths=["/dead"], retries=1))
+        # judged, compared and (by intervals that never end here) probed
+        dead = services["upstreams"][0]
+        dead["healthchecks"] = {
+            "active": {"type": "https", "headers": {"X-Probe": ["yes"]}, "healthy": {"interval": 3600},
+                       "unhealthy": {"interval": 3600, "tcp_failures": 1}},
+            "passive": {"unhealthy": {"tcp_failures": 2}}}
+        services["hopgate"] = {"health": [{"upstream": dead["name"], "outliers": {"failure_percent": 50}}]}
         self.hop = lab.make_hop(services, persona="edge", tls=True, env=self.fault.env,
                                 conf={"nginx_worker_processes": "1", "hopgate_proxy_status": "on"})
         self.hop.binary = self.fault.binary

@@ -8,6 +8,7 @@ from lab.exposition import scrape
 from lab.lab import address_of, service_to
 from lab.wait import wait_until
 from test_control import OK, FAILED, USAGE, ask, verb
+from test_passthrough import ask as passed, leading, origin_of, passing
 from test_reload import reload, rewrite
 
 STATUS = {"status_listen": "127.0.0.1:0"}
@@ -127,10 +128,28 @@ def test_refused_tries_that_are_followed_by_another_count(lab):
     assert "the last: CONNECT_REFUSED" in why(kong, dead)
 
 
+@pytest.mark.parametrize("persona, counted", [("kong", 1), ("edge", 0)])
+def test_idle_connection_that_was_dead_counts_for_kong_only(lab, persona, counted):
+    """Kong cannot tell a stale connection from a failure (documented)."""
+    origin = lab.origin()
+
+    def drop_second(connection, request):
+        if request.number == 2:
+            connection.drop()
+        behaviours.answer(b"x")(connection, request)
+
+    origin.otherwise(drop_second)
+    hop = lab.hop(judged(origin, retries=2, passive={"unhealthy": {"tcp_failures": 9}}), persona=persona)
+    client = lab.client(hop)
+    assert [client.get("/").status for _ in range(2)] == [200, 200]
+    assert len(hop.access_log.wait(2)[1].tries) == 2
+    assert len(hop.error_log.lines("unhealthy TCP increment")) == counted
+
+
 def test_silent_target_is_taken_out_by_timeouts(lab):
     silent, good = lab.origin().otherwise(behaviours.hang()), lab.origin(content=b"good")
     declarative = judged(silent, good, retries=1, passive={"unhealthy": {"timeouts": 1}})
-    declarative["services"][0]["read_timeout"] = 300
+    declarative["services"][0]["read_timeout"] = 2000
     kong = lab.hop(declarative)
     client = lab.client(kong)
     for _ in range(6):
@@ -226,6 +245,18 @@ def test_panic_asks_all_when_too_few_are_left(lab):
     assert len({client.get("/").text for _ in range(12)}) == 3
     assert verb(edge, "target", "set", "main.upstream", name_of(origins[0]), "disable").code == OK
     assert {client.get("/").text for _ in range(12)} == {"b", "c"}  # taken out on purpose
+
+
+def test_connections_that_pass_unopened_judge_their_targets_too(lab):
+    origin, dead = origin_of(lab, "edge", b"passed"), lab.refusing_port()
+    service = leading("edge", ["edge.test"], ("members", 1), retries=1)
+    service["upstreams"] = [{"name": "members", "targets": [{"target": name_of(dead)}, {"target": name_of(origin)}],
+                             "healthchecks": {"passive": {"unhealthy": {"tcp_failures": 1}}}}]
+    hop, address = passing(lab, service)
+    for _ in range(4):
+        assert passed(lab, address, "edge.test").content == b"passed"
+    assert states(hop)[name_of(dead)] == "unhealthy"
+    assert len(hop.error_log.lines("Connection refused")) == 1
 
 
 def test_unknown_target_and_state_are_told(lab):

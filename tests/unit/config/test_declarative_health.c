@@ -215,6 +215,15 @@ TEST(monitors_that_cannot_work_are_refused)
     }
 }
 
+TEST(monitor_that_cannot_miss_a_single_answer_is_warned_of)
+{
+    check_says(HEAD "upstreams: [{name: u" TARGET "}]\n"
+                    "hopgate: {health: [{upstream: u, monitor: {type: tcp, timeout: 5}}]}",
+               "k.yaml:3:43: warning: hopgate.health[0].monitor: timeout is not longer than "
+               "interval, so one late answer takes a target down; F5's rule is 3 intervals and a "
+               "second\n");
+}
+
 TEST(kongs_checks_and_a_monitor_do_not_go_together)
 {
     check_says(HEAD "upstreams: [{name: u, healthchecks: {active: {healthy: {interval: 1}}}" TARGET
@@ -235,4 +244,5 @@ TESTS(TEST_CASE(defaults_are_kongs_whether_or_not_healthchecks_are_written),
       TEST_CASE(headers_of_a_probe_cannot_split_it),
       TEST_CASE(what_is_not_simulated_or_never_works_is_noted),
       TEST_CASE(monitors_have_an_f5s_defaults), TEST_CASE(monitors_that_cannot_work_are_refused),
+      TEST_CASE(monitor_that_cannot_miss_a_single_answer_is_warned_of),
       TEST_CASE(kongs_checks_and_a_monitor_do_not_go_together))

@@ -355,7 +355,7 @@ TEST(connections_of_one_target_can_be_closed)
 
 TEST(connections_to_targets_that_are_down_are_closed_but_not_of_those_that_drain)
 {
-    struct fake a = SILENT_FAKE, b = SILENT_FAKE;
+    struct fake a = SILENT_FAKE, b = SILENT_FAKE, late = SILENT_FAKE;
     struct fixture f;
 
     fixture_init(&f, (struct conn_pool_options){ .idle_max = 4 });
@@ -368,6 +368,8 @@ TEST(connections_to_targets_that_are_down_are_closed_but_not_of_those_that_drain
     conn_pool_close_down(f.pool);
     CHECK_INT(a.closed, 0);
     CHECK_INT(b.closed, 1);
+    release(&f, &key_b, &late, 2);
+    CHECK_INT(late.closed, 1);
     atomic_store(&targets[0].health, 0);
     atomic_store(&targets[1].health, 0);
     fixture_done(&f);

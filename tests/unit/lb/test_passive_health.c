@@ -37,19 +37,24 @@ struct row {
 TEST(what_counts_and_as_what)
 {
     static const struct row rows[] = {
-        { { 0, END_CONNECT_REFUSED, true }, HEALTH_TCP, HEALTH_TCP },
-        { { 0, END_CONNECT_REFUSED, false }, HEALTH_SUCCESS, HEALTH_TCP }, /* a 502 of no list */
-        { { 0, END_CONNECT_TIMEOUT, true }, HEALTH_TIMEOUT, HEALTH_TIMEOUT },
-        { { 0, END_CONNECT_TIMEOUT, false }, HEALTH_TIMEOUT, HEALTH_TIMEOUT },
-        { { 0, END_UPSTREAM_HEAD_CLOSED, true }, HEALTH_TCP, HEALTH_TCP },
-        { { 0, END_UPSTREAM_HEAD_TOO_BIG, false }, HEALTH_SUCCESS, HEALTH_SUCCESS },
-        { { 0, END_UPSTREAM_TLS_VERIFY, true }, HEALTH_TCP, HEALTH_TCP },
-        { { 500, END_OK, false }, HEALTH_HTTP, HEALTH_HTTP },
-        { { 404, END_OK, false }, HEALTH_SUCCESS, HEALTH_SUCCESS },
-        { { 504, END_OK, false }, HEALTH_TIMEOUT, HEALTH_SUCCESS },
-        { { 200, END_UPSTREAM_BODY_RESET, false }, HEALTH_SUCCESS, HEALTH_TCP },
-        { { 0, END_CLIENT_ABORTED, false }, HEALTH_SUCCESS, HEALTH_SUCCESS },
-        { { 0, END_OUT_OF_MEMORY, false }, HEALTH_SUCCESS, HEALTH_SUCCESS },
+        { { 0, END_CONNECT_REFUSED, true, false }, HEALTH_TCP, HEALTH_TCP },
+        { { 0, END_CONNECT_REFUSED, false, false },
+          HEALTH_SUCCESS,
+          HEALTH_TCP }, /* a 502 of no list */
+        { { 0, END_CONNECT_TIMEOUT, true, false }, HEALTH_TIMEOUT, HEALTH_TIMEOUT },
+        { { 0, END_CONNECT_TIMEOUT, false, false }, HEALTH_TIMEOUT, HEALTH_TIMEOUT },
+        { { 0, END_UPSTREAM_HEAD_CLOSED, true, false }, HEALTH_TCP, HEALTH_TCP },
+        { { 0, END_UPSTREAM_HEAD_TOO_BIG, false, false }, HEALTH_SUCCESS, HEALTH_SUCCESS },
+        { { 0, END_UPSTREAM_TLS_VERIFY, true, false }, HEALTH_TCP, HEALTH_TCP },
+        { { 500, END_OK, false, false }, HEALTH_HTTP, HEALTH_HTTP },
+        { { 404, END_OK, false, false }, HEALTH_SUCCESS, HEALTH_SUCCESS },
+        { { 504, END_OK, false, false }, HEALTH_TIMEOUT, HEALTH_SUCCESS },
+        { { 200, END_UPSTREAM_BODY_RESET, false, false }, HEALTH_SUCCESS, HEALTH_TCP },
+        { { 200, END_UPSTREAM_BODY_RESET, false, true }, HEALTH_SUCCESS, HEALTH_TCP },
+        { { 0, END_UPSTREAM_HEAD_CLOSED, true, true }, HEALTH_TCP, HEALTH_SUCCESS },
+        { { 0, END_UPSTREAM_HEAD_TIMEOUT, true, true }, HEALTH_TIMEOUT, HEALTH_TIMEOUT },
+        { { 0, END_CLIENT_ABORTED, false, false }, HEALTH_SUCCESS, HEALTH_SUCCESS },
+        { { 0, END_OUT_OF_MEMORY, false, false }, HEALTH_SUCCESS, HEALTH_SUCCESS },
     };
     const struct passive_health kong = passive_of(true), cause = passive_of(false);
 
@@ -90,6 +95,9 @@ TEST(requests_and_failures_are_counted_for_who_looks_for_outliers)
                           &(struct passive_outcome){ .reason = END_CONNECT_TIMEOUT });
     passive_health_report(&passive, &target,
                           &(struct passive_outcome){ .reason = END_CLIENT_ABORTED });
+    passive_health_report(
+        &passive, &target,
+        &(struct passive_outcome){ .reason = END_UPSTREAM_HEAD_CLOSED, .reused = true });
     CHECK_INT(target.requests, 3);
     CHECK_INT(target.failures, 2);
 }
