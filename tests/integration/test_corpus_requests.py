@@ -180,7 +180,9 @@ def listener_answers(stage):
     (response,), _ = read_responses(client.received, [b"GET"], True)
     assert (response.status, response.content) == (200, b"%d /" % stage.served)
     whole, parts = stage.requests()
-    assert [request.target for request in whole] == [b"/"] and not parts, "an extra request reached the origin late"
+    # a part of the case's request may come as late as the end of its connection
+    stage.pump.run_until(lambda: all(end.ended for end in parts), "a late half request to be dropped")
+    assert [request.target for request in whole] == [b"/"], "an extra request reached the origin late"
     assert stage.hop.is_alive() and not stage.hop.sanitizer_report()
 
 

@@ -4,9 +4,8 @@ import re
 import pytest
 
 from lab.client import run
-from lab.exposition import scrape
+from lab.exposition import logged
 from lab.lab import service_to
-from lab.wait import wait_until
 
 SECONDS = {"fast": 2, "default": 5, "full": 30}
 
@@ -18,14 +17,6 @@ def chain(lab):
     """Two hops, because the first one is then the fastest client the second can have."""
     inner = lab.kong(lab.origin(content=b"x" * 1000))
     return lab.hop(service_to(inner), persona="edge", tls=True, conf={"status_listen": "127.0.0.1:0"})
-
-
-def logged(lab, hop, count):
-    """The entries, once all of `count` are accounted for: a worker never waits for its log, so when the disk or the
-    machine stalls lines may be lost, but not without being counted."""
-    wait_until(lambda: len(hop.access_log.entries()) + scrape(lab, hop).value("hopgate_log_lines_lost_total") >= count,
-               lambda: f"{count} access log entries, there are {len(hop.access_log.entries())}")
-    return hop.access_log.entries()
 
 
 @pytest.mark.parametrize("tls", [False, True])
