@@ -33,7 +33,7 @@ def test_a_level_that_stays_is_flat_and_one_that_rises_is_not(tool):
     assert verdicts(tool) == [True, True, True]
     assert verdicts(tool, rss=(20, 28, 30, 31, 30, 30, 31)) == [True, True, True]
     assert verdicts(tool, rss=(20, 28, 30, 31, 32, 33, 34)) == [False, True, True]
-    assert verdicts(tool, heap=(1, 3, 4, 4.1, 4.2, 4.3, 4.4)) == [True, False, True]
+    assert verdicts(tool, heap=(1, 3, 4, 4.2, 4.4, 4.6, 4.8)) == [True, False, True]
     assert verdicts(tool, fds=(20, 25, 25, 26, 27, 28, 29)) == [True, True, False]
 
 
