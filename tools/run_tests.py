@@ -243,8 +243,9 @@ def run_full_extras(run):
 
 def run_tsan(run, tier):
     """Every unit test and the tier's integration tests; lab/hop.py sets the options of the hops that they start."""
-    if run.build("tsan"):
-        directory = ROOT / "build" / "tsan"
+    given = run.options.tsan and run.options.built
+    if given or run.build("tsan"):
+        directory = run.build_dir if given else ROOT / "build" / "tsan"
         run.unit(directory, "unit, TSan", env={"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"})
         run.integration_all(directory / "hopgate", "integration, TSan", tier)
 
