@@ -46,7 +46,8 @@ class Runner:
         self.options = options
         self.counts = Counts()
         self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="hopgate-tests-"))
-        self.build_dir = pathlib.Path(options.built) if options.built else ROOT / "build" / "dev"
+        self.preset = "tsan" if options.tsan else "dev"
+        self.build_dir = pathlib.Path(options.built) if options.built else ROOT / "build" / self.preset
 
     def say(self, text):
         print(text, flush=True)
@@ -184,7 +185,7 @@ def run_static_checks(run):
 
 def run_named(run, names):
     """Tests by name: ctest names, names of test functions or parts of them, pytest files."""
-    if not run.options.built and not run.build("dev"):
+    if not run.options.built and not run.build(run.preset):
         return
     binary = run.build_dir / "hopgate"
     found = 0
@@ -236,14 +237,23 @@ def run_full_extras(run):
     if run.build("clang"):
         run.unit(ROOT / "build" / "clang", "unit, clang")
     run_release(run)
-    if run.build("tsan"):
-        tsan = {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}
-        run.unit(ROOT / "build" / "tsan", "unit, TSan", env=tsan)
-        run.integration_all(ROOT / "build" / "tsan" / "hopgate", "integration, TSan", "fast", env=tsan)
+    run_tsan(run, "fast")
     run_fuzzers(run)
 
 
+def run_tsan(run, tier):
+    """Every unit test and the tier's integration tests; lab/hop.py sets the options of the hops that they start."""
+    given = run.options.tsan and run.options.built
+    if given or run.build("tsan"):
+        directory = run.build_dir if given else ROOT / "build" / "tsan"
+        run.unit(directory, "unit, TSan", env={"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"})
+        run.integration_all(directory / "hopgate", "integration, TSan", tier)
+
+
 def run_tier(run, tier):
+    if run.options.tsan:
+        run_tsan(run, tier)
+        return
     run_static_checks(run)
     if run.options.built or run.build("dev"):
         run.unit(run.build_dir, "unit and corpus replay")
@@ -262,6 +272,7 @@ def main():
     tier = parser.add_mutually_exclusive_group()
     tier.add_argument("--fast", dest="tier", action="store_const", const="fast", default="default")
     tier.add_argument("--full", dest="tier", action="store_const", const="full")
+    parser.add_argument("--tsan", action="store_true", help="with ThreadSanitizer instead of ASan and UBSan")
     parser.add_argument("--built", metavar="DIR", help="test this build directory, build nothing")
     parser.add_argument("-v", "--verbose", action="store_true", help="show the output of every step")
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these tests")
@@ -279,6 +290,7 @@ def main():
     finally:
         shutil.rmtree(run.scratch, ignore_errors=True)
     what = "named tests" if options.names else f"{options.tier} tier"
+    what += ", ThreadSanitizer" if options.tsan else ""
     nothing_ran = run.counts.passed + run.counts.failed == 0
     for name in run.counts.failures:
         print(f"failed: {name}")

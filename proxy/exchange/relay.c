@@ -497,11 +497,15 @@ static bool pump_response(struct exchange *exchange)
 
 void relay_response(struct exchange *exchange)
 {
+    bool sent;
+
     if (exchange->front_response != FRONT_RESPONSE_BODY)
         return;
     if (!pump_response(exchange))
         return;
-    (void)exchange->front->ops->flush(exchange->front); /* a failure comes as an event */
+    sent = exchange->front->ops->flush(exchange->front) == 0;
     exchange_update_timers(exchange);
-    exchange_finish_if_drained(exchange); /* last touch */
+    /* what could not be sent has left the queue too: that failure comes as an event and is the end */
+    if (sent)
+        exchange_finish_if_drained(exchange); /* last touch */
 }

@@ -6,7 +6,8 @@
  * Owns    nothing; the plan is a file that the test maps too, named by ALLOC_FAULT_PLAN
  * Thread  any
  *
- * Without a plan, and before main(), nothing fails. What is freed is not looked at.
+ * Without a plan, and before main(), nothing fails. What is freed is not looked at. On request a few bytes
+ * are allocated beside one allocation and forgotten: the leak by which a test knows that leaks are seen.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,7 @@ void *BELOW(ALLOCATOR_PREFIX, malloc)(size_t bytes);
 void *BELOW(ALLOCATOR_PREFIX, calloc)(size_t count, size_t bytes);
 void *BELOW(ALLOCATOR_PREFIX, realloc)(void *memory, size_t bytes);
 
-enum { FRAMES_MAX = 24 };
+enum { FRAMES_MAX = 24, LEAK_BYTES = 1234 };
 enum { ON_MAIN_THREAD = 1, ON_OTHER_THREADS = 2 };
 
 /* As tests/integration/lab/alloc_fault.py has it. */
@@ -36,6 +37,7 @@ struct plan {
     _Atomic uint64_t count;      /* allocations seen so far */
     _Atomic uint64_t threads;    /* whose are counted; 0: nobody's */
     _Atomic uint64_t failed;     /* how many did */
+    _Atomic uint64_t leak_at;    /* the number of the allocation beside which bytes leak; 0: none */
     uint64_t frames[FRAMES_MAX]; /* who asked, of the executable: offsets; then 0 */
 };
 
@@ -90,7 +92,14 @@ static bool is_counted(void)
 
 static bool fails(void)
 {
-    if (!is_counted() || atomic_fetch_add(&plan->count, 1) + 1 != atomic_load(&plan->fail_at))
+    uint64_t number;
+
+    if (!is_counted())
+        return false;
+    number = atomic_fetch_add(&plan->count, 1) + 1;
+    if (number == atomic_load(&plan->leak_at))
+        (void)BELOW(ALLOCATOR_PREFIX, malloc)(LEAK_BYTES);
+    if (number != atomic_load(&plan->fail_at))
         return false;
     is_inside = true;
     note_frames();

@@ -11,7 +11,7 @@ from lab.client import curl
 from lab.lab import merge, service_to
 from lab.wire import Stopwatch
 
-GATEWAY_READ_TIMEOUT_MS = 500
+GATEWAY_READ_TIMEOUT_MS = 2500  # long enough for a request to reach the origin on a machine that stalls
 
 
 @pytest.fixture

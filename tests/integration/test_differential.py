@@ -39,8 +39,8 @@ class Stage:
         self.server = PEERS[peer].start(directory, lab)
         self.tap = Tap(self.server.socket_path)
         self.hop = lab.hop(service_to(self.tap), persona=persona, name=f"{persona}-{peer}", conf={
-            "nginx_worker_processes": "1", "nginx_http_client_header_timeout": "700ms",
-            "nginx_http_client_body_timeout": "700ms"})
+            "nginx_worker_processes": "1", "nginx_http_client_header_timeout": "2500ms",
+            "nginx_http_client_body_timeout": "2500ms"})
         self.probes = self.log_at = 0
         self.tries = {}
 

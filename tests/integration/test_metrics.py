@@ -7,7 +7,7 @@ import pytest
 
 from lab import behaviours
 from lab.client import run
-from lab.exposition import Exposition, scrape
+from lab.exposition import Exposition, logged, scrape
 from lab.lab import merge, service_to
 from lab.shelf import Shelf
 from lab.wait import wait_until
@@ -278,8 +278,11 @@ def test_scrapes_while_traffic_and_reloads_run(lab):
     over.set()
     for thread in threads:
         thread.join()
-    edge.access_log.wait(sum(counts))
-    assert scrape(lab, edge).value("kong_http_requests_total") == sum(counts) == len(edge.access_log.entries())
+    entries = logged(lab, edge, sum(counts))
+    metrics = scrape(lab, edge)
+    assert metrics.value("kong_http_requests_total") == sum(counts)
+    # error log lines of the reloads are among the lost ones too
+    assert len(entries) <= sum(counts) <= len(entries) + metrics.value("hopgate_log_lines_lost_total")
 
 
 @pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed (Debian: prometheus); not checked by it")

@@ -73,3 +73,24 @@ def test_client_that_says_close_gets_no_further_answer(lab, origin):
     with pytest.raises(Ended):
         client.read_response()
     assert origin.targets() == ["/last"]
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("size", [1000, 6000, 80_000, 150_000])
+def test_client_that_resets_with_another_request_waiting_is_gone_at_once(lab, tls, size):
+    """Nothing is read from it while its next request waits here, so the failing send is all that tells."""
+    gate = threading.Event()
+    origin = lab.origin().on("/gated", behaviours.after(gate, behaviours.answer(b"x" * size)))
+    edge = lab.edge(origin, tls=tls, conf={"nginx_worker_processes": "1"})
+    start = edge.fd_count()
+    clients = [lab.client(edge, tls=tls) for _ in range(10)]
+    for client in clients:
+        client.send(client.request_bytes("GET", "/gated") * 3)
+    origin.wait_for_requests(len(clients))
+    for client in clients:
+        client.reset()
+    gate.set()
+    assert {entry.reason for entry in edge.access_log.wait(len(clients))} == {"CLIENT_ABORTED"}
+    for connection in origin.connections:
+        connection.drop()
+    edge.wait_fd_count(start)
+    assert len(edge.access_log.entries()) == len(clients)

@@ -1,4 +1,6 @@
 """TLS termination, with real clients: versions, chain, server names, resumption, and bytes one at a time."""
+import pathlib
+import signal
 import socket
 import ssl
 
@@ -7,7 +9,7 @@ import pytest
 from lab import behaviours
 from lab.client import curl, run
 from lab.lab import merge, service_to
-from lab.wait import DEADLINE_S
+from lab.wait import DEADLINE_S, wait_until
 
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
@@ -116,6 +118,48 @@ def test_handshake_and_request_one_byte_at_a_time(lab, hop, version):
     while piece := client.run(client.tls.read, 65536):
         answer += piece
     assert answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"secret")
+
+
+class HastyTls(SlowTls):
+    """Sends its last handshake message together with what follows it."""
+
+    def shake_hands(self):
+        """Up to that last message, which stays here."""
+        while True:
+            try:
+                self.tls.do_handshake()
+                return
+            except ssl.SSLWantReadError:
+                self.wire.send(self.outgoing.read())
+                self.incoming.write(self.wire.receive(deadline_s=DEADLINE_S))
+
+    def send_and_reset(self, hop, pieces):
+        """The hop sleeps meanwhile: it finds the reset when it sends its session tickets."""
+        hop.signal(signal.SIGSTOP)
+        wait_until(lambda: "(stopped)" in pathlib.Path(f"/proc/{hop.pid_of_binary()}/status").read_text(), "the stop")
+        for piece in pieces:
+            self.tls.write(piece)
+        self.wire.send(self.outgoing.read())
+        self.wire.reset()
+        hop.signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_client_that_resets_before_its_session_tickets_is_gone_at_once(lab, pieces):
+    """What it has sent is still read, in the turn in which the send fails: no request may begin that cannot end."""
+    edge = lab.edge(lab.origin(content=b"x" * 6000), tls=True, conf={"nginx_worker_processes": "1"})
+    start = edge.fd_count()
+    head = b"GET / HTTP/1.1\r\nHost: edge.test\r\nCookie: " + b"c" * 6000 + b"\r\n\r\n"  # more than one receive
+    more = b"GET / HTTP/1.1\r\nHost: edge.test\r\n\r\n"  # waits here, and so nothing is read meanwhile
+    for _ in range(5):
+        client = HastyTls(lab, edge, VERSIONS["1.3"])
+        client.shake_hands()
+        client.send_and_reset(edge, [head + more] if pieces == 1 else [head[:30], head[30:] + more])
+    assert lab.client(edge, tls=True).get("/").status == 200
+    lab.clients[-1].close()
+    for connection in lab.origins[0].connections:
+        connection.drop()
+    edge.wait_fd_count(start)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -96,7 +96,7 @@ def test_target_may_decline_to_switch(lab):
 
 def test_silent_tunnel_ends_at_the_read_timeout(lab):
     origin = lab.origin().on("/chat", behaviours.raw(SWITCH, then="hang"))
-    hop = lab.kong(origin, read_timeout=300)
+    hop = lab.kong(origin, read_timeout=2500)  # the origin has as long to switch
     client, answer = switched(lab, hop)
     assert answer.status == 101
     client.read_to_end()

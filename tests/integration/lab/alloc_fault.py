@@ -4,7 +4,8 @@ import struct
 import subprocess
 
 FRAMES_MAX = 24
-FIELDS = ("fail_at", "count", "threads", "failed")
+FIELDS = ("fail_at", "count", "threads", "failed", "leak_at")
+LEAK_BYTES = 1234
 SIZE = 8 * (len(FIELDS) + FRAMES_MAX)
 MAIN_THREAD, WORKERS = 1, 2
 
@@ -32,6 +33,11 @@ class AllocFault:
         self.write("count", 0)
         self.write("fail_at", number)
         self.write("threads", threads)
+
+    def leak(self, threads):
+        """The next allocation of those threads leaks LEAK_BYTES."""
+        self.write("leak_at", 1)
+        self.arm(0, threads)
 
     def disarm(self):
         """How many were counted, and whether one failed."""

@@ -1,6 +1,8 @@
 """Prometheus' text format, read as strictly as it is specified (version 0.0.4)."""
 import re
 
+from .wait import wait_until
+
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 HELP = re.compile(rf"# HELP ({NAME}) (.*)")
 TYPE = re.compile(rf"# TYPE ({NAME}) (counter|gauge|histogram)")
@@ -85,3 +87,11 @@ def scrape(lab, hop, scheme="http"):
     answer = client.get("/metrics", [("Connection", "close")])
     assert (answer.status, answer.fields.get("Content-Type")) == (200, "text/plain; version=0.0.4; charset=utf-8")
     return Exposition(answer.content)
+
+
+def logged(lab, hop, count):
+    """The entries, once all of `count` are accounted for: a worker never waits for its log, so when the disk or the
+    machine stalls lines may be lost, but not without being counted."""
+    wait_until(lambda: len(hop.access_log.entries()) + scrape(lab, hop).value("hopgate_log_lines_lost_total") >= count,
+               lambda: f"{count} access log entries, there are {len(hop.access_log.entries())}")
+    return hop.access_log.entries()

@@ -15,7 +15,7 @@ REPORTS = ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime erro
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:exitcode=97:detect_stack_use_after_return=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:exitcode=97",
-    "TSAN_OPTIONS": "exitcode=97",
+    "TSAN_OPTIONS": "exitcode=97:second_deadlock_stack=1",
 }
 
 
