@@ -473,20 +473,6 @@ static unsigned exchange_events(unsigned events)
     return mask;
 }
 
-/* Between requests: it is said once only, so a request that began now would never learn of it. */
-static void on_write_failed(struct client_conn *conn)
-{
-    if (conn->state == CLIENT_CONN_IDLE) {
-        close_conn(conn, STREAM_CLOSE_ABORT);
-        return;
-    }
-    assert(conn->state == CLIENT_CONN_HEAD);
-    timer_cancel(&conn->timer);
-    conn->state = CLIENT_CONN_EXCHANGE;
-    http1_endpoint_fail_read(&conn->endpoint, stream_failure(conn->endpoint.stream).error);
-    exchange_on_front(conn->exchange, HTTP_STREAM_FAILED);
-}
-
 static void on_event(void *owner, unsigned events)
 {
     struct client_conn *conn = owner;
@@ -510,11 +496,6 @@ static void on_event(void *owner, unsigned events)
         count_handshake(conn);
         wait_for_first_request(conn, CLIENT_CONN_IDLE);
         start_reading(conn);
-        return;
-    }
-    if ((events & STREAM_WRITE_FAILED) &&
-        (conn->state == CLIENT_CONN_IDLE || conn->state == CLIENT_CONN_HEAD)) {
-        on_write_failed(conn);
         return;
     }
     /* an exchange may end, and the connection with it, in either call; the second is made only when
