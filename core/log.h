@@ -38,7 +38,7 @@ struct log_counters {
     uint64_t failed_count;  /* lines: the file took no more bytes */
 };
 
-enum { LOG_RING_BYTES = 256 * 1024, LOG_MESSAGE_MAX = 2048 };
+enum { LOG_RING_BYTES = 1024 * 1024, LOG_MESSAGE_MAX = 2048 };
 
 /* ring_bytes per logging thread (0: LOG_RING_BYTES). 0 or a negative errno. */
 int log_start(size_t ring_bytes);

@@ -230,7 +230,9 @@ static bool may_persist(const struct http_stream *stream)
 {
     const struct client_conn *conn = (const struct client_conn *)stream;
 
+    /* the hop drains from the moment that it says so, not from when this worker hears of it */
     return !conn->worker->draining && !conn->listener->is_retired &&
+           !atomic_load_explicit(&conn->worker->hop->draining, memory_order_relaxed) &&
            (!conn->holds_up_drain || worker_memory_level(conn->worker) == MEMORY_NORMAL);
 }
 

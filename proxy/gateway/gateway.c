@@ -230,6 +230,7 @@ static void drain_or_stop(struct gateway *gateway, int number)
     bool again = gateway->told_to_drain;
 
     gateway->told_to_drain = true;
+    atomic_store(&gateway->hop.draining, true); /* before anybody can read that it does */
     log_error(LOG_LEVEL_NOTICE, "signal %d (%s) received%s", number, strsignal(number),
               again ? " again, stopping" : ", draining");
     if (again)

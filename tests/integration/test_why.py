@@ -351,7 +351,7 @@ def test_nearest_routes_are_those_in_force_now_and_say_so(lab):
     assert "host, path and method match now" in story
 
 
-def test_workers_that_have_drained_still_tell(lab):
+def test_draining_workers_still_tell(lab):
     gate = threading.Event()
     origin = lab.origin(content=b"x").on("/slow", behaviours.after(gate, behaviours.answer(b"done")))
     edge = lab.edge(origin)
@@ -363,8 +363,9 @@ def test_workers_that_have_drained_still_tell(lab):
     origin.wait_for_requests(9)
     edge.access_log.wait(8)
     edge.signal(signal.SIGQUIT)
-    wait_until(lambda: len(ask(edge, "show", "memory")["workers"]) == 1, "the idle worker to have ended")
-    wait_until(lambda: ask(edge, "show", "recent")["remembered"] == 8, "what it remembers to be readable")
+    wait_until(lambda: ask(edge, "status")["state"] == "draining", "the drain to begin")
+    assert len(ask(edge, "show", "memory")["workers"]) == 2, "the idle worker answers scrapes until nobody has traffic"
+    assert ask(edge, "show", "recent")["remembered"] == 8
     for number in range(1, 9):
         assert "nothing failed" in why(edge, str(number))
     gate.set()
