@@ -475,6 +475,20 @@ static unsigned exchange_events(unsigned events)
     return mask;
 }
 
+/* Whatever it asks could not be answered; and it is said once only, so a request that began now would
+ * never learn of it. One that has begun gets its line in the log. */
+static void on_write_failed(struct client_conn *conn)
+{
+    if (conn->state != CLIENT_CONN_HEAD) {
+        client_conn_abort(conn);
+        return;
+    }
+    timer_cancel(&conn->timer);
+    conn->state = CLIENT_CONN_EXCHANGE;
+    http1_endpoint_fail_read(&conn->endpoint, stream_failure(conn->endpoint.stream).error);
+    exchange_on_front(conn->exchange, HTTP_STREAM_FAILED);
+}
+
 static void on_event(void *owner, unsigned events)
 {
     struct client_conn *conn = owner;
@@ -485,7 +499,7 @@ static void on_event(void *owner, unsigned events)
         return;
     }
     if ((events & STREAM_WRITE_FAILED) && conn->state != CLIENT_CONN_EXCHANGE) {
-        client_conn_abort(conn); /* whatever it asks could not be answered */
+        on_write_failed(conn);
         return;
     }
     if ((events & STREAM_WRITE_FAILED) && stream_failure(conn->endpoint.stream).error == -ENOMEM)
