@@ -12,19 +12,17 @@ struct sums {
     size_t ejected_count;
 };
 
-static uint32_t requests_of(const struct target *target)
+/* Workers go on counting: all that is judged is read once. */
+static void take_figures(struct target *target, uint64_t now_ms)
 {
-    return atomic_load_explicit(&target->requests, memory_order_relaxed);
+    target->looked_requests = atomic_load_explicit(&target->requests, memory_order_relaxed);
+    target->looked_failures = atomic_load_explicit(&target->failures, memory_order_relaxed);
+    target->looked_latency_us = target_latency_us(target, now_ms * 1000);
 }
 
 static bool is_ejected(const struct target *target)
 {
     return target_health_word(target) & HEALTH_EJECTED;
-}
-
-static uint64_t latency_of(const struct target *target, uint64_t now_ms)
-{
-    return target_latency_us(target, now_ms * 1000);
 }
 
 static size_t room(const struct outlier_options *options, size_t count)
@@ -58,14 +56,14 @@ static struct sums sum_up(const struct outlier_options *options,
 
     for (size_t i = 0; i < targets->count; i++) {
         struct target *target = targets->at(targets->owner, i);
-        uint64_t latency_us = latency_of(target, now_ms);
 
+        take_figures(target, now_ms);
         if (is_ejected(target))
             let_in(target, now_ms);
         sums.ejected_count += is_ejected(target);
-        if (latency_us == 0 || requests_of(target) < options->requests_min)
+        if (target->looked_latency_us == 0 || target->looked_requests < options->requests_min)
             continue;
-        sums.latency_us += latency_us;
+        sums.latency_us += target->looked_latency_us;
         sums.latency_count++;
     }
     return sums;
@@ -73,11 +71,10 @@ static struct sums sum_up(const struct outlier_options *options,
 
 /* False: it does as well as the others. */
 static bool judge(const struct outlier_options *options, const struct target *target,
-                  const struct sums *sums, uint64_t now_ms, struct health_ejection *ret)
+                  const struct sums *sums, struct health_ejection *ret)
 {
-    uint32_t requests = requests_of(target);
-    uint32_t failures = atomic_load_explicit(&target->failures, memory_order_relaxed);
-    uint64_t latency_us = latency_of(target, now_ms), others;
+    uint32_t requests = target->looked_requests, failures = target->looked_failures;
+    uint64_t latency_us = target->looked_latency_us, others;
 
     *ret = (struct health_ejection){ .is_ejected = true };
     if (requests == 0 || requests < options->requests_min)
@@ -110,8 +107,8 @@ static void eject(const struct outlier_options *options, struct target *target,
 
 static void forget(struct target *target)
 {
-    atomic_store_explicit(&target->requests, 0, memory_order_relaxed);
-    atomic_store_explicit(&target->failures, 0, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&target->requests, target->looked_requests, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&target->failures, target->looked_failures, memory_order_relaxed);
 }
 
 void outlier_look(const struct outlier_options *options, const struct outlier_targets *targets,
@@ -126,7 +123,7 @@ void outlier_look(const struct outlier_options *options, const struct outlier_ta
 
         if (is_ejected(target))
             continue;
-        if (!target_is_usable(target) || !judge(options, target, &sums, now_ms, &ejection)) {
+        if (!target_is_usable(target) || !judge(options, target, &sums, &ejection)) {
             live_down(target);
         } else if (sums.ejected_count < allowed) {
             eject(options, target, &ejection, now_ms);

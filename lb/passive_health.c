@@ -32,7 +32,7 @@ static bool judge_status(const struct passive_health *passive,
     unsigned status = outcome->status;
 
     if (status == 0) {
-        if (info->hop != END_HOP_UPSTREAM)
+        if (info->hop != END_HOP_UPSTREAM && info->health == END_HEALTH_NONE)
             return false; /* we or the client ended it: 499 and the like are in no list */
         status = info->status;
     }
@@ -55,7 +55,7 @@ static bool is_telling(const struct passive_outcome *outcome)
 {
     enum end_health health = end_reason_info(outcome->reason)->health;
 
-    return outcome->status > 0 || health == END_HEALTH_TIMEOUT ||
+    return outcome->status > 0 || outcome->connected || health == END_HEALTH_TIMEOUT ||
            (health != END_HEALTH_NONE && !outcome->reused);
 }
 
@@ -74,7 +74,9 @@ void passive_health_report(const struct passive_health *passive, struct target *
     }
     if (!passive->is_on)
         return;
-    if (passive->last_by_status ? judge_status(passive, outcome, &report.counter)
-                                : judge_cause(passive, outcome, &report.counter))
+    report.counter = HEALTH_SUCCESS;
+    if (outcome->connected        ? true
+        : passive->last_by_status ? judge_status(passive, outcome, &report.counter)
+                                  : judge_cause(passive, outcome, &report.counter))
         target_health_report(target, &report);
 }

@@ -16,6 +16,7 @@ struct passive_outcome {
     enum end_reason reason; /* END_OK: nothing is wrong */
     bool another_follows;   /* another try of the same request */
     bool reused;            /* an idle connection was used, which may have been dead by then */
+    bool connected;         /* a connection without HTTP was made: all that will be known of it */
 };
 
 struct passive_health {

@@ -48,7 +48,10 @@ struct target {
     _Atomic uint32_t times_up, times_down;                  /* changes to usable, to unusable */
     _Atomic uint32_t probes[TARGET_PROBE_RESULTS];
     _Atomic uint32_t requests, failures; /* since outliers were last looked for */
-    _Atomic uint32_t ejections; /* that it has not lived down; outlier's own, as the next */
+    /* outlier's own: what it looked at last, and ejections that the target has not lived down */
+    uint32_t looked_requests, looked_failures;
+    uint64_t looked_latency_us;
+    _Atomic uint32_t ejections;
     _Atomic uint64_t ejected_until_ms;
     _Atomic uint64_t stale_connections_count; /* kept ones that it closed as they were used again */
 };

@@ -101,6 +101,12 @@ static void why_ejected(const struct evidence *evidence, char *into, size_t size
         (void)snprintf(into, size, "its ejection is over");
 }
 
+enum health_source target_health_source(const struct target *target)
+{
+    return (enum health_source)unpack(atomic_load_explicit(&target->evidence, memory_order_relaxed))
+        .source;
+}
+
 char *target_health_why(const struct target *target, char *into, size_t size)
 {
     struct evidence evidence =

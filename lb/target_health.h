@@ -68,4 +68,7 @@ void target_health_eject(struct target *target, const struct health_ejection *ej
 /* Why it is as it is, as a sentence without a full stop; returns `into`. */
 char *target_health_why(const struct target *target, char *into, size_t size);
 
+/* Who had the last word. */
+enum health_source target_health_source(const struct target *target);
+
 #endif

@@ -242,7 +242,7 @@ static void done(struct http_stream *stream, bool keep_alive)
 
     conn->exchange = NULL;
     http1_endpoint_end(&conn->endpoint);
-    if (!keep_alive || (!may_persist(stream) && !conn->worker->hands_over)) {
+    if (!keep_alive || conn->pin.has_ended || (!may_persist(stream) && !conn->worker->hands_over)) {
         /* what was not read would turn our close into a reset that eats the answer (P16) */
         close_conn(conn, STREAM_CLOSE_LINGER);
         return;

@@ -369,6 +369,8 @@ static void on_connected(struct passthrough *self)
         fail(self, END_UPSTREAM_SEND_FAILED, errno_detail(r, text, sizeof(text)));
         return;
     }
+    passive_health_report(&self->destination->plan->health.passive, self->target_use.target,
+                          &(struct passive_outcome){ .connected = true });
     self->active_at_ms = loop_of(self)->now_ms;
     loop_timer_set(loop_of(self), &self->timer, service_of(self)->read_timeout_ms);
     run_tunnel(self);

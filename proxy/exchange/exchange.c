@@ -542,13 +542,6 @@ static void on_front_timer(struct timer *timer)
         give_up_on_content(exchange);
 }
 
-static void give_up_on_request(struct exchange *exchange)
-{
-    exchange_answer(exchange, END_REQUEST_TIMEOUT,
-                    arena_printf(&exchange->arena, "%" PRIu64,
-                                 exchange->record.persona->upstream.request_timeout_ms));
-}
-
 static void on_back_timer(struct timer *timer)
 {
     struct exchange *exchange =
@@ -561,7 +554,7 @@ static void on_back_timer(struct timer *timer)
     if (exchange->worker->loop->now_ms < deadline)
         timer_set(&exchange->worker->loop->timers, timer, deadline);
     else if (deadline == whole)
-        give_up_on_request(exchange);
+        exchange_give_up(exchange);
     else if (exchange->tunnel.is_open)
         tunnel_on_timeout(exchange);
     else

@@ -250,6 +250,9 @@ void exchange_refuse_pending(struct exchange *exchange);
 /* The running try is over: the next one begins, or the client gets the answer to `reason`. */
 void exchange_try_failed(struct exchange *exchange, enum end_reason reason, struct slice detail);
 
+/* hopgate_request_timeout is over. */
+void exchange_give_up(struct exchange *exchange);
+
 /* True: the response head is of a kind that another target is asked instead, and that happened. */
 bool exchange_retry_on_status(struct exchange *exchange);
 

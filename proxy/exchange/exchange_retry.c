@@ -276,3 +276,22 @@ bool exchange_retry_on_status(struct exchange *exchange)
     try_again(exchange, failed, END_UPSTREAM_STATUS);
     return true;
 }
+
+/* A try that had most of the time is judged by it; one that had just begun is not. */
+void exchange_give_up(struct exchange *exchange)
+{
+    uint64_t timeout_ms = exchange->record.persona->upstream.request_timeout_ms;
+    uint64_t now_us = exchange->worker->loop->now_us;
+    const struct try_record *attempt = exchange_record_last_try(&exchange->record);
+
+    if (exchange->back_request != BACK_REQUEST_NONE) {
+        uint64_t spent_us = now_us - attempt->picked_at_us;
+
+        if (spent_us >= timeout_ms * 1000 / 2)
+            target_latency_add_failure(exchange->target_use.target, spent_us, now_us);
+        else
+            exchange->unjudged = NULL;
+    }
+    exchange_answer(exchange, END_REQUEST_TIMEOUT,
+                    arena_printf(&exchange->arena, "%" PRIu64, timeout_ms));
+}

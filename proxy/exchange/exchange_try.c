@@ -167,6 +167,8 @@ static bool pick(struct exchange *exchange)
 
     if (!exchange->next_target && exchange->pin && exchange->tried_count == 0)
         exchange->next_target = upstream_pin_target(exchange->pin, exchange->upstream);
+    if (exchange->next_target && !target_is_usable(exchange->next_target))
+        exchange->next_target = NULL; /* it went down during the pause */
     if (!exchange->next_target)
         return upstream_pick(exchange->upstream->upstream, &request, &exchange->target_use) == 0;
     target_use_begin(&exchange->target_use, TAKE(exchange->next_target));
@@ -506,8 +508,9 @@ static void on_back(void *owner, unsigned events)
         on_send_failed(exchange);
     if (events & (HTTP_STREAM_WRITABLE | HTTP_STREAM_DRAINED))
         relay_request(exchange);
-    /* each step may have ended the exchange or begun another try */
-    if (exchange_is_over(exchange) || exchange->record.tries_count != this_try)
+    /* each step may have ended the exchange, answered it, or begun another try */
+    if (exchange_is_over(exchange) || exchange->record.tries_count != this_try ||
+        exchange->back_request == BACK_REQUEST_NONE)
         return;
     if (events & HTTP_STREAM_FAILED)
         back_failed(exchange);

@@ -28,12 +28,20 @@ bool upstream_pin_lease(struct upstream_pin *pin, const struct conn_pool_key *ke
     return pin->pool && conn_pool_lease(pin->pool, key, pin->worker->loop->now_ms, ret_conn);
 }
 
+static void on_idle_ended(void *owner)
+{
+    struct upstream_pin *pin = owner;
+
+    pin->has_ended = true;
+    pin->on_ended(pin->owner); /* last touch */
+}
+
 void upstream_pin_keep(struct upstream_pin *pin, const struct conn_pool_key *key,
                        const struct conn_pool_conn *conn)
 {
     const struct conn_pool_options options = { .idle_max = 1,
-                                               .on_ended = pin->on_ended,
-                                               .owner = pin->owner };
+                                               .on_ended = on_idle_ended,
+                                               .owner = pin };
 
     if (!pin->pool)
         pin->pool = conn_pool_create(&options, pin->worker->loop->pool);
@@ -41,6 +49,7 @@ void upstream_pin_keep(struct upstream_pin *pin, const struct conn_pool_key *key
         (void)conn_pool_release(pin->pool, key, conn, pin->worker->loop->now_ms);
     else
         stream_close(conn->stream, STREAM_CLOSE_FLUSH);
+    pin->has_ended = !pin->pool || conn_pool_idle_count(pin->pool) == 0;
 }
 
 void upstream_pin_drop(struct upstream_pin *pin)
@@ -48,4 +57,5 @@ void upstream_pin_drop(struct upstream_pin *pin)
     conn_pool_free(TAKE(pin->pool));
     worker_upstream_release(TAKE(pin->upstream), pin->worker);
     pin->target = NULL;
+    pin->has_ended = false;
 }

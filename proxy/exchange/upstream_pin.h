@@ -7,7 +7,8 @@
  * Owns    that connection while it is idle, and a hold on the upstream that the target is of
  * Thread  one worker
  *
- * A request for another upstream, or under another configuration, is balanced anew.
+ * A request for another upstream, under another configuration, or after a change of the upstream's
+ * addresses is balanced anew.
  */
 #ifndef PROXY_UPSTREAM_PIN_H
 #define PROXY_UPSTREAM_PIN_H
@@ -25,6 +26,7 @@ struct upstream_pin {
     struct conn_pool *pool;           /* with room for one; NULL: nothing was pinned yet */
     struct worker_upstream *upstream; /* held; NULL: nothing is pinned */
     struct target *target;            /* of that upstream */
+    bool has_ended;                   /* the target has ended the connection */
 };
 
 /* The target that this client's requests to the upstream go to; NULL: none yet, or it is down. */

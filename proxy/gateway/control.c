@@ -163,10 +163,11 @@ size_t control_poll_fds(const struct control *control, struct pollfd *fds)
         const struct control_conn *conn = &control->conns[i];
 
         if (conn->fd >= 0)
-            fds[count++] = (struct pollfd){ .fd = conn->fd,
-                                            .events = conn->waits    ? POLLRDHUP
-                                                      : conn->answer ? POLLOUT
-                                                                     : POLLIN };
+            fds[count++] =
+                (struct pollfd){ .fd = conn->fd,
+                                 .events = conn->waits    ? 0 /* that it is gone is told unasked */
+                                           : conn->answer ? POLLOUT
+                                                          : POLLIN };
     }
     if (has_room(control) && control->fd >= 0 && !is_paused(control))
         fds[count++] = (struct pollfd){ .fd = control->fd, .events = POLLIN };

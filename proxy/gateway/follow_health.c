@@ -94,6 +94,9 @@ static void forget(const struct health_plan *health, struct target *target)
     else if (!(health->is_monitored && health->monitor.judge == MONITOR_BY_RECEIVE) &&
              word & HEALTH_DISABLED)
         target_health_set(target, &healthy);
+    else if (!health->is_monitored && word & HEALTH_BAD_STATE &&
+             target_health_source(target) == HEALTH_BY_MONITOR)
+        target_health_set(target, &healthy); /* it gets no traffic that could tell */
 }
 
 void gateway_forget_health(const struct snapshot *snapshot)

@@ -37,6 +37,9 @@
 
 enum { TIMER_TICK_MS = 8, WORKERS_MAX = 1024, POLL_PAUSE_US = 100000 };
 
+/* For what outlives our workers, beside the time that a drain may take; and how often it is looked at. */
+enum { LINGER_MARGIN_MS = 1000, LINGER_LOOK_MS = 100 };
+
 /* Between two walks over the heap while memory is short; threads that allocate wait for each. */
 enum { HEAP_TRIM_INTERVAL_MS = 200 };
 
@@ -351,6 +354,8 @@ static int serve_timeout_ms(const struct gateway *gateway)
     wait_ms = sooner(wait_ms, gateway_health_timeout_ms(gateway));
     wait_ms = sooner(wait_ms, upgrade_timeout_ms(gateway->upgrade));
     wait_ms = sooner(wait_ms, watchdog_timeout_ms(gateway->watchdog));
+    if (gateway->linger_until_ms > 0)
+        wait_ms = sooner(wait_ms, LINGER_LOOK_MS);
     return wait_ms >= 0 && (uint64_t)wait_ms < left_ms ? wait_ms : (int)left_ms;
 }
 
@@ -377,6 +382,22 @@ enum { POLL_SIGNALS, POLL_DOORBELL, POLL_QUESTIONS, POLL_NAMES, POLL_FORMER, POL
 
 enum { POLL_MAX = POLL_UPGRADE + UPGRADE_POLL_MAX + CONTROL_POLL_MAX };
 
+/*
+ * The last worker has ended. A former process that still drains is ours to wait for: a service manager
+ * that sees us end takes it down. And an upgrade that is being called off must come to its end, or two
+ * processes would tidy up the same prefix.
+ */
+static bool has_to_linger(struct gateway *gateway)
+{
+    const struct settings *settings = gateway_newest(gateway)->settings;
+
+    if (gateway->linger_until_ms == 0)
+        gateway->linger_until_ms =
+            clock_now_ms() + settings->hopgate_shutdown_timeout_ms + LINGER_MARGIN_MS;
+    return clock_now_ms() < gateway->linger_until_ms &&
+           (upgrade_is_under_way(gateway) || former_fd(gateway->former) >= 0);
+}
+
 /* Returns when every worker has ended. */
 static void serve(struct gateway *gateway, int signals_fd)
 {
@@ -390,7 +411,7 @@ static void serve(struct gateway *gateway, int signals_fd)
     struct log_rate poll_told = { 0 };
     uint64_t rings;
 
-    while (atomic_load(&hop->workers_running) > 0) {
+    while (atomic_load(&hop->workers_running) > 0 || has_to_linger(gateway)) {
         size_t upgrade_count = upgrade_poll_fds(gateway->upgrade, fds + POLL_UPGRADE);
         struct pollfd *control_fds = fds + POLL_UPGRADE + upgrade_count;
         size_t count = control_poll_fds(gateway->control, control_fds);

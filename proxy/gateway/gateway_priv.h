@@ -72,6 +72,7 @@ struct gateway {
     uint64_t health_changes_at_ms; /* not followed before */
     bool draining;
     bool told_to_drain;           /* not by an upgrade */
+    uint64_t linger_until_ms;     /* monotonic: for what outlives our workers; 0: they run */
     bool memory_is_short;         /* as the main thread last saw it */
     uint64_t heap_trim_due_at_ms; /* monotonic: not before */
     char error[640];

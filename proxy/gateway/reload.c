@@ -121,10 +121,13 @@ void gateway_tend_tls(struct gateway *gateway, const struct snapshot *snapshot)
     tls_upkeep_stop(TAKE(gateway->upkeep));
     if (!snapshot->tls && !snapshot->local_tls)
         return;
-    gateway->ticket_keys_are_of_files = settings->ssl_session_ticket_key.count > 0;
+    if (settings->ssl_session_ticket_key.count > 0)
+        gateway->ticket_keys_are_of_files = true;
     if (!wanted.keys && !wanted.stapling)
         return;
     gateway->upkeep = tls_upkeep_start(&wanted);
+    if (gateway->upkeep && wanted.keys)
+        gateway->ticket_keys_are_of_files = false;
     if (!gateway->upkeep)
         log_error(
             LOG_LEVEL_CRIT,
@@ -135,6 +138,7 @@ void gateway_tend_tls(struct gateway *gateway, const struct snapshot *snapshot)
  * meanwhile, and the present keys stay. */
 void gateway_load_ticket_keys(struct gateway *gateway, const struct snapshot *snapshot)
 {
+    tls_upkeep_stop(TAKE(gateway->upkeep)); /* it may be changing them at this moment */
     if (snapshot->tls || snapshot->local_tls)
         (void)ticket_key_files_load(snapshot->settings, gateway->hop.ticket_keys, &gateway->errors);
 }

@@ -257,7 +257,7 @@ static void run_task(struct task *task)
 {
     struct worker *worker = (struct worker *)((char *)task - offsetof(struct worker, relief.task));
 
-    if (!timer_is_armed(&worker->relief.timer))
+    if (!timer_is_armed(&worker->relief.timer) && !worker->ending)
         pass(worker);
 }
 
@@ -268,6 +268,8 @@ static void on_timer(struct timer *timer)
 
 void memory_relief_begin(struct worker *worker)
 {
+    if (worker->ending) /* all is given back anyway, and part of it is gone already */
+        return;
     loop_post(worker->loop, &worker->relief.task);
 }
 

@@ -60,6 +60,8 @@ void worker_abort_clients(struct worker *worker)
 
 static void end_now(struct worker *worker)
 {
+    if (worker->ending) /* the thread is past its loop: a stop would only make the rest spin */
+        return;
     worker->draining = true;
     worker->ending = true;
     worker_stop_listeners(worker);
@@ -104,7 +106,7 @@ void worker_continue_drain(struct worker *worker)
         worker->passthroughs)
         return;
     worker_leave_traffic(worker);
-    if (worker->finishing && worker->clients_count == 0)
+    if (worker->finishing && worker->clients_count == 0 && !worker->ending)
         loop_stop(worker->loop);
 }
 

@@ -9,6 +9,7 @@ import pytest
 
 from lab import behaviours
 from lab.wait import wait_until
+from test_control import ask, verb
 
 ONE_WORKER = {"nginx_worker_processes": "1"}
 
@@ -121,6 +122,19 @@ def test_request_timeout_does_not_cut_an_answer_that_began(lab):
     assert client.read_exact(3) == b"def"
 
 
+def test_target_that_used_the_whole_time_up_is_judged_by_it(lab):
+    origin = lab.origin().on("/", behaviours.hang())
+    checks = {"passive": {"unhealthy": {"timeouts": 1}}}
+    hop = lab.make_hop({
+        "services": [{"name": "s", "host": "pool", "routes": [{"name": "r", "paths": ["/"]}]}],
+        "upstreams": [{"name": "pool", "healthchecks": checks, "targets": [{"target": f"127.0.0.1:{origin.port}"}]}]},
+        persona="edge", conf={**ONE_WORKER, "hopgate_request_timeout": "300ms"}).start()
+    assert lab.client(hop).get("/").status == 504
+    hop.access_log.wait(1)
+    target, = ask(hop, "show", "targets")["targets"]
+    assert target["state"] == "unhealthy"
+
+
 # ---- where
 
 
@@ -164,6 +178,18 @@ def test_server_that_comes_up_during_the_pause_answers(lab):
     dead.stop()
     lab.origin(port=dead.port, content=b"up")
     assert client.read_response().content == b"up"
+
+
+def test_server_that_is_taken_out_during_the_pause_is_not_asked(lab):
+    dead = lab.refusing_port()
+    hop = lab.make_hop(pool_of(dead, retries=2), name="hop", persona=same_persona(lab, "same", 2000), conf=ONE_WORKER).start()
+    client = lab.client(hop)
+    client.send(client.request_bytes("GET", "/"))
+    hop.error_log.wait_for("connect() failed")
+    done = verb(hop, "target", "set", "pool", f"127.0.0.1:{dead.port}", "disable")
+    assert done.code == 0, done.err
+    assert client.read_response().status == 503
+    assert hop.access_log.last().tries == ["CONNECT_REFUSED"]
 
 
 def test_client_that_leaves_during_the_pause_ends_it(lab):

@@ -37,24 +37,24 @@ struct row {
 TEST(what_counts_and_as_what)
 {
     static const struct row rows[] = {
-        { { 0, END_CONNECT_REFUSED, true, false }, HEALTH_TCP, HEALTH_TCP },
-        { { 0, END_CONNECT_REFUSED, false, false },
+        { { 0, END_CONNECT_REFUSED, true, false, false }, HEALTH_TCP, HEALTH_TCP },
+        { { 0, END_CONNECT_REFUSED, false, false, false },
           HEALTH_SUCCESS,
           HEALTH_TCP }, /* a 502 of no list */
-        { { 0, END_CONNECT_TIMEOUT, true, false }, HEALTH_TIMEOUT, HEALTH_TIMEOUT },
-        { { 0, END_CONNECT_TIMEOUT, false, false }, HEALTH_TIMEOUT, HEALTH_TIMEOUT },
-        { { 0, END_UPSTREAM_HEAD_CLOSED, true, false }, HEALTH_TCP, HEALTH_TCP },
-        { { 0, END_UPSTREAM_HEAD_TOO_BIG, false, false }, HEALTH_SUCCESS, HEALTH_SUCCESS },
-        { { 0, END_UPSTREAM_TLS_VERIFY, true, false }, HEALTH_TCP, HEALTH_TCP },
-        { { 500, END_OK, false, false }, HEALTH_HTTP, HEALTH_HTTP },
-        { { 404, END_OK, false, false }, HEALTH_SUCCESS, HEALTH_SUCCESS },
-        { { 504, END_OK, false, false }, HEALTH_TIMEOUT, HEALTH_SUCCESS },
-        { { 200, END_UPSTREAM_BODY_RESET, false, false }, HEALTH_SUCCESS, HEALTH_TCP },
-        { { 200, END_UPSTREAM_BODY_RESET, false, true }, HEALTH_SUCCESS, HEALTH_TCP },
-        { { 0, END_UPSTREAM_HEAD_CLOSED, true, true }, HEALTH_TCP, HEALTH_SUCCESS },
-        { { 0, END_UPSTREAM_HEAD_TIMEOUT, true, true }, HEALTH_TIMEOUT, HEALTH_TIMEOUT },
-        { { 0, END_CLIENT_ABORTED, false, false }, HEALTH_SUCCESS, HEALTH_SUCCESS },
-        { { 0, END_OUT_OF_MEMORY, false, false }, HEALTH_SUCCESS, HEALTH_SUCCESS },
+        { { 0, END_CONNECT_TIMEOUT, true, false, false }, HEALTH_TIMEOUT, HEALTH_TIMEOUT },
+        { { 0, END_CONNECT_TIMEOUT, false, false, false }, HEALTH_TIMEOUT, HEALTH_TIMEOUT },
+        { { 0, END_UPSTREAM_HEAD_CLOSED, true, false, false }, HEALTH_TCP, HEALTH_TCP },
+        { { 0, END_UPSTREAM_HEAD_TOO_BIG, false, false, false }, HEALTH_SUCCESS, HEALTH_SUCCESS },
+        { { 0, END_UPSTREAM_TLS_VERIFY, true, false, false }, HEALTH_TCP, HEALTH_TCP },
+        { { 500, END_OK, false, false, false }, HEALTH_HTTP, HEALTH_HTTP },
+        { { 404, END_OK, false, false, false }, HEALTH_SUCCESS, HEALTH_SUCCESS },
+        { { 504, END_OK, false, false, false }, HEALTH_TIMEOUT, HEALTH_SUCCESS },
+        { { 200, END_UPSTREAM_BODY_RESET, false, false, false }, HEALTH_SUCCESS, HEALTH_TCP },
+        { { 200, END_UPSTREAM_BODY_RESET, false, true, false }, HEALTH_SUCCESS, HEALTH_TCP },
+        { { 0, END_UPSTREAM_HEAD_CLOSED, true, true, false }, HEALTH_TCP, HEALTH_SUCCESS },
+        { { 0, END_UPSTREAM_HEAD_TIMEOUT, true, true, false }, HEALTH_TIMEOUT, HEALTH_TIMEOUT },
+        { { 0, END_CLIENT_ABORTED, false, false, false }, HEALTH_SUCCESS, HEALTH_SUCCESS },
+        { { 0, END_OUT_OF_MEMORY, false, false, false }, HEALTH_SUCCESS, HEALTH_SUCCESS },
     };
     const struct passive_health kong = passive_of(true), cause = passive_of(false);
 
@@ -139,8 +139,32 @@ TEST(who_makes_the_change_tells_the_board_once_and_says_why)
     CHECK_STR(target_health_why(&target, why, sizeof(why)), "set on the control socket");
 }
 
+TEST(connection_without_http_is_a_success_and_a_request)
+{
+    struct passive_health passive = passive_of(true);
+    struct target target = { 0 };
+
+    passive.counts_requests = true;
+    passive_health_report(&passive, &target, &(struct passive_outcome){ .connected = true });
+    passive_health_report(&passive, &target,
+                          &(struct passive_outcome){ .reason = END_CONNECT_REFUSED });
+    CHECK_INT(atomic_load(&target.requests), 2);
+    CHECK_INT(atomic_load(&target.failures), 1);
+}
+
+TEST(time_for_the_whole_request_that_a_target_used_up_is_a_timeout)
+{
+    const struct passive_health kong = passive_of(true), cause = passive_of(false);
+    const struct passive_outcome outcome = { .reason = END_REQUEST_TIMEOUT };
+
+    CHECK_INT(counted(&kong, &outcome), HEALTH_TIMEOUT);
+    CHECK_INT(counted(&cause, &outcome), HEALTH_TIMEOUT);
+}
+
 TESTS(TEST_CASE(what_counts_and_as_what),
       TEST_CASE(last_502_counts_for_kong_when_it_is_in_the_list),
       TEST_CASE(nothing_is_counted_when_it_is_off),
       TEST_CASE(requests_and_failures_are_counted_for_who_looks_for_outliers),
-      TEST_CASE(who_makes_the_change_tells_the_board_once_and_says_why))
+      TEST_CASE(who_makes_the_change_tells_the_board_once_and_says_why),
+      TEST_CASE(connection_without_http_is_a_success_and_a_request),
+      TEST_CASE(time_for_the_whole_request_that_a_target_used_up_is_a_timeout))
