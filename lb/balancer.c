@@ -9,18 +9,19 @@
 
 enum { DRAWS_MAX = 16 };
 
-static const struct balancer_ops *const policies[] = {
+const struct balancer_ops *const balancer_policies[] = {
     &balancer_round_robin,
     &balancer_least_connections,
     &balancer_consistent_hashing,
     &balancer_latency,
+    NULL,
 };
 
 const struct balancer_ops *balancer_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++)
-        if (strcmp(policies[i]->name, name) == 0)
-            return policies[i];
+    for (const struct balancer_ops *const *policy = balancer_policies; *policy; policy++)
+        if (strcmp((*policy)->name, name) == 0)
+            return *policy;
     return NULL;
 }
 
@@ -62,6 +63,8 @@ bool balancer_is_candidate(struct balancer *balancer, const struct upstream_targ
                            const struct balancer_request *request)
 {
     balancer->looked_at_count++;
+    if (item->priority_group < balancer->lowest_group)
+        return false;
     if (!upstream_target_is_usable(item) && !(balancer->ignores_health && may_panic(item)))
         return false;
     return !balancer_was_tried(request, item->target);

@@ -22,7 +22,8 @@ enum { BALANCER_SCAN_MAX = 64 };
 /* A target as one configuration weighs it. */
 struct upstream_target {
     struct target *target;
-    uint32_t weight; /* 0..65535; 0 is never picked */
+    uint32_t weight;         /* 0..65535; 0 is never picked */
+    uint32_t priority_group; /* see priority_groups */
 };
 
 /* May it get a request at all? */
@@ -75,7 +76,11 @@ struct balancer {
     uint64_t random;          /* state of balancer_random */
     uint64_t looked_at_count; /* targets, over all picks: what picking costs */
     bool ignores_health;      /* too few are usable: better ask all than those few */
+    uint32_t lowest_group;    /* targets of lower priority groups rest */
 };
+
+/* All policies; NULL ends them. */
+extern const struct balancer_ops *const balancer_policies[];
 
 /* By Kong's name; NULL: there is no such policy. */
 const struct balancer_ops *balancer_find(const char *name);

@@ -38,6 +38,7 @@ static int add_addresses(struct upstream_targets *targets,
 
         addr_set_port(&address, options->port);
         item->weight = options->weight;
+        item->priority_group = options->priority_group;
         item->target = target_registry_take(targets->registry, &key);
         if (!item->target) {
             r = -ENOMEM;
@@ -88,7 +89,9 @@ struct upstream_targets *upstream_targets_create(const struct upstream_options *
         if (add_addresses(targets, &options->targets[i]) < 0)
             goto fail;
     }
-    if (!prepare_policy(targets, options))
+    if (!prepare_policy(targets, options) ||
+        priority_groups_init(&targets->groups, targets->items, targets->count,
+                             options->min_active_members) < 0)
         goto fail;
     return targets;
 fail:
@@ -111,6 +114,7 @@ void upstream_targets_free(struct upstream_targets *targets)
         target_registry_release(targets->registry, targets->items[i].target);
     hash_ring_free(targets->ring);
     weighted_draw_free(targets->draw);
+    priority_groups_done(&targets->groups);
     free(targets->items);
     free(targets->name);
     free(targets);
@@ -176,6 +180,18 @@ const struct upstream_targets *upstream_targets_of(const struct upstream *upstre
     return upstream->targets;
 }
 
+/* In a panic all groups are asked. */
+static void follow_groups(struct upstream *upstream, bool panics)
+{
+    const struct upstream_targets *targets = upstream->targets;
+    struct balancer *balancer = upstream->balancer;
+    const struct weighted_draw *draw;
+
+    balancer->lowest_group = panics ? 0 : priority_groups_lowest(&targets->groups, targets->items);
+    draw = priority_groups_draw(&targets->groups, balancer->lowest_group);
+    balancer->draw = draw ? draw : targets->draw;
+}
+
 /* All targets are looked at only after one of them (of any upstream) has changed. */
 static void follow_health(struct upstream *upstream)
 {
@@ -191,6 +207,7 @@ static void follow_health(struct upstream *upstream)
     upstream->seen_changes = changes;
     upstream->is_down = !health.is_healthy && !health.panics;
     upstream->balancer->ignores_health = health.panics;
+    follow_groups(upstream, health.panics);
 }
 
 int upstream_pick(struct upstream *upstream, const struct balancer_request *request,
@@ -199,7 +216,8 @@ int upstream_pick(struct upstream *upstream, const struct balancer_request *requ
     struct upstream_targets *targets = upstream->targets;
     int index;
 
-    if (targets->threshold_thousandths > 0 || targets->panic_percent > 0) {
+    if (targets->threshold_thousandths > 0 || targets->panic_percent > 0 ||
+        targets->groups.count > 0) {
         follow_health(upstream);
         if (upstream->is_down)
             return -ENOENT;

@@ -17,12 +17,14 @@
 
 #include "core/cleanup.h"
 #include "lb/balancer.h"
+#include "lb/priority_groups.h"
 #include "lb/target_registry.h"
 
 struct upstream_target_options {
     const char *host; /* without brackets */
     uint16_t port;
     uint32_t weight;                          /* 0..65535 */
+    uint32_t priority_group;                  /* see priority_groups */
     const struct sockaddr_storage *addresses; /* what host resolves to (port ignored); each becomes
                                                  a target with the full weight, as in Kong */
     size_t addresses_count;                   /* 0: the name did not resolve, no target */
@@ -39,6 +41,7 @@ struct upstream_options {
     uint32_t threshold_thousandths;
     /* Fewer targets usable, in percent: all are picked, but those withdrawn on purpose; 0: never */
     uint32_t panic_percent;
+    uint32_t min_active_members; /* see priority_groups */
 };
 
 struct upstream_targets {
@@ -51,6 +54,7 @@ struct upstream_targets {
     uint32_t threshold_thousandths, panic_percent;
     struct hash_ring *ring;     /* NULL: the policy does not hash */
     struct weighted_draw *draw; /* NULL: few targets, see balancer_options */
+    struct priority_groups groups;
 };
 
 /* Copies what it needs. The registry must outlive it. NULL: no memory. */

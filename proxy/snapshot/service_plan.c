@@ -81,6 +81,7 @@ static size_t add_name(const struct service_plan *plan, size_t index,
     const struct config_target *target =
         service->upstream ? &service->upstream->targets[index] : NULL;
     const struct name_record *record = watched_name_record(plan->names[index]);
+    uint32_t group = target ? target->priority_group : 0;
 
     for (size_t i = 0; i < record->count; i++) {
         const struct name_address *item = &record->items[i];
@@ -95,6 +96,7 @@ static size_t add_name(const struct service_plan *plan, size_t index,
         into[i] = (struct upstream_target_options){ .host = host_of(service, index),
                                                     .port = port,
                                                     .weight = weight,
+                                                    .priority_group = group,
                                                     .addresses = &item->address,
                                                     .addresses_count = 1 };
     }
@@ -125,6 +127,7 @@ struct target_set *service_plan_make_set(const struct service_plan *plan,
         options.slow_start_ms = upstream->slow_start_ms;
         options.threshold_thousandths = (uint32_t)upstream->healthchecks.threshold_thousandths;
         options.panic_percent = upstream->panic_percent;
+        options.min_active_members = upstream->balancing.min_active_members;
     }
     made = upstream_targets_create(&options, registry);
     free(targets);

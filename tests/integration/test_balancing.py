@@ -5,7 +5,7 @@ import threading
 from lab import behaviours
 from lab.lab import address_of, service_to
 from lab.wait import wait_until
-from test_control import ask
+from test_control import OK, ask, verb
 
 MANY = 40
 
@@ -154,3 +154,38 @@ def test_a_target_in_its_slow_start_gets_requests_when_there_is_no_other(lab):
     declarative["hopgate"] = {"slow_start": [{"upstream": declarative["upstreams"][0]["name"], "seconds": 900}]}
     client = lab.client(lab.hop(declarative))
     assert {client.get("/").text for _ in range(10)} == {"a", "b"}, "both are as new as the other"
+
+
+def balanced(*targets, members=None, **balancing):
+    """A service whose upstream has an entry in hopgate.balancing; members: fields of each target."""
+    declarative = service_to(*targets, retries=balancing.pop("retries", 0))
+    entry = {"upstream": declarative["upstreams"][0]["name"], **balancing}
+    if members:
+        entry["members"] = [{"target": target["target"], **fields}
+                            for target, fields in zip(declarative["upstreams"][0]["targets"], members)]
+    declarative["hopgate"] = {"balancing": [entry]}
+    return declarative
+
+
+def force(hop, origin, state):
+    assert verb(hop, "target", "set", "main.upstream", "{}:{}".format(*address_of(origin)), state).code == OK
+
+
+def test_an_entry_in_balancing_goes_before_kongs_algorithm(lab):
+    declarative = balanced(*letters(lab), algorithm="ratio-least-connections-member")
+    declarative["upstreams"][0]["algorithm"] = "latency"
+    hop = lab.hop(declarative)
+    assert lab.client(hop).get("/").status == 200
+    assert hop.access_log.wait(1)[0]["tries"][0]["algorithm"] == "least-connections"
+
+
+def test_lower_priority_groups_rest_until_too_few_are_up(lab):
+    first, second, spare = letters(lab)
+    hop = lab.hop(balanced(first, second, spare, min_active_members=2,
+                           members=[{"priority_group": 10}, {"priority_group": 10}, {}]))
+    client = lab.client(hop)
+    assert {client.get("/").text for _ in range(8)} == {"a", "b"}
+    force(hop, first, "drain")
+    assert {client.get("/").text for _ in range(8)} == {"b", "c"}
+    force(hop, first, "auto")
+    assert {client.get("/").text for _ in range(8)} == {"a", "b"}

@@ -194,7 +194,37 @@ TEST(threshold_of_the_weight_and_panic_are_looked_at_after_each_change)
     target_use_end(&use);
 }
 
-TESTS(TEST_CASE(threshold_of_the_weight_and_panic_are_looked_at_after_each_change),
+TEST(priority_groups_follow_each_change_of_health)
+{
+    SCOPED(target_registry) registry = target_registry_create();
+    const struct sockaddr_storage any = ip("192.0.2.1");
+    const struct upstream_target_options options[] = {
+        { "a.test", 80, 100, 1, &any, 1 },
+        { "b.test", 80, 100, 0, &any, 1 },
+    };
+    SCOPED(upstream_targets)
+    targets = upstream_targets_create(
+        &(struct upstream_options){
+            .name = "u", .targets = options, .targets_count = 2, .min_active_members = 1 },
+        registry);
+    SCOPED(upstream) upstream = upstream_create(targets, 1);
+    const struct health_verdict down = { .source = HEALTH_BY_HAND }, up = { .is_healthy = true };
+    struct target_use use = { 0 };
+
+    log_set_error_file(NULL, LOG_LEVEL_CRIT);
+    for (unsigned i = 0; i < 30; i++) {
+        const struct target *want = targets->items[i / 10 % 2].target;
+
+        if (i % 10 == 0)
+            target_health_set(targets->items[0].target, i == 10 ? &down : &up);
+        CHECK_INT(upstream_pick(upstream, &first_try, &use), 0);
+        CHECK(use.target == want);
+    }
+    target_use_end(&use);
+}
+
+TESTS(TEST_CASE(priority_groups_follow_each_change_of_health),
+      TEST_CASE(threshold_of_the_weight_and_panic_are_looked_at_after_each_change),
       TEST_CASE(algorithms_are_chosen_by_name),
       TEST_CASE(each_address_of_a_host_is_a_target_with_the_full_weight),
       TEST_CASE(ipv6_literals_are_named_in_brackets),

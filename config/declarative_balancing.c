@@ -1,0 +1,111 @@
+/*
+ * declarative_balancing: an upstream's entry in hopgate.balancing; its targets are in place by then.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "config/declarative_priv.h"
+
+/* AS3's words for what has another name here. F5's "ratio" is what Kong's round-robin does. */
+static const struct spelling {
+    const char *written, *means;
+} spellings[] = {
+    { "ratio", "round-robin" },
+    { "ratio-member", "round-robin" },
+    { "least-connections-member", "least-connections" },
+    { "ratio-least-connections-member", "least-connections" },
+};
+
+static int set_algorithm(struct loader *loader, const struct document_node *node,
+                         struct config_upstream *upstream)
+{
+    const char *algorithm = upstream->balancing.algorithm;
+    struct document_node member;
+
+    if (!algorithm)
+        return 0;
+    for (size_t i = 0; i < sizeof(spellings) / sizeof(spellings[0]); i++)
+        if (strcmp(algorithm, spellings[i].written) == 0)
+            algorithm = spellings[i].means;
+    upstream->algorithm = config_copy_text(loader->config, algorithm, strlen(algorithm));
+    if (!upstream->algorithm)
+        return -ENOMEM;
+    if (strcmp(algorithm, "consistent-hashing") == 0 &&
+        upstream->hash_inputs[0].source == CONFIG_HASH_NONE)
+        document_add_error(
+            document_member(node, "algorithm", &member) ? &member : node, DOCUMENT_AT_VALUE,
+            loader->errors, CONFIG_WARNING,
+            "without 'hash_on' of the upstream '%s' all requests have the same hash, "
+            "so that one target gets them all; add hash_on",
+            upstream->name);
+    return 0;
+}
+
+static struct config_target *find_target(const struct config_upstream *upstream, const char *name)
+{
+    for (size_t i = 0; i < upstream->targets_count; i++)
+        if (strcmp(upstream->targets[i].target, name) == 0)
+            return &upstream->targets[i];
+    return NULL;
+}
+
+/* `seen` has the targets that an earlier member names. */
+static int read_member(struct loader *loader, const struct document_node *node,
+                       const struct config_upstream *upstream, json_t *seen)
+{
+    struct config_target written = { 0 }, *target;
+    struct document_node member;
+    int r;
+
+    schema_read(&loader->reader, &schema_balancing_member, node, NULL, &written);
+    r = declarative_normalise_target(loader, &written);
+    if (r < 0 || !written.host)
+        return r; /* told already */
+    (void)document_member(node, "target", &member);
+    target = find_target(upstream, written.target);
+    if (!target) {
+        FAIL(
+            loader, &member,
+            "the upstream '%s' has no target '%s'; add it to the upstream's targets or correct the "
+            "name",
+            upstream->name, written.target);
+        return 0;
+    }
+    if (json_object_get(seen, written.target))
+        FAIL(loader, &member, "the target '%s' is a member already; remove one of the two",
+             written.target);
+    target->priority_group = written.priority_group;
+    return json_object_set_new(seen, written.target, json_true()) < 0 ? -ENOMEM : 0;
+}
+
+static int read_members(struct loader *loader, const struct document_node *node,
+                        const struct config_upstream *upstream)
+{
+    struct document_node list, item = { 0 };
+    json_t *seen;
+    int r = 0;
+
+    if (!document_member(node, "members", &list) || !json_is_array(list.value))
+        return 0; /* other shapes were refused by the schema */
+    seen = json_object();
+    if (!seen)
+        return -ENOMEM;
+    while (r == 0 && document_next(&list, &item))
+        r = read_member(loader, &item, upstream, seen);
+    json_decref(seen);
+    return r;
+}
+
+int declarative_read_balancing(struct loader *loader, const struct document_node *node,
+                               struct config_upstream *upstream)
+{
+    int r;
+
+    if (upstream->balancing.is_set)
+        FAIL(loader, node, "the upstream '%s' has an entry already; put both into one",
+             upstream->name);
+    schema_read(&loader->reader, &schema_balancing, node, NULL, upstream);
+    upstream->balancing.is_set = true;
+    r = set_algorithm(loader, node, upstream);
+    return r < 0 ? r : read_members(loader, node, upstream);
+}

@@ -1,0 +1,45 @@
+/*
+ * schema_balancing: our hopgate.balancing, what an F5 pool can say of an upstream and Kong cannot.
+ */
+#include "config/schema.h"
+
+#define STORED(entity, member)                          \
+    .offset = offsetof(struct config_##entity, member), \
+    .size = sizeof(((struct config_##entity *)0)->member)
+#define FIELDS(list) .fields = (list), .fields_count = sizeof(list) / sizeof((list)[0])
+
+/* Kong's names, ours, and behind them AS3's that mean the same. */
+#define ALGORITHMS                                                                       \
+    "round-robin, least-connections, consistent-hashing, latency, ratio, ratio-member, " \
+    "least-connections-member, ratio-least-connections-member"
+
+static const struct schema_field balancing_fields[] = {
+    { .name = "upstream", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED },
+    { .name = "algorithm",
+      .type = SCHEMA_STRING,
+      .one_of = ALGORITHMS,
+      STORED(upstream, balancing.algorithm) },
+    { .name = "min_active_members",
+      .type = SCHEMA_INTEGER,
+      .min = 1,
+      .max = 65535,
+      .default_json = "1",
+      STORED(upstream, balancing.min_active_members) },
+    { .name = "members", .type = SCHEMA_ENTITIES },
+};
+const struct schema schema_balancing = { .name = "balancing", FIELDS(balancing_fields) };
+
+static const struct schema_field member_fields[] = {
+    { .name = "target",
+      .type = SCHEMA_STRING,
+      .flags = SCHEMA_REQUIRED,
+      .check = check_target,
+      STORED(target, target) },
+    { .name = "priority_group",
+      .type = SCHEMA_INTEGER,
+      .min = 0,
+      .max = 65535,
+      .default_json = "0",
+      STORED(target, priority_group) },
+};
+const struct schema schema_balancing_member = { .name = "members", FIELDS(member_fields) };
