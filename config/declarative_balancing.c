@@ -14,6 +14,9 @@ static const struct spelling {
     { "ratio-member", "round-robin" },
     { "least-connections-member", "least-connections" },
     { "ratio-least-connections-member", "least-connections" },
+    { "fastest-app-response", "fastest" },
+    { "observed-member", "observed" },
+    { "predictive-member", "predictive" },
 };
 
 static int set_algorithm(struct loader *loader, const struct document_node *node,

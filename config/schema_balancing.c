@@ -9,9 +9,10 @@
 #define FIELDS(list) .fields = (list), .fields_count = sizeof(list) / sizeof((list)[0])
 
 /* Kong's names, ours, and behind them AS3's that mean the same. */
-#define ALGORITHMS                                                                       \
-    "round-robin, least-connections, consistent-hashing, latency, ratio, ratio-member, " \
-    "least-connections-member, ratio-least-connections-member"
+#define ALGORITHMS                                                                          \
+    "round-robin, least-connections, consistent-hashing, latency, random, ratio, fastest, " \
+    "observed, predictive, ratio-member, least-connections-member, "                        \
+    "ratio-least-connections-member, fastest-app-response, observed-member, predictive-member"
 
 static const struct schema_field balancing_fields[] = {
     { .name = "upstream", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED },

@@ -44,6 +44,7 @@ struct balancer_request {
 };
 
 struct balancer;
+struct balancer_ratios;
 struct hash_ring;
 struct weighted_draw;
 
@@ -73,10 +74,12 @@ struct balancer {
     const struct balancer_ops *ops;
     const struct weighted_draw *draw;
     uint64_t slow_start_us;
-    uint64_t random;          /* state of balancer_random */
-    uint64_t looked_at_count; /* targets, over all picks: what picking costs */
-    bool ignores_health;      /* too few are usable: better ask all than those few */
-    uint32_t lowest_group;    /* targets of lower priority groups rest */
+    uint64_t random;                /* state of balancer_random */
+    size_t first;                   /* ties go to the candidate that is first from here on */
+    uint64_t looked_at_count;       /* targets, over all picks: what picking costs */
+    bool ignores_health;            /* too few are usable: better ask all than those few */
+    uint32_t lowest_group;          /* targets of lower priority groups rest */
+    struct balancer_ratios *ratios; /* the policy's own, on top of weights; NULL: none */
 };
 
 /* All policies; NULL ends them. */

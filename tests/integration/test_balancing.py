@@ -189,3 +189,12 @@ def test_lower_priority_groups_rest_until_too_few_are_up(lab):
     assert {client.get("/").text for _ in range(8)} == {"b", "c"}
     force(hop, first, "auto")
     assert {client.get("/").text for _ in range(8)} == {"a", "b"}
+
+
+def test_f5_words_choose_policies_of_our_own(lab):
+    for written, means in (("random", "random"), ("fastest-app-response", "fastest"),
+                           ("observed-member", "observed"), ("predictive-member", "predictive")):
+        hop = lab.hop(balanced(*letters(lab), algorithm=written))
+        client = lab.client(hop)
+        assert {client.get("/").text for _ in range(MANY)} == {"a", "b", "c"}
+        assert {entry["tries"][0]["algorithm"] for entry in hop.access_log.wait(MANY)} == {means}

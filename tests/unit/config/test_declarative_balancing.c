@@ -88,6 +88,10 @@ TEST(as3_words_are_other_spellings)
         { "ratio-member", "round-robin" },
         { "least-connections-member", "least-connections" },
         { "ratio-least-connections-member", "least-connections" },
+        { "fastest-app-response", "fastest" },
+        { "observed-member", "observed" },
+        { "predictive-member", "predictive" },
+        { "random", "random" },
     };
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
