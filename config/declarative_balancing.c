@@ -78,6 +78,7 @@ static int read_member(struct loader *loader, const struct document_node *node,
         FAIL(loader, &member, "the target '%s' is a member already; remove one of the two",
              written.target);
     target->priority_group = written.priority_group;
+    target->max_requests = written.max_requests;
     return json_object_set_new(seen, written.target, json_true()) < 0 ? -ENOMEM : 0;
 }
 
@@ -99,6 +100,21 @@ static int read_members(struct loader *loader, const struct document_node *node,
     return r;
 }
 
+/* Nobody would ever wait in it. */
+static void check_queue(struct loader *loader, const struct document_node *node,
+                        const struct config_upstream *upstream)
+{
+    struct document_node member;
+
+    if (upstream->balancing.queue_max == 0 || !document_member(node, "queue", &member))
+        return;
+    for (size_t i = 0; i < upstream->targets_count; i++)
+        if (upstream->targets[i].max_requests > 0)
+            return;
+    FAIL(loader, &member,
+         "no target has a limit to wait for; give members a max_requests, or remove the queue");
+}
+
 int declarative_read_balancing(struct loader *loader, const struct document_node *node,
                                struct config_upstream *upstream)
 {
@@ -110,5 +126,8 @@ int declarative_read_balancing(struct loader *loader, const struct document_node
     schema_read(&loader->reader, &schema_balancing, node, NULL, upstream);
     upstream->balancing.is_set = true;
     r = set_algorithm(loader, node, upstream);
-    return r < 0 ? r : read_members(loader, node, upstream);
+    if (r == 0)
+        r = read_members(loader, node, upstream);
+    check_queue(loader, node, upstream);
+    return r;
 }

@@ -51,6 +51,7 @@ struct config_target {
     uint16_t port;
     uint32_t weight;         /* 0..65535; 0 is never picked */
     uint32_t priority_group; /* hopgate.balancing; the highest are used first */
+    uint32_t max_requests;   /* the same: at a time; 0: no limit */
     const char *path;        /* "upstreams[0].targets[1]" */
     unsigned line, column;
 };
@@ -132,6 +133,8 @@ struct config_balancing {
     bool is_set;
     char *algorithm;             /* as written; NULL: the upstream's own */
     uint32_t min_active_members; /* usable ones until lower priority groups rest */
+    uint32_t queue_max;          /* requests that may wait for a place at a target; 0: none */
+    uint64_t queue_timeout_ms;
 };
 
 struct config_upstream {

@@ -14,6 +14,22 @@
     "observed, predictive, ratio-member, least-connections-member, "                        \
     "ratio-least-connections-member, fastest-app-response, observed-member, predictive-member"
 
+static const struct schema_field queue_fields[] = {
+    { .name = "max",
+      .type = SCHEMA_INTEGER,
+      .min = 0,
+      .max = 1000000,
+      .default_json = "0",
+      STORED(upstream, balancing.queue_max) },
+    { .name = "timeout_ms",
+      .type = SCHEMA_INTEGER,
+      .min = 1,
+      .max = 3600000,
+      .default_json = "1000",
+      STORED(upstream, balancing.queue_timeout_ms) },
+};
+static const struct schema queue = { .name = "queue", FIELDS(queue_fields) };
+
 static const struct schema_field balancing_fields[] = {
     { .name = "upstream", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED },
     { .name = "algorithm",
@@ -27,6 +43,7 @@ static const struct schema_field balancing_fields[] = {
       .default_json = "1",
       STORED(upstream, balancing.min_active_members) },
     { .name = "members", .type = SCHEMA_ENTITIES },
+    { .name = "queue", .type = SCHEMA_RECORD, .record = &queue },
 };
 const struct schema schema_balancing = { .name = "balancing", FIELDS(balancing_fields) };
 
@@ -42,5 +59,11 @@ static const struct schema_field member_fields[] = {
       .max = 65535,
       .default_json = "0",
       STORED(target, priority_group) },
+    { .name = "max_requests",
+      .type = SCHEMA_INTEGER,
+      .min = 0,
+      .max = 1000000,
+      .default_json = "0",
+      STORED(target, max_requests) },
 };
 const struct schema schema_balancing_member = { .name = "members", FIELDS(member_fields) };

@@ -76,7 +76,13 @@ bool balancer_is_candidate(struct balancer *balancer, const struct upstream_targ
         return false;
     if (!upstream_target_is_usable(item) && !(balancer->ignores_health && may_panic(item)))
         return false;
-    return !balancer_was_tried(request, item->target);
+    if (balancer_was_tried(request, item->target))
+        return false;
+    if (target_is_full(item->target, item->max_requests)) {
+        balancer->full_count++;
+        return false;
+    }
+    return true;
 }
 
 uint32_t balancer_share(const struct balancer *balancer, const struct upstream_target *item,

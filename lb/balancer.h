@@ -24,6 +24,7 @@ struct upstream_target {
     struct target *target;
     uint32_t weight;         /* 0..65535; 0 is never picked */
     uint32_t priority_group; /* see priority_groups */
+    uint32_t max_requests;   /* in flight at a time, over all workers; 0: no limit */
 };
 
 /* May it get a request at all? */
@@ -77,6 +78,7 @@ struct balancer {
     uint64_t random;                /* state of balancer_random */
     size_t first;                   /* ties go to the candidate that is first from here on */
     uint64_t looked_at_count;       /* targets, over all picks: what picking costs */
+    uint64_t full_count;            /* of them: those that could be picked if they were not full */
     bool ignores_health;            /* too few are usable: better ask all than those few */
     uint32_t lowest_group;          /* targets of lower priority groups rest */
     struct balancer_ratios *ratios; /* the policy's own, on top of weights; NULL: none */

@@ -23,7 +23,8 @@ void balancer_init(struct balancer *balancer, const struct balancer_ops *ops,
                    const struct balancer_options *options);
 void balancer_free_memory(struct balancer *balancer); /* ops->free of who owns nothing else */
 
-/* Usable (or health is not looked at), of a priority group in use, not tried. Counts the look. */
+/* Usable (or health is not looked at), of a priority group in use, not tried and not full. Counts
+ * the look. */
 bool balancer_is_candidate(struct balancer *balancer, const struct upstream_target *item,
                            const struct balancer_request *request);
 

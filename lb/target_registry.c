@@ -22,6 +22,7 @@ struct target_registry {
     size_t buckets_count; /* a power of two */
     size_t count;
     struct health_board board;
+    struct waiting_lines *lines;
 };
 
 struct target_registry *target_registry_create(void)
@@ -161,6 +162,16 @@ struct target *target_registry_hold(struct target *target)
 {
     ((struct entry *)target)->holders++;
     return target;
+}
+
+void target_registry_set_lines(struct target_registry *registry, struct waiting_lines *lines)
+{
+    registry->lines = lines;
+}
+
+struct waiting_lines *target_registry_lines(const struct target_registry *registry)
+{
+    return registry->lines;
 }
 
 struct health_board *target_registry_board(struct target_registry *registry)

@@ -10,6 +10,9 @@
 #include "lb/target_health.h"
 #include "lb/weighted_draw.h"
 
+/* Picks whose last place another worker was quicker to take. */
+enum { TAKES_MAX = 8 };
+
 struct upstream {
     struct upstream_targets *targets; /* borrowed */
     struct balancer *balancer;
@@ -39,11 +42,14 @@ static int add_addresses(struct upstream_targets *targets,
         addr_set_port(&address, options->port);
         item->weight = options->weight;
         item->priority_group = options->priority_group;
+        item->max_requests = options->max_requests;
         item->target = target_registry_take(targets->registry, &key);
         if (!item->target) {
             r = -ENOMEM;
             break;
         }
+        if (targets->line)
+            atomic_store_explicit(&item->target->line, targets->line, memory_order_release);
         targets->count++;
     }
     free(name);
@@ -70,6 +76,46 @@ static bool prepare_policy(struct upstream_targets *targets, const struct upstre
     return true;
 }
 
+static int by_place_in_memory(const void *left, const void *right, void *items)
+{
+    const struct target *a = ((struct upstream_target *)items)[*(const uint32_t *)left].target;
+    const struct target *b = ((struct upstream_target *)items)[*(const uint32_t *)right].target;
+
+    return (a > b) - (a < b);
+}
+
+static bool index_targets(struct upstream_targets *targets)
+{
+    targets->by_target = calloc(targets->count + 1, sizeof(*targets->by_target));
+    if (!targets->by_target)
+        return false;
+    for (size_t i = 0; i < targets->count; i++)
+        targets->by_target[i] = (uint32_t)i;
+    qsort_r(targets->by_target, targets->count, sizeof(*targets->by_target), by_place_in_memory,
+            targets->items);
+    return true;
+}
+
+/* NULL: it is not of this upstream. */
+static const struct upstream_target *find_item(const struct upstream_targets *targets,
+                                               const struct target *target)
+{
+    size_t low = 0, high = targets->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct upstream_target *item = &targets->items[targets->by_target[middle]];
+
+        if (item->target == target)
+            return item;
+        if (item->target < target)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
 struct upstream_targets *upstream_targets_create(const struct upstream_options *options,
                                                  struct target_registry *registry)
 {
@@ -81,6 +127,7 @@ struct upstream_targets *upstream_targets_create(const struct upstream_options *
     for (size_t i = 0; i < options->targets_count; i++)
         count += options->targets[i].addresses_count;
     targets->registry = registry;
+    targets->line = options->line;
     targets->name = strdup(options->name);
     targets->items = calloc(count > 0 ? count : 1, sizeof(*targets->items));
     if (!targets->name || !targets->items)
@@ -91,7 +138,8 @@ struct upstream_targets *upstream_targets_create(const struct upstream_options *
     }
     if (!prepare_policy(targets, options) ||
         priority_groups_init(&targets->groups, targets->items, targets->count,
-                             options->min_active_members) < 0)
+                             options->min_active_members) < 0 ||
+        !index_targets(targets))
         goto fail;
     return targets;
 fail:
@@ -115,6 +163,7 @@ void upstream_targets_free(struct upstream_targets *targets)
     hash_ring_free(targets->ring);
     weighted_draw_free(targets->draw);
     priority_groups_done(&targets->groups);
+    free(targets->by_target);
     free(targets->items);
     free(targets->name);
     free(targets);
@@ -222,9 +271,22 @@ int upstream_pick(struct upstream *upstream, const struct balancer_request *requ
         if (upstream->is_down)
             return -ENOENT;
     }
-    index = balancer_pick(upstream->balancer, targets->items, targets->count, request);
-    if (index < 0)
-        return index;
-    target_use_begin(use, targets->items[index].target);
-    return 0;
+    for (unsigned i = 0; i < TAKES_MAX; i++) {
+        upstream->balancer->full_count = 0;
+        index = balancer_pick(upstream->balancer, targets->items, targets->count, request);
+        if (index < 0)
+            return upstream->balancer->full_count > 0 ? -EBUSY : index;
+        if (target_use_try(use, targets->items[index].target, targets->items[index].max_requests))
+            return 0;
+    }
+    return -EBUSY;
+}
+
+int upstream_take(struct upstream *upstream, struct target *target, struct target_use *use)
+{
+    const struct upstream_target *item = find_item(upstream->targets, target);
+
+    if (!item)
+        return -ENOENT;
+    return target_use_try(use, target, item->max_requests) ? 0 : -EBUSY;
 }

@@ -25,6 +25,7 @@ struct upstream_target_options {
     uint16_t port;
     uint32_t weight;                          /* 0..65535 */
     uint32_t priority_group;                  /* see priority_groups */
+    uint32_t max_requests;                    /* at a time; 0: no limit */
     const struct sockaddr_storage *addresses; /* what host resolves to (port ignored); each becomes
                                                  a target with the full weight, as in Kong */
     size_t addresses_count;                   /* 0: the name did not resolve, no target */
@@ -42,6 +43,7 @@ struct upstream_options {
     /* Fewer targets usable, in percent: all are picked, but those withdrawn on purpose; 0: never */
     uint32_t panic_percent;
     uint32_t min_active_members; /* see priority_groups */
+    struct waiting_line *line;   /* of this upstream; NULL: nobody waits for a place */
 };
 
 struct upstream_targets {
@@ -55,6 +57,8 @@ struct upstream_targets {
     struct hash_ring *ring;     /* NULL: the policy does not hash */
     struct weighted_draw *draw; /* NULL: few targets, see balancer_options */
     struct priority_groups groups;
+    uint32_t *by_target;       /* indexes, in the order of their targets' addresses in memory */
+    struct waiting_line *line; /* borrowed; or NULL */
 };
 
 /* Copies what it needs. The registry must outlive it. NULL: no memory. */
@@ -87,8 +91,12 @@ const char *upstream_algorithm(const struct upstream *upstream);
 
 const struct upstream_targets *upstream_targets_of(const struct upstream *upstream);
 
-/* 0: `use` holds the chosen target (a former use is ended); -ENOENT: no target is usable. */
+/* 0: `use` holds the chosen target (a former use is ended); -ENOENT: no target is usable; -EBUSY: those
+ * that are have as many requests as they may have. */
 int upstream_pick(struct upstream *upstream, const struct balancer_request *request,
                   struct target_use *use);
+
+/* The same with a target that is chosen already. -ENOENT: it is not of this upstream. */
+int upstream_take(struct upstream *upstream, struct target *target, struct target_use *use);
 
 #endif

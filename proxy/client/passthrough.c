@@ -327,9 +327,14 @@ static void try_target(struct passthrough *self)
                                               .hash_input = take_client_ip,
                                               .asker = &client_ip };
     const struct snapshot *snapshot = self->pinned->snapshot;
-    int error = 0;
+    int error = 0, picked;
 
-    if (upstream_pick(self->upstream->upstream, &request, &self->target_use) < 0) {
+    picked = upstream_pick(self->upstream->upstream, &request, &self->target_use);
+    if (picked == -EBUSY) { /* connections do not wait: their clients may give up without a word */
+        fail(self, END_LIMIT_REACHED, SLICE("max_requests of every usable target"));
+        return;
+    }
+    if (picked < 0) {
         fail(self, END_NO_TARGET, SLICE(""));
         return;
     }

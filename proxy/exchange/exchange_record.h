@@ -28,6 +28,7 @@ struct try_record {
     struct sockaddr_storage target; /* address tried */
     struct slice target_name;       /* "host:port" as configured */
     const char *algorithm;          /* that chose it, in Kong's spelling */
+    uint64_t queued_us;             /* it waited so long for a place there */
     bool over_tls;
     bool tls_verified;      /* the target's certificate is checked (it need not have passed) */
     bool reused;            /* an idle connection from the pool */

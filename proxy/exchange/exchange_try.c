@@ -30,6 +30,7 @@ void exchange_drop_back(struct exchange *exchange)
     exchange->front_waits = false; /* nobody takes the client's content now */
     exchange->hold_until_ms = 0;
     exchange->pause_until_ms = 0;
+    exchange_stop_waiting(exchange);
     upstream_conn_abort(&exchange->back);
     service_load_leave(&exchange->load_use, SERVICE_LOAD_PENDING);
     target_use_end(&exchange->target_use);
@@ -60,8 +61,11 @@ void exchange_on_back_timeout(struct exchange *exchange)
         return;
     }
     switch (exchange->back_request) {
-    case BACK_REQUEST_NONE:
-        exchange_end_pause(exchange); /* no other clock runs without a connection */
+    case BACK_REQUEST_NONE: /* no other clock runs without a connection */
+        if (waiter_waits(&exchange->waiter))
+            exchange_on_queue_timeout(exchange);
+        else
+            exchange_end_pause(exchange);
         return;
     case BACK_REQUEST_CONNECT:
         exchange_try_failed(exchange, END_CONNECT_TIMEOUT, nothing);
@@ -104,7 +108,9 @@ static void begin_try(struct exchange *exchange)
                                     .algorithm = upstream_algorithm(exchange->upstream->upstream),
                                     .over_tls = exchange->destination->plan->tls != NULL,
                                     .tls_verified = exchange->destination->plan->tls_verified,
+                                    .queued_us = exchange->queued_us,
                                     .picked_at_us = exchange->worker->loop->now_us };
+    exchange->queued_us = 0;
     exchange->unjudged = exchange->target_use.target;
     if (exchange->tried_count < EXCHANGE_TRIES_KEPT)
         exchange->tried[exchange->tried_count++] = target;
@@ -155,8 +161,8 @@ static struct slice take_hash_input(void *asker)
     return hash_input(&exchange->record, &exchange->arena);
 }
 
-/* False: no target is usable. */
-static bool pick(struct exchange *exchange)
+/* -ENOENT, -EBUSY: as upstream_pick. */
+static int pick_anew(struct exchange *exchange)
 {
     const struct balancer_request request = { .tried = exchange->tried,
                                               .tried_count = exchange->tried_count,
@@ -164,27 +170,42 @@ static bool pick(struct exchange *exchange)
                                               .hash_input = take_hash_input,
                                               .asker = exchange };
 
+    return upstream_pick(exchange->upstream->upstream, &request, &exchange->target_use);
+}
+
+int exchange_pick(struct exchange *exchange)
+{
+    struct target *chosen;
+
     if (!exchange->next_target && exchange->pin && exchange->tried_count == 0)
         exchange->next_target = upstream_pin_target(exchange->pin, exchange->upstream);
-    if (!exchange->next_target)
-        return upstream_pick(exchange->upstream->upstream, &request, &exchange->target_use) == 0;
-    target_use_begin(&exchange->target_use, TAKE(exchange->next_target));
-    return true;
+    chosen = TAKE(exchange->next_target);
+    if (chosen && upstream_take(exchange->upstream->upstream, chosen, &exchange->target_use) == 0)
+        return 0;
+    return pick_anew(exchange); /* nobody waits for one target while others have places */
 }
 
 void exchange_try(struct exchange *exchange)
+{
+    int picked;
+
+    if (exchange->upstream->set->failure != END_OK) {
+        exchange_answer(exchange, exchange->upstream->set->failure,
+                        slice_of(exchange->destination->plan->service->host));
+        return;
+    }
+    if (exchange_take_place(exchange, &picked))
+        exchange_begin_try(exchange, picked);
+}
+
+void exchange_begin_try(struct exchange *exchange, int picked)
 {
     const struct destination *destination = exchange->destination;
     struct upstream_goal goal = { .tls = destination->plan->tls,
                                   .bind = snapshot_upstream_bind(exchange->pinned->snapshot),
                                   .may_reuse = true };
 
-    if (exchange->upstream->set->failure != END_OK) {
-        exchange_answer(exchange, exchange->upstream->set->failure,
-                        slice_of(destination->plan->service->host));
-        return;
-    }
-    if (!pick(exchange)) {
+    if (picked < 0) {
         exchange_answer(exchange, END_NO_TARGET, nothing);
         return;
     }

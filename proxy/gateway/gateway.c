@@ -19,6 +19,7 @@
 #include "core/log.h"
 #include "lb/resolver.h"
 #include "lb/target_registry.h"
+#include "lb/waiting_line.h"
 #include "proxy/gateway/gateway_priv.h"
 #include "proxy/gateway/service_notify.h"
 #include "proxy/report/metrics.h"
@@ -353,6 +354,7 @@ static void tear_down(struct gateway *gateway)
     resolver_free(hop->resolver);
     service_load_registry_free(hop->service_loads);
     target_registry_free(hop->targets);
+    waiting_lines_free(hop->waiting_lines);
     spool_area_done(&hop->spool);
     tls_ticket_keys_free(hop->ticket_keys);
     tls_server_sessions_free(hop->tls_sessions);
@@ -409,8 +411,10 @@ static enum gateway_result start_hop(struct gateway *gateway, struct snapshot *s
         return GATEWAY_FAILED;
     raise_descriptor_limit();
     gateway->hop.metrics = metrics_create(gateway->hop.workers_count);
-    if (!gateway->hop.metrics)
+    gateway->hop.waiting_lines = waiting_lines_create(gateway->hop.workers_count);
+    if (!gateway->hop.metrics || !gateway->hop.waiting_lines)
         return GATEWAY_FAILED;
+    target_registry_set_lines(gateway->hop.targets, gateway->hop.waiting_lines);
     if (!gateway_configure_names(gateway, snapshot) ||
         !gateway_compile(gateway, snapshot, FIRST_NAMES_WAIT_MS))
         return GATEWAY_BAD_CONFIG;

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "lb/waiting_line.h"
 #include "proxy/gateway/gateway_priv.h"
 #include "proxy/worker/hop_figures.h"
 #include "proxy/worker/hop_question.h"
@@ -114,6 +115,7 @@ static struct hop_figures gather(const struct gateway *gateway, struct worker_fi
                     reload->succeeded_count, reload->failed_count },
         .log = log_counters(),
         .spool_bytes = atomic_load_explicit(&gateway->hop.spool.bytes, memory_order_relaxed),
+        .queued_count = waiting_lines_count(gateway->hop.waiting_lines),
         .draining = gateway->draining,
     };
 }

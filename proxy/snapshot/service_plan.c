@@ -1,5 +1,7 @@
 #include "proxy/snapshot/service_plan.h"
 
+#include "lb/waiting_line.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,7 +83,6 @@ static size_t add_name(const struct service_plan *plan, size_t index,
     const struct config_target *target =
         service->upstream ? &service->upstream->targets[index] : NULL;
     const struct name_record *record = watched_name_record(plan->names[index]);
-    uint32_t group = target ? target->priority_group : 0;
 
     for (size_t i = 0; i < record->count; i++) {
         const struct name_address *item = &record->items[i];
@@ -93,12 +94,14 @@ static size_t add_name(const struct service_plan *plan, size_t index,
         if (item->weight > 0 &&
             weight > 0) /* as Kong: SRV's replaces the target's, but for "none" */
             weight = item->weight;
-        into[i] = (struct upstream_target_options){ .host = host_of(service, index),
-                                                    .port = port,
-                                                    .weight = weight,
-                                                    .priority_group = group,
-                                                    .addresses = &item->address,
-                                                    .addresses_count = 1 };
+        into[i] =
+            (struct upstream_target_options){ .host = host_of(service, index),
+                                              .port = port,
+                                              .weight = weight,
+                                              .priority_group = target ? target->priority_group : 0,
+                                              .max_requests = target ? target->max_requests : 0,
+                                              .addresses = &item->address,
+                                              .addresses_count = 1 };
     }
     return record->count;
 }
@@ -128,10 +131,12 @@ struct target_set *service_plan_make_set(const struct service_plan *plan,
         options.threshold_thousandths = (uint32_t)upstream->healthchecks.threshold_thousandths;
         options.panic_percent = upstream->panic_percent;
         options.min_active_members = upstream->balancing.min_active_members;
+        if (upstream->balancing.queue_max > 0)
+            options.line = waiting_lines_find(target_registry_lines(registry), options.name);
     }
     made = upstream_targets_create(&options, registry);
     free(targets);
-    if (!made)
+    if (!made || (upstream && upstream->balancing.queue_max > 0 && !options.line))
         return NULL;
     /* an upstream without a target is another failure than a host that is not found, as in Kong */
     if (count == 0 && !upstream)

@@ -22,6 +22,7 @@ struct log_file;
 struct metrics;
 struct resolver;
 struct target_registry;
+struct waiting_lines;
 struct tls_server_sessions;
 struct tls_ticket_keys;
 
@@ -32,6 +33,7 @@ struct hop {
     struct tls_server_sessions
         *tls_sessions; /* by id; made with the first configuration that has them */
     struct target_registry *targets;
+    struct waiting_lines *waiting_lines; /* for a place at them */
     struct service_load_registry *service_loads;
     struct resolver *resolver; /* the main thread's, as the registry */
     struct log_file *access_log, *error_log, *status_access_log;

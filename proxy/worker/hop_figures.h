@@ -53,6 +53,7 @@ struct hop_figures {
     struct reload_figures reload;
     struct log_counters log;
     uint64_t spool_bytes;
+    uint32_t queued_count; /* requests that wait for a place at a target */
     bool draining;
 };
 

@@ -11,6 +11,7 @@
 #include "core/conn.h"
 #include "core/log.h"
 #include "core/thread.h"
+#include "lb/waiting_line.h"
 #include "proxy/exchange/exchange.h"
 #include "proxy/report/metrics.h"
 #include "proxy/report/recorder.h"
@@ -412,6 +413,7 @@ static bool open_all(struct worker *worker)
     worker->loop = loop_create(&options, worker->error, sizeof(worker->error));
     if (!worker->loop)
         return false;
+    waiting_lines_open(worker->hop->waiting_lines, worker->index, worker->loop);
     timer_init(&worker->pool_timer, on_pool_timer);
     timer_init(&worker->drain_timer, on_drain_timer);
     snprintf(worker->error, sizeof(worker->error), "out of memory");
@@ -463,6 +465,7 @@ static void close_all(struct worker *worker)
     tls_session_cache_free(worker->tls_sessions);
     tls_client_verifier_free(worker->client_verifier);
     pinned_snapshot_unpin(TAKE(worker->newest));
+    waiting_lines_close(worker->hop->waiting_lines, worker->index);
     loop_free(worker->loop);
     worker->loop = NULL;
 }

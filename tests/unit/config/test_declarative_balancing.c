@@ -106,6 +106,20 @@ TEST(as3_words_are_other_spellings)
     }
 }
 
+TEST(limits_of_members_and_the_queue_are_read)
+{
+    SCOPED(config)
+    config =
+        load_good(FILE_OF("{upstream: u, members: [{target: \"10.0.0.1:80\", max_requests: 7}], "
+                          "queue: {max: 100, timeout_ms: 250}}"));
+    const struct config_upstream *upstream = &config->upstreams[0];
+
+    CHECK_INT(upstream->targets[0].max_requests, 7);
+    CHECK_INT(upstream->targets[1].max_requests, 0);
+    CHECK_INT(upstream->balancing.queue_max, 100);
+    CHECK_INT(upstream->balancing.queue_timeout_ms, 250);
+}
+
 TEST(mistakes_are_named_with_their_line_and_fix)
 {
     check_says(FILE_OF("{upstream: v}"),
@@ -140,5 +154,5 @@ TEST(mistakes_are_named_with_their_line_and_fix)
 TESTS(TEST_CASE(a_plain_kong_file_has_kongs_algorithm_and_one_group),
       TEST_CASE(members_are_named_as_targets_are),
       TEST_CASE(the_upstream_is_named_or_its_id_and_keeps_its_algorithm_when_none_is_said),
-      TEST_CASE(as3_words_are_other_spellings),
+      TEST_CASE(as3_words_are_other_spellings), TEST_CASE(limits_of_members_and_the_queue_are_read),
       TEST_CASE(mistakes_are_named_with_their_line_and_fix))

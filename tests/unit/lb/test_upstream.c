@@ -199,8 +199,13 @@ TEST(priority_groups_follow_each_change_of_health)
     SCOPED(target_registry) registry = target_registry_create();
     const struct sockaddr_storage any = ip("192.0.2.1");
     const struct upstream_target_options options[] = {
-        { "a.test", 80, 100, 1, &any, 1 },
-        { "b.test", 80, 100, 0, &any, 1 },
+        { .host = "a.test",
+          .port = 80,
+          .weight = 100,
+          .priority_group = 1,
+          .addresses = &any,
+          .addresses_count = 1 },
+        { .host = "b.test", .port = 80, .weight = 100, .addresses = &any, .addresses_count = 1 },
     };
     SCOPED(upstream_targets)
     targets = upstream_targets_create(
@@ -223,7 +228,52 @@ TEST(priority_groups_follow_each_change_of_health)
     target_use_end(&use);
 }
 
-TESTS(TEST_CASE(priority_groups_follow_each_change_of_health),
+TEST(targets_that_are_full_are_passed_over_and_told_from_those_that_are_down)
+{
+    SCOPED(target_registry) registry = target_registry_create();
+    const struct sockaddr_storage any = ip("192.0.2.1");
+    const struct upstream_target_options options[] = {
+        { .host = "a.test",
+          .port = 80,
+          .weight = 100,
+          .max_requests = 2,
+          .addresses = &any,
+          .addresses_count = 1 },
+        { .host = "b.test",
+          .port = 80,
+          .weight = 100,
+          .max_requests = 1,
+          .addresses = &any,
+          .addresses_count = 1 },
+    };
+    const struct upstream_options of = { .name = "u", .targets = options, .targets_count = 2 };
+    SCOPED(upstream_targets) targets = upstream_targets_create(&of, registry);
+    SCOPED(upstream) upstream = upstream_create(targets, 1);
+    struct target *a = targets->items[0].target, *b = targets->items[1].target;
+    struct target_use uses[3] = { 0 }, other = { 0 };
+    struct target unknown = { 0 };
+
+    for (unsigned i = 0; i < 3; i++)
+        CHECK_INT(upstream_pick(upstream, &first_try, &uses[i]), 0);
+    CHECK(target_in_flight(a) == 2 && target_in_flight(b) == 1);
+    CHECK_INT(upstream_pick(upstream, &first_try, &other), -EBUSY);
+    CHECK_INT(upstream_take(upstream, a, &other), -EBUSY);
+    CHECK_INT(upstream_take(upstream, &unknown, &other), -ENOENT);
+    CHECK(!other.target);
+    target_set_state(a, TARGET_UNHEALTHY);
+    target_set_state(b, TARGET_UNHEALTHY);
+    CHECK_INT(upstream_pick(upstream, &first_try, &other), -ENOENT);
+    target_set_state(b, TARGET_HEALTHY);
+    CHECK_INT(upstream_pick(upstream, &first_try, &other), -EBUSY);
+    for (unsigned i = 0; i < 3; i++)
+        target_use_end(&uses[i]);
+    CHECK_INT(upstream_take(upstream, b, &other), 0);
+    CHECK(other.target == b);
+    target_use_end(&other);
+}
+
+TESTS(TEST_CASE(targets_that_are_full_are_passed_over_and_told_from_those_that_are_down),
+      TEST_CASE(priority_groups_follow_each_change_of_health),
       TEST_CASE(threshold_of_the_weight_and_panic_are_looked_at_after_each_change),
       TEST_CASE(algorithms_are_chosen_by_name),
       TEST_CASE(each_address_of_a_host_is_a_target_with_the_full_weight),
