@@ -128,6 +128,25 @@ struct config_outliers {
     uint32_t ejected_max_percent; /* of the targets; but one may always go if there are two */
 };
 
+/* hopgate.balancing[].persistence */
+struct config_persistence {
+    char *method_word, *cookie_word, *mask; /* as written */
+    enum config_persistence_method {
+        CONFIG_PERSISTENCE_NONE,
+        CONFIG_PERSISTENCE_INSERT, /* of the cookie, as the next three */
+        CONFIG_PERSISTENCE_REWRITE,
+        CONFIG_PERSISTENCE_PASSIVE,
+        CONFIG_PERSISTENCE_HASH,
+        CONFIG_PERSISTENCE_SOURCE_ADDRESS,
+    } method;
+    char *cookie_name;             /* never NULL where there is a cookie */
+    uint64_t ttl_s;                /* of the cookie; 0: of the browser's session */
+    bool http_only, secure;        /* its attributes */
+    bool always_set;               /* with each response, not only when the client has another */
+    uint64_t duration_s;           /* how long hash and source_address remember */
+    unsigned prefix_v4, prefix_v6; /* so much of a client's address counts */
+};
+
 /* hopgate.balancing[]: what an F5 pool can and a Kong upstream cannot say. */
 struct config_balancing {
     bool is_set;
@@ -135,6 +154,7 @@ struct config_balancing {
     uint32_t min_active_members; /* usable ones until lower priority groups rest */
     uint32_t queue_max;          /* requests that may wait for a place at a target; 0: none */
     uint64_t queue_timeout_ms;
+    struct config_persistence persistence;
 };
 
 struct config_upstream {

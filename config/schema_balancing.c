@@ -11,7 +11,7 @@
 /* Kong's names, ours, and behind them AS3's that mean the same. */
 #define ALGORITHMS                                                                          \
     "round-robin, least-connections, consistent-hashing, latency, random, ratio, fastest, " \
-    "observed, predictive, ratio-member, least-connections-member, "                        \
+    "observed, predictive, least-sessions, ratio-member, least-connections-member, "        \
     "ratio-least-connections-member, fastest-app-response, observed-member, predictive-member"
 
 static const struct schema_field queue_fields[] = {
@@ -30,6 +30,44 @@ static const struct schema_field queue_fields[] = {
 };
 static const struct schema queue = { .name = "queue", FIELDS(queue_fields) };
 
+#define PERSISTENCE(member) STORED(upstream, balancing.persistence.member)
+
+static const struct schema_field persistence_fields[] = {
+    { .name = "method",
+      .type = SCHEMA_STRING,
+      .flags = SCHEMA_REQUIRED,
+      .one_of = "cookie, source_address",
+      PERSISTENCE(method_word) },
+    { .name = "cookie_method",
+      .type = SCHEMA_STRING,
+      .one_of = "insert, rewrite, passive, hash",
+      .default_json = "\"insert\"",
+      PERSISTENCE(cookie_word) },
+    { .name = "cookie_name",
+      .type = SCHEMA_STRING,
+      .check = check_token,
+      PERSISTENCE(cookie_name) },
+    { .name = "ttl",
+      .type = SCHEMA_INTEGER,
+      .max = 315360000,
+      .default_json = "0",
+      PERSISTENCE(ttl_s) },
+    { .name = "http_only", .type = SCHEMA_BOOLEAN, .default_json = "true", PERSISTENCE(http_only) },
+    { .name = "secure", .type = SCHEMA_BOOLEAN, .default_json = "true", PERSISTENCE(secure) },
+    { .name = "always_set",
+      .type = SCHEMA_BOOLEAN,
+      .default_json = "false",
+      PERSISTENCE(always_set) },
+    { .name = "duration",
+      .type = SCHEMA_INTEGER,
+      .min = 1,
+      .max = 604800,
+      .default_json = "180",
+      PERSISTENCE(duration_s) },
+    { .name = "mask", .type = SCHEMA_STRING, PERSISTENCE(mask) },
+};
+static const struct schema persistence = { .name = "persistence", FIELDS(persistence_fields) };
+
 static const struct schema_field balancing_fields[] = {
     { .name = "upstream", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED },
     { .name = "algorithm",
@@ -44,6 +82,7 @@ static const struct schema_field balancing_fields[] = {
       STORED(upstream, balancing.min_active_members) },
     { .name = "members", .type = SCHEMA_ENTITIES },
     { .name = "queue", .type = SCHEMA_RECORD, .record = &queue },
+    { .name = "persistence", .type = SCHEMA_RECORD, .record = &persistence },
 };
 const struct schema schema_balancing = { .name = "balancing", FIELDS(balancing_fields) };
 

@@ -10,9 +10,11 @@
 enum { DRAWS_MAX = 16 };
 
 const struct balancer_ops *const balancer_policies[] = {
-    &balancer_round_robin, &balancer_least_connections, &balancer_consistent_hashing,
-    &balancer_latency,     &balancer_random_of_two,     &balancer_fastest,
-    &balancer_observed,    &balancer_predictive,        NULL,
+    &balancer_round_robin,        &balancer_least_connections,
+    &balancer_consistent_hashing, &balancer_latency,
+    &balancer_random_of_two,      &balancer_fastest,
+    &balancer_observed,           &balancer_predictive,
+    &balancer_least_sessions,     NULL,
 };
 
 const struct balancer_ops *balancer_find(const char *name)

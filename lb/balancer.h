@@ -46,6 +46,8 @@ struct balancer_request {
 
 struct balancer;
 struct balancer_ratios;
+struct session_table;
+struct target_index;
 struct hash_ring;
 struct weighted_draw;
 
@@ -55,6 +57,8 @@ struct balancer_options {
     size_t count;
     const struct weighted_draw *draw; /* of the targets; may be NULL up to BALANCER_SCAN_MAX */
     const struct hash_ring *ring;     /* of the targets; NULL unless the policy needs it */
+    const struct target_index *index; /* of the targets, with the next; or NULL */
+    struct session_table *sessions;   /* who was sent where; or NULL */
     uint64_t slow_start_us;           /* see balancer_share; 0: off */
     uint64_t seed; /* moves the start, so that workers do not all begin with the same target */
 };

@@ -17,6 +17,7 @@ extern const struct balancer_ops balancer_latency;            /* the quicker of 
 extern const struct balancer_ops balancer_random_of_two;      /* the less loaded of two */
 extern const struct balancer_ops balancer_fastest;            /* fewest in flight, unweighted */
 extern const struct balancer_ops balancer_observed;           /* as F5: more for who has less */
+extern const struct balancer_ops balancer_least_sessions;     /* fewest persistence entries */
 extern const struct balancer_ops balancer_predictive;         /* as F5: more for who gets less */
 
 void balancer_init(struct balancer *balancer, const struct balancer_ops *ops,

@@ -45,6 +45,11 @@ struct waiting_lines;
 void target_registry_set_lines(struct target_registry *registry, struct waiting_lines *lines);
 struct waiting_lines *target_registry_lines(const struct target_registry *registry);
 
+/* Who was sent to which target of an upstream; kept for good, so that a reload forgets nobody. NULL: no
+ * memory. */
+struct session_table *target_registry_sessions(struct target_registry *registry,
+                                               const char *upstream);
+
 /* Told of every target whose health changes. */
 struct health_board *target_registry_board(struct target_registry *registry);
 

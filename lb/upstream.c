@@ -8,6 +8,7 @@
 #include "core/addr.h"
 #include "lb/hash_ring.h"
 #include "lb/target_health.h"
+#include "lb/target_index.h"
 #include "lb/weighted_draw.h"
 
 /* Picks whose last place another worker was quicker to take. */
@@ -76,46 +77,6 @@ static bool prepare_policy(struct upstream_targets *targets, const struct upstre
     return true;
 }
 
-static int by_place_in_memory(const void *left, const void *right, void *items)
-{
-    const struct target *a = ((struct upstream_target *)items)[*(const uint32_t *)left].target;
-    const struct target *b = ((struct upstream_target *)items)[*(const uint32_t *)right].target;
-
-    return (a > b) - (a < b);
-}
-
-static bool index_targets(struct upstream_targets *targets)
-{
-    targets->by_target = calloc(targets->count + 1, sizeof(*targets->by_target));
-    if (!targets->by_target)
-        return false;
-    for (size_t i = 0; i < targets->count; i++)
-        targets->by_target[i] = (uint32_t)i;
-    qsort_r(targets->by_target, targets->count, sizeof(*targets->by_target), by_place_in_memory,
-            targets->items);
-    return true;
-}
-
-/* NULL: it is not of this upstream. */
-static const struct upstream_target *find_item(const struct upstream_targets *targets,
-                                               const struct target *target)
-{
-    size_t low = 0, high = targets->count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const struct upstream_target *item = &targets->items[targets->by_target[middle]];
-
-        if (item->target == target)
-            return item;
-        if (item->target < target)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
-}
-
 struct upstream_targets *upstream_targets_create(const struct upstream_options *options,
                                                  struct target_registry *registry)
 {
@@ -128,6 +89,7 @@ struct upstream_targets *upstream_targets_create(const struct upstream_options *
         count += options->targets[i].addresses_count;
     targets->registry = registry;
     targets->line = options->line;
+    targets->sessions = options->sessions;
     targets->name = strdup(options->name);
     targets->items = calloc(count > 0 ? count : 1, sizeof(*targets->items));
     if (!targets->name || !targets->items)
@@ -139,7 +101,7 @@ struct upstream_targets *upstream_targets_create(const struct upstream_options *
     if (!prepare_policy(targets, options) ||
         priority_groups_init(&targets->groups, targets->items, targets->count,
                              options->min_active_members) < 0 ||
-        !index_targets(targets))
+        !(targets->index = target_index_create(targets->items, targets->count)))
         goto fail;
     return targets;
 fail:
@@ -163,7 +125,7 @@ void upstream_targets_free(struct upstream_targets *targets)
     hash_ring_free(targets->ring);
     weighted_draw_free(targets->draw);
     priority_groups_done(&targets->groups);
-    free(targets->by_target);
+    target_index_free(targets->index);
     free(targets->items);
     free(targets->name);
     free(targets);
@@ -196,6 +158,8 @@ struct upstream *upstream_create(struct upstream_targets *targets, uint64_t seed
                                               .count = targets->count,
                                               .draw = targets->draw,
                                               .ring = targets->ring,
+                                              .index = targets->index,
+                                              .sessions = targets->sessions,
                                               .slow_start_us = targets->slow_start_us,
                                               .seed = seed };
 
@@ -282,11 +246,33 @@ int upstream_pick(struct upstream *upstream, const struct balancer_request *requ
     return -EBUSY;
 }
 
-int upstream_take(struct upstream *upstream, struct target *target, struct target_use *use)
+int upstream_take(struct upstream *upstream, const struct target *target, struct target_use *use)
 {
-    const struct upstream_target *item = find_item(upstream->targets, target);
+    const struct upstream_targets *targets = upstream->targets;
+    int index = target_index_of(targets->index, target);
 
-    if (!item)
-        return -ENOENT;
-    return target_use_try(use, target, item->max_requests) ? 0 : -EBUSY;
+    if (index < 0)
+        return index;
+    return target_use_try(use, targets->items[index].target, targets->items[index].max_requests)
+               ? 0
+               : -EBUSY;
+}
+
+struct target *upstream_usable_at(const struct upstream_targets *targets,
+                                  const struct sockaddr_storage *address)
+{
+    int index = target_index_at(targets->index, address);
+
+    return index >= 0 && upstream_target_is_usable(&targets->items[index])
+               ? targets->items[index].target
+               : NULL;
+}
+
+struct target *upstream_usable(const struct upstream_targets *targets, const struct target *target)
+{
+    int index = target ? target_index_of(targets->index, target) : -ENOENT;
+
+    return index >= 0 && upstream_target_is_usable(&targets->items[index])
+               ? targets->items[index].target
+               : NULL;
 }

@@ -42,8 +42,9 @@ struct upstream_options {
     uint32_t threshold_thousandths;
     /* Fewer targets usable, in percent: all are picked, but those withdrawn on purpose; 0: never */
     uint32_t panic_percent;
-    uint32_t min_active_members; /* see priority_groups */
-    struct waiting_line *line;   /* of this upstream; NULL: nobody waits for a place */
+    uint32_t min_active_members;    /* see priority_groups */
+    struct waiting_line *line;      /* of this upstream; NULL: nobody waits for a place */
+    struct session_table *sessions; /* of this upstream; NULL: nobody is remembered */
 };
 
 struct upstream_targets {
@@ -57,8 +58,9 @@ struct upstream_targets {
     struct hash_ring *ring;     /* NULL: the policy does not hash */
     struct weighted_draw *draw; /* NULL: few targets, see balancer_options */
     struct priority_groups groups;
-    uint32_t *by_target;       /* indexes, in the order of their targets' addresses in memory */
-    struct waiting_line *line; /* borrowed; or NULL */
+    struct target_index *index;
+    struct session_table *sessions; /* borrowed; NULL: nobody is remembered */
+    struct waiting_line *line;      /* borrowed; or NULL */
 };
 
 /* Copies what it needs. The registry must outlive it. NULL: no memory. */
@@ -97,6 +99,12 @@ int upstream_pick(struct upstream *upstream, const struct balancer_request *requ
                   struct target_use *use);
 
 /* The same with a target that is chosen already. -ENOENT: it is not of this upstream. */
-int upstream_take(struct upstream *upstream, struct target *target, struct target_use *use);
+int upstream_take(struct upstream *upstream, const struct target *target, struct target_use *use);
+
+/* The upstream's target with that address, or that one, if it may be picked (its priority group does
+ * not matter, as with an F5); else NULL. A target that is gone is compared and not looked into. */
+struct target *upstream_usable_at(const struct upstream_targets *targets,
+                                  const struct sockaddr_storage *address);
+struct target *upstream_usable(const struct upstream_targets *targets, const struct target *target);
 
 #endif

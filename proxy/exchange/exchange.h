@@ -109,6 +109,7 @@ struct exchange {
     struct target *next_target; /* the next try's, whatever the balancer says; NULL: it picks */
     const struct target *refused_by;  /* asked again only after a pause */
     uint64_t pause_until_ms;          /* the next try begins then; 0: no pause */
+    bool is_pinned, persisted;        /* how the target at hand was chosen */
     struct waiter waiter;             /* for a place at a target */
     uint64_t queued_at_us, queued_us; /* since then; and how long before */
     uint64_t queue_until_ms;          /* it waits no longer; 0: it does not wait */

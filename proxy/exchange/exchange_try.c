@@ -6,6 +6,7 @@
 #include "core/addr.h"
 #include "lb/target_latency.h"
 #include "proxy/exchange/exchange.h"
+#include "proxy/exchange/persistence.h"
 #include "proxy/exchange/proxy_preface.h"
 #include "proxy/exchange/upstream_host.h"
 #include "proxy/report/metrics.h"
@@ -103,14 +104,18 @@ static void begin_try(struct exchange *exchange)
     record->tries_count++;
     record->was_proxied = true;
     attempt = exchange_record_last_try(record);
-    *attempt = (struct try_record){ .target = target->address,
-                                    .target_name = slice_of(target->name),
-                                    .algorithm = upstream_algorithm(exchange->upstream->upstream),
-                                    .over_tls = exchange->destination->plan->tls != NULL,
-                                    .tls_verified = exchange->destination->plan->tls_verified,
-                                    .queued_us = exchange->queued_us,
-                                    .picked_at_us = exchange->worker->loop->now_us };
+    *attempt =
+        (struct try_record){ .target = target->address,
+                             .target_name = slice_of(target->name),
+                             .algorithm = upstream_algorithm(exchange->upstream->upstream),
+                             .over_tls = exchange->destination->plan->tls != NULL,
+                             .tls_verified = exchange->destination->plan->tls_verified,
+                             .persistence = exchange->persisted ? persistence_name(record) : NULL,
+                             .pinned = exchange->is_pinned,
+                             .queued_us = exchange->queued_us,
+                             .picked_at_us = exchange->worker->loop->now_us };
     exchange->queued_us = 0;
+    persistence_note_try(record, upstream_targets_of(exchange->upstream->upstream), target);
     exchange->unjudged = exchange->target_use.target;
     if (exchange->tried_count < EXCHANGE_TRIES_KEPT)
         exchange->tried[exchange->tried_count++] = target;
@@ -173,15 +178,33 @@ static int pick_anew(struct exchange *exchange)
     return upstream_pick(exchange->upstream->upstream, &request, &exchange->target_use);
 }
 
+/* Where the client is at home; NULL: the balancer is asked. */
+static struct target *find_home(struct exchange *exchange)
+{
+    const struct upstream *upstream = exchange->upstream->upstream;
+    struct target *target = NULL;
+
+    if (exchange->tried_count > 0)
+        return NULL;
+    if (exchange->pin)
+        target = upstream_pin_target(exchange->pin, exchange->upstream);
+    exchange->is_pinned = target != NULL;
+    if (!target)
+        target = persistence_find(&exchange->record, upstream_targets_of(upstream));
+    exchange->persisted = target && !exchange->is_pinned;
+    return target;
+}
+
 int exchange_pick(struct exchange *exchange)
 {
-    struct target *chosen;
+    struct target *chosen = TAKE(exchange->next_target);
 
-    if (!exchange->next_target && exchange->pin && exchange->tried_count == 0)
-        exchange->next_target = upstream_pin_target(exchange->pin, exchange->upstream);
-    chosen = TAKE(exchange->next_target);
+    exchange->is_pinned = exchange->persisted = false;
+    if (!chosen)
+        chosen = find_home(exchange);
     if (chosen && upstream_take(exchange->upstream->upstream, chosen, &exchange->target_use) == 0)
         return 0;
+    exchange->is_pinned = exchange->persisted = false;
     return pick_anew(exchange); /* nobody waits for one target while others have places */
 }
 
@@ -420,6 +443,9 @@ static void forward_head(struct exchange *exchange)
     r = rewrite_response(record, &exchange->response, &framing, &exchange->sent_response);
     if (r == 0)
         r = hash_input_set_cookie(record, &exchange->sent_response);
+    if (r == 0)
+        r = persistence_on_response(record, upstream_targets_of(exchange->upstream->upstream),
+                                    exchange->target_use.target, &exchange->sent_response);
     record->response_fields = &exchange->sent_response;
     if (r == 0)
         r = front->ops->send_head(front, &outgoing);

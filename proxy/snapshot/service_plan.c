@@ -106,6 +106,12 @@ static size_t add_name(const struct service_plan *plan, size_t index,
     return record->count;
 }
 
+static bool remembers(const struct config_persistence *persistence)
+{
+    return persistence->method == CONFIG_PERSISTENCE_HASH ||
+           persistence->method == CONFIG_PERSISTENCE_SOURCE_ADDRESS;
+}
+
 struct target_set *service_plan_make_set(const struct service_plan *plan,
                                          struct target_registry *registry)
 {
@@ -133,6 +139,13 @@ struct target_set *service_plan_make_set(const struct service_plan *plan,
         options.min_active_members = upstream->balancing.min_active_members;
         if (upstream->balancing.queue_max > 0)
             options.line = waiting_lines_find(target_registry_lines(registry), options.name);
+    }
+    if (upstream && remembers(&upstream->balancing.persistence)) {
+        options.sessions = target_registry_sessions(registry, options.name);
+        if (!options.sessions) {
+            free(targets);
+            return NULL;
+        }
     }
     made = upstream_targets_create(&options, registry);
     free(targets);

@@ -120,6 +120,26 @@ TEST(limits_of_members_and_the_queue_are_read)
     CHECK_INT(upstream->balancing.queue_timeout_ms, 250);
 }
 
+TEST(persistence_has_as3s_defaults)
+{
+    SCOPED(config)
+    cookie = load_good(FILE_OF("{upstream: u, persistence: {method: cookie}}"));
+    SCOPED(config)
+    address = load_good(FILE_OF("{upstream: u, algorithm: least-sessions, persistence: {method: "
+                                "source_address, mask: 255.255.240.0, duration: 60}}"));
+    const struct config_persistence *settings = &cookie->upstreams[0].balancing.persistence;
+
+    CHECK_INT(settings->method, CONFIG_PERSISTENCE_INSERT);
+    CHECK_STR(settings->cookie_name, "BIGipServeru");
+    CHECK(settings->http_only && settings->secure && !settings->always_set);
+    CHECK_INT(settings->ttl_s, 0);
+    settings = &address->upstreams[0].balancing.persistence;
+    CHECK_INT(settings->method, CONFIG_PERSISTENCE_SOURCE_ADDRESS);
+    CHECK_INT(settings->prefix_v4, 20);
+    CHECK_INT(settings->prefix_v6, 128);
+    CHECK_INT(settings->duration_s, 60);
+}
+
 TEST(mistakes_are_named_with_their_line_and_fix)
 {
     check_says(FILE_OF("{upstream: v}"),
@@ -155,4 +175,5 @@ TESTS(TEST_CASE(a_plain_kong_file_has_kongs_algorithm_and_one_group),
       TEST_CASE(members_are_named_as_targets_are),
       TEST_CASE(the_upstream_is_named_or_its_id_and_keeps_its_algorithm_when_none_is_said),
       TEST_CASE(as3_words_are_other_spellings), TEST_CASE(limits_of_members_and_the_queue_are_read),
+      TEST_CASE(persistence_has_as3s_defaults),
       TEST_CASE(mistakes_are_named_with_their_line_and_fix))
