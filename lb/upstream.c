@@ -188,6 +188,11 @@ const char *upstream_algorithm(const struct upstream *upstream)
     return upstream->targets->policy->name;
 }
 
+uint64_t upstream_looked_at_count(const struct upstream *upstream)
+{
+    return upstream->balancer->looked_at_count;
+}
+
 const struct upstream_targets *upstream_targets_of(const struct upstream *upstream)
 {
     return upstream->targets;

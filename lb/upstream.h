@@ -91,6 +91,9 @@ DEFINE_SCOPED(upstream);
 /* Which policy picks, in Kong's spelling. */
 const char *upstream_algorithm(const struct upstream *upstream);
 
+/* Targets, over all picks: what picking costs. */
+uint64_t upstream_looked_at_count(const struct upstream *upstream);
+
 const struct upstream_targets *upstream_targets_of(const struct upstream *upstream);
 
 /* 0: `use` holds the chosen target (a former use is ended); -ENOENT: no target is usable; -EBUSY: those

@@ -148,6 +148,7 @@ TEST(one_slow_target_of_ten)
         { "latency", SLOW_SERVICE_US / 1000.0 },
         { "observed", 0 },
         { "predictive", 0 },
+        { "least-sessions", 0 },
     };
     double p99[sizeof(rows) / sizeof(rows[0])];
 
