@@ -91,6 +91,12 @@ void waiting_line_call(struct waiting_line *line)
     }
 }
 
+void waiting_lines_call_all(struct waiting_lines *lines)
+{
+    for (struct waiting_line *line = atomic_load(&lines->first); line; line = line->next)
+        waiting_line_call(line);
+}
+
 /* ---- waiting ------------------------------------------------------------------------------- */
 
 bool waiting_line_join(struct waiting_line *line, unsigned worker, struct waiter *waiter,
@@ -236,7 +242,5 @@ void waiting_lines_close(struct waiting_lines *lines, unsigned worker)
     atomic_store(&door->loop, NULL);
     while (atomic_load(&door->senders) > 0) /* a few instructions, as in mailbox_done */
         sched_yield();
-    /* a letter that lies here unread was meant for whoever waits */
-    for (struct waiting_line *line = atomic_load(&lines->first); line; line = line->next)
-        waiting_line_call(line);
+    waiting_lines_call_all(lines); /* a letter that lies here unread was meant for whoever waits */
 }

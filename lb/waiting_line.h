@@ -72,4 +72,7 @@ uint32_t waiting_line_count(const struct waiting_line *line);
 /* A place came free. */
 void waiting_line_call(struct waiting_line *line);
 
+/* Targets came up or went down: there may be places, or none to wait for. */
+void waiting_lines_call_all(struct waiting_lines *lines);
+
 #endif

@@ -323,3 +323,31 @@ def test_a_reload_and_a_drain_leave_those_that_wait_their_place(lab):
     gate.set()
     assert [client.read_response().text for client in clients] == ["waited"] * 3
     assert hop.wait_exit() == 0
+
+
+def test_who_waits_is_called_when_a_target_comes_up_and_when_all_are_down(lab):
+    gate = threading.Event()
+    hop, origins = limited(lab, gate, count=2, queue={"max": 5, "timeout_ms": 60000})
+    force(hop, origins[0], "drain")
+    first = send(lab, hop)
+    wait_for_total(origins, 1)
+    second = send(lab, hop, "/")
+    wait_for_queue(lab, hop, 1)
+    force(hop, origins[0], "auto")
+    assert second.read_response().status == 200
+    assert len(origins[1].requests) == 1, "the other one has not given its place back"
+    force(hop, origins[0], "drain")
+    third = send(lab, hop, "/")
+    wait_for_queue(lab, hop, 1)
+    force(hop, origins[1], "drain")
+    assert third.read_response().status == 503
+    assert hop.access_log.wait(2)[1]["reason"] == "NO_TARGET"
+    gate.set()
+    assert first.read_response().text == "waited"
+
+
+def test_the_log_says_when_a_client_connection_is_bound_to_its_target(lab):
+    hop = lab.hop(balanced(*letters(lab)), persona="f5", conf={"hopgate_access_log_format": "json"})
+    client = lab.client(hop)
+    assert len({client.get("/").text for _ in range(3)}) == 1
+    assert [entry["tries"][0].get("pinned") for entry in hop.access_log.wait(3)] == [None, True, True]
