@@ -1,5 +1,6 @@
 #include "lb/session_table.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 #include "lb/target.h"
@@ -55,5 +56,39 @@ TEST(it_never_grows_and_forgets_first_whose_end_is_nearest)
     CHECK(known >= 899); /* the newest of a full bucket never goes */
 }
 
-TESTS(TEST_CASE(an_entry_lives_for_its_duration_after_its_last_use),
+static void *put_and_find(void *argument)
+{
+    struct session_table *table = argument;
+    unsigned strange = 0;
+
+    for (unsigned i = 0; i < 40000; i++) {
+        const struct target *found;
+
+        session_table_put(table, key_of(i % 2000), &targets[i & 1], at(i));
+        found = session_table_find(table, key_of(i % 2000), at(i));
+        strange += found && found != &targets[0] && found != &targets[1];
+    }
+    return (void *)(uintptr_t)strange;
+}
+
+TEST(workers_may_use_it_all_at_once)
+{
+    SCOPED(session_table) table = session_table_create();
+    pthread_t threads[4];
+    void *strange;
+
+    for (unsigned i = 0; i < 4; i++)
+        CHECK_INT(pthread_create(&threads[i], NULL, put_and_find, table), 0);
+    for (unsigned i = 0; i < 4; i++) {
+        pthread_join(threads[i], &strange);
+        CHECK(!strange);
+    }
+    for (unsigned i = 0; i < 2000; i++) /* no place stayed busy */
+        session_table_put(table, key_of(i), &targets[i & 1], at(50000));
+    for (unsigned i = 0; i < 2000; i++)
+        CHECK(session_table_find(table, key_of(i), at(50000)) == &targets[i & 1]);
+}
+
+TESTS(TEST_CASE(workers_may_use_it_all_at_once),
+      TEST_CASE(an_entry_lives_for_its_duration_after_its_last_use),
       TEST_CASE(it_never_grows_and_forgets_first_whose_end_is_nearest))
