@@ -185,9 +185,12 @@ def test_an_entry_in_balancing_goes_before_kongs_algorithm(lab):
 def test_lower_priority_groups_rest_until_too_few_are_up(lab):
     first, second, spare = letters(lab)
     hop = lab.hop(balanced(first, second, spare, min_active_members=2,
-                           members=[{"priority_group": 10}, {"priority_group": 10}, {}]))
+                           members=[{"priority_group": 10}, {"priority_group": 10}, {"max_requests": 3}]))
     client = lab.client(hop)
     assert {client.get("/").text for _ in range(8)} == {"a", "b"}
+    shown = {entry["target"]: entry for entry in ask(hop, "show", "targets")["targets"]}
+    assert shown["{}:{}".format(*address_of(first))]["priority_group"] == 10
+    assert shown["{}:{}".format(*address_of(spare))]["max_requests"] == 3
     force(hop, first, "drain")
     assert {client.get("/").text for _ in range(8)} == {"b", "c"}
     force(hop, first, "auto")
