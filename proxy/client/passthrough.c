@@ -10,6 +10,7 @@
 #include "core/conn.h"
 #include "core/log.h"
 #include "proxy/exchange/http1_endpoint.h"
+#include "proxy/exchange/persistence.h"
 #include "proxy/report/access_log.h"
 #include "proxy/report/text.h"
 #include "proxy/worker/worker.h"
@@ -318,6 +319,24 @@ static struct slice take_client_ip(void *asker)
     return slice_of(addr_format_ip(ip->addr, ip->text, sizeof(ip->text)));
 }
 
+/* As upstream_pick; a client goes first where it was sent before. */
+static int pick(struct passthrough *self, const struct balancer_request *request)
+{
+    struct upstream *upstream = self->upstream->upstream;
+    const struct upstream_targets *targets = upstream_targets_of(upstream);
+    const struct config_upstream *config = service_of(self)->upstream;
+    const struct sockaddr_storage *client = &self->client->endpoint->peer;
+    const struct target *home =
+        self->tried_count == 0 ? persistence_find_address(config, targets, client) : NULL;
+    int r = home ? upstream_take(upstream, home, &self->target_use) : -ENOENT;
+
+    if (r < 0)
+        r = upstream_pick(upstream, request, &self->target_use);
+    if (r == 0)
+        persistence_note_address(config, targets, self->target_use.target, client);
+    return r;
+}
+
 static void try_target(struct passthrough *self)
 {
     struct client_ip client_ip = { .addr = &self->client->endpoint->peer };
@@ -327,9 +346,8 @@ static void try_target(struct passthrough *self)
                                               .hash_input = take_client_ip,
                                               .asker = &client_ip };
     const struct snapshot *snapshot = self->pinned->snapshot;
-    int error = 0, picked;
+    int error = 0, picked = pick(self, &request);
 
-    picked = upstream_pick(self->upstream->upstream, &request, &self->target_use);
     if (picked == -EBUSY) { /* connections do not wait: their clients may give up without a word */
         fail(self, END_LIMIT_REACHED, SLICE("max_requests of every usable target"));
         return;

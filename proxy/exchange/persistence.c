@@ -43,26 +43,21 @@ static void mask(unsigned char *bytes, size_t count, unsigned prefix)
         bytes[i] &= prefix >= 8 ? 0xff : (unsigned char)(0xff00 >> prefix);
 }
 
-/* False: who the client is is not an address. */
-static bool address_key(const struct exchange_record *record, uint64_t *ret)
+static uint64_t address_key(const struct config_persistence *settings,
+                            const struct sockaddr_storage *client)
 {
-    const struct config_persistence *settings = settings_of(record);
-    struct sockaddr_storage address;
     unsigned char bytes[16];
     struct slice known = { (const char *)bytes, 4 };
 
-    if (addr_parse_ip(record->client_ip, 0, &address) < 0)
-        return false;
-    if (address.ss_family == AF_INET) {
-        memcpy(bytes, &((struct sockaddr_in *)&address)->sin_addr, 4);
+    if (client->ss_family == AF_INET) {
+        memcpy(bytes, &((const struct sockaddr_in *)client)->sin_addr, 4);
         mask(bytes, 4, settings->prefix_v4);
     } else {
-        memcpy(bytes, ((struct sockaddr_in6 *)&address)->sin6_addr.s6_addr, 16);
+        memcpy(bytes, ((const struct sockaddr_in6 *)client)->sin6_addr.s6_addr, 16);
         mask(bytes, 16, settings->prefix_v6);
         known.len = 16;
     }
-    *ret = session_key(known);
-    return true;
+    return session_key(known);
 }
 
 /* ---- finding ------------------------------------------------------------------------------- */
@@ -72,20 +67,36 @@ static const struct target *remembered(const struct exchange_record *record,
 {
     const struct config_persistence *settings = settings_of(record);
     struct slice cookie;
-    uint64_t key;
 
     if (!sessions)
         return NULL;
-    if (settings->method == CONFIG_PERSISTENCE_SOURCE_ADDRESS) {
-        if (!address_key(record, &key))
-            return NULL;
-    } else {
-        cookie = cookie_of(record);
-        if (cookie.len == 0)
-            return NULL;
-        key = session_key(cookie);
-    }
-    return session_table_find(sessions, key, clock_of(settings));
+    cookie = cookie_of(record);
+    return cookie.len > 0 ? session_table_find(sessions, session_key(cookie), clock_of(settings))
+                          : NULL;
+}
+
+struct target *persistence_find_address(const struct config_upstream *upstream,
+                                        const struct upstream_targets *targets,
+                                        const struct sockaddr_storage *client)
+{
+    const struct config_persistence *settings = upstream ? &upstream->balancing.persistence : NULL;
+
+    if (!settings || settings->method != CONFIG_PERSISTENCE_SOURCE_ADDRESS || !targets->sessions)
+        return NULL;
+    return upstream_usable(
+        targets,
+        session_table_find(targets->sessions, address_key(settings, client), clock_of(settings)));
+}
+
+void persistence_note_address(const struct config_upstream *upstream,
+                              const struct upstream_targets *targets, const struct target *target,
+                              const struct sockaddr_storage *client)
+{
+    const struct config_persistence *settings = upstream ? &upstream->balancing.persistence : NULL;
+
+    if (settings && settings->method == CONFIG_PERSISTENCE_SOURCE_ADDRESS && targets->sessions)
+        session_table_put(targets->sessions, address_key(settings, client), target,
+                          clock_of(settings));
 }
 
 struct target *persistence_find(const struct exchange_record *record,
@@ -103,8 +114,11 @@ struct target *persistence_find(const struct exchange_record *record,
             return upstream_usable_at(targets, &address);
         break;
     case CONFIG_PERSISTENCE_HASH:
-    case CONFIG_PERSISTENCE_SOURCE_ADDRESS:
         return upstream_usable(targets, remembered(record, targets->sessions));
+    case CONFIG_PERSISTENCE_SOURCE_ADDRESS:
+        if (addr_parse_ip(record->client_ip, 0, &address) == 0)
+            return persistence_find_address(record->service->upstream, targets, &address);
+        break;
     }
     return NULL;
 }
@@ -112,12 +126,11 @@ struct target *persistence_find(const struct exchange_record *record,
 void persistence_note_try(const struct exchange_record *record,
                           const struct upstream_targets *targets, const struct target *target)
 {
-    const struct config_persistence *settings = settings_of(record);
-    uint64_t key;
+    struct sockaddr_storage client;
 
-    if (settings->method == CONFIG_PERSISTENCE_SOURCE_ADDRESS && targets->sessions &&
-        address_key(record, &key))
-        session_table_put(targets->sessions, key, target, clock_of(settings));
+    if (settings_of(record)->method == CONFIG_PERSISTENCE_SOURCE_ADDRESS &&
+        addr_parse_ip(record->client_ip, 0, &client) == 0)
+        persistence_note_address(record->service->upstream, targets, target, &client);
 }
 
 /* ---- the response -------------------------------------------------------------------------- */

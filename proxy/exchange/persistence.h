@@ -20,6 +20,14 @@ struct target *persistence_find(const struct exchange_record *record,
 void persistence_note_try(const struct exchange_record *record,
                           const struct upstream_targets *targets, const struct target *target);
 
+/* The same by a client's address alone, for connections of which nothing else is known. */
+struct target *persistence_find_address(const struct config_upstream *upstream,
+                                        const struct upstream_targets *targets,
+                                        const struct sockaddr_storage *client);
+void persistence_note_address(const struct config_upstream *upstream,
+                              const struct upstream_targets *targets, const struct target *target,
+                              const struct sockaddr_storage *client);
+
 /* The target's answer goes to the client: gives it the cookie, or remembers the target's own. 0 or
  * -ENOMEM. */
 int persistence_on_response(const struct exchange_record *record,
