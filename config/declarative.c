@@ -147,8 +147,7 @@ static int read_route(struct loader *loader, const struct document_node *node, s
     return r;
 }
 
-/* "host:port" with Kong's default port and IPv6 groups written out, as Kong stores it. */
-static int normalise_target(struct loader *loader, struct config_target *target)
+int declarative_normalise_target(struct loader *loader, struct config_target *target)
 {
     char text[ADDR_EXPANDED_MAX];
     struct sockaddr_storage addr;
@@ -185,7 +184,7 @@ static int read_target(struct loader *loader, const struct document_node *node, 
     schema_read(&loader->reader, &schema_targets, node, NULL, target);
     r = loader_set_place(loader, node, &target->path, &target->line, &target->column);
     if (r == 0)
-        r = normalise_target(loader, target);
+        r = declarative_normalise_target(loader, target);
     if (r == 0)
         r = loader_refer_to_parent(loader, ENTITY_TARGET, ENTITY_UPSTREAM, node, "upstream",
                                    parent);

@@ -162,7 +162,12 @@ static void read_slow_start(struct loader *loader, const struct document_node *n
         loader->config->upstreams[index].slow_start_ms = written.seconds * 1000;
 }
 
-static void read_health(struct loader *loader, const struct document_node *node)
+typedef int read_of_upstream(struct loader *loader, const struct document_node *node,
+                             struct config_upstream *upstream);
+
+/* An entry whose `upstream` says which; the rest is what `read` makes of it. */
+static void read_entry(struct loader *loader, const struct document_node *node,
+                       const struct schema *schema, read_of_upstream *read)
 {
     struct document_node member;
     const char *name = NULL;
@@ -171,13 +176,22 @@ static void read_health(struct loader *loader, const struct document_node *node)
     if (document_member(node, "upstream", &member))
         name = json_string_value(member.value);
     if (!name) {
-        schema_read(&loader->reader, &schema_health, node, NULL, NULL); /* says what is wrong */
+        schema_read(&loader->reader, schema, node, NULL, NULL); /* says what is wrong */
         return;
     }
     index = find_entity(loader, node, ENTITY_UPSTREAM, name);
-    if (index != NO_ENTITY &&
-        declarative_read_health(loader, node, &loader->config->upstreams[index]) < 0)
+    if (index != NO_ENTITY && read(loader, node, &loader->config->upstreams[index]) < 0)
         loader->reader.out_of_memory = true;
+}
+
+static void read_health(struct loader *loader, const struct document_node *node)
+{
+    read_entry(loader, node, &schema_health, declarative_read_health);
+}
+
+static void read_balancing(struct loader *loader, const struct document_node *node)
+{
+    read_entry(loader, node, &schema_balancing, declarative_read_balancing);
 }
 
 static void read_limits(struct loader *loader, const struct document_node *node)
@@ -224,5 +238,6 @@ int declarative_read_hopgate(struct loader *loader)
     read_each(loader, &hopgate, "slow_start", read_slow_start);
     read_each(loader, &hopgate, "health", read_health);
     read_each(loader, &hopgate, "limits", read_limits);
+    read_each(loader, &hopgate, "balancing", read_balancing);
     return loader->reader.out_of_memory ? -ENOMEM : 0;
 }

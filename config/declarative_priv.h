@@ -124,6 +124,14 @@ int declarative_finish_healthchecks(struct loader *loader, const struct document
 int declarative_read_health(struct loader *loader, const struct document_node *node,
                             struct config_upstream *upstream);
 
+/* declarative_balancing.c: an upstream's entry in hopgate.balancing. 0 or -ENOMEM. */
+int declarative_read_balancing(struct loader *loader, const struct document_node *node,
+                               struct config_upstream *upstream);
+
+/* target->target becomes "host:port" with Kong's default port and IPv6 groups written out, as Kong
+ * stores it; fills in host and port. 0 or -ENOMEM. */
+int declarative_normalise_target(struct loader *loader, struct config_target *target);
+
 /* Resolves references, fills in pointers, hands the lists to the configuration, warns. */
 int declarative_link(struct loader *loader);
 

@@ -49,8 +49,10 @@ struct config_target {
     char *target; /* "host:port" as normalised: port always present, IPv6 in brackets */
     char *host;   /* without brackets */
     uint16_t port;
-    uint32_t weight;  /* 0..65535; 0 is never picked */
-    const char *path; /* "upstreams[0].targets[1]" */
+    uint32_t weight;         /* 0..65535; 0 is never picked */
+    uint32_t priority_group; /* hopgate.balancing; the highest are used first */
+    uint32_t max_requests;   /* the same: at a time; 0: no limit */
+    const char *path;        /* "upstreams[0].targets[1]" */
     unsigned line, column;
 };
 
@@ -126,10 +128,39 @@ struct config_outliers {
     uint32_t ejected_max_percent; /* of the targets; but one may always go if there are two */
 };
 
+/* hopgate.balancing[].persistence */
+struct config_persistence {
+    char *method_word, *cookie_word, *mask; /* as written */
+    enum config_persistence_method {
+        CONFIG_PERSISTENCE_NONE,
+        CONFIG_PERSISTENCE_INSERT, /* of the cookie, as the next three */
+        CONFIG_PERSISTENCE_REWRITE,
+        CONFIG_PERSISTENCE_PASSIVE,
+        CONFIG_PERSISTENCE_HASH,
+        CONFIG_PERSISTENCE_SOURCE_ADDRESS,
+    } method;
+    char *cookie_name;             /* never NULL where there is a cookie */
+    uint64_t ttl_s;                /* of the cookie; 0: of the browser's session */
+    bool http_only, secure;        /* its attributes */
+    bool always_set;               /* with each response, not only when the client has another */
+    uint64_t duration_s;           /* how long hash and source_address remember */
+    unsigned prefix_v4, prefix_v6; /* so much of a client's address counts */
+};
+
+/* hopgate.balancing[]: what an F5 pool can and a Kong upstream cannot say. */
+struct config_balancing {
+    bool is_set;
+    char *algorithm;             /* as written; NULL: the upstream's own */
+    uint32_t min_active_members; /* usable ones until lower priority groups rest */
+    uint32_t queue_max;          /* requests that may wait for a place at a target; 0: none */
+    uint64_t queue_timeout_ms;
+    struct config_persistence persistence;
+};
+
 struct config_upstream {
     char *id;
     char *name;
-    char *algorithm; /* Kong's spelling; after hash_on had its say */
+    char *algorithm; /* lb's spelling, Kong's where it has one; after hash_on and balancing */
     uint32_t slots;
     char *hash_on, *hash_fallback; /* as written; hash_inputs says what they mean */
     char *hash_on_header, *hash_fallback_header, *hash_on_query_arg, *hash_fallback_query_arg;
@@ -137,7 +168,8 @@ struct config_upstream {
     char *hash_on_cookie, *hash_on_cookie_path;
     struct config_hash_input hash_inputs[2]; /* hash_on, hash_fallback: the first that is there */
     uint64_t slow_start_ms;                  /* hopgate.slow_start; 0: off */
-    char *host_header;                       /* or NULL */
+    struct config_balancing balancing;
+    char *host_header; /* or NULL */
     struct config_healthchecks healthchecks;
     struct config_monitor monitor;   /* hopgate.health, as the next two */
     struct config_outliers outliers; /* both percentages 0: off */

@@ -356,6 +356,7 @@ static const struct schema_field hopgate_fields[] = {
     { .name = "slow_start", .type = SCHEMA_ENTITIES },     /* the same */
     { .name = "health", .type = SCHEMA_ENTITIES },         /* read by declarative_health.c */
     { .name = "limits", .type = SCHEMA_ENTITIES },         /* the same */
+    { .name = "balancing", .type = SCHEMA_ENTITIES },      /* read by declarative_balancing.c */
 };
 const struct schema schema_hopgate = { .name = "hopgate", FIELDS(hopgate_fields) };
 

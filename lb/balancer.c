@@ -9,18 +9,19 @@
 
 enum { DRAWS_MAX = 16 };
 
-static const struct balancer_ops *const policies[] = {
-    &balancer_round_robin,
-    &balancer_least_connections,
-    &balancer_consistent_hashing,
-    &balancer_latency,
+const struct balancer_ops *const balancer_policies[] = {
+    &balancer_round_robin,        &balancer_least_connections,
+    &balancer_consistent_hashing, &balancer_latency,
+    &balancer_random_of_two,      &balancer_fastest,
+    &balancer_observed,           &balancer_predictive,
+    &balancer_least_sessions,     NULL,
 };
 
 const struct balancer_ops *balancer_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++)
-        if (strcmp(policies[i]->name, name) == 0)
-            return policies[i];
+    for (const struct balancer_ops *const *policy = balancer_policies; *policy; policy++)
+        if (strcmp((*policy)->name, name) == 0)
+            return *policy;
     return NULL;
 }
 
@@ -45,6 +46,17 @@ void balancer_init(struct balancer *balancer, const struct balancer_ops *ops,
     balancer->draw = options->draw;
     balancer->slow_start_us = options->slow_start_us;
     balancer->random = options->seed;
+    balancer->first = options->count > 0 ? options->seed % options->count : 0;
+}
+
+struct balancer *balancer_create_plain(const struct balancer_ops *ops,
+                                       const struct balancer_options *options)
+{
+    struct balancer *balancer = calloc(1, sizeof(*balancer));
+
+    if (balancer)
+        balancer_init(balancer, ops, options);
+    return balancer;
 }
 
 void balancer_free_memory(struct balancer *balancer)
@@ -62,9 +74,17 @@ bool balancer_is_candidate(struct balancer *balancer, const struct upstream_targ
                            const struct balancer_request *request)
 {
     balancer->looked_at_count++;
+    if (item->priority_group < balancer->lowest_group)
+        return false;
     if (!upstream_target_is_usable(item) && !(balancer->ignores_health && may_panic(item)))
         return false;
-    return !balancer_was_tried(request, item->target);
+    if (balancer_was_tried(request, item->target))
+        return false;
+    if (target_is_full(item->target, item->max_requests)) {
+        balancer->full_count++;
+        return false;
+    }
+    return true;
 }
 
 uint32_t balancer_share(const struct balancer *balancer, const struct upstream_target *item,
@@ -79,6 +99,14 @@ uint32_t balancer_share(const struct balancer *balancer, const struct upstream_t
     if (age_us >= balancer->slow_start_us)
         return BALANCER_SHARE_FULL;
     return 1 + (uint32_t)(age_us * (BALANCER_SHARE_FULL - 1) / balancer->slow_start_us);
+}
+
+uint64_t balancer_weight(const struct balancer *balancer, const struct upstream_target *targets,
+                         size_t index, const struct balancer_request *request)
+{
+    uint64_t ratio = balancer->ratios ? balancer->ratios->items[index].ratio : 1;
+
+    return ratio * targets[index].weight * balancer_share(balancer, &targets[index], request);
 }
 
 /* splitmix64 */
@@ -104,7 +132,7 @@ static int scan_draw(struct balancer *balancer, const struct upstream_target *ta
 
         if (i == except || !balancer_is_candidate(balancer, &targets[i], request))
             continue;
-        weight = (uint64_t)targets[i].weight * balancer_share(balancer, &targets[i], request);
+        weight = balancer_weight(balancer, targets, i, request);
         total += weight;
         if (balancer_random(balancer) % total < weight)
             drawn = (int)i;
@@ -112,26 +140,34 @@ static int scan_draw(struct balancer *balancer, const struct upstream_target *ta
     return drawn;
 }
 
-/* A target in its slow start loses so many of its draws that its share is left. */
-static bool may_keep_draw(struct balancer *balancer, const struct upstream_target *item,
-                          const struct balancer_request *request)
+/* A target in its slow start, or with less than the best ratio, loses so many of its draws that its
+ * part is left. */
+static bool may_keep_draw(struct balancer *balancer, const struct upstream_target *targets,
+                          size_t drawn, const struct balancer_request *request)
 {
-    uint32_t share = balancer_share(balancer, item, request);
+    const struct balancer_ratios *ratios = balancer->ratios;
+    uint32_t share = balancer_share(balancer, &targets[drawn], request);
 
+    if (ratios && balancer_random(balancer) % ratios->highest >= ratios->items[drawn].ratio)
+        return false;
     return share == BALANCER_SHARE_FULL || balancer_random(balancer) % BALANCER_SHARE_FULL < share;
 }
 
 int balancer_draw(struct balancer *balancer, const struct upstream_target *targets, size_t count,
                   const struct balancer_request *request, size_t except, balancer_numbers *numbers)
 {
+    int lost = -ENOENT; /* its draw, but it may be picked: better than a look at each */
+
     for (unsigned i = 0; count > BALANCER_SCAN_MAX && i < DRAWS_MAX; i++) {
         size_t drawn = weighted_draw_index(balancer->draw, numbers(balancer));
 
-        if (drawn != except && balancer_is_candidate(balancer, &targets[drawn], request) &&
-            may_keep_draw(balancer, &targets[drawn], request))
+        if (drawn == except || !balancer_is_candidate(balancer, &targets[drawn], request))
+            continue;
+        if (may_keep_draw(balancer, targets, drawn, request))
             return (int)drawn;
+        lost = (int)drawn;
     }
-    return scan_draw(balancer, targets, count, request, except);
+    return lost >= 0 ? lost : scan_draw(balancer, targets, count, request, except);
 }
 
 int balancer_better_of_two(struct balancer *balancer, const struct upstream_target *targets,
@@ -144,4 +180,47 @@ int balancer_better_of_two(struct balancer *balancer, const struct upstream_targ
         return first;
     second = balancer_draw(balancer, targets, count, request, (size_t)first, balancer_random);
     return second >= 0 && is_better(&targets[second], &targets[first], request) ? second : first;
+}
+
+/* Draws see to the weights of idle targets, so the request to come does not count here. */
+bool balancer_is_less_loaded(const struct upstream_target *a, const struct upstream_target *than,
+                             const struct balancer_request *request)
+{
+    (void)request;
+    return (uint64_t)target_in_flight(a->target) * than->weight <
+           (uint64_t)target_in_flight(than->target) * a->weight;
+}
+
+static int scan_lightest(struct balancer *balancer, const struct upstream_target *targets,
+                         size_t count, const struct balancer_request *request,
+                         const struct balancer_measure *measure)
+{
+    struct balancer_load best_load = { 0, 1 };
+    size_t best = count;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t at = (balancer->first + i) % count;
+        struct balancer_load load;
+
+        if (!balancer_is_candidate(balancer, &targets[at], request))
+            continue;
+        load = measure->load_of(balancer, &targets[at], request);
+        if (best < count && load.count * best_load.weight >= best_load.count * load.weight)
+            continue;
+        best = at;
+        best_load = load;
+    }
+    if (best == count)
+        return -ENOENT;
+    balancer->first = best + 1;
+    return (int)best;
+}
+
+int balancer_lightest(struct balancer *balancer, const struct upstream_target *targets,
+                      size_t count, const struct balancer_request *request,
+                      const struct balancer_measure *measure)
+{
+    return count > BALANCER_SCAN_MAX
+               ? balancer_better_of_two(balancer, targets, count, request, measure->is_better)
+               : scan_lightest(balancer, targets, count, request, measure);
 }

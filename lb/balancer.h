@@ -22,7 +22,9 @@ enum { BALANCER_SCAN_MAX = 64 };
 /* A target as one configuration weighs it. */
 struct upstream_target {
     struct target *target;
-    uint32_t weight; /* 0..65535; 0 is never picked */
+    uint32_t weight;         /* 0..65535; 0 is never picked */
+    uint32_t priority_group; /* see priority_groups */
+    uint32_t max_requests;   /* in flight at a time, over all workers; 0: no limit */
 };
 
 /* May it get a request at all? */
@@ -43,6 +45,9 @@ struct balancer_request {
 };
 
 struct balancer;
+struct balancer_ratios;
+struct session_table;
+struct target_index;
 struct hash_ring;
 struct weighted_draw;
 
@@ -52,6 +57,8 @@ struct balancer_options {
     size_t count;
     const struct weighted_draw *draw; /* of the targets; may be NULL up to BALANCER_SCAN_MAX */
     const struct hash_ring *ring;     /* of the targets; NULL unless the policy needs it */
+    const struct target_index *index; /* of the targets, with the next; or NULL */
+    struct session_table *sessions;   /* who was sent where; or NULL */
     uint64_t slow_start_us;           /* see balancer_share; 0: off */
     uint64_t seed; /* moves the start, so that workers do not all begin with the same target */
 };
@@ -72,10 +79,17 @@ struct balancer {
     const struct balancer_ops *ops;
     const struct weighted_draw *draw;
     uint64_t slow_start_us;
-    uint64_t random;          /* state of balancer_random */
-    uint64_t looked_at_count; /* targets, over all picks: what picking costs */
-    bool ignores_health;      /* too few are usable: better ask all than those few */
+    uint64_t random;                /* state of balancer_random */
+    size_t first;                   /* ties go to the candidate that is first from here on */
+    uint64_t looked_at_count;       /* targets, over all picks: what picking costs */
+    uint64_t full_count;            /* of them: those that could be picked if they were not full */
+    bool ignores_health;            /* too few are usable: better ask all than those few */
+    uint32_t lowest_group;          /* targets of lower priority groups rest */
+    struct balancer_ratios *ratios; /* the policy's own, on top of weights; NULL: none */
 };
+
+/* All policies; NULL ends them. */
+extern const struct balancer_ops *const balancer_policies[];
 
 /* By Kong's name; NULL: there is no such policy. */
 const struct balancer_ops *balancer_find(const char *name);

@@ -1,5 +1,3 @@
-#include <stdlib.h>
-
 #include "lb/balancer_priv.h"
 #include "lb/target_latency.h"
 
@@ -30,11 +28,7 @@ static int latency_pick(struct balancer *balancer, const struct upstream_target 
 
 static struct balancer *latency_create(const struct balancer_options *options)
 {
-    struct balancer *balancer = calloc(1, sizeof(*balancer));
-
-    if (balancer)
-        balancer_init(balancer, &balancer_latency, options);
-    return balancer;
+    return balancer_create_plain(&balancer_latency, options);
 }
 
 const struct balancer_ops balancer_latency = {

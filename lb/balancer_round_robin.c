@@ -16,7 +16,6 @@
 struct round_robin {
     struct balancer balancer;
     uint64_t place;   /* on the line, 2^64 long; only among many targets */
-    size_t first;     /* ties go to the candidate that is first from here on */
     int64_t credit[]; /* one for each target, in weight * BALANCER_SHARE_FULL */
 };
 
@@ -35,12 +34,12 @@ static int round_robin_pick(struct balancer *balancer, const struct upstream_tar
     if (count > BALANCER_SCAN_MAX)
         return balancer_draw(balancer, targets, count, request, count, next_step);
     for (size_t i = 0; i < count; i++) {
-        size_t at = (policy->first + i) % count;
+        size_t at = (balancer->first + i) % count;
         int64_t weight;
 
         if (!balancer_is_candidate(balancer, &targets[at], request))
             continue;
-        weight = (int64_t)targets[at].weight * balancer_share(balancer, &targets[at], request);
+        weight = (int64_t)balancer_weight(balancer, targets, at, request);
         total += weight;
         policy->credit[at] += weight;
         if (best == count || policy->credit[at] > policy->credit[best])
@@ -66,9 +65,8 @@ static struct balancer *round_robin_create(const struct balancer_options *option
     policy->place = balancer_random(&policy->balancer);
     if (count == 0 || count > BALANCER_SCAN_MAX)
         return &policy->balancer;
-    /* `first` is enough for equal weights; some picks move the start also when one weighs most. Not
+    /* balancer->first is enough for equal weights; some picks move the start also when one weighs most. Not
      * with slow start: credit of full weights would outlast many picks by small shares. */
-    policy->first = options->seed % count;
     for (uint64_t i = options->seed / count % WARM_UP_PICKS; i > 0 && !options->slow_start_us; i--)
         (void)round_robin_pick(&policy->balancer, options->targets, count, &any); /* only moves */
     policy->balancer.looked_at_count = 0;

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <time.h>
 
+#include "lb/waiting_line.h"
+
 void target_note_up(struct target *target)
 {
     struct timespec now;
@@ -36,14 +38,37 @@ void target_use_begin(struct target_use *use, struct target *target)
     use->target = target;
 }
 
+bool target_use_try(struct target_use *use, struct target *target, uint32_t max)
+{
+    uint32_t now;
+
+    target_use_end(use);
+    if (max == 0) {
+        target_use_begin(use, target);
+        return true;
+    }
+    now = atomic_load(&target->in_flight);
+    do {
+        if (now >= max)
+            return false;
+    } while (!atomic_compare_exchange_weak(&target->in_flight, &now, now + 1));
+    use->target = target;
+    return true;
+}
+
 void target_use_end(struct target_use *use)
 {
+    struct target *target = use->target;
+    struct waiting_line *line;
     uint32_t before;
 
-    if (!use->target)
+    if (!target)
         return;
-    before = atomic_fetch_sub_explicit(&use->target->in_flight, 1, memory_order_relaxed);
+    use->target = NULL;
+    line = atomic_load_explicit(&target->line, memory_order_acquire);
+    before = atomic_fetch_sub(&target->in_flight, 1);
     assert(before > 0);
     (void)before;
-    use->target = NULL;
+    if (line) /* which outlives the target */
+        waiting_line_call(line);
 }

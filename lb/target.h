@@ -27,6 +27,7 @@ enum target_state { TARGET_HEALTHY, TARGET_UNHEALTHY };
 enum { TARGET_PROBE_RESULTS = 5 }; /* see enum monitor_result */
 
 struct health_board;
+struct waiting_line;
 
 struct target {
     alignas(TARGET_ALIGN) struct sockaddr_storage address; /* with port */
@@ -38,9 +39,10 @@ struct target {
     _Atomic uint64_t generation;
 
     alignas(TARGET_ALIGN) _Atomic uint32_t in_flight; /* exchanges of all workers, see target_use */
-    _Atomic uint64_t health;      /* see health; changed by target_health only */
-    _Atomic uint64_t latency;     /* see target_latency */
-    _Atomic uint64_t up_since_us; /* monotonic: first known, or usable again */
+    struct waiting_line *_Atomic line; /* who waits for a place; NULL: nobody ever did */
+    _Atomic uint64_t health;           /* see health; changed by target_health only */
+    _Atomic uint64_t latency;          /* see target_latency */
+    _Atomic uint64_t up_since_us;      /* monotonic: first known, or usable again */
 
     /* of those who judge; no pick looks at them */
     alignas(TARGET_ALIGN) _Atomic uint64_t health_since_us; /* the last change; 0: none yet */
@@ -110,6 +112,18 @@ struct target_use {
 
 /* Ends a former use first. */
 void target_use_begin(struct target_use *use, struct target *target);
+
+/* The same, but never more than `max` uses at a time (0: no limit), however many workers come at once.
+ * False: there are so many, and nothing is held. */
+bool target_use_try(struct target_use *use, struct target *target, uint32_t max);
+
+/* Would target_use_try say no? */
+static inline bool target_is_full(const struct target *target, uint32_t max)
+{
+    /* in order with waiting_line: who joined it looks once more */
+    return max > 0 && atomic_load(&target->in_flight) >= max;
+}
+
 void target_use_end(struct target_use *use);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/addr.h"
+#include "lb/session_table.h"
 #include "lb/target_health.h"
 
 enum { BUCKETS_AT_FIRST = 64 };
@@ -22,6 +23,12 @@ struct target_registry {
     size_t buckets_count; /* a power of two */
     size_t count;
     struct health_board board;
+    struct waiting_lines *lines;
+    struct memory {
+        struct memory *next;
+        char *upstream;
+        struct session_table *sessions;
+    } * memories;
 };
 
 struct target_registry *target_registry_create(void)
@@ -37,15 +44,6 @@ struct target_registry *target_registry_create(void)
         return NULL;
     }
     return registry;
-}
-
-void target_registry_free(struct target_registry *registry)
-{
-    if (!registry)
-        return;
-    assert(registry->count == 0 && "a configuration still holds targets");
-    free(registry->buckets);
-    free(registry);
 }
 
 /* FNV-1a */
@@ -161,6 +159,61 @@ struct target *target_registry_hold(struct target *target)
 {
     ((struct entry *)target)->holders++;
     return target;
+}
+
+static void memory_free(struct memory *memory)
+{
+    session_table_free(memory->sessions);
+    free(memory->upstream);
+    free(memory);
+}
+
+void target_registry_free(struct target_registry *registry)
+{
+    if (!registry)
+        return;
+    assert(registry->count == 0 && "a configuration still holds targets");
+    while (registry->memories) {
+        struct memory *memory = registry->memories;
+
+        registry->memories = memory->next;
+        memory_free(memory);
+    }
+    free(registry->buckets);
+    free(registry);
+}
+
+struct session_table *target_registry_sessions(struct target_registry *registry,
+                                               const char *upstream)
+{
+    struct memory *memory = registry->memories;
+
+    while (memory && strcmp(memory->upstream, upstream) != 0)
+        memory = memory->next;
+    if (memory)
+        return memory->sessions;
+    memory = calloc(1, sizeof(*memory));
+    if (!memory)
+        return NULL;
+    memory->upstream = strdup(upstream);
+    memory->sessions = session_table_create();
+    if (!memory->upstream || !memory->sessions) {
+        memory_free(memory);
+        return NULL;
+    }
+    memory->next = registry->memories;
+    registry->memories = memory;
+    return memory->sessions;
+}
+
+void target_registry_set_lines(struct target_registry *registry, struct waiting_lines *lines)
+{
+    registry->lines = lines;
+}
+
+struct waiting_lines *target_registry_lines(const struct target_registry *registry)
+{
+    return registry->lines;
 }
 
 struct health_board *target_registry_board(struct target_registry *registry)

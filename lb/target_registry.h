@@ -40,6 +40,16 @@ void target_registry_release(struct target_registry *registry, struct target *ta
 /* Another hold on a target that is held; release it once more. */
 struct target *target_registry_hold(struct target *target);
 
+/* Where requests wait for a place at a target; borrowed, and set before any target is taken. */
+struct waiting_lines;
+void target_registry_set_lines(struct target_registry *registry, struct waiting_lines *lines);
+struct waiting_lines *target_registry_lines(const struct target_registry *registry);
+
+/* Who was sent to which target of an upstream; kept for good, so that a reload forgets nobody. NULL: no
+ * memory. */
+struct session_table *target_registry_sessions(struct target_registry *registry,
+                                               const char *upstream);
+
 /* Told of every target whose health changes. */
 struct health_board *target_registry_board(struct target_registry *registry);
 

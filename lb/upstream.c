@@ -8,7 +8,11 @@
 #include "core/addr.h"
 #include "lb/hash_ring.h"
 #include "lb/target_health.h"
+#include "lb/target_index.h"
 #include "lb/weighted_draw.h"
+
+/* Picks whose last place another worker was quicker to take. */
+enum { TAKES_MAX = 8 };
 
 struct upstream {
     struct upstream_targets *targets; /* borrowed */
@@ -38,11 +42,15 @@ static int add_addresses(struct upstream_targets *targets,
 
         addr_set_port(&address, options->port);
         item->weight = options->weight;
+        item->priority_group = options->priority_group;
+        item->max_requests = options->max_requests;
         item->target = target_registry_take(targets->registry, &key);
         if (!item->target) {
             r = -ENOMEM;
             break;
         }
+        if (targets->line)
+            atomic_store_explicit(&item->target->line, targets->line, memory_order_release);
         targets->count++;
     }
     free(name);
@@ -80,6 +88,8 @@ struct upstream_targets *upstream_targets_create(const struct upstream_options *
     for (size_t i = 0; i < options->targets_count; i++)
         count += options->targets[i].addresses_count;
     targets->registry = registry;
+    targets->line = options->line;
+    targets->sessions = options->sessions;
     targets->name = strdup(options->name);
     targets->items = calloc(count > 0 ? count : 1, sizeof(*targets->items));
     if (!targets->name || !targets->items)
@@ -88,7 +98,10 @@ struct upstream_targets *upstream_targets_create(const struct upstream_options *
         if (add_addresses(targets, &options->targets[i]) < 0)
             goto fail;
     }
-    if (!prepare_policy(targets, options))
+    if (!prepare_policy(targets, options) ||
+        priority_groups_init(&targets->groups, targets->items, targets->count,
+                             options->min_active_members) < 0 ||
+        !(targets->index = target_index_create(targets->items, targets->count)))
         goto fail;
     return targets;
 fail:
@@ -111,6 +124,8 @@ void upstream_targets_free(struct upstream_targets *targets)
         target_registry_release(targets->registry, targets->items[i].target);
     hash_ring_free(targets->ring);
     weighted_draw_free(targets->draw);
+    priority_groups_done(&targets->groups);
+    target_index_free(targets->index);
     free(targets->items);
     free(targets->name);
     free(targets);
@@ -143,6 +158,8 @@ struct upstream *upstream_create(struct upstream_targets *targets, uint64_t seed
                                               .count = targets->count,
                                               .draw = targets->draw,
                                               .ring = targets->ring,
+                                              .index = targets->index,
+                                              .sessions = targets->sessions,
                                               .slow_start_us = targets->slow_start_us,
                                               .seed = seed };
 
@@ -171,9 +188,26 @@ const char *upstream_algorithm(const struct upstream *upstream)
     return upstream->targets->policy->name;
 }
 
+uint64_t upstream_looked_at_count(const struct upstream *upstream)
+{
+    return upstream->balancer->looked_at_count;
+}
+
 const struct upstream_targets *upstream_targets_of(const struct upstream *upstream)
 {
     return upstream->targets;
+}
+
+/* In a panic all groups are asked. */
+static void follow_groups(struct upstream *upstream, bool panics)
+{
+    const struct upstream_targets *targets = upstream->targets;
+    struct balancer *balancer = upstream->balancer;
+    const struct weighted_draw *draw;
+
+    balancer->lowest_group = panics ? 0 : priority_groups_lowest(&targets->groups, targets->items);
+    draw = priority_groups_draw(&targets->groups, balancer->lowest_group);
+    balancer->draw = draw ? draw : targets->draw;
 }
 
 /* All targets are looked at only after one of them (of any upstream) has changed. */
@@ -191,6 +225,7 @@ static void follow_health(struct upstream *upstream)
     upstream->seen_changes = changes;
     upstream->is_down = !health.is_healthy && !health.panics;
     upstream->balancer->ignores_health = health.panics;
+    follow_groups(upstream, health.panics);
 }
 
 int upstream_pick(struct upstream *upstream, const struct balancer_request *request,
@@ -199,14 +234,50 @@ int upstream_pick(struct upstream *upstream, const struct balancer_request *requ
     struct upstream_targets *targets = upstream->targets;
     int index;
 
-    if (targets->threshold_thousandths > 0 || targets->panic_percent > 0) {
+    if (targets->threshold_thousandths > 0 || targets->panic_percent > 0 ||
+        targets->groups.count > 0) {
         follow_health(upstream);
         if (upstream->is_down)
             return -ENOENT;
     }
-    index = balancer_pick(upstream->balancer, targets->items, targets->count, request);
+    for (unsigned i = 0; i < TAKES_MAX; i++) {
+        upstream->balancer->full_count = 0;
+        index = balancer_pick(upstream->balancer, targets->items, targets->count, request);
+        if (index < 0)
+            return upstream->balancer->full_count > 0 ? -EBUSY : index;
+        if (target_use_try(use, targets->items[index].target, targets->items[index].max_requests))
+            return 0;
+    }
+    return -EBUSY;
+}
+
+int upstream_take(struct upstream *upstream, const struct target *target, struct target_use *use)
+{
+    const struct upstream_targets *targets = upstream->targets;
+    int index = target_index_of(targets->index, target);
+
     if (index < 0)
         return index;
-    target_use_begin(use, targets->items[index].target);
-    return 0;
+    return target_use_try(use, targets->items[index].target, targets->items[index].max_requests)
+               ? 0
+               : -EBUSY;
+}
+
+struct target *upstream_usable_at(const struct upstream_targets *targets,
+                                  const struct sockaddr_storage *address)
+{
+    int index = target_index_at(targets->index, address);
+
+    return index >= 0 && upstream_target_is_usable(&targets->items[index])
+               ? targets->items[index].target
+               : NULL;
+}
+
+struct target *upstream_usable(const struct upstream_targets *targets, const struct target *target)
+{
+    int index = target ? target_index_of(targets->index, target) : -ENOENT;
+
+    return index >= 0 && upstream_target_is_usable(&targets->items[index])
+               ? targets->items[index].target
+               : NULL;
 }

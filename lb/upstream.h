@@ -17,12 +17,15 @@
 
 #include "core/cleanup.h"
 #include "lb/balancer.h"
+#include "lb/priority_groups.h"
 #include "lb/target_registry.h"
 
 struct upstream_target_options {
     const char *host; /* without brackets */
     uint16_t port;
     uint32_t weight;                          /* 0..65535 */
+    uint32_t priority_group;                  /* see priority_groups */
+    uint32_t max_requests;                    /* at a time; 0: no limit */
     const struct sockaddr_storage *addresses; /* what host resolves to (port ignored); each becomes
                                                  a target with the full weight, as in Kong */
     size_t addresses_count;                   /* 0: the name did not resolve, no target */
@@ -39,6 +42,9 @@ struct upstream_options {
     uint32_t threshold_thousandths;
     /* Fewer targets usable, in percent: all are picked, but those withdrawn on purpose; 0: never */
     uint32_t panic_percent;
+    uint32_t min_active_members;    /* see priority_groups */
+    struct waiting_line *line;      /* of this upstream; NULL: nobody waits for a place */
+    struct session_table *sessions; /* of this upstream; NULL: nobody is remembered */
 };
 
 struct upstream_targets {
@@ -51,6 +57,10 @@ struct upstream_targets {
     uint32_t threshold_thousandths, panic_percent;
     struct hash_ring *ring;     /* NULL: the policy does not hash */
     struct weighted_draw *draw; /* NULL: few targets, see balancer_options */
+    struct priority_groups groups;
+    struct target_index *index;
+    struct session_table *sessions; /* borrowed; NULL: nobody is remembered */
+    struct waiting_line *line;      /* borrowed; or NULL */
 };
 
 /* Copies what it needs. The registry must outlive it. NULL: no memory. */
@@ -81,10 +91,23 @@ DEFINE_SCOPED(upstream);
 /* Which policy picks, in Kong's spelling. */
 const char *upstream_algorithm(const struct upstream *upstream);
 
+/* Targets, over all picks: what picking costs. */
+uint64_t upstream_looked_at_count(const struct upstream *upstream);
+
 const struct upstream_targets *upstream_targets_of(const struct upstream *upstream);
 
-/* 0: `use` holds the chosen target (a former use is ended); -ENOENT: no target is usable. */
+/* 0: `use` holds the chosen target (a former use is ended); -ENOENT: no target is usable; -EBUSY: those
+ * that are have as many requests as they may have. */
 int upstream_pick(struct upstream *upstream, const struct balancer_request *request,
                   struct target_use *use);
+
+/* The same with a target that is chosen already. -ENOENT: it is not of this upstream. */
+int upstream_take(struct upstream *upstream, const struct target *target, struct target_use *use);
+
+/* The upstream's target with that address, or that one, if it may be picked (its priority group does
+ * not matter, as with an F5); else NULL. A target that is gone is compared and not looked into. */
+struct target *upstream_usable_at(const struct upstream_targets *targets,
+                                  const struct sockaddr_storage *address);
+struct target *upstream_usable(const struct upstream_targets *targets, const struct target *target);
 
 #endif

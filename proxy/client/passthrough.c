@@ -11,6 +11,7 @@
 #include "core/conn.h"
 #include "core/log.h"
 #include "proxy/exchange/http1_endpoint.h"
+#include "proxy/exchange/persistence.h"
 #include "proxy/exchange/upstream_conn.h"
 #include "proxy/report/access_log.h"
 #include "proxy/report/metrics.h"
@@ -327,6 +328,24 @@ static struct slice take_client_ip(void *asker)
     return slice_of(addr_format_ip(ip->addr, ip->text, sizeof(ip->text)));
 }
 
+/* As upstream_pick; a client goes first where it was sent before. */
+static int pick(struct passthrough *self, const struct balancer_request *request)
+{
+    struct upstream *upstream = self->upstream->upstream;
+    const struct upstream_targets *targets = upstream_targets_of(upstream);
+    const struct config_upstream *config = service_of(self)->upstream;
+    const struct sockaddr_storage *client = &self->client->endpoint->peer;
+    const struct target *home =
+        self->tried_count == 0 ? persistence_find_address(config, targets, client) : NULL;
+    int r = home ? upstream_take(upstream, home, &self->target_use) : -ENOENT;
+
+    if (r < 0)
+        r = upstream_pick(upstream, request, &self->target_use);
+    if (r == 0)
+        persistence_note_address(config, targets, self->target_use.target, client);
+    return r;
+}
+
 static void try_target(struct passthrough *self)
 {
     struct client_ip client_ip = { .addr = &self->client->endpoint->peer };
@@ -336,9 +355,13 @@ static void try_target(struct passthrough *self)
                                               .hash_input = take_client_ip,
                                               .asker = &client_ip };
     const struct snapshot *snapshot = self->pinned->snapshot;
-    int error = 0;
+    int error = 0, picked = pick(self, &request);
 
-    if (upstream_pick(self->upstream->upstream, &request, &self->target_use) < 0) {
+    if (picked == -EBUSY) { /* connections do not wait: their clients may give up without a word */
+        fail(self, END_LIMIT_REACHED, SLICE("max_requests of every usable target"));
+        return;
+    }
+    if (picked < 0) {
         fail(self, END_NO_TARGET, SLICE(""));
         return;
     }

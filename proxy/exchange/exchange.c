@@ -84,6 +84,7 @@ static void give_back(struct exchange *exchange)
         hop_question_forget(TAKE(exchange->question));
     timer_cancel(&exchange->front_timer);
     timer_cancel(&exchange->back_timer);
+    exchange_stop_waiting(exchange);
     target_use_end(&exchange->target_use);
     service_load_leave_all(&exchange->load_use);
     upstream_conn_abort(&exchange->back);
@@ -456,7 +457,7 @@ static uint64_t back_deadline(const struct exchange *exchange)
         return tunnel_active_at_ms(exchange) + service->read_timeout_ms;
     switch (exchange->back_request) {
     case BACK_REQUEST_NONE:
-        return exchange->pause_until_ms;
+        return earlier(exchange->pause_until_ms, exchange->queue_until_ms);
     case BACK_REQUEST_CONNECT:
     case BACK_REQUEST_HANDSHAKE: /* Kong: the connect timeout again */
         return exchange->back_step_at_ms + service->connect_timeout_ms;

@@ -24,7 +24,7 @@
  *
  * Files: exchange.c (life, the client's events, timers), exchange_request.c (head to destination),
  * exchange_identity.c (the client's certificate),
- * exchange_try.c (tries and the target's events), exchange_retry.c (what follows a failed one), relay.c (content both ways),
+ * exchange_wait.c (places at targets), exchange_try.c (tries and the target's events), exchange_retry.c (what follows a failed one), relay.c (content both ways),
  * local_responder.c (answers made here), tunnel.c (what follows a 101).
  */
 #ifndef PROXY_EXCHANGE_H
@@ -35,6 +35,7 @@
 #include "core/loop.h"
 #include "lb/service_load.h"
 #include "lb/target.h"
+#include "lb/waiting_line.h"
 #include "proxy/client/pace.h"
 #include "proxy/exchange/exchange_record.h"
 #include "proxy/exchange/upstream_conn.h"
@@ -106,8 +107,12 @@ struct exchange {
     struct service_load_use load_use;
     struct upstream_pin *pin;   /* NULL: each request is balanced */
     struct target *next_target; /* the next try's, whatever the balancer says; NULL: it picks */
-    const struct target *refused_by; /* asked again only after a pause */
-    uint64_t pause_until_ms;         /* the next try begins then; 0: no pause */
+    const struct target *refused_by;  /* asked again only after a pause */
+    uint64_t pause_until_ms;          /* the next try begins then; 0: no pause */
+    bool is_pinned, persisted;        /* how the target at hand was chosen */
+    struct waiter waiter;             /* for a place at a target */
+    uint64_t queued_at_us, queued_us; /* since then; and how long before */
+    uint64_t queue_until_ms;          /* it waits no longer; 0: it does not wait */
     uint32_t interim_count;
     uint64_t request_content_bytes; /* read so far, framing removed */
     struct buf replay;              /* request content consumed so far, for a further try */
@@ -233,6 +238,18 @@ void exchange_start(struct exchange *exchange);
 void exchange_try(struct exchange *exchange);
 void exchange_drop_back(struct exchange *exchange);
 void exchange_on_back_timeout(struct exchange *exchange);
+
+/* Chooses a target and takes a place there: as upstream_pick. */
+int exchange_pick(struct exchange *exchange);
+
+/* exchange_pick has said `picked`: goes on with the target, or answers that there is none. */
+void exchange_begin_try(struct exchange *exchange, int picked);
+
+/* exchange_wait.c: true: *ret is what exchange_pick said. False: there is no place; it waits for one, or
+ * was answered. */
+bool exchange_take_place(struct exchange *exchange, int *ret);
+void exchange_on_queue_timeout(struct exchange *exchange);
+void exchange_stop_waiting(struct exchange *exchange);
 
 /* exchange_retry.c: the latest try has ended: tells passive health, once. */
 void exchange_report_health(struct exchange *exchange, bool another_follows);

@@ -28,6 +28,9 @@ struct try_record {
     struct sockaddr_storage target; /* address tried */
     struct slice target_name;       /* "host:port" as configured */
     const char *algorithm;          /* that chose it, in Kong's spelling */
+    const char *persistence; /* by which it was chosen, as persistence_name; NULL: it was not */
+    bool pinned;             /* chosen because the client's connection is bound to it */
+    uint64_t queued_us;      /* it waited so long for a place there */
     bool over_tls;
     bool tls_verified;      /* the target's certificate is checked (it need not have passed) */
     bool reused;            /* an idle connection from the pool */

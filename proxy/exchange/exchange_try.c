@@ -6,6 +6,7 @@
 #include "core/addr.h"
 #include "lb/target_latency.h"
 #include "proxy/exchange/exchange.h"
+#include "proxy/exchange/persistence.h"
 #include "proxy/exchange/proxy_preface.h"
 #include "proxy/exchange/upstream_host.h"
 #include "proxy/report/metrics.h"
@@ -30,6 +31,7 @@ void exchange_drop_back(struct exchange *exchange)
     exchange->front_waits = false; /* nobody takes the client's content now */
     exchange->hold_until_ms = 0;
     exchange->pause_until_ms = 0;
+    exchange_stop_waiting(exchange);
     upstream_conn_abort(&exchange->back);
     service_load_leave(&exchange->load_use, SERVICE_LOAD_PENDING);
     target_use_end(&exchange->target_use);
@@ -63,8 +65,11 @@ void exchange_on_back_timeout(struct exchange *exchange)
         return;
     }
     switch (exchange->back_request) {
-    case BACK_REQUEST_NONE:
-        exchange_end_pause(exchange); /* no other clock runs without a connection */
+    case BACK_REQUEST_NONE: /* no other clock runs without a connection */
+        if (waiter_waits(&exchange->waiter))
+            exchange_on_queue_timeout(exchange);
+        else
+            exchange_end_pause(exchange);
         return;
     case BACK_REQUEST_CONNECT:
         exchange_try_failed(exchange, END_CONNECT_TIMEOUT, nothing);
@@ -100,12 +105,18 @@ static void begin_try(struct exchange *exchange)
     record->tries_count++;
     record->was_proxied = true;
     attempt = exchange_record_last_try(record);
-    *attempt = (struct try_record){ .target = target->address,
-                                    .target_name = slice_of(target->name),
-                                    .algorithm = upstream_algorithm(exchange->upstream->upstream),
-                                    .over_tls = exchange->destination->plan->tls != NULL,
-                                    .tls_verified = exchange->destination->plan->tls_verified,
-                                    .picked_at_us = exchange->worker->loop->now_us };
+    *attempt =
+        (struct try_record){ .target = target->address,
+                             .target_name = slice_of(target->name),
+                             .algorithm = upstream_algorithm(exchange->upstream->upstream),
+                             .over_tls = exchange->destination->plan->tls != NULL,
+                             .tls_verified = exchange->destination->plan->tls_verified,
+                             .persistence = exchange->persisted ? persistence_name(record) : NULL,
+                             .pinned = exchange->is_pinned,
+                             .queued_us = exchange->queued_us,
+                             .picked_at_us = exchange->worker->loop->now_us };
+    exchange->queued_us = 0;
+    persistence_note_try(record, upstream_targets_of(exchange->upstream->upstream), target);
     exchange->unjudged = exchange->target_use.target;
     if (exchange->tried_count < EXCHANGE_TRIES_KEPT)
         exchange->tried[exchange->tried_count++] = target;
@@ -156,8 +167,8 @@ static struct slice take_hash_input(void *asker)
     return hash_input(&exchange->record, &exchange->arena);
 }
 
-/* False: no target is usable. */
-static bool pick(struct exchange *exchange)
+/* -ENOENT, -EBUSY: as upstream_pick. */
+static int pick_anew(struct exchange *exchange)
 {
     const struct balancer_request request = { .tried = exchange->tried,
                                               .tried_count = exchange->tried_count,
@@ -165,29 +176,62 @@ static bool pick(struct exchange *exchange)
                                               .hash_input = take_hash_input,
                                               .asker = exchange };
 
-    if (!exchange->next_target && exchange->pin && exchange->tried_count == 0)
-        exchange->next_target = upstream_pin_target(exchange->pin, exchange->upstream);
-    if (exchange->next_target && !target_is_usable(exchange->next_target))
-        exchange->next_target = NULL; /* it went down during the pause */
-    if (!exchange->next_target)
-        return upstream_pick(exchange->upstream->upstream, &request, &exchange->target_use) == 0;
-    target_use_begin(&exchange->target_use, TAKE(exchange->next_target));
-    return true;
+    return upstream_pick(exchange->upstream->upstream, &request, &exchange->target_use);
+}
+
+/* Where the client is at home; NULL: the balancer is asked. */
+static struct target *find_home(struct exchange *exchange)
+{
+    const struct upstream *upstream = exchange->upstream->upstream;
+    struct target *target = NULL;
+
+    if (exchange->tried_count > 0)
+        return NULL;
+    if (exchange->pin)
+        target = upstream_pin_target(exchange->pin, exchange->upstream);
+    exchange->is_pinned = target != NULL;
+    if (!target)
+        target = persistence_find(&exchange->record, upstream_targets_of(upstream));
+    exchange->persisted = target && !exchange->is_pinned;
+    return target;
+}
+
+int exchange_pick(struct exchange *exchange)
+{
+    struct target *chosen = TAKE(exchange->next_target);
+
+    exchange->is_pinned = exchange->persisted = false;
+    if (chosen && !target_is_usable(chosen))
+        chosen = NULL; /* it went down during the pause */
+    if (!chosen)
+        chosen = find_home(exchange);
+    if (chosen && upstream_take(exchange->upstream->upstream, chosen, &exchange->target_use) == 0)
+        return 0;
+    exchange->is_pinned = exchange->persisted = false;
+    return pick_anew(exchange); /* nobody waits for one target while others have places */
 }
 
 void exchange_try(struct exchange *exchange)
+{
+    int picked;
+
+    if (exchange->upstream->set->failure != END_OK) {
+        exchange_answer(exchange, exchange->upstream->set->failure,
+                        slice_of(exchange->destination->plan->service->host));
+        return;
+    }
+    if (exchange_take_place(exchange, &picked))
+        exchange_begin_try(exchange, picked);
+}
+
+void exchange_begin_try(struct exchange *exchange, int picked)
 {
     const struct destination *destination = exchange->destination;
     struct upstream_goal goal = { .tls = destination->plan->tls,
                                   .bind = snapshot_upstream_bind(exchange->pinned->snapshot),
                                   .may_reuse = true };
 
-    if (exchange->upstream->set->failure != END_OK) {
-        exchange_answer(exchange, exchange->upstream->set->failure,
-                        slice_of(destination->plan->service->host));
-        return;
-    }
-    if (!pick(exchange)) {
+    if (picked < 0) {
         exchange_answer(exchange, END_NO_TARGET, nothing);
         return;
     }
@@ -402,6 +446,9 @@ static void forward_head(struct exchange *exchange)
     r = rewrite_response(record, &exchange->response, &framing, &exchange->sent_response);
     if (r == 0)
         r = hash_input_set_cookie(record, &exchange->sent_response);
+    if (r == 0)
+        r = persistence_on_response(record, upstream_targets_of(exchange->upstream->upstream),
+                                    exchange->target_use.target, &exchange->sent_response);
     record->response_fields = &exchange->sent_response;
     if (r == 0)
         r = front->ops->send_head(front, &outgoing);

@@ -9,6 +9,7 @@
 #include "lb/resolver.h"
 #include "lb/target_health.h"
 #include "lb/target_registry.h"
+#include "lb/waiting_line.h"
 #include "proxy/gateway/gateway_priv.h"
 #include "proxy/snapshot/service_plan.h"
 #include "proxy/worker/worker.h"
@@ -129,6 +130,7 @@ void gateway_follow_health(struct gateway *gateway)
     look_at_upstreams(gateway_newest(gateway), true);
     if (gateway->monitors)
         monitors_wake(gateway->monitors);
+    waiting_lines_call_all(gateway->hop.waiting_lines);
     for (unsigned i = 0; i < gateway->workers_started; i++)
         (void)worker_call(&gateway->workers[i], close_idle, NULL); /* ended: it has none */
 }

@@ -24,6 +24,7 @@
 #include "core/memory_budget.h"
 #include "lb/resolver.h"
 #include "lb/target_registry.h"
+#include "lb/waiting_line.h"
 #include "proxy/gateway/gateway_priv.h"
 #include "proxy/gateway/service_notify.h"
 #include "proxy/gateway/watchdog.h"
@@ -486,6 +487,7 @@ static void tear_down(struct gateway *gateway)
     resolver_free(hop->resolver);
     service_load_registry_free(hop->service_loads);
     target_registry_free(hop->targets);
+    waiting_lines_free(hop->waiting_lines);
     spool_area_done(&hop->spool);
     tls_ticket_keys_free(hop->ticket_keys);
     tls_server_sessions_free(hop->tls_sessions);
@@ -581,8 +583,10 @@ static enum gateway_result start_hop(struct gateway *gateway, struct snapshot *s
     gateway->hop.accepts_later = gateway->former != NULL;
     gateway->hop.metrics = metrics_create(gateway->hop.workers_count);
     gateway->hop.memory = memory_budget_create(gateway->hop.workers_count);
-    if (!gateway->hop.metrics || !gateway->hop.memory)
+    gateway->hop.waiting_lines = waiting_lines_create(gateway->hop.workers_count);
+    if (!gateway->hop.metrics || !gateway->hop.memory || !gateway->hop.waiting_lines)
         return GATEWAY_FAILED;
+    target_registry_set_lines(gateway->hop.targets, gateway->hop.waiting_lines);
     memory_budget_on_level(gateway->hop.memory, memory_relief_on_level, &gateway->hop);
     if (!gateway_configure_names(gateway, snapshot) ||
         !gateway_compile(gateway, snapshot, FIRST_NAMES_WAIT_MS))

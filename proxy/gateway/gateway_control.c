@@ -289,15 +289,16 @@ static json_t *target_entry(const struct config_service *service,
     json_t *latency_ms = latency_us > 0 ? json_real((double)latency_us / 1000) : json_null();
     char why[256];
 
-    return json_pack("{s:o, s:s, s:s, s:s, s:o, s:i, s:s, s:i, s:I, s:o, s:o, s:s}", "service",
-                     text_of(service->name ? service->name : ""), "upstream", targets->name,
-                     "algorithm", targets->policy->name, "target", item->target->name, "address",
-                     address_of(&item->target->address), "weight", (int)item->weight, "state",
-                     health_word_text(target_health_word(item->target)), "in_flight",
-                     (int)target_in_flight(item->target), "stale_connections",
-                     (json_int_t)target_stale_connections(item->target), "latency_ms", latency_ms,
-                     "since_s", health_since_s(item->target), "why",
-                     target_health_why(item->target, why, sizeof(why)));
+    return json_pack(
+        "{s:o, s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:s, s:i, s:I, s:o, s:o, s:s}", "service",
+        text_of(service->name ? service->name : ""), "upstream", targets->name, "algorithm",
+        targets->policy->name, "target", item->target->name, "address",
+        address_of(&item->target->address), "weight", (int)item->weight, "priority_group",
+        (int)item->priority_group, "max_requests", (int)item->max_requests, "state",
+        health_word_text(target_health_word(item->target)), "in_flight",
+        (int)target_in_flight(item->target), "stale_connections",
+        (json_int_t)target_stale_connections(item->target), "latency_ms", latency_ms, "since_s",
+        health_since_s(item->target), "why", target_health_why(item->target, why, sizeof(why)));
 }
 
 static const char *name_state(const struct name_record *record, uint64_t now_ms)

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "lb/waiting_line.h"
 #include "proxy/gateway/gateway_priv.h"
 #include "proxy/gateway/heap.h"
 #include "proxy/worker/hop_figures.h"
@@ -127,6 +128,7 @@ static struct hop_figures gather(const struct gateway *gateway, struct worker_fi
         .log = log_counters(),
         .spool_bytes = atomic_load_explicit(&gateway->hop.spool.bytes, memory_order_relaxed),
         .memory = memory_figures(gateway->hop.memory),
+        .queued_count = waiting_lines_count(gateway->hop.waiting_lines),
         .draining = gateway->draining,
     };
 }

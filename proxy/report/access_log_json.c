@@ -270,6 +270,12 @@ static void add_try(struct text *text, const struct exchange_record *record,
     add_text(&object, "target", try->target_name);
     if (try->algorithm)
         add_text(&object, "algorithm", slice_of(try->algorithm));
+    if (try->persistence)
+        add_text(&object, "persistence", slice_of(try->persistence));
+    if (try->pinned)
+        add_bool(&object, "pinned", true);
+    if (try->queued_us > 0)
+        add_number(&object, "queue_ms", try->queued_us / 1000);
     add_text(&object, "reason", slice_of(end_reason_info(try->reason)->name));
     if (try->detail.len > 0)
         add_text(&object, "detail", try->detail);

@@ -38,6 +38,8 @@ enum metrics_counter {
     METRICS_REQUESTS,        /* on listeners of every kind */
     METRICS_RETRIES,         /* tries after the first */
     METRICS_RETRIES_REFUSED, /* by a budget, a limit or the clock */
+    METRICS_QUEUED,          /* had to wait for a place at a target */
+    METRICS_QUEUE_REFUSED,   /* might not, or waited too long */
     METRICS_POOL_HITS,
     METRICS_POOL_MISSES,
     METRICS_STALE_CONNECTIONS, /* pooled ones that the target had closed meanwhile */

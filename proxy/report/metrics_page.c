@@ -319,6 +319,11 @@ static void put_traffic(struct metrics_text *text, const struct metrics *metrics
     counter(text, "hopgate_retries_refused_total",
             "Further tries that a retry budget, a limit or the clock forbade",
             metrics_total(metrics, METRICS_RETRIES_REFUSED));
+    counter(text, "hopgate_queued_total", "Requests that had to wait for a place at a target",
+            metrics_total(metrics, METRICS_QUEUED));
+    counter(text, "hopgate_queue_refused_total",
+            "Requests that found the queue of their upstream full, or waited there too long",
+            metrics_total(metrics, METRICS_QUEUE_REFUSED));
     counter(text, "hopgate_pool_hits_total", "Tries on a kept connection to the target",
             metrics_total(metrics, METRICS_POOL_HITS));
     counter(text, "hopgate_pool_misses_total", "Tries that needed a new connection to the target",
@@ -338,6 +343,8 @@ static void put_configuration(struct metrics_text *text, const struct hop_figure
 {
     const struct reload_figures *reload = &figures->reload;
 
+    gauge(text, "hopgate_queued", "Requests that wait for a place at a target",
+          figures->queued_count);
     gauge(text, "hopgate_config_generation", "Number of the configuration in force",
           figures->snapshot->generation);
     metrics_text_family(text, "hopgate_config_reloads_total", METRICS_TYPE_COUNTER,

@@ -68,8 +68,7 @@ static bool split_pair(struct slice pair, struct slice *ret_name, struct slice *
     return true;
 }
 
-/* nginx's $cookie_NAME: the first of that name, whatever its case. */
-static struct slice cookie(const struct fields *fields, struct slice name)
+struct slice hash_input_cookie(const struct fields *fields, struct slice name)
 {
     for (uint32_t i = 0; i < fields->count; i++) {
         struct slice rest = fields->items[i].value, pair, key, value;
@@ -86,7 +85,7 @@ static struct slice cookie(const struct fields *fields, struct slice name)
 /* The client's, else a new one, that stays the same when another target is tried. */
 static struct slice cookie_or_new(struct exchange_record *record, const char *name)
 {
-    struct slice value = cookie(&record->request->fields, slice_of(name));
+    struct slice value = hash_input_cookie(&record->request->fields, slice_of(name));
     const char *id = record->request_id;
 
     if (value.ptr)

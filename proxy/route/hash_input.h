@@ -16,6 +16,9 @@
  */
 struct slice hash_input(struct exchange_record *record, struct arena *arena);
 
+/* nginx's $cookie_NAME: the first of that name, whatever its case; ptr NULL: there is none. */
+struct slice hash_input_cookie(const struct fields *fields, struct slice name);
+
 /* The response gets that cookie, once, and instead of one of that name from the target (as in
  * Kong). 0 or -ENOMEM. */
 int hash_input_set_cookie(const struct exchange_record *record, struct fields *response);

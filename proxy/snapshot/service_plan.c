@@ -1,5 +1,7 @@
 #include "proxy/snapshot/service_plan.h"
 
+#include "lb/waiting_line.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,13 +94,22 @@ static size_t add_name(const struct service_plan *plan, size_t index,
         if (item->weight > 0 &&
             weight > 0) /* as Kong: SRV's replaces the target's, but for "none" */
             weight = item->weight;
-        into[i] = (struct upstream_target_options){ .host = host_of(service, index),
-                                                    .port = port,
-                                                    .weight = weight,
-                                                    .addresses = &item->address,
-                                                    .addresses_count = 1 };
+        into[i] =
+            (struct upstream_target_options){ .host = host_of(service, index),
+                                              .port = port,
+                                              .weight = weight,
+                                              .priority_group = target ? target->priority_group : 0,
+                                              .max_requests = target ? target->max_requests : 0,
+                                              .addresses = &item->address,
+                                              .addresses_count = 1 };
     }
     return record->count;
+}
+
+static bool remembers(const struct config_persistence *persistence)
+{
+    return persistence->method == CONFIG_PERSISTENCE_HASH ||
+           persistence->method == CONFIG_PERSISTENCE_SOURCE_ADDRESS;
 }
 
 struct target_set *service_plan_make_set(const struct service_plan *plan,
@@ -125,10 +136,20 @@ struct target_set *service_plan_make_set(const struct service_plan *plan,
         options.slow_start_ms = upstream->slow_start_ms;
         options.threshold_thousandths = (uint32_t)upstream->healthchecks.threshold_thousandths;
         options.panic_percent = upstream->panic_percent;
+        options.min_active_members = upstream->balancing.min_active_members;
+        if (upstream->balancing.queue_max > 0)
+            options.line = waiting_lines_find(target_registry_lines(registry), options.name);
+    }
+    if (upstream && remembers(&upstream->balancing.persistence)) {
+        options.sessions = target_registry_sessions(registry, options.name);
+        if (!options.sessions) {
+            free(targets);
+            return NULL;
+        }
     }
     made = upstream_targets_create(&options, registry);
     free(targets);
-    if (!made)
+    if (!made || (upstream && upstream->balancing.queue_max > 0 && !options.line))
         return NULL;
     /* an upstream without a target is another failure than a host that is not found, as in Kong */
     if (count == 0 && !upstream)

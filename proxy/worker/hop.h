@@ -24,6 +24,7 @@ struct memory_budget;
 struct metrics;
 struct resolver;
 struct target_registry;
+struct waiting_lines;
 struct tls_server_sessions;
 struct tls_ticket_keys;
 
@@ -36,6 +37,7 @@ struct hop {
         *tls_sessions;              /* by id; made with the first configuration that has them */
     struct self_signed self_signed; /* of listeners without a configured certificate */
     struct target_registry *targets;
+    struct waiting_lines *waiting_lines; /* for a place at them */
     struct service_load_registry *service_loads;
     struct resolver *resolver; /* the main thread's, as the registry */
     struct log_file *access_log, *error_log, *status_access_log;

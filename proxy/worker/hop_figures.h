@@ -62,6 +62,7 @@ struct hop_figures {
     struct log_counters log;
     uint64_t spool_bytes;
     struct memory_figures memory;
+    uint32_t queued_count; /* requests that wait for a place at a target */
     bool draining;
 };
 

@@ -11,6 +11,7 @@
 #include "core/conn.h"
 #include "core/log.h"
 #include "core/thread.h"
+#include "lb/waiting_line.h"
 #include "proxy/exchange/exchange.h"
 #include "proxy/report/metrics.h"
 #include "proxy/report/recorder.h"
@@ -345,6 +346,7 @@ static bool open_all(struct worker *worker)
     tls_handshake_queue_init(&worker->handshakes, worker->loop,
                              &worker->metrics->counters[METRICS_CLIENT_TLS_DEFERRED]);
     memory_relief_init(worker, options.account);
+    waiting_lines_open(worker->hop->waiting_lines, worker->index, worker->loop);
     timer_init(&worker->pool_timer, on_pool_timer);
     timer_init(&worker->drain_timer, worker_on_drain_timer);
     snprintf(worker->error, sizeof(worker->error), "out of memory");
@@ -403,6 +405,7 @@ static void close_all(struct worker *worker)
     tls_client_verifier_free(worker->client_verifier);
     pinned_snapshot_unpin(TAKE(worker->newest));
     tls_handshake_queue_done(&worker->handshakes);
+    waiting_lines_close(worker->hop->waiting_lines, worker->index);
     loop_free(worker->loop);
     worker->loop = NULL;
     chunk_pool_free(TAKE(worker->local_memory));

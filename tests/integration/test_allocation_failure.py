@@ -27,6 +27,16 @@ CONTENT = b"c" * 100_000
 HANG_S = 10.0
 
 
+def one_at_a_time(origin):
+    """A service whose one target takes one request at a time, while others wait; and its clients get a cookie."""
+    declarative = service_to(origin, ("127.0.0.1", 1), name="queue", paths=["/queue"])
+    targets = declarative["upstreams"][0]["targets"] = declarative["upstreams"][0]["targets"][:1]
+    declarative["hopgate"] = {"balancing": [{
+        "upstream": "queue.upstream", "members": [{**targets[0], "max_requests": 1}],
+        "queue": {"max": 10, "timeout_ms": 5000}, "persistence": {"method": "cookie"}}]}
+    return declarative
+
+
 class Scene:
     """A hop whose allocations can fail, in front of origins of every kind."""
 
@@ -43,14 +53,15 @@ class Scene:
             service_to(self.origin),
             service_to(self.origin, name="stored", paths=["/stored"], route={"request_buffering": True}),
             service_to(self.tls_origin, name="tls", paths=["/tls"], protocol="https"),
-            service_to(lab.refusing_port(), lab.refusing_port(), name="dead", paths=["/dead"], retries=1))
+            service_to(lab.refusing_port(), lab.refusing_port(), name="dead", paths=["/dead"], retries=1),
+            one_at_a_time(self.origin))
         # judged, compared and (by intervals that never end here) probed
         dead = services["upstreams"][0]
         dead["healthchecks"] = {
             "active": {"type": "https", "headers": {"X-Probe": ["yes"]}, "healthy": {"interval": 3600},
                        "unhealthy": {"interval": 3600, "tcp_failures": 1}},
             "passive": {"unhealthy": {"tcp_failures": 2}}}
-        services["hopgate"] = {"health": [{"upstream": dead["name"], "outliers": {"failure_percent": 50}}]}
+        services["hopgate"]["health"] = [{"upstream": dead["name"], "outliers": {"failure_percent": 50}}]
         self.hop = lab.make_hop(services, persona="edge", tls=True, env=self.fault.env,
                                 conf={"nginx_worker_processes": "1", "hopgate_proxy_status": "on"})
         self.hop.binary = self.fault.binary
@@ -114,6 +125,22 @@ def tunnel(scene):
     return scene.closing(story)
 
 
+def wait_in_queue(scene):
+    """The first request has the only place until all its content is there."""
+    def story(second):
+        def hold(first):
+            first.send(first.request_bytes("POST", "/queue", [("Content-Length", "2")]) + b"a")
+            second.send(second.request_bytes("GET", "/queue"))
+            try:
+                first.send(b"b")
+                first.read_response()
+            except CUT:
+                pass  # it is the second one's answer that counts
+        scene.closing(hold)
+        return second.read_response()
+    return scene.closing(story)
+
+
 # what is told, the status without a failure, the statuses with one
 STORIES = {
     "GET": (get_plain, 200),
@@ -124,6 +151,7 @@ STORIES = {
     "error page": (error_page, 502),
     "bad request": (bad_request, 400),
     "tunnel": (tunnel, 101),
+    "queue": (wait_in_queue, 200),
 }
 
 

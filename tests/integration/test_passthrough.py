@@ -275,3 +275,30 @@ def test_a_route_that_cannot_pass_is_refused(lab, hopgate, tmp_path, route, serv
     (tmp_path / "kong.yaml").write_text(to_yaml(declarative))
     done = hopgate("check", "kong.yaml")
     assert done.code == 78 and says in done.out + done.err, done.out + done.err
+
+
+def balancing_of(**entry):
+    return {"hopgate": {"balancing": [{"upstream": "edge.upstream", **entry}]}}
+
+
+def led_to(*origins, **entry):
+    names = ["{}:{}".format(origin.host, origin.port) for origin in origins]
+    return merge(leading("edge", ["edge.test"], ("edge.upstream", 80)),
+                 {"upstreams": [{"name": "edge.upstream", "targets": [{"target": name} for name in names]}]},
+                 balancing_of(**entry))
+
+
+def test_connections_of_one_address_share_a_target(lab):
+    origins = [origin_of(lab, "edge", content) for content in (b"a", b"b", b"c")]
+    _, address = passing(lab, led_to(*origins, persistence={"method": "source_address"}))
+    assert len({ask(lab, address, "edge.test").content for _ in range(6)}) == 1
+
+
+def test_a_connection_above_the_limit_is_refused(lab):
+    origin = origin_of(lab, "edge", b"x")
+    member = {"target": f"{origin.host}:{origin.port}", "max_requests": 1}
+    hop, address = passing(lab, led_to(origin, members=[member]))
+    ask(lab, address, "edge.test")  # and the connection stays
+    with pytest.raises((ssl.SSLError, ConnectionResetError)):
+        lab.client(address, tls=lab.pki.client_context(), server_name="edge.test")
+    assert hop.access_log.wait(1)[0]["reason"] == "LIMIT_REACHED"

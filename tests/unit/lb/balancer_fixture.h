@@ -46,7 +46,8 @@ static inline struct many many_create(size_t count, const uint32_t *weights, siz
         address->sin_addr.s_addr = htonl((uint32_t)(0x0a000000 + i));
         (void)snprintf(name, sizeof(name), "10.%zu.%zu.%zu:80", i >> 16, i >> 8 & 255, i & 255);
         many.records[i].name = strdup(name);
-        many.items[i] = (struct upstream_target){ &many.records[i], weights[i % weights_count] };
+        many.items[i] = (struct upstream_target){ .target = &many.records[i],
+                                                  .weight = weights[i % weights_count] };
     }
     many.draw = weighted_draw_create(many.items, count);
     many.ring = hash_ring_create(many.items, count, 10000);

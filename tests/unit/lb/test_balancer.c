@@ -1,9 +1,13 @@
 /* What holds for every policy. */
 #include "tests/unit/lb/balancer_fixture.h"
 
-static const char *const policies[] = { "round-robin", "least-connections", "consistent-hashing",
-                                        "latency" };
+static const char *const policies[] = {
+    "round-robin", "least-connections", "consistent-hashing", "latency",
+    "random",      "fastest",           "observed",           "predictive"
+};
 enum { POLICIES = sizeof(policies) / sizeof(policies[0]) };
+
+enum { DRAWN_MAX = 4 }; /* with nothing in flight */
 static const uint32_t one[] = { 100 };
 
 static struct slice number_as_text(void *number)
@@ -50,6 +54,11 @@ TEST(shares_follow_the_weights_also_among_many)
     check_shares("latency", 8);
     check_shares("latency", 1000);
     check_shares("least-connections", 1000);
+    check_shares("random", 8);
+    check_shares("random", 1000);
+    check_shares("observed", 8);
+    check_shares("observed", 1000);
+    check_shares("predictive", 8);
 }
 
 TEST(round_robin_among_many_spreads_evenly)
@@ -110,9 +119,25 @@ TEST(a_pick_does_not_cost_more_with_more_than_64_targets)
 {
     for (unsigned i = 0; i < POLICIES; i++) {
         CHECK(dearest_pick(policies[i], 64) <= 128);
-        CHECK(dearest_pick(policies[i], 1000) <= 4);
-        CHECK(dearest_pick(policies[i], 10000) <= 4);
+        CHECK(dearest_pick(policies[i], 1000) <= DRAWN_MAX);
+        CHECK(dearest_pick(policies[i], 10000) <= DRAWN_MAX);
     }
+}
+
+TEST(a_pick_by_ratio_is_cheap_when_hardly_anybody_has_the_best)
+{
+    struct many many = many_create(1000, one, 1);
+    SCOPED(balancer) balancer = many_balancer(&many, "predictive", 3);
+
+    for (size_t i = 1; i < many.count; i++)
+        many.records[i].in_flight = 100; /* one has 4, the others 1 */
+    for (unsigned i = 0; i < 5000; i++) {
+        uint64_t before = balancer->looked_at_count;
+
+        CHECK(many_pick(&many, balancer, NULL) >= 0);
+        CHECK(balancer->looked_at_count - before <= 16);
+    }
+    many_done(&many);
 }
 
 TEST(no_policy_picks_what_it_must_not)
@@ -186,7 +211,8 @@ TEST(a_target_that_comes_back_starts_slowly_again)
     CHECK(target_up_since_us(&record) > 0);
 }
 
-TESTS(TEST_CASE(policies_are_found_by_kongs_names),
+TESTS(TEST_CASE(a_pick_by_ratio_is_cheap_when_hardly_anybody_has_the_best),
+      TEST_CASE(policies_are_found_by_kongs_names),
       TEST_CASE(shares_follow_the_weights_also_among_many),
       TEST_CASE(round_robin_among_many_spreads_evenly), TEST_CASE(workers_together_are_fair),
       TEST_CASE(a_pick_does_not_cost_more_with_more_than_64_targets),

@@ -29,9 +29,9 @@ static const char *picks(struct balancer *balancer, const struct upstream_target
 TEST(equal_weights_take_turns)
 {
     struct target records[3] = { 0 };
-    struct upstream_target targets[] = { { &records[0], 100 },
-                                         { &records[1], 100 },
-                                         { &records[2], 100 } };
+    struct upstream_target targets[] = { { .target = &records[0], .weight = 100 },
+                                         { .target = &records[1], .weight = 100 },
+                                         { .target = &records[2], .weight = 100 } };
     SCOPED(balancer) balancer = round_robin(targets, 3, 0);
 
     CHECK_STR(balancer->ops->name, "round-robin");
@@ -41,9 +41,9 @@ TEST(equal_weights_take_turns)
 TEST(weights_are_spread_smoothly)
 {
     struct target records[3] = { 0 };
-    struct upstream_target targets[] = { { &records[0], 5 },
-                                         { &records[1], 1 },
-                                         { &records[2], 1 } };
+    struct upstream_target targets[] = { { .target = &records[0], .weight = 5 },
+                                         { .target = &records[1], .weight = 1 },
+                                         { .target = &records[2], .weight = 1 } };
     SCOPED(balancer) balancer = round_robin(targets, 3, 0);
 
     CHECK_STR(picks(balancer, targets, 3, 14), "aabacaaaabacaa");
@@ -52,9 +52,9 @@ TEST(weights_are_spread_smoothly)
 TEST(shares_are_exact_over_a_cycle_from_any_start)
 {
     struct target records[3] = { 0 };
-    struct upstream_target targets[] = { { &records[0], 7 },
-                                         { &records[1], 3 },
-                                         { &records[2], 2 } };
+    struct upstream_target targets[] = { { .target = &records[0], .weight = 7 },
+                                         { .target = &records[1], .weight = 3 },
+                                         { .target = &records[2], .weight = 2 } };
 
     for (uint64_t seed = 0; seed < 300; seed++) {
         SCOPED(balancer) balancer = round_robin(targets, 3, seed);
@@ -71,12 +71,13 @@ TEST(shares_are_exact_over_a_cycle_from_any_start)
 TEST(seed_moves_the_start)
 {
     struct target equal_records[4] = { 0 };
-    struct upstream_target equal[] = { { &equal_records[0], 1 },
-                                       { &equal_records[1], 1 },
-                                       { &equal_records[2], 1 },
-                                       { &equal_records[3], 1 } };
+    struct upstream_target equal[] = { { .target = &equal_records[0], .weight = 1 },
+                                       { .target = &equal_records[1], .weight = 1 },
+                                       { .target = &equal_records[2], .weight = 1 },
+                                       { .target = &equal_records[3], .weight = 1 } };
     struct target heavy_records[2] = { 0 };
-    struct upstream_target heavy[] = { { &heavy_records[0], 3 }, { &heavy_records[1], 1 } };
+    struct upstream_target heavy[] = { { .target = &heavy_records[0], .weight = 3 },
+                                       { .target = &heavy_records[1], .weight = 1 } };
     unsigned firsts[4] = { 0 }, firsts_heavy[2] = { 0 };
 
     for (uint64_t seed = 0; seed < 400; seed++) {
@@ -94,9 +95,9 @@ TEST(seed_moves_the_start)
 TEST(unusable_targets_get_nothing_and_come_back)
 {
     struct target records[3] = { 0 };
-    struct upstream_target targets[] = { { &records[0], 1 },
-                                         { &records[1], 1 },
-                                         { &records[2], 0 } };
+    struct upstream_target targets[] = { { .target = &records[0], .weight = 1 },
+                                         { .target = &records[1], .weight = 1 },
+                                         { .target = &records[2], .weight = 0 } };
     SCOPED(balancer) balancer = round_robin(targets, 3, 0);
 
     target_set_state(&records[0], TARGET_UNHEALTHY);
@@ -108,7 +109,8 @@ TEST(unusable_targets_get_nothing_and_come_back)
 TEST(tried_targets_are_avoided_while_another_is_usable)
 {
     struct target records[2] = { 0 };
-    struct upstream_target targets[] = { { &records[0], 9 }, { &records[1], 1 } };
+    struct upstream_target targets[] = { { .target = &records[0], .weight = 9 },
+                                         { .target = &records[1], .weight = 1 } };
     const struct target *tried[] = { &records[0], &records[1] };
     SCOPED(balancer) balancer = round_robin(targets, 2, 0);
 
@@ -131,7 +133,8 @@ TEST(tried_targets_are_avoided_while_another_is_usable)
 TEST(no_usable_target_is_enoent)
 {
     struct target records[2] = { 0 };
-    struct upstream_target targets[] = { { &records[0], 0 }, { &records[1], 1 } };
+    struct upstream_target targets[] = { { .target = &records[0], .weight = 0 },
+                                         { .target = &records[1], .weight = 1 } };
     const struct target *tried[] = { &records[1] };
     SCOPED(balancer) none = round_robin(targets, 0, 7);
     SCOPED(balancer) balancer = round_robin(targets, 2, 7);

@@ -7,7 +7,7 @@
 TEST(usable_means_healthy_and_weighted)
 {
     struct target target = { 0 };
-    struct upstream_target item = { &target, 100 };
+    struct upstream_target item = { .target = &target, .weight = 100 };
 
     CHECK(upstream_target_is_usable(&item));
     CHECK(target_set_state(&target, TARGET_UNHEALTHY));

@@ -1,6 +1,7 @@
 #include "lb/upstream.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 #include "core/addr.h"
 #include "core/log.h"
@@ -194,7 +195,159 @@ TEST(threshold_of_the_weight_and_panic_are_looked_at_after_each_change)
     target_use_end(&use);
 }
 
-TESTS(TEST_CASE(threshold_of_the_weight_and_panic_are_looked_at_after_each_change),
+TEST(priority_groups_follow_each_change_of_health)
+{
+    SCOPED(target_registry) registry = target_registry_create();
+    const struct sockaddr_storage any = ip("192.0.2.1");
+    const struct upstream_target_options options[] = {
+        { .host = "a.test",
+          .port = 80,
+          .weight = 100,
+          .priority_group = 1,
+          .addresses = &any,
+          .addresses_count = 1 },
+        { .host = "b.test", .port = 80, .weight = 100, .addresses = &any, .addresses_count = 1 },
+    };
+    SCOPED(upstream_targets)
+    targets = upstream_targets_create(
+        &(struct upstream_options){
+            .name = "u", .targets = options, .targets_count = 2, .min_active_members = 1 },
+        registry);
+    SCOPED(upstream) upstream = upstream_create(targets, 1);
+    const struct health_verdict down = { .source = HEALTH_BY_HAND }, up = { .is_healthy = true };
+    struct target_use use = { 0 };
+
+    log_set_error_file(NULL, LOG_LEVEL_CRIT);
+    for (unsigned i = 0; i < 30; i++) {
+        const struct target *want = targets->items[i / 10 % 2].target;
+
+        if (i % 10 == 0)
+            target_health_set(targets->items[0].target, i == 10 ? &down : &up);
+        CHECK_INT(upstream_pick(upstream, &first_try, &use), 0);
+        CHECK(use.target == want);
+    }
+    target_use_end(&use);
+}
+
+TEST(targets_that_are_full_are_passed_over_and_told_from_those_that_are_down)
+{
+    SCOPED(target_registry) registry = target_registry_create();
+    const struct sockaddr_storage any = ip("192.0.2.1");
+    const struct upstream_target_options options[] = {
+        { .host = "a.test",
+          .port = 80,
+          .weight = 100,
+          .max_requests = 2,
+          .addresses = &any,
+          .addresses_count = 1 },
+        { .host = "b.test",
+          .port = 80,
+          .weight = 100,
+          .max_requests = 1,
+          .addresses = &any,
+          .addresses_count = 1 },
+    };
+    const struct upstream_options of = { .name = "u", .targets = options, .targets_count = 2 };
+    SCOPED(upstream_targets) targets = upstream_targets_create(&of, registry);
+    SCOPED(upstream) upstream = upstream_create(targets, 1);
+    struct target *a = targets->items[0].target, *b = targets->items[1].target;
+    struct target_use uses[3] = { 0 }, other = { 0 };
+    struct target unknown = { 0 };
+
+    for (unsigned i = 0; i < 3; i++)
+        CHECK_INT(upstream_pick(upstream, &first_try, &uses[i]), 0);
+    CHECK(target_in_flight(a) == 2 && target_in_flight(b) == 1);
+    CHECK_INT(upstream_pick(upstream, &first_try, &other), -EBUSY);
+    CHECK_INT(upstream_take(upstream, a, &other), -EBUSY);
+    CHECK_INT(upstream_take(upstream, &unknown, &other), -ENOENT);
+    CHECK(!other.target);
+    target_set_state(a, TARGET_UNHEALTHY);
+    target_set_state(b, TARGET_UNHEALTHY);
+    CHECK_INT(upstream_pick(upstream, &first_try, &other), -ENOENT);
+    target_set_state(b, TARGET_HEALTHY);
+    CHECK_INT(upstream_pick(upstream, &first_try, &other), -EBUSY);
+    for (unsigned i = 0; i < 3; i++)
+        target_use_end(&uses[i]);
+    CHECK_INT(upstream_take(upstream, b, &other), 0);
+    CHECK(other.target == b);
+    target_use_end(&other);
+}
+
+/* ---- workers at once ------------------------------------------------------------------------ */
+
+enum { WORKERS = 4, PICKS_EACH = 20000, HELD_EACH = 5, PLACES_EACH = 3 };
+
+struct picker {
+    struct upstream_targets *targets;
+    unsigned number, too_many, busy;
+};
+
+static void *pick_and_hold(void *argument)
+{
+    struct picker *picker = argument;
+    struct upstream *upstream = upstream_create(picker->targets, picker->number);
+    struct target_use uses[HELD_EACH] = { 0 };
+
+    for (unsigned i = 0; upstream && i < PICKS_EACH; i++) {
+        struct target_use *use = &uses[i % HELD_EACH];
+
+        target_use_end(use);
+        if (upstream_pick(upstream, &first_try, use) < 0)
+            picker->busy++;
+        else
+            picker->too_many += target_in_flight(use->target) > PLACES_EACH;
+    }
+    for (unsigned i = 0; i < HELD_EACH; i++)
+        target_use_end(&uses[i]);
+    upstream_free(upstream);
+    return NULL;
+}
+
+TEST(a_limit_holds_however_many_workers_pick_at_once)
+{
+    for (const struct balancer_ops *const *policy = balancer_policies; *policy; policy++) {
+        SCOPED(target_registry) registry = target_registry_create();
+        const struct sockaddr_storage any = ip("192.0.2.1");
+        const struct upstream_target_options option = { .host = "a.test",
+                                                        .port = 80,
+                                                        .weight = 100,
+                                                        .max_requests = PLACES_EACH,
+                                                        .addresses = &any,
+                                                        .addresses_count = 1 };
+        struct upstream_target_options options[3] = { option, option, option };
+        const struct upstream_options of = { .name = "u",
+                                             .targets = options,
+                                             .targets_count = 3,
+                                             .algorithm = (*policy)->name,
+                                             .slots = 1000 };
+        struct picker pickers[WORKERS] = { 0 };
+        pthread_t threads[WORKERS];
+
+        options[1].port = 81;
+        options[2].port = 82;
+        {
+            SCOPED(upstream_targets) targets = upstream_targets_create(&of, registry);
+
+            for (unsigned i = 0; i < WORKERS; i++) {
+                pickers[i].targets = targets;
+                pickers[i].number = i;
+                CHECK_INT(pthread_create(&threads[i], NULL, pick_and_hold, &pickers[i]), 0);
+            }
+            for (unsigned i = 0; i < WORKERS; i++) {
+                pthread_join(threads[i], NULL);
+                CHECK_INT(pickers[i].too_many, 0);
+                CHECK(pickers[i].busy < PICKS_EACH);
+            }
+            for (unsigned i = 0; i < 3; i++)
+                CHECK_INT(target_in_flight(targets->items[i].target), 0);
+        }
+    }
+}
+
+TESTS(TEST_CASE(a_limit_holds_however_many_workers_pick_at_once),
+      TEST_CASE(targets_that_are_full_are_passed_over_and_told_from_those_that_are_down),
+      TEST_CASE(priority_groups_follow_each_change_of_health),
+      TEST_CASE(threshold_of_the_weight_and_panic_are_looked_at_after_each_change),
       TEST_CASE(algorithms_are_chosen_by_name),
       TEST_CASE(each_address_of_a_host_is_a_target_with_the_full_weight),
       TEST_CASE(ipv6_literals_are_named_in_brackets),

@@ -12,7 +12,7 @@ TEST(every_index_is_drawn_as_often_as_it_weighs)
     double total = 0;
 
     for (unsigned i = 0; i < 8; i++) {
-        targets[i] = (struct upstream_target){ &record, weights[i] };
+        targets[i] = (struct upstream_target){ .target = &record, .weight = weights[i] };
         total += weights[i];
     }
     SCOPED(weighted_draw) draw = weighted_draw_create(targets, 8);
@@ -29,7 +29,7 @@ TEST(every_index_is_drawn_as_often_as_it_weighs)
 TEST(weights_may_all_be_nothing)
 {
     struct target record = { 0 };
-    const struct upstream_target targets[] = { { &record, 0 }, { &record, 0 } };
+    const struct upstream_target targets[] = { { .target = &record }, { .target = &record } };
     SCOPED(weighted_draw) draw = weighted_draw_create(targets, 2);
 
     CHECK_INT(weighted_draw_index(draw, 0), 0);
