@@ -158,13 +158,17 @@ def test_user_has_no_effect_when_root_did_not_start_the_hop(lab):
 # ---- the sandbox -------------------------------------------------------------------------------
 
 
+def expect_whole_sandbox(hop):
+    said = hop.error_log.wait_for("sandbox: ")[0]
+    if "Landlock" not in said or "seccomp" not in said:
+        pytest.skip(f"not run: this kernel lacks a part: {said}")
+
+
 @pytest.fixture
 def sandboxed(lab):
     """A hop in a sandbox."""
     hop = confined(lab, {"hopgate_sandbox": "auto"}, tls=True).start()
-    said = hop.error_log.wait_for("sandbox: ")[0]
-    if "Landlock" not in said or "seccomp" not in said:
-        pytest.skip(f"not run: this kernel lacks a part: {said}")
+    expect_whole_sandbox(hop)
     return hop
 
 
@@ -219,6 +223,23 @@ def test_user_and_sandbox_together(open_lab):
     assert status_of(hop)["Uid"].split()[0] == str(NOBODY)
     done = reload(hop)
     assert done.code == 0, done
+
+
+@needs_root
+def test_key_in_a_directory_that_only_root_enters_is_served_in_the_sandbox(open_lab):
+    """The user cannot even name the directory to the kernel, so there is nothing to permit."""
+    keys = open_lab.directory / "roots-own" / "keys"
+    keys.mkdir(parents=True)
+    files = copy_pair(open_lab, keys)
+    keys.parent.chmod(0o700)
+    hop = confined(open_lab, {"nginx_user": "nobody", "hopgate_sandbox": "auto", **files}, tls=True).start()
+    expect_whole_sandbox(hop)
+    assert open_lab.client(hop, tls=True).get("/").content == b"fine"
+    hop.error_log.wait_for("[warn]", "a reload will fail", str(keys / "key.pem"))
+    done = reload(hop)
+    assert done.code == 78
+    assert str(keys / "chain.pem") in done.err and "runs as user nobody" in done.err
+    assert open_lab.client(hop, tls=True).get("/").content == b"fine"
 
 
 NO_LANDLOCK = [sys.executable, str(pathlib.Path(restrict.__file__)), "ENOSYS@landlock_create_ruleset"]
