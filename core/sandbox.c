@@ -121,6 +121,12 @@ static uint64_t rights_of(enum sandbox_access access)
     return 0;
 }
 
+/* For this user, who is perhaps root no more: what he cannot reach needs no permission. */
+static bool is_out_of_reach(int error)
+{
+    return error == EACCES || error == ENOENT || error == ENOTDIR;
+}
+
 static int add_rule(int ruleset, const struct sandbox_path *item, uint64_t handled)
 {
     struct landlock_path_beneath_attr rule = { .allowed_access =
@@ -130,7 +136,7 @@ static int add_rule(int ruleset, const struct sandbox_path *item, uint64_t handl
 
     rule.parent_fd = open(item->path, O_PATH | O_CLOEXEC);
     if (rule.parent_fd < 0)
-        return -errno;
+        return is_out_of_reach(errno) ? 0 : -errno;
     if (fstat(rule.parent_fd, &status) == 0 && !S_ISDIR(status.st_mode))
         rule.allowed_access &= FILE_RIGHTS;
     if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)

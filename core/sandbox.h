@@ -47,7 +47,8 @@ bool sandbox_may_read(const struct sandbox *sandbox, const char *path);
 
 void sandbox_done(struct sandbox *sandbox);
 
-/* 0; -EOPNOTSUPP: this kernel has no Landlock; another negative errno. Sets PR_SET_NO_NEW_PRIVS. */
+/* What is not there, or not to be reached by the present user, is left out. 0; -EOPNOTSUPP: this kernel
+ * has no Landlock; another negative errno. Sets PR_SET_NO_NEW_PRIVS. */
 int sandbox_restrict_files(const struct sandbox *sandbox);
 
 /* The same of the filter of system calls. */

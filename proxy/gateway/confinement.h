@@ -5,7 +5,7 @@
  * Owns    the list of paths that stay reachable
  * Thread  the main thread, before there is another
  *
- * Order of a start: read the configuration and the certificates' keys; confinement_drop; open prefix
+ * Order of a start: read the configuration and every file that it names; confinement_drop; open prefix
  * and logs as the user that will write them; confinement_restrict; threads, names, listeners. So
  * neither an answer of DNS nor a byte of a client is ever looked at by root, and root opens no file in a
  * directory that the user could have filled with links.

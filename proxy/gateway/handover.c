@@ -26,6 +26,7 @@ int handover_pair(int ret_ends[2])
 
             (void)close(ret_ends[0]);
             (void)close(ret_ends[1]);
+            ret_ends[0] = ret_ends[1] = -1;
             return r;
         }
     return 0;

@@ -42,7 +42,8 @@ struct handover_fds {
     size_t count;
 };
 
-/* Both ends are close-on-exec. 0 or a negative errno. */
+/* Both ends are close-on-exec. 0 or a negative errno; on failure neither is the number of an open
+ * descriptor. */
 int handover_pair(int ret_ends[2]);
 
 /* Takes the message; fds may be NULL. 0 or a negative errno. */

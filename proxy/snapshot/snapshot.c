@@ -192,6 +192,8 @@ static bool prepare(struct snapshot *snapshot, struct hop *hop, const struct sna
         return false;
     if (!prepare_local(snapshot, hop, former, errors) || !list_certificates(snapshot))
         return false;
+    if (client_tls_load(settings, snapshot->persona, errors, &snapshot->client_tls) < 0)
+        return false;
     return errors->errors_count == 0;
 }
 
@@ -214,7 +216,6 @@ int snapshot_compile(struct snapshot *snapshot, const struct hop *hop, uint64_t 
                      struct config_errors *errors)
 {
     const struct config_place nowhere = { .file = snapshot->config->source };
-    struct client_tls client_tls;
     const struct service_plan_options options = {
         .config = snapshot->config,
         .targets = hop->targets,
@@ -222,16 +223,15 @@ int snapshot_compile(struct snapshot *snapshot, const struct hop *hop, uint64_t 
         .resolver = hop->resolver,
         .names_wait_ms = names_wait_ms,
         .stop_fd = hop->ending_fd,
-        .client_tls = &client_tls,
+        .client_tls = &snapshot->client_tls,
     };
     char error[640] = "out of memory";
 
     snapshot->resolver = hop->resolver;
     snapshot->router = router_create(snapshot->config);
-    if (client_tls_load(snapshot->settings, snapshot->persona, errors, &client_tls) == 0 &&
-        snapshot->router)
+    if (snapshot->router)
         snapshot->services = service_plans_create(&options, error, sizeof(error));
-    client_tls_done(&client_tls);
+    client_tls_done(&snapshot->client_tls);
     snapshot->metrics = hop->metrics;
     if (snapshot->services)
         snapshot->routes = metrics_take_routes(hop->metrics, snapshot->config);
@@ -493,6 +493,7 @@ void snapshot_free(struct snapshot *snapshot)
     if (snapshot->routes)
         metrics_release_routes(snapshot->metrics, snapshot->routes, snapshot->config->routes_count);
     served_certificates_done(&snapshot->certificates);
+    client_tls_done(&snapshot->client_tls);
     persona_free(snapshot->persona);
     persona_free(snapshot->local_persona);
     config_free(snapshot->config);

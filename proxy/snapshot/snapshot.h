@@ -22,6 +22,7 @@
 #include "config/source.h"
 #include "proxy/persona/persona.h"
 #include "proxy/route/real_ip.h"
+#include "proxy/snapshot/client_tls.h"
 #include "proxy/snapshot/virtual_server.h"
 #include "proxy/worker/connection_limits.h"
 #include "tls/served_certificates.h"
@@ -47,6 +48,7 @@ struct snapshot {
     struct tls_server_config
         *local_tls; /* of listeners that answer themselves; NULL: none has TLS */
     struct served_certificates certificates;
+    struct client_tls client_tls; /* emptied by snapshot_compile: it holds a key */
     struct router *router;
     struct service_plan *services; /* parallel to config->services */
     struct resolver *resolver;     /* borrowed: what the services watch names with */
@@ -62,7 +64,8 @@ struct snapshot {
 
 /*
  * What is unchanged since `former` (NULL: there is none) and costs much to make is taken from it.
- * Reads the configuration and checks all that can be checked without touching anything outside.
+ * Reads the configuration and every file that it names (the next steps may be those of a process that
+ * may not any more), and checks all that can be checked without touching anything outside.
  * Problems are added to errors, also warnings. Borrows what TLS resumes sessions with from hop. NULL: errors say why, or there is no memory.
  */
 struct snapshot *snapshot_load(const struct config_source *source, struct hop *hop,

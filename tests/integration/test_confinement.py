@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import sys
 
 import pytest
@@ -46,6 +47,25 @@ def copy_pair(lab, directory):
         shutil.copy(source, directory / name)
         (directory / name).chmod(0o644)
     return {"ssl_cert": directory / "chain.pem", "ssl_cert_key": directory / "key.pem"}
+
+
+def to_tls_origin(lab):
+    """To an origin that answers nobody without a certificate, and whose own is verified."""
+    context = lab.pki.server_context("origin")
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(lab.pki.root)
+    return service_to(lab.origin(content=b"fine", tls=context), protocol="https", tls_verify=True)
+
+
+def copy_client_files(lab, directory, trust="lua_ssl_trusted_certificate"):
+    """What TLS towards targets reads, each file in a directory of its own, and the settings that name them."""
+    files = {"client_ssl_cert": lab.pki.chain("other"), "client_ssl_cert_key": lab.pki.key("other"), trust: lab.pki.root}
+    settings = {"client_ssl": "on"}
+    for key, source in files.items():
+        (directory / key).mkdir()
+        settings[key] = str(shutil.copy(source, directory / key / "file.pem"))
+        os.chmod(settings[key], 0o644)
+    return settings
 
 
 def reload(hop):
@@ -117,6 +137,23 @@ def test_key_that_only_root_reads_is_served_and_warned_of(open_lab):
 
 
 @needs_root
+def test_client_key_that_only_root_reads_is_shown_and_warned_of(open_lab):
+    files = copy_client_files(open_lab, open_lab.directory)
+    os.chmod(files["client_ssl_cert_key"], 0o600)
+    hop = confined(open_lab, {"nginx_user": "nobody", **files}, to_tls_origin(open_lab)).start()
+    assert open_lab.client(hop).get("/").content == b"fine"
+    hop.error_log.wait_for("[warn]", "a reload will fail", files["client_ssl_cert_key"], "chgrp")
+    hop.signal(signal.SIGHUP)
+    hop.error_log.wait_for(files["client_ssl_cert_key"], "Permission denied", "runs as user nobody")
+    hop.error_log.wait_for("configuration 1 stays in force")
+    assert open_lab.client(hop).get("/").content == b"fine"
+    os.chmod(files["client_ssl_cert_key"], 0o644)
+    done = reload(hop)
+    assert done.code == 0, done
+    assert open_lab.client(hop).get("/").content == b"fine"
+
+
+@needs_root
 def test_unknown_user_is_named(lab):
     hop = confined(lab, {"nginx_user": "no-such-user"})
     lab.expect_bad_end.add(hop)
@@ -158,13 +195,17 @@ def test_user_has_no_effect_when_root_did_not_start_the_hop(lab):
 # ---- the sandbox -------------------------------------------------------------------------------
 
 
+def expect_whole_sandbox(hop):
+    said = hop.error_log.wait_for("sandbox: ")[0]
+    if "Landlock" not in said or "seccomp" not in said:
+        pytest.skip(f"not run: this kernel lacks a part: {said}")
+
+
 @pytest.fixture
 def sandboxed(lab):
     """A hop in a sandbox."""
     hop = confined(lab, {"hopgate_sandbox": "auto"}, tls=True).start()
-    said = hop.error_log.wait_for("sandbox: ")[0]
-    if "Landlock" not in said or "seccomp" not in said:
-        pytest.skip(f"not run: this kernel lacks a part: {said}")
+    expect_whole_sandbox(hop)
     return hop
 
 
@@ -196,6 +237,21 @@ def test_paths_that_are_named_may_be_read_at_a_reload(lab, tmp_path_factory):
     assert done.code == 0, done
 
 
+@pytest.mark.parametrize("trust", ["lua_ssl_trusted_certificate", "nginx_proxy_proxy_ssl_trusted_certificate"])
+def test_files_of_tls_towards_targets_may_be_anywhere_at_the_start(lab, tmp_path_factory, trust):
+    """They are read before the sandbox is closed, so a reload may read them and what replaces them."""
+    files = copy_client_files(lab, tmp_path_factory.mktemp("outside"), trust)
+    hop = confined(lab, {"hopgate_sandbox": "auto", **files}, to_tls_origin(lab)).start()
+    expect_whole_sandbox(hop)
+    assert lab.client(hop).get("/").content == b"fine"
+    for key in (trust, "client_ssl_cert", "client_ssl_cert_key"):
+        shutil.copy(files[key], f"{files[key]}.new")
+        os.replace(f"{files[key]}.new", files[key])
+    done = reload(hop)
+    assert done.code == 0, done
+    assert lab.client(hop).get("/").content == b"fine"
+
+
 def test_logs_are_reopened_and_content_is_stored_inside_the_sandbox(lab):
     """What a hop writes while it runs, it still may: logs, spool, control socket."""
     origin = lab.origin(content=b"stored")
@@ -219,6 +275,23 @@ def test_user_and_sandbox_together(open_lab):
     assert status_of(hop)["Uid"].split()[0] == str(NOBODY)
     done = reload(hop)
     assert done.code == 0, done
+
+
+@needs_root
+def test_key_in_a_directory_that_only_root_enters_is_served_in_the_sandbox(open_lab):
+    """The user cannot even name the directory to the kernel, so there is nothing to permit."""
+    keys = open_lab.directory / "roots-own" / "keys"
+    keys.mkdir(parents=True)
+    files = copy_pair(open_lab, keys)
+    keys.parent.chmod(0o700)
+    hop = confined(open_lab, {"nginx_user": "nobody", "hopgate_sandbox": "auto", **files}, tls=True).start()
+    expect_whole_sandbox(hop)
+    assert open_lab.client(hop, tls=True).get("/").content == b"fine"
+    hop.error_log.wait_for("[warn]", "a reload will fail", str(keys / "key.pem"))
+    done = reload(hop)
+    assert done.code == 78
+    assert str(keys / "chain.pem") in done.err and "runs as user nobody" in done.err
+    assert open_lab.client(hop, tls=True).get("/").content == b"fine"
 
 
 NO_LANDLOCK = [sys.executable, str(pathlib.Path(restrict.__file__)), "ENOSYS@landlock_create_ruleset"]

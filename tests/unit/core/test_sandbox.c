@@ -122,6 +122,32 @@ TEST(only_what_is_allowed_can_be_read_and_nothing_written)
     expect_fine(files_story);
 }
 
+/* A rule whose path went away since it was noted: here by a removal. */
+static int unreachable_story(const struct place *place)
+{
+    struct sandbox sandbox = { .count = 0 };
+    char deep[128];
+    int r;
+
+    snprintf(deep, sizeof(deep), "%s/out/deep", place->directory);
+    if (!sandbox_allow_directory_of(&sandbox, place->inside, SANDBOX_READ) ||
+        mkdir(deep, 0700) < 0 || !sandbox_allow(&sandbox, deep, SANDBOX_READ) || rmdir(deep) < 0)
+        return 1;
+    r = sandbox_restrict_files(&sandbox);
+    sandbox_done(&sandbox);
+    if (r < 0)
+        return r == -EOPNOTSUPP ? NO_SUCH_KERNEL : 2;
+    return open_error(place->inside, O_RDONLY) == 0 &&
+                   open_error(place->outside, O_RDONLY) == EACCES
+               ? FINE
+               : 3;
+}
+
+TEST(a_path_that_is_not_to_be_reached_any_more_is_left_out)
+{
+    expect_fine(unreachable_story);
+}
+
 static int writing_story(const struct place *place)
 {
     struct sandbox sandbox = { .count = 0 };
@@ -246,6 +272,7 @@ TEST(a_path_below_another_name_is_not_below_it)
 }
 
 TESTS(TEST_CASE(only_what_is_allowed_can_be_read_and_nothing_written),
+      TEST_CASE(a_path_that_is_not_to_be_reached_any_more_is_left_out),
       TEST_CASE(a_writable_directory_takes_new_files_and_renames),
       TEST_CASE(system_calls_that_no_proxy_needs_are_refused_and_exec_is_not),
       TEST_CASE(programs_run_where_that_is_allowed_and_nowhere_else),

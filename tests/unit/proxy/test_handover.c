@@ -1,11 +1,26 @@
 /* handover: packets with descriptors between two processes. */
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "proxy/gateway/handover.h"
 #include "tests/check.h"
 
 static int ends[2];
+static int options_left = -1; /* that can be set before one fails; negative: all */
+
+/* In the place of the C library's. */
+int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+{
+    if (options_left == 0) {
+        errno = ENOBUFS;
+        return -1;
+    }
+    options_left -= options_left > 0;
+    return (int)syscall(SYS_setsockopt, fd, level, name, value, length);
+}
 
 static void open_pair(void)
 {
@@ -16,6 +31,24 @@ static void close_pair(void)
 {
     close(ends[0]);
     close(ends[1]);
+}
+
+TEST(a_pair_that_failed_leaves_no_number_to_close)
+{
+    for (int i = 0; i < 4; i++) {
+        int next = dup(STDIN_FILENO);
+
+        close(next);
+        ends[0] = ends[1] = next;
+        options_left = i;
+        CHECK_INT(handover_pair(ends), -ENOBUFS);
+        options_left = -1;
+        CHECK_INT(ends[0], -1);
+        CHECK_INT(ends[1], -1);
+        ends[0] = dup(STDIN_FILENO);
+        CHECK_INT(ends[0], next); /* and none is left open */
+        close(ends[0]);
+    }
 }
 
 TEST(a_message_arrives_with_its_descriptors)
@@ -100,6 +133,7 @@ TEST(kinds_have_names_for_other_versions)
     CHECK_INT(handover_kind_of("quic"), -1);
 }
 
-TESTS(TEST_CASE(a_message_arrives_with_its_descriptors),
+TESTS(TEST_CASE(a_pair_that_failed_leaves_no_number_to_close),
+      TEST_CASE(a_message_arrives_with_its_descriptors),
       TEST_CASE(descriptors_that_nobody_wants_are_closed), TEST_CASE(what_is_no_message_is_none),
       TEST_CASE(bytes_arrive_as_they_are), TEST_CASE(kinds_have_names_for_other_versions))
