@@ -163,7 +163,8 @@ class Hop:
             self.process.wait()
 
     def describe(self):
-        return "\n".join([f"-- kong.conf\n{self.conf_path.read_text()}", f"-- stderr\n{tail(self.stderr())}",
+        conf = self.conf_path.read_text() if self.conf_path.exists() else "(gone)"
+        return "\n".join([f"-- kong.conf\n{conf}", f"-- stderr\n{tail(self.stderr())}",
                           f"-- error.log\n{tail(self.error_log.text())}",
                           f"-- access.log\n{tail(self.access_log.text())}"])
 

@@ -322,6 +322,7 @@ TEST(a_limit_holds_however_many_workers_pick_at_once)
                                              .slots = 1000 };
         struct picker pickers[WORKERS] = { 0 };
         pthread_t threads[WORKERS];
+        unsigned busy = 0;
 
         options[1].port = 81;
         options[2].port = 82;
@@ -336,8 +337,10 @@ TEST(a_limit_holds_however_many_workers_pick_at_once)
             for (unsigned i = 0; i < WORKERS; i++) {
                 pthread_join(threads[i], NULL);
                 CHECK_INT(pickers[i].too_many, 0);
-                CHECK(pickers[i].busy < PICKS_EACH);
+                busy += pickers[i].busy;
             }
+            /* one alone may find all places held by threads that do not run just then */
+            CHECK(busy < WORKERS * PICKS_EACH);
             for (unsigned i = 0; i < 3; i++)
                 CHECK_INT(target_in_flight(targets->items[i].target), 0);
         }
