@@ -93,13 +93,13 @@ def test_next_upstream_timeout_lets_no_try_begin_after_it(lab):
 
 def test_request_timeout_ends_all_tries_together(lab):
     origin = lab.origin().on("/", behaviours.hang())
-    kong = lab.kong(origin, retries=20000, read_timeout=100, conf={"hopgate_request_timeout": "1s"})
+    kong = lab.kong(origin, retries=20000, read_timeout=100, conf={"hopgate_request_timeout": "3s"})
     began = time.monotonic()
     assert lab.client(kong).get("/").status == 504
-    assert time.monotonic() - began >= 0.99
+    assert time.monotonic() - began >= 2.99
     entry = kong.access_log.last()
     assert entry["reason"] == "REQUEST_TIMEOUT" and entry["tries_count"] > 1
-    kong.error_log.wait_for("no answer within hopgate_request_timeout of 1000 ms")
+    kong.error_log.wait_for("no answer within hopgate_request_timeout of 3000 ms")
 
 
 def test_request_timeout_does_not_cut_an_answer_that_began(lab):
@@ -112,7 +112,7 @@ def test_request_timeout_does_not_cut_an_answer_that_began(lab):
         return True
 
     origin = lab.origin().on("/", slow_content).on("/hang", behaviours.hang())
-    kong = lab.kong(origin, read_timeout=30000, conf={"hopgate_request_timeout": "100ms"})
+    kong = lab.kong(origin, read_timeout=30000, conf={"hopgate_request_timeout": "3s"})
     client = lab.client(kong)
     client.send(client.request_bytes("GET", "/"))
     client.read_until(b"abc")
@@ -154,12 +154,12 @@ def test_same_server_is_asked_again_after_a_pause(lab):
     """HAProxy without redispatch."""
     dead, alive = lab.refusing_port(), lab.origin(content=b"alive")
     hop = lab.make_hop(pool_of(dead, alive, retries=2), name="hop", persona=same_persona(lab, "same", 150), conf=ONE_WORKER).start()
-    outcomes = []
+    seconds = {}
     for _ in range(2):
         began = time.monotonic()
         status = lab.client(hop).get("/").status
-        outcomes.append((status, time.monotonic() - began >= 0.3))
-    assert sorted(outcomes) == [(200, False), (502, True)]
+        seconds[status] = time.monotonic() - began
+    assert set(seconds) == {200, 502} and seconds[502] >= 0.3
     assert ["CONNECT_REFUSED"] * 3 in [entry.tries for entry in hop.access_log.wait(2)]
 
 
@@ -171,7 +171,7 @@ def test_redispatch_asks_another_server_without_a_pause(lab):
 
 def test_server_that_comes_up_during_the_pause_answers(lab):
     dead = lab.refusing_port()
-    hop = lab.make_hop(pool_of(dead, retries=20), name="hop", persona=same_persona(lab, "redispatch", 100), conf=ONE_WORKER).start()
+    hop = lab.make_hop(pool_of(dead, retries=500), name="hop", persona=same_persona(lab, "redispatch", 100), conf=ONE_WORKER).start()
     client = lab.client(hop)
     client.send(client.request_bytes("GET", "/"))
     hop.error_log.wait_for("connect() failed")
@@ -182,7 +182,7 @@ def test_server_that_comes_up_during_the_pause_answers(lab):
 
 def test_server_that_is_taken_out_during_the_pause_is_not_asked(lab):
     dead = lab.refusing_port()
-    hop = lab.make_hop(pool_of(dead, retries=2), name="hop", persona=same_persona(lab, "same", 2000), conf=ONE_WORKER).start()
+    hop = lab.make_hop(pool_of(dead, retries=2), name="hop", persona=same_persona(lab, "same", 5000), conf=ONE_WORKER).start()
     client = lab.client(hop)
     client.send(client.request_bytes("GET", "/"))
     hop.error_log.wait_for("connect() failed")
@@ -265,21 +265,28 @@ def test_post_is_never_sent_twice_wherever_the_connection_breaks(lab, persona):
 
 
 def test_budget_keeps_retries_from_multiplying_the_load(lab):
-    """A target that only accepts: of 40 requests at a time 10 (the floor) may ask it once more."""
-    gate = threading.Event()
-    origin = lab.origin().on("/", lambda connection, request: (gate.wait(30), behaviours.finish(connection, "close")))
+    """Of 40 requests that fail at a time 10 (the floor) may ask once more; the others are told why not."""
+    first, second = threading.Event(), threading.Event()
+    origin = lab.origin()
+
+    def fail_later(connection, request):
+        origin.wait_for(first if len(origin.requests) <= 40 else second)
+        return behaviours.finish(connection, "close")
+
+    origin.on("/", fail_later)
     edge = lab.edge(origin, retries=1, read_timeout=60000, conf={"hopgate_retry_budget": "1", "hopgate_retry_budget_min": "10"})
     clients = [lab.client(edge) for _ in range(40)]
     for client in clients:
         client.send(client.request_bytes("GET", "/"))
     origin.wait_for_requests(40)
-    gate.set()
+    first.set()
+    refused = edge.access_log.wait(30)
+    origin.wait_for_requests(50)
+    assert len(refused) == 30 and {entry["tries_count"] for entry in refused} == {1}
+    assert all("10 retries under way already, as many as its budget allows" in json.dumps(entry["tries"]) for entry in refused)
+    second.set()
     assert [client.read_response().status for client in clients] == [502] * 40
-    entries = edge.access_log.wait(40)
-    refused = [entry for entry in entries if "as many as its budget allows" in json.dumps(entry["tries"])]
-    retried = sum(entry["tries_count"] - 1 for entry in entries)
-    assert len(origin.requests) == 40 + retried
-    assert retried + len(refused) == 40 and refused, "each was tried again or told why not"
+    assert len(origin.requests) == 50
     edge.error_log.wait_for("no further try")
 
 
