@@ -1,11 +1,13 @@
 """The control socket: a running hop is asked and told things by the verbs of the command."""
 import json
 import os
+import pathlib
 import re
 import resource
 import signal
 import socket
 import stat
+import subprocess
 import threading
 
 import pytest
@@ -165,6 +167,32 @@ def test_set_log_level_works_at_once_until_the_next_reload(lab):
     assert verb(edge, "set", "log_level", "info").code == OK
     edge.error_log.wait_for("log_level set to info")
     assert len(edge.error_log.lines("notice")) == before + 1
+
+
+def test_verb_that_was_stopped_and_continued_still_gets_its_answer(lab):
+    """As ^Z and fg: a read with a time limit is interrupted by them."""
+    edge = lab.edge(lab.origin())
+    edge.signal(signal.SIGSTOP)
+    asking = subprocess.Popen([edge.binary, "status", "--json", "--prefix", edge.prefix], stdout=subprocess.PIPE,
+                              env={**os.environ, **SANITIZERS})
+    process = pathlib.Path(f"/proc/{asking.pid}")
+
+    def is_in(state):
+        return f"State:\t{state}" in (process / "status").read_text()
+
+    def has_socket():
+        try:
+            return any(os.readlink(fd).startswith("socket:") for fd in (process / "fd").iterdir())
+        except FileNotFoundError:  # closed while we looked
+            return False
+
+    wait_until(lambda: is_in("S") and has_socket(), "the verb to wait for its answer")
+    asking.send_signal(signal.SIGSTOP)
+    wait_until(lambda: is_in("T"), "the verb to be stopped")
+    asking.send_signal(signal.SIGCONT)
+    edge.signal(signal.SIGCONT)
+    answer, _ = asking.communicate(timeout=60)
+    assert asking.returncode == 0 and json.loads(answer)["state"] == "running"
 
 
 def test_drain_returns_when_what_ran_has_ended(lab):

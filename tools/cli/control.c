@@ -91,18 +91,24 @@ static int send_request(int fd, const json_t *request)
     return r;
 }
 
+/* A read with a time limit is interrupted by a stop and a continue, and not restarted: signal(7). */
+static size_t read_some(void *into, size_t size, void *owner)
+{
+    int fd = *(int *)owner;
+    ssize_t n;
+
+    do {
+        n = read(fd, into, size);
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? (size_t)-1 : (size_t)n;
+}
+
 static json_t *read_answer(int fd)
 {
-    FILE *stream = fdopen(fd, "r");
-    json_t *answer;
     json_error_t error;
+    json_t *answer = json_load_callback(read_some, &fd, 0, &error);
 
-    if (!stream) {
-        (void)close(fd);
-        return NULL;
-    }
-    answer = json_loadf(stream, 0, &error);
-    (void)fclose(stream);
+    (void)close(fd);
     return answer;
 }
 
