@@ -129,6 +129,9 @@ static void apply_tls(struct persona_client *client, const struct settings *sett
         client->missing_sni = sni_of(settings->hopgate_missing_sni);
 }
 
+/* HAProxy's, before it connects again to the server that has just refused. */
+enum { REDISPATCH_PAUSE_MS = 1000 };
+
 static unsigned conditions_of(const struct config_strings *words)
 {
     unsigned conditions = 0;
@@ -153,9 +156,11 @@ static void apply_retry(struct persona_retry *retry, const struct settings *sett
         if (retry->policy == PERSONA_RETRY_NONE && words->count > 0)
             retry->policy = PERSONA_RETRY_NEXT;
     }
-    if (settings_is_set(settings, "hopgate_redispatch"))
-        retry->policy =
-            settings->hopgate_redispatch ? PERSONA_RETRY_REDISPATCH : PERSONA_RETRY_SAME;
+    if (!settings_is_set(settings, "hopgate_redispatch"))
+        return;
+    retry->policy = settings->hopgate_redispatch ? PERSONA_RETRY_REDISPATCH : PERSONA_RETRY_SAME;
+    if (retry->pause_ms == 0)
+        retry->pause_ms = REDISPATCH_PAUSE_MS;
 }
 
 void persona_apply_settings(struct persona *persona, const struct settings *settings)

@@ -163,6 +163,14 @@ def test_same_server_is_asked_again_after_a_pause(lab):
     assert ["CONNECT_REFUSED"] * 3 in [entry.tries for entry in hop.access_log.wait(2)]
 
 
+def test_same_server_again_is_asked_a_second_later(lab):
+    kong = lab.kong(lab.refusing_port(), retries=1, conf={"hopgate_redispatch": "off"})
+    began = time.monotonic()
+    assert lab.client(kong).get("/").status == 502
+    assert time.monotonic() - began >= 0.99
+    assert kong.access_log.last().tries == ["CONNECT_REFUSED"] * 2
+
+
 def test_redispatch_asks_another_server_without_a_pause(lab):
     dead, alive = lab.refusing_port(), lab.origin(content=b"alive")
     hop = lab.make_hop(pool_of(dead, alive, retries=2), name="hop", persona=same_persona(lab, "redispatch", 60000), conf=ONE_WORKER).start()
