@@ -3,21 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/fnv1a.h"
 #include "tls/tls.h"
-
-/* FNV-1a */
-static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t length)
-{
-    const unsigned char *at = bytes;
-
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ at[i]) * 0x100000001b3u;
-    return hash;
-}
 
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
-    return text ? hash_bytes(hash, text, strlen(text) + 1) : hash_bytes(hash, "\xff", 1);
+    return text ? fnv1a_add(hash, text, strlen(text) + 1) : fnv1a_add(hash, "\xff", 1);
 }
 
 static uint64_t identity_of(const struct monitor_options *options)
@@ -33,11 +24,11 @@ static uint64_t identity_of(const struct monitor_options *options)
         options->is_silent,
         options->tls ? tls_client_config_identity(options->tls) : 0,
     };
-    uint64_t hash = hash_bytes(0xcbf29ce484222325u, numbers, sizeof(numbers));
+    uint64_t hash = fnv1a_add(FNV1A_START, numbers, sizeof(numbers));
 
-    hash = hash_bytes(hash, options->rules.limits, sizeof(options->rules.limits));
-    hash = hash_bytes(hash, &options->rules.healthy, sizeof(options->rules.healthy));
-    hash = hash_bytes(hash, &options->rules.unhealthy, sizeof(options->rules.unhealthy));
+    hash = fnv1a_add(hash, options->rules.limits, sizeof(options->rules.limits));
+    hash = fnv1a_add(hash, &options->rules.healthy, sizeof(options->rules.healthy));
+    hash = fnv1a_add(hash, &options->rules.unhealthy, sizeof(options->rules.unhealthy));
     return hash_text(hash_text(hash, options->receive), options->receive_disable);
 }
 

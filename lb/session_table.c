@@ -3,6 +3,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "core/fnv1a.h"
+
 enum { BUCKET_ENTRIES = 8, BUCKETS = SESSION_TABLE_ENTRIES / BUCKET_ENTRIES };
 enum { KEY_FREE = 0, KEY_BUSY = 1 };
 
@@ -29,10 +31,8 @@ void session_table_free(struct session_table *table)
 /* FNV-1a, stirred so that each bit of the bucket's number depends on all of it. */
 uint64_t session_key(struct slice bytes)
 {
-    uint64_t hash = 0xcbf29ce484222325u;
+    uint64_t hash = fnv1a_add(FNV1A_START, bytes.ptr, bytes.len);
 
-    for (size_t i = 0; i < bytes.len; i++)
-        hash = (hash ^ (unsigned char)bytes.ptr[i]) * 0x100000001b3u;
     hash = (hash ^ hash >> 30) * 0xbf58476d1ce4e5b9u;
     hash = (hash ^ hash >> 27) * 0x94d049bb133111ebu;
     return (hash ^ hash >> 31) | 2; /* neither free nor busy */

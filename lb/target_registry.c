@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/addr.h"
+#include "core/fnv1a.h"
 #include "lb/session_table.h"
 #include "lb/target_health.h"
 
@@ -46,25 +47,15 @@ struct target_registry *target_registry_create(void)
     return registry;
 }
 
-/* FNV-1a */
-static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t length)
-{
-    const unsigned char *at = bytes;
-
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ at[i]) * 0x100000001b3u;
-    return hash;
-}
-
 static uint64_t hash_of(const struct target_key *key)
 {
     char address[ADDR_TEXT_MAX];
-    uint64_t hash = 0xcbf29ce484222325u;
+    uint64_t hash = FNV1A_START;
 
     addr_format(key->address, address, sizeof(address));
-    hash = hash_bytes(hash, key->upstream, strlen(key->upstream) + 1);
-    hash = hash_bytes(hash, key->name, strlen(key->name) + 1);
-    hash = hash_bytes(hash, address, strlen(address));
+    hash = fnv1a_add(hash, key->upstream, strlen(key->upstream) + 1);
+    hash = fnv1a_add(hash, key->name, strlen(key->name) + 1);
+    hash = fnv1a_add(hash, address, strlen(address));
     return hash ^ hash >> 32;
 }
 

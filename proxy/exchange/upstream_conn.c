@@ -3,9 +3,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/addr.h"
 #include "core/conn.h"
+#include "core/fnv1a.h"
 #include "lb/conn_pool.h"
 #include "lb/target.h"
 #include "proxy/worker/worker.h"
@@ -35,15 +37,11 @@ static void raise(struct upstream_conn *conn, unsigned events)
     conn->endpoint.http.on_event(conn->endpoint.http.owner, events);
 }
 
-/* FNV-1a. Who makes two names collide (a client's Host may be one) finds the connection that was leased
+/* Who makes two names collide (a client's Host may be one) finds the connection that was leased
  * not to be to his name: see lease. */
 static uint64_t hash_of(const char *name)
 {
-    uint64_t hash = 0xcbf29ce484222325;
-
-    for (; *name; name++)
-        hash = (hash ^ (unsigned char)*name) * 0x100000001b3;
-    return hash;
+    return fnv1a_add(FNV1A_START, name, strlen(name));
 }
 
 static struct conn_pool_key pool_key(const struct upstream_goal *goal)

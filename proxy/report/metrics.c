@@ -6,6 +6,8 @@
 
 #include "proxy/exchange/exchange_record.h"
 
+#include "core/fnv1a.h"
+
 const uint32_t metrics_kong_bounds_ms[METRICS_KONG_BUCKETS] = { 1,   2,   5,    7,    10,  15,
                                                                 20,  30,  50,   75,   100, 200,
                                                                 500, 750, 1000, 3000, 6000 };
@@ -88,17 +90,13 @@ static const char *service_label(const struct config_service *service)
     return service->name ? service->name : service->host;
 }
 
-/* FNV-1a; the end of the first text counts, so that "a", "bc" is not "ab", "c" */
+/* The end of the first text counts, so that "a", "bc" is not "ab", "c" */
 static struct metrics_route **bucket_of(const struct metrics *metrics, const char *service,
                                         const char *name)
 {
-    uint64_t hash = 0xcbf29ce484222325u;
+    uint64_t hash = fnv1a_add(FNV1A_START, service, strlen(service) + 1);
 
-    for (; *service; service++)
-        hash = (hash ^ (unsigned char)*service) * 0x100000001b3u;
-    hash *= 0x100000001b3u;
-    for (; *name; name++)
-        hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
+    hash = fnv1a_add(hash, name, strlen(name));
     return &metrics->buckets[hash % METRICS_ROUTES_MAX];
 }
 
