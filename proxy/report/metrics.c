@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/exchange/exchange_record.h"
-
 #include "core/fnv1a.h"
+#include "proxy/exchange/exchange_record.h"
 
 const uint32_t metrics_kong_bounds_ms[METRICS_KONG_BUCKETS] = { 1,   2,   5,    7,    10,  15,
                                                                 20,  30,  50,   75,   100, 200,
