@@ -84,9 +84,36 @@ static enum persona_policy policy_of(const struct rewriter *w, const struct pers
 
 /* ---- what does not pass ---- */
 
+static bool line_lists(const struct field *field, struct slice name)
+{
+    struct slice rest = field->value, token;
+
+    while (field_list_next(&rest, &token))
+        if (slice_equal_nocase(token, name))
+            return true;
+    return false;
+}
+
 static bool connection_lists(const struct rewriter *w, struct slice name)
 {
+    const struct field *first = fields_find(w->source, FIELD_CONNECTION);
+
+    if (w->connection_fields == PERSONA_CONNECTION_STRIP_FIRST)
+        return first && line_lists(first, name);
     return fields_list_has(w->source, FIELD_CONNECTION, name);
+}
+
+/* Kong: an answer may name again what the client asked to switch to. */
+static bool upgrade_passes(const struct rewriter *w, const struct field *field)
+{
+    return !w->remove_identity && w->record->upgrade.len > 0 && rule_in(w, w->rules, field->name) &&
+           slice_equal_nocase(field->value, w->record->upgrade);
+}
+
+static bool strips_listed(const struct rewriter *w)
+{
+    return w->connection_fields == PERSONA_CONNECTION_STRIP ||
+           w->connection_fields == PERSONA_CONNECTION_STRIP_FIRST;
 }
 
 /* RFC 9110 7.6.1, for fields that are neither framing nor Host. */
@@ -94,7 +121,7 @@ static bool ends_here(const struct rewriter *w, const struct field *field)
 {
     switch ((enum field_id)field->id) {
     case FIELD_UPGRADE:
-        return true;
+        return !upgrade_passes(w, field);
     case FIELD_CONNECTION:
         return true; /* FORWARD writes its rest itself */
     case FIELD_TE:
@@ -104,10 +131,11 @@ static bool ends_here(const struct rewriter *w, const struct field *field)
         return w->connection_fields != PERSONA_CONNECTION_FORWARD;
     case FIELD_PROXY_CONNECTION:
     case FIELD_HTTP2_SETTINGS:
-        return w->connection_fields == PERSONA_CONNECTION_STRIP;
+        return w->connection_fields == PERSONA_CONNECTION_STRIP ||
+               (strips_listed(w) && connection_lists(w, field->name));
     default:
-        return w->connection_fields == PERSONA_CONNECTION_STRIP && field->id != FIELD_HOST &&
-               !rule_in(w, w->rules, field->name) && connection_lists(w, field->name);
+        return strips_listed(w) && field->id != FIELD_HOST && !rule_in(w, w->rules, field->name) &&
+               connection_lists(w, field->name);
     }
 }
 
@@ -190,15 +218,15 @@ static struct slice merged_value(struct rewriter *w, const struct persona_rule *
 
         if (!slice_equal_nocase(field->name, rule->name))
             continue;
-        if (old_count > 0 && policy == PERSONA_APPEND_FIRST)
+        if (old_count > 0 && (policy == PERSONA_APPEND_FIRST || policy == PERSONA_FIRST_LINE))
             break;
         text_add_string(&text, old_count++ > 0 ? ", " : "");
         text_add(&text, field->value);
     }
-    if (policy == PERSONA_JOIN && old_count > 0)
+    if ((policy == PERSONA_JOIN || policy == PERSONA_FIRST_LINE) && old_count > 0)
         return text_take(&text);
     own_at = text.length;
-    if (own_at > 0)
+    if (own_at > 0 || (policy == PERSONA_APPEND_FIRST && old_count > 0)) /* Lua: "" is a value */
         text_add_string(&text, ", ");
     template_expand(own, &scope, &text);
     if (own_at > 0 && text.length == own_at + 2)
@@ -208,8 +236,8 @@ static struct slice merged_value(struct rewriter *w, const struct persona_rule *
 
 static bool merges(enum persona_policy policy)
 {
-    return policy == PERSONA_JOIN || policy == PERSONA_APPEND || policy == PERSONA_APPEND_FIRST ||
-           policy == PERSONA_REPLACE;
+    return policy == PERSONA_JOIN || policy == PERSONA_FIRST_LINE || policy == PERSONA_APPEND ||
+           policy == PERSONA_APPEND_FIRST || policy == PERSONA_REPLACE;
 }
 
 static bool is_first_of_name(const struct rewriter *w, const struct field *field)
@@ -233,7 +261,7 @@ static int place_ruled(struct rewriter *w, const struct field *field,
     value = merged_value(w, rule, policy, true);
     if (!value.ptr)
         return -ENOMEM;
-    if (slice_equal(value, field->value))
+    if (slice_equal(value, field->value) && (value.len > 0 || policy != PERSONA_FIRST_LINE))
         return copy_field(w, field);
     return value.len > 0 ? fields_add(w->out, rule->name, value) : 0;
 }
@@ -327,6 +355,23 @@ static int append_all(struct fields *into, const struct fields *from)
     return 0;
 }
 
+/* A field that a switched-off rule would have led stays where and as it was sent. */
+static bool is_led(const struct rewriter *w, struct slice name)
+{
+    bool has_rule = false;
+
+    for (size_t i = 0; w->rules && i < w->rules->count; i++) {
+        const struct persona_rule *rule = &w->rules->items[i];
+
+        if (!slice_equal_nocase(rule->name, name))
+            continue;
+        if (!rule->off)
+            return true;
+        has_rule = true;
+    }
+    return !has_rule;
+}
+
 /* Lines of rules with position "first", then the lead in its order and spelling, then the rest. */
 static int put_in_order(struct rewriter *w)
 {
@@ -337,6 +382,8 @@ static int put_in_order(struct rewriter *w)
         struct slice name = w->lead->items[k];
         uint32_t kept = 0;
 
+        if (!is_led(w, name))
+            continue;
         for (uint32_t i = 0; i < out->count; i++) {
             if (!slice_equal_nocase(out->items[i].name, name)) {
                 out->items[kept++] = out->items[i];
