@@ -431,7 +431,7 @@ const struct setting settings_table[] = {
     NO_EFFECT("nginx_main_worker_rlimit_nofile", "auto", "the limit is raised as far as allowed"),
     NO_EFFECT("nginx_events_worker_connections", "auto", "the limit on open files decides"),
     NO_EFFECT("nginx_events_multi_accept", "on", "io_uring accepts all that wait"),
-    NO_EFFECT("nginx_http_charset", "UTF-8", "content is never changed"),
+    { .name = "nginx_http_charset", .default_text = "UTF-8", AT(charset) },
     NO_EFFECT("nginx_http_lua_*", NULL, NO_LUA),
     NO_EFFECT("nginx_admin_client_max_body_size", "10m", NO_ADMIN),
     NO_EFFECT("nginx_admin_client_body_buffer_size", "10m", NO_ADMIN),
