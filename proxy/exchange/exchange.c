@@ -12,6 +12,7 @@
 #include "proxy/report/error_log.h"
 #include "proxy/report/metrics.h"
 #include "proxy/report/recorder.h"
+#include "proxy/report/request_debug.h"
 #include "proxy/worker/hop_question.h"
 #include "proxy/worker/worker.h"
 #include "tls/client_verifier.h"
@@ -303,6 +304,9 @@ static void write_down_end(struct exchange *exchange)
     if (exchange->kind == VIRTUAL_SERVER_PROXY)
         recorder_note(exchange->worker->recorder, record, snapshot->generation,
                       snapshot->settings->hopgate_recorder_slow_ms);
+    line = request_debug_line(record, &exchange->arena);
+    if (line.len > 0 && log_level_is_on(LOG_LEVEL_NOTICE))
+        log_write(exchange->worker->hop->error_log, line);
     if (log_is_off(access_log) || !exchange->is_logged)
         return;
     line = access_log_line(snapshot->access_log_format, record, &exchange->arena);
