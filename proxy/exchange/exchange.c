@@ -458,7 +458,7 @@ static uint64_t back_deadline(const struct exchange *exchange)
     const struct http_stream *back = &exchange->back.endpoint.http;
 
     if (exchange->tunnel.is_open)
-        return tunnel_active_at_ms(exchange) + service->read_timeout_ms;
+        return tunnel_deadline_ms(exchange);
     switch (exchange->back_request) {
     case BACK_REQUEST_NONE:
         return earlier(exchange->pause_until_ms, exchange->queue_until_ms);
