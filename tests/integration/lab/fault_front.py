@@ -10,8 +10,7 @@ from .fault_origin import FaultOrigin
 from .wait import wait_until
 
 GOOD = {"listen": "tcp", "origin": [[["serve", "server-b"]] * 8 + [["hold"]]]}
-DEAD = {"listen": "refused", "origin": [[["close"]]]}
-NEEDS_MORE = {"tlsfront", "default_body_limit", "dns", "markdown", "disabled", "limit", "scheme"}  # other set-ups
+NEEDS_MORE = {"b", "tlsfront", "default_body_limit", "dns", "markdown", "disabled", "limit", "scheme"}  # set-ups
 
 
 def can_be_set_up(row):
@@ -44,7 +43,7 @@ def observe_real(row):
     """What a client sees of the real product in this row."""
     fault = fault_rows.matrix()["faults"][row["fault"]]
     directory = pathlib.Path(tempfile.mkdtemp(prefix="hopgate-front-"))
-    origin, other = FaultOrigin(fault), FaultOrigin(DEAD if fault.get("b") == "refused" else GOOD)
+    origin, other = FaultOrigin(fault), FaultOrigin(GOOD)
     log = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     log.bind(("127.0.0.1", 0))
     port, asked_other = free_port(), []
