@@ -249,6 +249,10 @@ static int read_operation(const struct operation_reading *reading)
     };
     check_keys(reading);
     check_names(reading);
+    if (into->value && document_member(reading->node, "value", &at) &&
+        loader_set_place(loader, &at, &into->value_path, &into->value_line, &into->value_column) <
+            0)
+        return -ENOMEM;
     return loader_set_place(loader, reading->node, &into->path, &into->line, &into->column);
 }
 

@@ -303,6 +303,8 @@ struct config_field_operation {
     struct config_statuses statuses; /* when_status */
     const char *path;                /* "hopgate.fields[0].request[1]" */
     unsigned line, column;
+    const char *value_path; /* where the value stands; NULL: there is none */
+    unsigned value_line, value_column;
 };
 
 /* One entry of hopgate.fields: of the hop, of a service, or of a route. */

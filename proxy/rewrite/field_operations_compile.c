@@ -54,6 +54,11 @@ static void refuse_variable(struct field_compiler *compiler, struct config_place
                           "the value has more than %d parts; shorten it", TEMPLATE_PARTS_MAX);
         return;
     }
+    if (name.len == 0) {
+        config_errors_add(compiler->errors, CONFIG_ERROR, place,
+                          "no variable begins with this '$'; write '$$' for a dollar sign");
+        return;
+    }
     (void)snprintf(wanted, sizeof(wanted), "%.*s", SLICE_ARG(name));
     suggest.wanted = wanted;
     suggest.nearest = nginx_variable(name);
@@ -153,7 +158,7 @@ static void compile_operation(struct field_compiler *compiler,
 {
     const struct persona *persona = compiler->persona;
     const struct config_place place =
-        field_place(compiler, source->path, source->line, source->column);
+        field_place(compiler, source->value_path, source->value_line, source->value_column);
     bool lower = (of_response ? persona->response.name_case : persona->request.name_case) ==
                  PERSONA_CASE_LOWER;
 
