@@ -85,6 +85,7 @@ struct settings {
     struct config_strings headers;          /* what is added to responses; empty: off */
     struct config_strings headers_upstream; /* and to requests */
     char *error_default_type;
+    char *charset; /* of Content-Type; "off": none is added */
     struct settings_port_maps port_maps;
 
     uint32_t upstream_keepalive_pool_size;    /* 0: none is kept */

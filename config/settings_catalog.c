@@ -72,6 +72,8 @@ static const struct {
     { "upstream_keepalive_pool_size", "idle connections to targets that a worker keeps; 0: none" },
     { "upstream_keepalive_max_requests", "requests on one connection to a target; 0: no limit" },
     { "upstream_keepalive_idle_timeout", "how long such a connection is kept idle; 0: for ever" },
+    { "nginx_http_charset",
+      "charset that texts of targets get in Content-Type when they name none, or off" },
     { "nginx_http_client_header_timeout", "whole head of a request, from its first byte" },
     { "nginx_http_client_body_timeout", "no byte of content while it is waited for" },
     { "nginx_http_send_timeout", "no byte taken by the client" },

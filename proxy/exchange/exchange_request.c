@@ -129,14 +129,22 @@ static bool wants_https(const struct exchange *exchange)
     return !exchange->record.over_tls && exchange->record.route->protocols == CONFIG_PROTOCOL_HTTPS;
 }
 
-/* RFC 6455 4.1: GET without content. What the persona does not list is not asked for upstream. */
+static bool asks_to_upgrade(const struct exchange *exchange)
+{
+    const struct http_head *request = &exchange->request;
+
+    return exchange->record.persona->request.upgrade_when == PERSONA_UPGRADE_NAMED ||
+           (request->upgrade && request->method == HTTP_METHOD_GET &&
+            request->framing == HTTP_FRAMING_NONE);
+}
+
+/* What the persona does not list is not asked for upstream. */
 static void note_upgrade(struct exchange *exchange)
 {
     const struct persona_strings *allowed = &exchange->record.persona->request.upgrade;
     const struct field *upgrade = fields_find(&exchange->request.fields, FIELD_UPGRADE);
 
-    if (!exchange->request.upgrade || !upgrade || exchange->request.method != HTTP_METHOD_GET ||
-        exchange->request.framing != HTTP_FRAMING_NONE)
+    if (!upgrade || !asks_to_upgrade(exchange))
         return;
     for (size_t i = 0; i < allowed->count; i++)
         if (slice_equal_nocase(upgrade->value, allowed->items[i]))

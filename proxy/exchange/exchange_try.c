@@ -465,12 +465,15 @@ static void forward_head(struct exchange *exchange)
         relay_response(exchange);
 }
 
-/* A 101 is an answer only to who asked, and only for what was asked. */
+/* A 101 is an answer only to who asked, only for what was asked, and only to a whole request: what
+ * follows would else be content of the request and bytes of the tunnel at once. */
 static bool is_expected_switch(const struct exchange *exchange)
 {
     const struct field *upgrade = fields_find(&exchange->response.fields, FIELD_UPGRADE);
 
     return exchange->response.status == 101 && exchange->record.upgrade.len > 0 && upgrade &&
+           exchange->front_request == FRONT_REQUEST_DONE &&
+           exchange->back_request == BACK_REQUEST_SENT &&
            slice_equal_nocase(upgrade->value, exchange->record.upgrade);
 }
 

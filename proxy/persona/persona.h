@@ -52,6 +52,8 @@ enum persona_policy {
     PERSONA_POLICY_UNSET = -1,
     PERSONA_PRESERVE,     /* lines stay; without any, one line with the value */
     PERSONA_JOIN,         /* several lines become one ("a, b"); without any, the value */
+    PERSONA_FIRST_LINE,   /* one line: the first old line's value, without any the value; an empty
+                             value leaves none */
     PERSONA_APPEND,       /* one line: all old values and the value, comma-separated */
     PERSONA_APPEND_FIRST, /* one line: the first old line's value and the value */
     PERSONA_REPLACE,      /* one line with the value; an empty value leaves none */
@@ -97,6 +99,7 @@ enum persona_name_case { PERSONA_CASE_UNSET = -1, PERSONA_CASE_KEEP, PERSONA_CAS
 /* What "Connection" and the fields it lists mean to this hop. */
 enum persona_connection_fields {
     PERSONA_CONNECTION_STRIP,       /* RFC 9110 7.6.1: they end here */
+    PERSONA_CONNECTION_STRIP_FIRST, /* Kong: what the first Connection line lists ends here */
     PERSONA_CONNECTION_KEEP_LISTED, /* nginx: the fields listed pass, Connection does not */
     PERSONA_CONNECTION_FORWARD,     /* HAProxy: only close and keep-alive are taken out */
 };
@@ -133,6 +136,9 @@ struct persona_request {
     struct persona_strings remove_identity; /* the same, and "_" counts as "-" */
     enum persona_client_cert client_cert_fields;
     struct persona_strings upgrade; /* protocols that may be switched to: "websocket" */
+    /* who asks for a switch: a GET without content whose Connection lists Upgrade (RFC 6455 4.1), or
+     * any request whose Upgrade names the protocol (Kong) */
+    enum { PERSONA_UPGRADE_ASKED, PERSONA_UPGRADE_NAMED } upgrade_when;
     struct persona_rules fields;
 };
 
@@ -162,6 +168,11 @@ struct persona_response {
     struct persona_strings gateway_lead; /* of answers made here */
     struct persona_strings remove;
     struct persona_rules fields;
+    /* nginx's directive of that name: added to a Content-Type without charset that is one of its
+     * charset_types; NULL: off */
+    const char *charset;
+    const char
+        *same_site; /* how Kong's cookie of hash_on spells that attribute; NULL: "SameSite" */
     enum {
         PERSONA_INTERIM_FORWARD,
         PERSONA_INTERIM_SWALLOW,

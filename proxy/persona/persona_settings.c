@@ -163,6 +163,18 @@ static void apply_retry(struct persona_retry *retry, const struct settings *sett
         retry->pause_ms = REDISPATCH_PAUSE_MS;
 }
 
+/* No memory: the persona's stays. */
+static void apply_charset(struct persona *persona, const char *name)
+{
+    size_t size = strlen(name) + 1;
+    char *copy = persona_allocate(persona, size);
+
+    if (!copy)
+        return;
+    memcpy(copy, name, size);
+    persona->response.charset = strcmp(name, "off") == 0 ? NULL : copy;
+}
+
 void persona_apply_settings(struct persona *persona, const struct settings *settings)
 {
     apply_numbers(persona, settings);
@@ -177,6 +189,8 @@ void persona_apply_settings(struct persona *persona, const struct settings *sett
     if (settings_is_set(settings, "headers_upstream"))
         persona_set_request_tokens(persona, (const char *const *)settings->headers_upstream.items,
                                    settings->headers_upstream.count);
+    if (settings_is_set(settings, "nginx_http_charset"))
+        apply_charset(persona, settings->charset);
     if (settings_is_set(settings, "hopgate_proxy_status"))
         persona->response.proxy_status = settings->hopgate_proxy_status
                                              ? PERSONA_PROXY_STATUS_DETAILS

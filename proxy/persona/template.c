@@ -178,9 +178,14 @@ static void put_host(const struct template_scope *scope, struct text *into)
     const struct http_head *request = scope->record->request;
     struct slice host, port;
 
-    if (!request || request->authority.len == 0 ||
-        addr_split_host_port(request->authority, &host, &port) < 0)
+    if (request && request->authority.len == 0) {
+        text_add_string(into, scope->record->persona->log.server_name);
         return;
+    }
+    if (!request || addr_split_host_port(request->authority, &host, &port) < 0)
+        return;
+    if (host.len > 1 && host.ptr[host.len - 1] == '.')
+        host.len--;
     if (request->authority.ptr[0] == '[') /* nginx keeps the brackets of an IPv6 literal */
         host = (struct slice){ host.ptr - 1, host.len + 2 };
     for (size_t i = 0; i < host.len; i++) {
@@ -210,7 +215,8 @@ static void put_request_path(const struct template_scope *scope, struct text *in
 
 static void put_matched_prefix(const struct template_scope *scope, struct text *into)
 {
-    put(into, scope, scope->record->matched_prefix);
+    if (!slice_equal(scope->record->matched_prefix, SLICE("/")))
+        put(into, scope, scope->record->matched_prefix);
 }
 
 static void put_request_id(const struct template_scope *scope, struct text *into)

@@ -3,6 +3,7 @@
 #include "tools/cli/verb.h"
 #include "tools/lab/lab.h"
 #include "tools/probe/probe.h"
+#include "tools/trace/trace.h"
 
 #define SYNOPSES(...) ((const char *const[]){ __VA_ARGS__, NULL })
 #define OPTIONS(...)  ((const struct verb_option[]){ __VA_ARGS__, { .name = NULL } })
@@ -146,6 +147,27 @@ const struct verb verbs[] = {
       .words = "log_level debug info notice warn error crit",
       .options = OPTIONS(RUNNING_HOP),
       .exit_codes = RUNNING_HOP_EXITS },
+    { .name = "trace",
+      .run = trace_verb,
+      .summary = "join the logs of all hops: who broke a request, and why",
+      .synopses = SYNOPSES("[OPTIONS] [HOP=]LOG..."),
+      .text = "Joins the logs of all hops of a chain, ours (hopgate_access_log_format = json) and "
+              "those of "
+              "nginx,\n"
+              "Kong, HAProxy and ALB, into one picture per request: verdict first (the hop, the "
+              "cause and\n"
+              "what to change), then who waited for whom. Logs that do not say whose they are get "
+              "the name\n"
+              "in front of the \"=\"; \"-\" is standard input.",
+      .words = "FILE",
+      .options = OPTIONS(ARGUMENT("LOG", "an access or error log"),
+                         VALUE("--id", "ID",
+                               "only the request with that id, or of the client "
+                               "address:port"),
+                         SWITCH("--all", "also requests that went well"),
+                         VALUE("--limit", "N", "at most N requests, 20 without it"),
+                         SWITCH("--json", "a line of JSON for each request")),
+      .exit_codes = "0 told, 1 a log cannot be read or nothing has that id, 64 usage" },
     { .name = "probe",
       .run = probe_verb,
       .summary = "one request to any server, everything about it visible; TLS explained",
