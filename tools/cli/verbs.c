@@ -2,6 +2,7 @@
 #include "tools/cli/cli.h"
 #include "tools/cli/verb.h"
 #include "tools/lab/lab.h"
+#include "tools/origin/origin.h"
 #include "tools/probe/probe.h"
 #include "tools/trace/trace.h"
 #include "tools/wire/wire_verb.h"
@@ -238,6 +239,48 @@ const struct verb verbs[] = {
                         "the server's name (shelf.test); 127.0.0.1 and ::1 are always covered"),
                   VALUE("--days", "N", "how long good certificates are valid (90)")),
       .exit_codes = "0 written, 1 failed, 64 usage" },
+    { .name = "origin",
+      .run = origin_verb,
+      .summary = "an origin server that misbehaves on request",
+      .synopses = SYNOPSES("[OPTIONS]"),
+      .text = "Answers like a good server, and fails as it is told: some 250 faults by name (those "
+              "of a real\n"
+              "origin and of its TLS), own ones as lists of steps. A request asks for a fault by "
+              "its path\n"
+              "(/fault/NAME), its query (fault=NAME) or the field X-Origin-Fault; a script says "
+              "which requests or\n"
+              "connections get one; the control API changes that while it runs, and tells what was "
+              "seen. /echo\n"
+              "and /ledger show the request as it came. Until TERM, INT or QUIT.",
+      .options = OPTIONS(
+          VALUE("--listen", "ADDRESS",
+                "IP:PORT[,name=NAME][,tls][,script=FILE][,fault=NAME] (127.0.0.1:9000); may be "
+                "repeated"),
+          VALUE("--script", "FILE", "rules, own faults, the good answer: YAML or JSON"),
+          VALUE("--fault", "NAME", "every connection gets this one"),
+          VALUE("--control", "ADDRESS",
+                "control API: 127.0.0.1:PORT or unix:PATH; GET / tells more"),
+          VALUE("--log", "FILE", "a line of JSON per request; - is standard output"),
+          SWITCH("--tls", "TLS on all listeners"),
+          VALUE("--cert", "FILE", "certificate with its intermediates (else one is made)"),
+          VALUE("--key", "FILE", "its key (if it is not in the same file)"),
+          VALUE("--client-ca", "FILE", "clients must show a certificate of these authorities"),
+          SWITCH("--client-optional", "or none"),
+          VALUE("--pki", "DIR",
+                "certificates of TLS faults: a folder that `hopgate lab pki` wrote"),
+          VALUE("--tls-name", "NAME", "else they are made for this server name (localhost)"),
+          VALUE("--status", "N", "of the good answer (200)"),
+          VALUE("--field", "'N: V'", "a field of it; may be repeated"),
+          VALUE("--content", "TEXT", "its content; else the listener's name"),
+          VALUE("--size", "N", "its content are N bytes of a pattern"),
+          VALUE("--delay", "MS", "it waits so long"),
+          VALUE("--echo", "FORM", "it is the request's head (head), or all about it (json)"),
+          VALUE("--time-scale", "N", "every delay is divided by N"),
+          VALUE("--seed", "N", "of probabilities (1)"),
+          VALUE("--max-connections", "N", "others wait (20000)"),
+          SWITCH("--faults", "list the faults that are built in"),
+          SWITCH("--steps", "list the steps that faults are made of")),
+      .exit_codes = "0 stopped, 1 failed, 64 usage, 78 bad script" },
     { .name = "generate",
       .run = cli_generate,
       .summary = "man pages and completions, for the build",
