@@ -133,6 +133,8 @@ struct settings {
     uint64_t request_timeout_ms;             /* 0: none */
     char *hopgate_client_cert_fields;        /* rfc9440, x-ssl-client, xfcc, alb, none */
     char *hopgate_trusted_client_cert_field; /* client-cert, xfcc, ..., none */
+    char *hopgate_forwarded[CONFIG_VIA + 1]; /* policies by enum config_forwarded_field; or NULL */
+    char *hopgate_forwarded_untrusted;       /* of those: for peers not in trusted_ips; or NULL */
     uint64_t hopgate_shutdown_timeout_ms;
     uint64_t hopgate_spool_max_size_bytes; /* of stored content on disk; 0: no limit */
     uint64_t hopgate_recorder_size_bytes;  /* of each worker's flight recorder; 0: off */

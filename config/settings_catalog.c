@@ -146,6 +146,18 @@ static const struct {
     { "hopgate_unknown_sni", "TLS clients that ask for a name without certificate here" },
     { "hopgate_missing_sni", "TLS clients that ask for no name" },
     { "hopgate_client_cert_fields", "fields that tell the next hop of a client's certificate" },
+    { "hopgate_forwarded_for", "X-Forwarded-For, from trusted_ips: kept as it came, ours appended, "
+                               "ours alone, or none" },
+    { "hopgate_forwarded_proto", "the same of X-Forwarded-Proto" },
+    { "hopgate_forwarded_host", "the same of X-Forwarded-Host" },
+    { "hopgate_forwarded_port", "the same of X-Forwarded-Port" },
+    { "hopgate_forwarded_prefix", "the same of X-Forwarded-Prefix" },
+    { "hopgate_forwarded_path", "the same of X-Forwarded-Path" },
+    { "hopgate_forwarded_real_ip", "the same of X-Real-IP" },
+    { "hopgate_forwarded_rfc7239", "the same of Forwarded (RFC 7239)" },
+    { "hopgate_forwarded_via", "the same of Via" },
+    { "hopgate_forwarded_untrusted", "what becomes of those from peers not in trusted_ips; without "
+                                     "it what they claim is replaced" },
     { "hopgate_trusted_client_cert_field",
       "the field in which trusted peers hand their clients' certificates on" },
     { "dns_resolver", "name servers, address:port; without them those of resolv.conf" },

@@ -428,6 +428,7 @@ const struct setting settings_table[] = {
       .one_of = "client-cert, x-ssl-client-cert, xfcc, x-amzn-mtls-clientcert, "
                 "x-amzn-mtls-clientcert-leaf, none",
       AT(hopgate_trusted_client_cert_field) },
+#include "config/settings_forwarded.def"
     REFUSED("hopgate_duplicate_routes", NULL, NOT_YET),
 
     /* names */

@@ -146,6 +146,8 @@ static void begin_record(struct exchange *exchange, const struct exchange_client
     struct hop *hop = exchange->worker->hop;
 
     record->persona = client->virtual_server->persona;
+    if (client->virtual_server->kind == VIRTUAL_SERVER_PROXY)
+        record->field_plan = client->pinned->snapshot->field_plans.of_hop;
     record->hop_name = client->pinned->snapshot->name;
     record->number = atomic_fetch_add_explicit(&hop->exchanges_count, 1, memory_order_relaxed) + 1;
     make_request_id(exchange->worker, record->request_id);

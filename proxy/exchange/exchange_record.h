@@ -20,6 +20,7 @@
 #include "core/stream.h"
 #include "tls/tls.h"
 
+struct field_plan;
 struct persona;
 struct proxy_protocol;
 
@@ -56,9 +57,10 @@ enum { EXCHANGE_TRIES_KEPT = 8 }; /* further tries are counted, the last one rep
 
 struct exchange_record {
     const struct persona *persona;
-    struct slice hop_name; /* hopgate_name */
-    char request_id[33];   /* 32 lower-case hex digits */
-    uint64_t number;       /* unique in the process */
+    const struct field_plan *field_plan; /* what hopgate.fields adds to it; NULL: nothing */
+    struct slice hop_name;               /* hopgate_name */
+    char request_id[33];                 /* 32 lower-case hex digits */
+    uint64_t number;                     /* unique in the process */
 
     /* the client's connection */
     uint64_t client_connection_id;

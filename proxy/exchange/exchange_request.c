@@ -7,6 +7,7 @@
 #include "core/utf8.h"
 #include "proxy/exchange/exchange.h"
 #include "proxy/report/request_debug.h"
+#include "proxy/rewrite/field_plan.h"
 #include "proxy/route/real_ip.h"
 #include "proxy/route/router.h"
 #include "proxy/route/uri.h"
@@ -126,6 +127,9 @@ static bool find_route(struct exchange *exchange)
     }
     record->route = match.route;
     record->service = match.service;
+    record->field_plan =
+        field_plan_of_route(&exchange->pinned->snapshot->field_plans,
+                            (size_t)(match.route - exchange->pinned->snapshot->config->routes));
     if (!match.service) {
         exchange_answer(exchange, END_NO_SERVICE, nothing);
         return false;

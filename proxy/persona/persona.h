@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "config/config_error.h"
+#include "core/addr.h"
 #include "core/cleanup.h"
 #include "core/end_reason.h"
 #include "core/log.h"
@@ -85,6 +86,9 @@ struct persona_rule {
     enum { PERSONA_LAST, PERSONA_FIRST } position; /* of a line that the rule adds */
     const char *token; /* kong.conf `headers` / `headers_upstream` word that governs it, or NULL */
     bool off;          /* switched off: by its token, or until that is switched on ("off": true) */
+    /* of a rule that hopgate.fields has changed, see field_plan.h */
+    const struct addr_cidrs *trusted_peers; /* for `trusted`; NULL: trusted_ips */
+    bool adds_none; /* preserve: where there is no line, there is none after it */
 };
 
 struct persona_rules {

@@ -5,6 +5,7 @@
 #include "proxy/rewrite/charset.h"
 #include "proxy/rewrite/client_identity.h"
 #include "proxy/rewrite/field_name.h"
+#include "proxy/rewrite/field_operations.h"
 #include "proxy/rewrite/field_order.h"
 
 /* What is built; the section goes through it field by field. */
@@ -85,8 +86,11 @@ static const struct persona_rule *rule_in(const struct rewriter *w,
 
 static enum persona_policy policy_of(const struct rewriter *w, const struct persona_rule *rule)
 {
-    return rule->trusted != PERSONA_POLICY_UNSET && w->record->client_is_trusted ? rule->trusted
-                                                                                 : rule->policy;
+    bool is_trusted = rule->trusted_peers
+                          ? addr_cidrs_contain(rule->trusted_peers, &w->record->client_peer)
+                          : w->record->client_is_trusted;
+
+    return rule->trusted != PERSONA_POLICY_UNSET && is_trusted ? rule->trusted : rule->policy;
 }
 
 /* ---- what does not pass ---- */
@@ -149,8 +153,9 @@ static bool ends_here(const struct rewriter *w, const struct field *field)
 static bool is_refused(const struct rewriter *w, const struct field *field)
 {
     return is_listed(w->remove, field->name, false) ||
-           is_listed(w->remove_identity, field->name, true) ||
-           (w->remove_identity && client_identity_refuses(w->record, field->name)) ||
+           (w->remove_identity && !client_identity_passes(w->record, field->name) &&
+            (is_listed(w->remove_identity, field->name, true) ||
+             client_identity_refuses(w->record, field->name))) ||
            (w->underscores == PERSONA_UNDERSCORE_DROP &&
             memchr(field->name.ptr, '_', field->name.len));
 }
@@ -339,6 +344,7 @@ static int add_rule_line(struct rewriter *w, const struct persona_rule *rule)
     struct slice value;
 
     if (policy == PERSONA_REMOVE || !rule_acts(w, rule) ||
+        (policy == PERSONA_PRESERVE && rule->adds_none) ||
         (policy != PERSONA_ADD_LINE && was_placed(w, rule)))
         return 0;
     value = merged_value(w, rule, policy, false);
@@ -395,7 +401,7 @@ static struct rewriter request_rewriter(const struct exchange_record *record,
         .record = record,
         .source = &record->request->fields,
         .framing = framing,
-        .rules = &persona->fields,
+        .rules = record->field_plan ? &record->field_plan->request_rules : &persona->fields,
         .lead = &persona->lead,
         .remove = &persona->remove,
         .remove_identity = &persona->remove_identity,
@@ -418,7 +424,9 @@ int rewrite_request(const struct exchange_record *record, const struct rewrite_f
         r = client_identity_add(record, w.out);
     if (r == 0 && !w.framed)
         r = add_framing(&w);
-    return r < 0 ? r : finish(&w);
+    if (r == 0)
+        r = finish(&w);
+    return r < 0 || !record->field_plan ? r : field_operations_on_request(record, w.out);
 }
 
 /* ---- responses ---- */
@@ -470,6 +478,17 @@ static int add_switch(struct rewriter *w, const struct http_head *head)
                : fields_add_known(w->out, FIELD_CONNECTION, SLICE("Connection"), SLICE("upgrade"));
 }
 
+static int finish_response(struct rewriter *w, unsigned status)
+{
+    const struct field_response response = { .status = status,
+                                             .fields = w->gateway ? NULL : w->source };
+    int r = finish(w);
+
+    return r < 0 || !w->record->field_plan
+               ? r
+               : field_operations_on_response(w->record, &response, w->out);
+}
+
 int rewrite_response(const struct exchange_record *record, const struct http_head *head,
                      const struct rewrite_framing *framing, struct fields *ret_fields)
 {
@@ -489,14 +508,14 @@ int rewrite_response(const struct exchange_record *record, const struct http_hea
                     (is_head || head->status == 304) && head->status != 204;
     r = place_all(&w);
     if (r < 0 || is_interim)
-        return r < 0 ? r : finish(&w);
+        return r < 0 ? r : finish_response(&w, head->status);
     if (!w.framed && !w.keep_length)
         r = add_framing(&w);
     if (r == 0)
         r = is_switch ? add_switch(&w, head) : add_connection(&w);
     if (r == 0)
         r = add_rule_lines(&w, w.rules);
-    return r < 0 ? r : finish(&w);
+    return r < 0 ? r : finish_response(&w, head->status);
 }
 
 static bool trailers_pass(const struct exchange_record *record, bool of_request)
@@ -521,7 +540,8 @@ int rewrite_trailers(const struct exchange_record *record, const struct fields *
     for (uint32_t i = 0; i < trailers->count && r == 0; i++) {
         const struct field *field = &trailers->items[i];
 
-        if (!ends_here(&w, field) && !is_refused(&w, field) && !rule_in(&w, w.rules, field->name))
+        if (!ends_here(&w, field) && !is_refused(&w, field) && !rule_in(&w, w.rules, field->name) &&
+            !field_operations_name(record->field_plan, of_request, field->name))
             r = copy_field(&w, field);
     }
     return r;
@@ -558,5 +578,5 @@ int rewrite_error_page(const struct exchange_record *record, const struct error_
         r = add_rule_lines(&w, w.rules);
     if (r == 0)
         r = add_rule_lines(&w, &page->answer.fields);
-    return r < 0 ? r : finish(&w);
+    return r < 0 ? r : finish_response(&w, page->answer.status);
 }
