@@ -101,6 +101,13 @@ struct settings {
     uint32_t large_client_header_buffers_count;
     uint64_t large_client_header_buffers_size_bytes; /* each */
 
+    /* Buffering, likewise; the last two do nothing here, but are checked as nginx does */
+    bool proxy_buffering, proxy_request_buffering;
+    uint64_t proxy_buffer_size_bytes, proxy_buffers_size_bytes /* each */;
+    uint32_t proxy_buffers_count;
+    uint64_t proxy_max_temp_file_size_bytes; /* 0: no file */
+    uint64_t proxy_busy_size_bytes, proxy_temp_write_size_bytes;
+
     struct config_strings dns_resolver; /* "192.0.2.53:53" …; empty: those of resolv.conf */
     char *dns_hostsfile;
     struct config_strings dns_order; /* LAST, SRV, A, AAAA, CNAME */

@@ -90,7 +90,8 @@ struct exchange_record {
     struct fields *response_fields; /* as sent; NULL when none were */
     uint64_t response_bytes;        /* head and content as sent, TLS not counted */
     uint64_t response_content_bytes;
-    enum end_reason reason; /* first cause wins */
+    uint64_t response_spooled_bytes; /* of it, went to a file because the client was slow */
+    enum end_reason reason;          /* first cause wins */
     struct slice reason_detail;
     bool truncated; /* the response was cut after its head had been sent */
 

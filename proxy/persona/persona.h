@@ -178,16 +178,16 @@ struct persona_response {
         PERSONA_INTERIM_SWALLOW,
         PERSONA_INTERIM_FINAL /* LAB; LATER, until then as swallow */
     } interim;
-    enum { PERSONA_ACCEL_IGNORE, PERSONA_ACCEL_OBEY /* LATER */ } accel; /* X-Accel-* */
+    enum { PERSONA_ACCEL_IGNORE, PERSONA_ACCEL_OBEY } accel; /* X-Accel-Buffering */
     /* how a cut response ends for the client; close-delimited content is always reset, or the cut
      * would look like its end */
     enum { PERSONA_CUT_RESET, PERSONA_CUT_FIN } cut;
-    /* whether the head waits for the first content, so that an early fault can still be answered */
-    enum { PERSONA_HEAD_AT_ONCE, PERSONA_HEAD_WITH_CONTENT /* LATER */ } head;
-    enum {
-        PERSONA_STALLED_SEND,
-        PERSONA_STALLED_DROP
-    } stalled; /* bytes held when content stalls; LATER: they are always sent */
+    /* whether the head of a stored response waits for its first content, and is lost with what has not
+     * been sent when content is malformed (nginx) */
+    enum { PERSONA_HEAD_AT_ONCE, PERSONA_HEAD_WITH_CONTENT } head;
+    /* drop: content of a stored response goes on in whole buffers, see fill_rule, and what is in a
+     * part-filled one is lost when the target resets or stalls (nginx) */
+    enum { PERSONA_STALLED_SEND, PERSONA_STALLED_DROP } stalled;
 };
 
 /* ---- answers made here ---- */
@@ -396,13 +396,19 @@ struct persona_upstream {
 
 enum persona_content_mode {
     PERSONA_STREAM,
-    PERSONA_STORE, /* the other side sees nothing before all of it is here; responses: LATER */
+    /* requests: the target sees nothing before all of it is here; responses: the target is read as
+     * fast as it sends, however slow the client is */
+    PERSONA_STORE,
 };
 
 struct persona_content {
     enum persona_basis basis;
     enum persona_content_mode request, response;
-    uint64_t buffer_bytes; /* of stored content in memory; more goes to a file */
+    uint64_t buffer_bytes; /* of stored request content in memory; more goes to a file */
+    /* of responses, nginx's proxy_buffer_size, proxy_buffers: so much that the client has not taken stays
+     * in memory. What follows goes to a file until that had so many bytes; 0: to none */
+    uint64_t response_buffer_bytes, response_buffers_count, response_buffers_bytes;
+    uint64_t response_file_max_bytes;
     /* chunked content: kept chunked, or, if it is stored, sent with its length and no trailers */
     enum { PERSONA_FRAMING_SUSTAIN, PERSONA_FRAMING_LENGTH } request_framing;
     enum { PERSONA_TRAILERS_DROP, PERSONA_TRAILERS_FORWARD } trailers;
