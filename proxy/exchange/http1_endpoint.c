@@ -264,7 +264,9 @@ static void fail_request_parse(struct http1_endpoint *endpoint)
     enum http1_error error = endpoint->parser.error;
     enum end_reason reason = refused_request_reason(error);
 
-    if (reason != END_CLIENT_HEAD_INVALID)
+    if (reason == END_CLIENT_METHOD_REFUSED)
+        http1_endpoint_fail(endpoint, reason, endpoint->head->method_name);
+    else if (reason != END_CLIENT_HEAD_INVALID)
         http1_endpoint_fail(endpoint, reason, endpoint->parser.error_line);
     else if (is_about_a_field_line(error))
         http1_endpoint_fail(

@@ -26,7 +26,7 @@ static void cut(struct exchange *exchange)
 static int send_page(struct exchange *exchange, const struct error_page *page)
 {
     struct http_stream *front = exchange->front;
-    bool head_only = exchange->record.request && exchange->request.method == HTTP_METHOD_HEAD;
+    bool head_only = exchange->request.method == HTTP_METHOD_HEAD;
     bool has_content = exchange->record.status != 204; /* RFC 9110 8.6: and no length either */
     const struct rewrite_framing framing = { .framing = has_content ? HTTP_FRAMING_LENGTH
                                                                     : HTTP_FRAMING_NONE,

@@ -215,6 +215,8 @@ struct persona_page {
     enum persona_basis basis;
     const char *name;
     struct persona_strings accept; /* media types and ranges that choose it; may be empty */
+    const char *begins; /* also chosen by an answer of the handler, see error_page; or NULL */
+    bool padded;        /* as error_page.padding "msie", for this page */
     const char *content_type;
     enum text_escape escape; /* of what variables give */
     struct template body;
@@ -222,8 +224,9 @@ struct persona_page {
 
 struct persona_error_page {
     enum persona_basis basis;
-    /* how a page is chosen when the answer names none: by Accept, or always default_page */
-    enum { PERSONA_SELECT_ACCEPT, PERSONA_SELECT_DEFAULT } select;
+    /* how a page is chosen when the answer names none: by Accept (as Kong does it: exact), or always
+     * default_page; see error_page.h */
+    enum { PERSONA_SELECT_ACCEPT, PERSONA_SELECT_ACCEPT_EXACT, PERSONA_SELECT_DEFAULT } select;
     const char *default_page; /* when no type is asked for or known */
     const char *handler_page; /* negotiation handler, neither Accept nor Content-Type */
     enum {
@@ -285,7 +288,11 @@ struct persona_retry {
 
 /* ---- connections ---- */
 
-enum persona_method_policy { PERSONA_METHOD_REFUSE, PERSONA_METHOD_FORWARD };
+enum persona_method_policy {
+    PERSONA_METHOD_REFUSE,
+    PERSONA_METHOD_FORWARD,
+    PERSONA_METHOD_INVALID, /* as a request line that nobody understands */
+};
 
 /* The field in which a hop before us hands its client's certificate on; see client_certificate_field. */
 enum persona_trusted_cert {
@@ -328,7 +335,7 @@ struct persona_client {
     struct persona_limits limits;
     uint64_t content_max_bytes; /* 0: no limit */
     enum persona_method_policy connect, trace,
-        unknown_method; /* forwarding CONNECT, TRACE is LAB */
+        unknown_method; /* forwarding CONNECT, TRACE is LAB; they alone can be invalid */
     enum persona_path_policy path;
     enum { PERSONA_ABORT_CANCEL, PERSONA_ABORT_CONTINUE } half_close; /* FIN of a waiting client */
     /* a client whose certificate is missing or wrong: an answer (nginx's 400) or a TLS alert */

@@ -146,6 +146,7 @@ WORDS(negotiation_words) = { { "exit", PERSONA_EXIT, false },
                              WORDS_END };
 
 WORDS(select_words) = { { "accept", PERSONA_SELECT_ACCEPT, false },
+                        { "accept_exact", PERSONA_SELECT_ACCEPT_EXACT, false },
                         { "default", PERSONA_SELECT_DEFAULT, false },
                         WORDS_END };
 
@@ -215,6 +216,7 @@ WORDS(stale_words) = { { "counts", PERSONA_STALE_COUNTS, false },
 
 WORDS(unsafe_method_words) = { { "refuse", PERSONA_METHOD_REFUSE, false },
                                { "forward", PERSONA_METHOD_FORWARD, true },
+                               { "invalid", PERSONA_METHOD_INVALID, false },
                                WORDS_END };
 
 WORDS(method_words) = { { "refuse", PERSONA_METHOD_REFUSE, false },
@@ -437,6 +439,8 @@ static const struct persona_schema page_schema = {
             KEY(persona_page, basis, WORD, .words = basis_words, .optional = true),
             KEY(persona_page, name, TEXT),
             KEY(persona_page, accept, TEXTS, .optional = true),
+            KEY(persona_page, begins, TEXT, .optional = true),
+            KEY(persona_page, padded, BOOL, .optional = true),
             KEY(persona_page, content_type, TEXT),
             WORD(persona_page, escape, escape_words),
             KEY(persona_page, body, BODY),

@@ -10,6 +10,7 @@
 
 #include "core/addr.h"
 #include "core/listener.h"
+#include "proxy/persona/persona_pages.h"
 #include "proxy/persona/persona_settings.h"
 #include "proxy/report/access_log.h"
 #include "proxy/report/metrics.h"
@@ -55,6 +56,7 @@ static struct persona *load_persona(const struct settings *settings, struct conf
                               persona->name, SLICE_ARG(lab.items[i]));
     }
     persona_apply_settings(persona, settings);
+    persona_apply_pages(persona, settings, errors);
     return persona;
 }
 
