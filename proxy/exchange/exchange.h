@@ -308,6 +308,14 @@ void relay_finish_request(struct exchange *exchange);
 int relay_replay(struct exchange *exchange);
 void relay_response(struct exchange *exchange);
 
+/* ---- relay_raw.c: only in the lab ---- */
+
+/* Does the persona pass on what is no HTTP answer at all? */
+bool relay_raw_is_wanted(const struct exchange *exchange, enum end_reason reason);
+
+/* What came in the place of a head, and all that follows, is the content of an answer without one. */
+void relay_raw_begin(struct exchange *exchange);
+
 /* tunnel.c: the head of a 101 was sent on; and events of either side from then on. */
 void tunnel_open(struct exchange *exchange);
 void tunnel_on_front(struct exchange *exchange, unsigned events);

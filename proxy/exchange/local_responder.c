@@ -89,7 +89,7 @@ static void answer(struct exchange *exchange)
     switch (page.answer.action) {
     case PERSONA_ACTION_UNSET:
     case PERSONA_PAGE:
-    case PERSONA_RELAY: /* the engine has no raw relay yet: the page is the safe answer */
+    case PERSONA_RELAY: /* of an answer that cannot be relayed any more: the page is the safe answer */
         answer_with_page(exchange, &page);
         return;
     case PERSONA_RESET:

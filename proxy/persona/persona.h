@@ -182,7 +182,8 @@ enum persona_action {
     PERSONA_PAGE,
     PERSONA_RESET,
     PERSONA_CLOSE, /* nothing is sent */
-    PERSONA_RELAY, /* what the target sent goes on raw, as nginx does with HTTP/0.9 (LAB, LATER) */
+    PERSONA_RELAY, /* what the target sent goes on raw, as nginx does with HTTP/0.9 (LAB): of
+                      UPSTREAM_STATUS_INVALID only, elsewhere a page */
 };
 
 /* Which of Kong's two ways to choose a page's type; see error_page. */
@@ -196,6 +197,7 @@ struct persona_answer_rule {
     uint64_t when_status;          /* 0: any */
     enum persona_tristate proxied; /* a target was picked */
     enum persona_tristate reused;  /* the last try went over a pooled connection */
+    bool lab;                      /* only with hopgate_lab; there its words may be LAB */
     /* say */
     uint64_t status; /* 0: not said */
     enum persona_action action;
@@ -274,6 +276,9 @@ struct persona_retry {
     uint64_t tries_max_count; /* tries in all, whatever a service says; 0: no limit */
     uint64_t timeout_ms;      /* after the first try's begin no other begins; 0: no limit */
     uint64_t pause_ms;        /* before the same target is asked again that refused to connect */
+    /* which target a further try asks: another one while there is one, or what Kong's algorithm
+     * picks (enum balancer_retry) */
+    enum { PERSONA_PICK_UNTRIED, PERSONA_PICK_ALGORITHM } pick;
     /* methods that may be sent again after bytes of the request left */
     enum { PERSONA_REPLAY_IDEMPOTENT, PERSONA_REPLAY_NOT_POST, PERSONA_REPLAY_ANY } replay;
     /* a pooled connection that died before any byte of the answer */
@@ -357,6 +362,9 @@ struct persona_upstream {
     uint64_t keepalive_age_ms;         /* since it was opened; 0: no limit */
     uint64_t
         keepalive_per_target_count; /* idle connections to one target; 0: no limit of its own */
+    /* who may use an idle connection: requests to that target, or (plain ones, TLS with equal
+     * settings and name) to any target with its address */
+    enum { PERSONA_KEEPALIVE_TARGET, PERSONA_KEEPALIVE_ADDRESS } keepalive_of;
     enum {
         PERSONA_HINT_IGNORE,
         PERSONA_HINT_OBEY
@@ -443,6 +451,8 @@ struct persona {
     struct persona_content content;
     struct persona_parse parse;
     struct persona_log log;
+
+    bool lab_is_on; /* hopgate_lab; set before traffic */
 
     struct persona_memory *memory; /* private */
 };

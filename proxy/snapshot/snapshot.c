@@ -44,6 +44,7 @@ static struct persona *load_persona(const struct settings *settings, struct conf
 
     if (!persona)
         return NULL;
+    persona->lab_is_on = settings->hopgate_lab;
     lab = persona_lab_words(persona);
     for (size_t i = 0; i < lab.count; i++) {
         if (settings->hopgate_lab)
