@@ -571,6 +571,8 @@ static void on_front_failed(struct exchange *exchange)
         exchange_abort(exchange, failure.reason);
         return;
     }
+    if (!exchange->record.request)
+        exchange->record.known_fields = &exchange->request.fields;
     exchange_answer(exchange, failure.reason, failure.detail);
 }
 

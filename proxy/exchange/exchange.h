@@ -338,6 +338,13 @@ void relay_client_is_slow(struct exchange *exchange);
 /* The response has begun and cannot be completed: what the client is still to get goes out first, and
  * that may take as long as it likes. */
 void relay_cut_response(struct exchange *exchange);
+/* ---- relay_raw.c: only in the lab ---- */
+
+/* Does the persona pass on what is no HTTP answer at all? */
+bool relay_raw_is_wanted(const struct exchange *exchange, enum end_reason reason);
+
+/* What came in the place of a head, and all that follows, is the content of an answer without one. */
+void relay_raw_begin(struct exchange *exchange);
 
 /* tunnel.c: the head of a 101 was sent on; and events of either side from then on. */
 void tunnel_open(struct exchange *exchange);

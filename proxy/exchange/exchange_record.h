@@ -71,6 +71,7 @@ struct exchange_record {
 
     /* the request */
     const struct http_head *request;      /* NULL when no head was understood */
+    const struct fields *known_fields;    /* then: those before the fault; or NULL */
     struct slice bad_request_line;        /* what was received instead, for the log */
     uint64_t request_bytes;               /* head and body as received */
     const struct config_route *route;     /* NULL: none matched */

@@ -50,6 +50,10 @@ static void back_failed(struct exchange *exchange)
     if (exchange->send_failure.reason != END_OK && failure.tls_alert == 0 &&
         !http1_parser_has_started(&exchange->back.endpoint.parser))
         failure = exchange->send_failure;
+    if (relay_raw_is_wanted(exchange, failure.reason)) {
+        relay_raw_begin(exchange);
+        return;
+    }
     exchange_try_failed(exchange, failure.reason, failure.detail);
 }
 
@@ -172,16 +176,32 @@ static struct slice take_hash_input(void *asker)
     return hash_input(&exchange->record, &exchange->arena);
 }
 
+/* Kong's least-connections begins a new list once all were tried. */
+static void forget_tried(struct exchange *exchange)
+{
+    for (size_t i = 0; i < exchange->tried_count; i++)
+        if (exchange->tried[i] == exchange->target_use.target) {
+            exchange->tried_count = 0;
+            return;
+        }
+}
+
 /* -ENOENT, -EBUSY: as upstream_pick. */
 static int pick_anew(struct exchange *exchange)
 {
+    bool policy_decides = exchange->record.persona->retry.pick == PERSONA_PICK_ALGORITHM;
     const struct balancer_request request = { .tried = exchange->tried,
                                               .tried_count = exchange->tried_count,
+                                              .policy_decides = policy_decides,
                                               .now_us = exchange->worker->loop->now_us,
                                               .hash_input = take_hash_input,
                                               .asker = exchange };
 
-    return upstream_pick(exchange->upstream->upstream, &request, &exchange->target_use);
+    int r = upstream_pick(exchange->upstream->upstream, &request, &exchange->target_use);
+
+    if (r == 0 && policy_decides)
+        forget_tried(exchange);
+    return r;
 }
 
 /* Where the client is at home; NULL: the balancer is asked. */

@@ -27,7 +27,7 @@ void exchange_cut_response(struct exchange *exchange, bool with_unsent)
 static int send_page(struct exchange *exchange, const struct error_page *page)
 {
     struct http_stream *front = exchange->front;
-    bool head_only = exchange->record.request && exchange->request.method == HTTP_METHOD_HEAD;
+    bool head_only = exchange->request.method == HTTP_METHOD_HEAD;
     bool has_content = exchange->record.status != 204; /* RFC 9110 8.6: and no length either */
     const struct rewrite_framing framing = { .framing = has_content ? HTTP_FRAMING_LENGTH
                                                                     : HTTP_FRAMING_NONE,
@@ -90,7 +90,7 @@ static void answer(struct exchange *exchange)
     switch (page.answer.action) {
     case PERSONA_ACTION_UNSET:
     case PERSONA_PAGE:
-    case PERSONA_RELAY: /* the engine has no raw relay yet: the page is the safe answer */
+    case PERSONA_RELAY: /* of an answer that cannot be relayed any more: the page is the safe answer */
         answer_with_page(exchange, &page);
         return;
     case PERSONA_RESET:

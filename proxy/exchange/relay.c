@@ -151,6 +151,19 @@ static void keep_for_replay(struct exchange *exchange)
     buf_done(replay);
 }
 
+/* A hop that stores content has nginx's request_body_no_buffering where a route takes that off it: what
+ * did not come with the head is sent once (ngx_http_upstream_next). */
+static void wait_for_more(struct exchange *exchange)
+{
+    const struct exchange_record *record = &exchange->record;
+
+    if (exchange->back_request != BACK_REQUEST_SENDING || record->route->request_buffering ||
+        record->persona->content.request != PERSONA_STORE)
+        return;
+    exchange->content_lost = true;
+    buf_done(&exchange->replay);
+}
+
 /* Moves content until one side has to wait. False: the exchange was answered or ended. */
 static bool pump_request(struct exchange *exchange)
 {
@@ -162,11 +175,14 @@ static bool pump_request(struct exchange *exchange)
 
         if (room == 0) {
             exchange->front_waits = false;
+            wait_for_more(exchange);
             return true;
         }
         n = read_request(exchange, room);
-        if (n == -EAGAIN)
+        if (n == -EAGAIN) {
+            wait_for_more(exchange);
             return true;
+        }
         if (n < 0)
             return false;
         if (n == 0)

@@ -197,7 +197,8 @@ enum persona_action {
     PERSONA_PAGE,
     PERSONA_RESET,
     PERSONA_CLOSE, /* nothing is sent */
-    PERSONA_RELAY, /* what the target sent goes on raw, as nginx does with HTTP/0.9 (LAB, LATER) */
+    PERSONA_RELAY, /* what the target sent goes on raw, as nginx does with HTTP/0.9 (LAB): of
+                      UPSTREAM_STATUS_INVALID only, elsewhere a page */
 };
 
 /* Which of Kong's two ways to choose a page's type; see error_page. */
@@ -211,6 +212,7 @@ struct persona_answer_rule {
     uint64_t when_status;          /* 0: any */
     enum persona_tristate proxied; /* a target was picked */
     enum persona_tristate reused;  /* the last try went over a pooled connection */
+    bool lab;                      /* only with hopgate_lab; there its words may be LAB */
     /* say */
     uint64_t status; /* 0: not said */
     enum persona_action action;
@@ -230,6 +232,8 @@ struct persona_page {
     enum persona_basis basis;
     const char *name;
     struct persona_strings accept; /* media types and ranges that choose it; may be empty */
+    const char *begins; /* also chosen by an answer of the handler, see error_page; or NULL */
+    bool padded;        /* as error_page.padding "msie", for this page */
     const char *content_type;
     enum text_escape escape; /* of what variables give */
     struct template body;
@@ -237,8 +241,9 @@ struct persona_page {
 
 struct persona_error_page {
     enum persona_basis basis;
-    /* how a page is chosen when the answer names none: by Accept, or always default_page */
-    enum { PERSONA_SELECT_ACCEPT, PERSONA_SELECT_DEFAULT } select;
+    /* how a page is chosen when the answer names none: by Accept (as Kong does it: exact), or always
+     * default_page; see error_page.h */
+    enum { PERSONA_SELECT_ACCEPT, PERSONA_SELECT_ACCEPT_EXACT, PERSONA_SELECT_DEFAULT } select;
     const char *default_page; /* when no type is asked for or known */
     const char *handler_page; /* negotiation handler, neither Accept nor Content-Type */
     enum {
@@ -286,6 +291,9 @@ struct persona_retry {
     uint64_t tries_max_count; /* tries in all, whatever a service says; 0: no limit */
     uint64_t timeout_ms;      /* after the first try's begin no other begins; 0: no limit */
     uint64_t pause_ms;        /* before the same target is asked again that refused to connect */
+    /* which target a further try asks: another one while there is one, or what Kong's algorithm
+     * picks (enum balancer_retry) */
+    enum { PERSONA_PICK_UNTRIED, PERSONA_PICK_ALGORITHM } pick;
     /* methods that may be sent again after bytes of the request left */
     enum { PERSONA_REPLAY_IDEMPOTENT, PERSONA_REPLAY_NOT_POST, PERSONA_REPLAY_ANY } replay;
     /* a pooled connection that died before any byte of the answer */
@@ -300,7 +308,11 @@ struct persona_retry {
 
 /* ---- connections ---- */
 
-enum persona_method_policy { PERSONA_METHOD_REFUSE, PERSONA_METHOD_FORWARD };
+enum persona_method_policy {
+    PERSONA_METHOD_REFUSE,
+    PERSONA_METHOD_FORWARD,
+    PERSONA_METHOD_INVALID, /* as a request line that nobody understands */
+};
 
 /* The field in which a hop before us hands its client's certificate on; see client_certificate_field. */
 enum persona_trusted_cert {
@@ -343,7 +355,7 @@ struct persona_client {
     struct persona_limits limits;
     uint64_t content_max_bytes; /* 0: no limit */
     enum persona_method_policy connect, trace,
-        unknown_method; /* forwarding CONNECT, TRACE is LAB */
+        unknown_method; /* forwarding CONNECT, TRACE is LAB; they alone can be invalid */
     enum persona_path_policy path;
     enum { PERSONA_ABORT_CANCEL, PERSONA_ABORT_CONTINUE } half_close; /* FIN of a waiting client */
     /* a client whose certificate is missing or wrong: an answer (nginx's 400) or a TLS alert */
@@ -365,6 +377,9 @@ struct persona_upstream {
     uint64_t keepalive_age_ms;         /* since it was opened; 0: no limit */
     uint64_t
         keepalive_per_target_count; /* idle connections to one target; 0: no limit of its own */
+    /* who may use an idle connection: requests to that target, or (plain ones, TLS with equal
+     * settings and name) to any target with its address */
+    enum { PERSONA_KEEPALIVE_TARGET, PERSONA_KEEPALIVE_ADDRESS } keepalive_of;
     enum {
         PERSONA_HINT_IGNORE,
         PERSONA_HINT_OBEY
@@ -457,6 +472,8 @@ struct persona {
     struct persona_content content;
     struct persona_parse parse;
     struct persona_log log;
+
+    bool lab_is_on; /* hopgate_lab; set before traffic */
 
     struct persona_memory *memory; /* private */
 };

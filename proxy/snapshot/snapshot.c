@@ -10,6 +10,7 @@
 
 #include "core/addr.h"
 #include "core/listener.h"
+#include "proxy/persona/persona_pages.h"
 #include "proxy/persona/persona_settings.h"
 #include "proxy/report/access_log.h"
 #include "proxy/report/metrics.h"
@@ -43,6 +44,7 @@ static struct persona *load_persona(const struct settings *settings, struct conf
 
     if (!persona)
         return NULL;
+    persona->lab_is_on = settings->hopgate_lab;
     lab = persona_lab_words(persona);
     for (size_t i = 0; i < lab.count; i++) {
         if (settings->hopgate_lab)
@@ -55,6 +57,7 @@ static struct persona *load_persona(const struct settings *settings, struct conf
                               persona->name, SLICE_ARG(lab.items[i]));
     }
     persona_apply_settings(persona, settings);
+    persona_apply_pages(persona, settings, errors);
     return persona;
 }
 

@@ -239,10 +239,10 @@ def test_retry_replays_all_stored_content(lab):
     bad, good = lab.origin().on("/", after_all_content), lab.origin().on("/", behaviours.swallow())
     kong = lab.kong(bad, good, retries=1, conf=ONE_WORKER)
     client = lab.client(kong)
-    for _ in range(2):  # round robin: each target is the first one once
+    for _ in range(2):  # one of them at least begins with the bad one
         upload(client, size)
         assert client.read_response().text == sum_of(size)
-    assert len(bad.requests) == 1 and len(bad.requests[0].content) == size
+    assert bad.requests and {len(request.content) for request in bad.requests} == {size}
     wait_spool_empty(kong)
 
 
@@ -260,8 +260,8 @@ def test_retry_replays_after_a_target_died_in_the_middle(lab):
     for _ in range(2):
         upload(client, size, "chunked")
         assert client.read_response().text == sum_of(size)
-    assert len(bad.requests) == 1
-    assert sorted(len(entry.tries) for entry in kong.access_log.wait(2)) == [1, 2]
+    assert bad.requests
+    assert 2 in [len(entry.tries) for entry in kong.access_log.wait(2)]
 
 
 def test_streamed_content_that_is_gone_is_not_tried_again(lab):
