@@ -85,9 +85,12 @@ struct settings {
     struct config_strings headers;          /* what is added to responses; empty: off */
     struct config_strings headers_upstream; /* and to requests */
     char *error_default_type;
-    char *charset; /* of Content-Type; "off": none is added */
     /* paths of Kong's page templates; NULL: the persona's */
     char *error_template_html, *error_template_json, *error_template_xml, *error_template_plain;
+    bool allow_debug_header;   /* Kong-Debug shows route and service */
+    bool request_debug;        /* X-Kong-Request-Debug shows times */
+    char *request_debug_token; /* NULL: one is made */
+    char *charset;             /* of Content-Type; "off": none is added */
     struct settings_port_maps port_maps;
 
     uint32_t upstream_keepalive_pool_size;    /* 0: none is kept */

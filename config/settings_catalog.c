@@ -77,6 +77,11 @@ static const struct {
     { "upstream_keepalive_pool_size", "idle connections to targets that a worker keeps; 0: none" },
     { "upstream_keepalive_max_requests", "requests on one connection to a target; 0: no limit" },
     { "upstream_keepalive_idle_timeout", "how long such a connection is kept idle; 0: for ever" },
+    { "allow_debug_header", "answers to requests with Kong-Debug name their route and service" },
+    { "request_debug", "X-Kong-Request-Debug: * shows where the time of a request went, to the "
+                       "loopback and to who has the token" },
+    { "request_debug_token", "that token; without it one is made, see "
+                             "<prefix>/.request_debug_token" },
     { "nginx_http_charset",
       "charset that texts of targets get in Content-Type when they name none, or off" },
     { "nginx_http_client_header_timeout", "whole head of a request, from its first byte" },

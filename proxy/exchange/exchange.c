@@ -13,6 +13,7 @@
 #include "proxy/report/error_log.h"
 #include "proxy/report/metrics.h"
 #include "proxy/report/recorder.h"
+#include "proxy/report/request_debug.h"
 #include "proxy/worker/hop_question.h"
 #include "proxy/worker/worker.h"
 #include "tls/client_verifier.h"
@@ -291,6 +292,9 @@ static void write_down_end(struct exchange *exchange)
     if (exchange->kind == VIRTUAL_SERVER_PROXY)
         recorder_note(exchange->worker->recorder, record, snapshot->generation,
                       snapshot->settings->hopgate_recorder_slow_ms);
+    line = request_debug_line(record, &exchange->arena);
+    if (line.len > 0 && log_level_is_on(LOG_LEVEL_NOTICE))
+        log_write(exchange->worker->hop->error_log, line);
     if (log_is_off(access_log) || !exchange->is_logged)
         return;
     line = access_log_line(snapshot->access_log_format, record, &exchange->arena);
@@ -442,7 +446,7 @@ static uint64_t back_deadline(const struct exchange *exchange)
     const struct http_stream *back = &exchange->back.endpoint.http;
 
     if (exchange->tunnel.is_open)
-        return tunnel_active_at_ms(exchange) + service->read_timeout_ms;
+        return tunnel_deadline_ms(exchange);
     if (exchange->flow.held_up_since_ms != 0)
         return relay_patience_deadline(exchange);
     switch (exchange->back_request) {

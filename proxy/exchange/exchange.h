@@ -352,8 +352,8 @@ void tunnel_on_front(struct exchange *exchange, unsigned events);
 void tunnel_on_back(struct exchange *exchange, unsigned events);
 void tunnel_on_timeout(struct exchange *exchange);
 
-/* When a byte last came from, or was taken by, either side: who reads slowly is not idle. */
-uint64_t tunnel_active_at_ms(const struct exchange *exchange);
+/* Kong's two idle gaps; who reads slowly is not idle. */
+uint64_t tunnel_deadline_ms(const struct exchange *exchange);
 
 /* local_responder.c: answers in place of a target; cuts the response when it has begun. */
 void exchange_answer(struct exchange *exchange, enum end_reason reason, struct slice detail);

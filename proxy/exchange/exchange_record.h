@@ -46,6 +46,13 @@ struct try_record {
     uint16_t status;          /* of the response head; else the reason's status; 0: none */
 };
 
+/* What X-Kong-Request-Debug asks for, see proxy/report/request_debug.h; zeroed: nothing. */
+struct request_debug {
+    bool is_wanted, is_logged;
+    uint64_t lap_us; /* when what is being measured began */
+    uint64_t rewrite_us, router_us, access_us, balancer_us;
+};
+
 enum { EXCHANGE_TRIES_KEPT = 8 }; /* further tries are counted, the last one replaces entry 7 */
 
 struct exchange_record {
@@ -99,6 +106,8 @@ struct exchange_record {
     /* times */
     uint64_t started_at_unix_ms; /* wall clock, first byte of the request */
     uint64_t started_at_us, request_head_at_us, request_end_at_us, response_head_at_us, ended_at_us;
+
+    struct request_debug debug;
 
     /* oldest first; only those that tries_count counts are set */
     struct try_record tries[EXCHANGE_TRIES_KEPT];

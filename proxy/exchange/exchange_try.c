@@ -10,6 +10,7 @@
 #include "proxy/exchange/proxy_preface.h"
 #include "proxy/exchange/upstream_host.h"
 #include "proxy/report/metrics.h"
+#include "proxy/report/request_debug.h"
 #include "proxy/rewrite/rewrite.h"
 #include "proxy/route/hash_input.h"
 #include "proxy/snapshot/service_plan.h"
@@ -221,7 +222,7 @@ static struct target *find_home(struct exchange *exchange)
     return target;
 }
 
-int exchange_pick(struct exchange *exchange)
+static int pick(struct exchange *exchange)
 {
     struct target *chosen = TAKE(exchange->next_target);
 
@@ -234,6 +235,19 @@ int exchange_pick(struct exchange *exchange)
         return 0;
     exchange->is_pinned = exchange->persisted = false;
     return pick_anew(exchange); /* nobody waits for one target while others have places */
+}
+
+int exchange_pick(struct exchange *exchange)
+{
+    struct request_debug *debug = &exchange->record.debug;
+    int picked;
+
+    if (debug->is_wanted)
+        debug->lap_us = request_debug_now_us();
+    picked = pick(exchange);
+    if (debug->is_wanted)
+        request_debug_lap(&debug->lap_us, &debug->balancer_us);
+    return picked;
 }
 
 void exchange_try(struct exchange *exchange)

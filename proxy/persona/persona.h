@@ -71,6 +71,8 @@ enum persona_when {
     PERSONA_WHEN_NO_TRAILERS, /* the client's TE does not list trailers */
     PERSONA_WHEN_UPGRADE,     /* the connection is to become a tunnel, see request.upgrade */
     PERSONA_WHEN_NO_UPGRADE,
+    PERSONA_WHEN_KONG_DEBUG,    /* a target's answer to a request with Kong-Debug */
+    PERSONA_WHEN_REQUEST_DEBUG, /* the client may see the times of its request */
 };
 
 struct persona_rule {
@@ -504,6 +506,9 @@ struct persona_strings persona_lab_words(const struct persona *persona);
  */
 void persona_set_request_tokens(struct persona *persona, const char *const *tokens, size_t count);
 void persona_set_response_tokens(struct persona *persona, const char *const *tokens, size_t count);
+
+/* Rules of that token act or not; for switches that `headers` does not know. Before traffic only. */
+void persona_switch_token(struct persona *persona, const char *token, bool on);
 
 /* What this hop does about an end. */
 struct persona_answer {

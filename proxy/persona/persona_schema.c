@@ -63,6 +63,8 @@ WORDS(when_words) = { { "always", PERSONA_ALWAYS, false },
                       { "no_trailers_wanted", PERSONA_WHEN_NO_TRAILERS, false },
                       { "upgrade", PERSONA_WHEN_UPGRADE, false },
                       { "no_upgrade", PERSONA_WHEN_NO_UPGRADE, false },
+                      { "kong_debug", PERSONA_WHEN_KONG_DEBUG, false },
+                      { "request_debug", PERSONA_WHEN_REQUEST_DEBUG, false },
                       WORDS_END };
 
 WORDS(position_words) = { { "last", PERSONA_LAST, false },

@@ -217,6 +217,8 @@ void persona_apply_settings(struct persona *persona, const struct settings *sett
     if (settings_is_set(settings, "headers_upstream"))
         persona_set_request_tokens(persona, (const char *const *)settings->headers_upstream.items,
                                    settings->headers_upstream.count);
+    persona_switch_token(persona, "allow_debug_header", settings->allow_debug_header);
+    persona_switch_token(persona, "request_debug", settings->request_debug);
     if (settings_is_set(settings, "nginx_http_charset"))
         apply_charset(persona, settings->charset);
     if (settings_is_set(settings, "hopgate_proxy_status"))
