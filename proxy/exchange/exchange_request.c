@@ -27,6 +27,9 @@ static enum end_reason refusal(struct exchange *exchange, struct slice *ret_deta
     if (reason != END_OK)
         return reason;
     *ret_detail = request->method_name;
+    if ((request->method == HTTP_METHOD_CONNECT && policy->connect == PERSONA_METHOD_INVALID) ||
+        (request->method == HTTP_METHOD_TRACE && policy->trace == PERSONA_METHOD_INVALID))
+        return END_CLIENT_REQUEST_INVALID;
     if (request->method == HTTP_METHOD_CONNECT || request->method == HTTP_METHOD_TRACE)
         return END_CLIENT_METHOD_REFUSED;
     if (request->method == HTTP_METHOD_OTHER && policy->unknown_method == PERSONA_METHOD_REFUSE)
