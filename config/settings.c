@@ -287,6 +287,7 @@ static void check_together(const struct settings *settings, struct config_errors
         !lists(&settings->ssl_protocols, "TLSv1.3"))
         config_errors_add(errors, CONFIG_ERROR, settings_place(settings, "ssl_protocols"),
                           "TLSv1.2 and TLSv1.3 are what is served; add one of them");
+    settings_check_buffers(settings, errors);
     notice_not_served(settings, errors);
 }
 

@@ -81,4 +81,7 @@ struct config_place settings_entry_place(const struct settings_loading *loading,
 int settings_set_value(const struct settings_loading *loading, const struct setting *setting,
                        const char *text);
 
+/* settings_buffers.c: sizes that do not fit each other. */
+void settings_check_buffers(const struct settings *settings, struct config_errors *errors);
+
 #endif

@@ -6,6 +6,7 @@
 
 #include "core/addr.h"
 #include "proxy/persona/persona.h"
+#include "proxy/report/request_debug.h"
 #include "proxy/rewrite/field_name.h"
 #include "proxy/rewrite/forwarded_field.h"
 #include "tls/client_certificate.h"
@@ -339,6 +340,35 @@ static void put_service_host(const struct template_scope *scope, struct text *in
 {
     if (scope->record->service)
         put(into, scope, slice_of(scope->record->service->host));
+}
+
+static void put_route_id(const struct template_scope *scope, struct text *into)
+{
+    if (scope->record->route)
+        put(into, scope, slice_of(scope->record->route->id));
+}
+
+static void put_route_name(const struct template_scope *scope, struct text *into)
+{
+    if (scope->record->route)
+        put(into, scope, slice_of(scope->record->route->name));
+}
+
+static void put_service_id(const struct template_scope *scope, struct text *into)
+{
+    if (scope->record->service)
+        put(into, scope, slice_of(scope->record->service->id));
+}
+
+static void put_service_name(const struct template_scope *scope, struct text *into)
+{
+    if (scope->record->service)
+        put(into, scope, slice_of(scope->record->service->name));
+}
+
+static void put_request_debug(const struct template_scope *scope, struct text *into)
+{
+    request_debug_put(scope->record, false, into);
 }
 
 static void put_date(const struct template_scope *scope, struct text *into)

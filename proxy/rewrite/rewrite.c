@@ -60,6 +60,10 @@ static bool when_holds(enum persona_when when, const struct rewriter *w)
         return w->record->upgrade.len > 0;
     case PERSONA_WHEN_NO_UPGRADE:
         return w->record->upgrade.len == 0;
+    case PERSONA_WHEN_KONG_DEBUG:
+        return !w->gateway && request && fields_find_name(&request->fields, SLICE("Kong-Debug"));
+    case PERSONA_WHEN_REQUEST_DEBUG:
+        return w->record->debug.is_wanted;
     case PERSONA_WHEN_NO_TRAILERS:
         return !request || !fields_list_has(&request->fields, FIELD_TE, SLICE("trailers"));
     }

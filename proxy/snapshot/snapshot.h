@@ -59,9 +59,11 @@ struct snapshot {
     struct virtual_server *virtual_servers;
     size_t virtual_servers_count;
     struct connection_rules connection_rules;
-    uint64_t memory_limit_bytes;    /* 0: none */
-    _Atomic uint32_t workers_count; /* that hold it */
-    struct snapshot *older;         /* the main thread's list of snapshots */
+    const char *request_debug_token; /* NULL: request_debug is off */
+    char made_token[37];             /* the same, when none is configured */
+    uint64_t memory_limit_bytes;     /* 0: none */
+    _Atomic uint32_t workers_count;  /* that hold it */
+    struct snapshot *older;          /* the main thread's list of snapshots */
 };
 
 /*

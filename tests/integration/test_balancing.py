@@ -81,11 +81,11 @@ def test_next_on_the_ring_is_asked_when_a_target_refuses(lab):
     origins = letters(lab, "ab")
     declarative = upstream_of(*origins, lab.refusing_port(), hash_on="path")  # hash_on alone says how
     declarative["services"][0]["retries"] = 1
-    kong = lab.hop(declarative)
-    client = lab.client(kong)
+    edge = lab.hop(declarative, persona="edge")
+    client = lab.client(edge)
     for number in range(MANY):
         assert client.get(f"/{number}").status == 200
-    tries = [entry["tries"] for entry in kong.access_log.wait(MANY)]
+    tries = [entry["tries"] for entry in edge.access_log.wait(MANY)]
     assert {attempt["algorithm"] for attempts in tries for attempt in attempts} == {"consistent-hashing"}
     assert {len(attempts) for attempts in tries} == {1, 2}
 

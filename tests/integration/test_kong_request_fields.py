@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import re
+import socket
 
 import pytest
 
@@ -12,6 +13,13 @@ from lab.lab import service_to
 DATA = json.loads((pathlib.Path(__file__).parents[1] / "data" / "kong-request-fields.json").read_text())
 SETUP_KEYS = ("conf", "service", "route", "upstream", "paths", "listen", "port_maps")
 ID = re.compile(r"\A[0-9a-f]{32}\Z")
+
+
+def free_address():
+    """A port of a loopback address that no other process here uses."""
+    with socket.socket() as probe:
+        probe.bind((f"127.9.{os.getpid() >> 8 & 255}.{os.getpid() & 255 or 1}", 0))
+        return probe.getsockname()
 
 
 class Scene:
@@ -24,9 +32,10 @@ class Scene:
         if "app.test" in json.dumps(setup):
             conf["dns_hostsfile"] = lab.directory / "hosts"
             conf["dns_hostsfile"].write_text("127.0.0.1 app.test\n")
-        if "port_maps" in setup:  # the port must be known before: an address that no other process here has
-            address = f"127.9.{os.getpid() >> 8 & 255}.{os.getpid() & 255 | 1}:8000"
-            conf["port_maps"] = f"{setup['port_maps']}:8000"
+        if "port_maps" in setup:  # the port must be known before
+            address, port = free_address()
+            conf["port_maps"] = f"{setup['port_maps']}:{port}"
+            address = f"{address}:{port}"
         conf["proxy_listen"] = f"{address} {setup.get('listen', '')}"
         self.hop = lab.hop(self.entities(setup), name=f"kong{number}", conf=conf)
 

@@ -127,7 +127,7 @@ class Reader:
     def body(self, method, status, fields):
         if method == "HEAD" or status in (204, 304):
             return b"", True
-        if b"chunked" in fields.get(b"transfer-encoding", b""):
+        if b"chunked" in fields.get(b"transfer-encoding", b"").lower():
             return self.chunked()
         if b"content-length" in fields:
             return self.sized(int(fields[b"content-length"]))
