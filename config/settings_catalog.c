@@ -188,3 +188,15 @@ bool settings_catalog_entry(size_t index, struct settings_entry *ret)
     };
     return true;
 }
+
+bool settings_catalog_has(const char *key)
+{
+    return settings_find(key) != NULL;
+}
+
+bool settings_catalog_is_time(const char *key)
+{
+    const struct setting *setting = settings_find(key);
+
+    return setting && setting->type == SETTING_TIME;
+}
