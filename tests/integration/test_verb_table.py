@@ -9,6 +9,8 @@ import pytest
 HELP_VERB = re.compile(r"^  (\w+) ", re.M)
 HELP_OPTION = re.compile(r"^  (?:(-\w), )?(--[\w.-]+)", re.M)
 
+SERVES = {"origin"}  # would run until it is ended, had it nothing to complain about
+
 
 @pytest.fixture
 def words(hopgate):
@@ -36,8 +38,9 @@ def generated(hopgate, kind):
 def test_every_option_of_the_help_is_understood(hopgate, words):
     """The other way round holds by construction: parsers look options up in the table."""
     for verb, options in words.items():
+        surplus = ["no-such-word"] if verb in SERVES else []
         for option in options:
-            said = hopgate(*verb.split(), option, "x").err
+            said = hopgate(*verb.split(), option, "x", *surplus).err
             assert f'"{option}"' not in said and "is not known" not in said, said
 
 
