@@ -2,6 +2,7 @@
 import base64
 import http.client
 import json
+import pathlib
 import re
 import signal
 import socket
@@ -407,6 +408,13 @@ def test_a_bad_script_is_told_with_file_line_and_column(hopgate, tmp_path):
     assert done.code == 78
     for place in ("2:3", "3:11", "3:22", "4:10", "5:15", "5:23"):
         assert re.search(rf"^script.yaml:{place}: error: ", done.err, re.M), (place, done.err)
+
+
+def test_the_script_in_the_readme_is_a_good_one(start, tmp_path):
+    text = (pathlib.Path(__file__).parents[2] / "README.md").read_text().split("## A bad server on purpose")[1]
+    (tmp_path / "script.yaml").write_text(re.search(r"```yaml\n(.*?)```", text, re.S)[1])
+    rules = start("--script", tmp_path / "script.yaml").told("GET", "/faults")["listeners"][0]["rules"]
+    assert [rule["does"] for rule in rules] == ["half", "answer", "accept_rst"]
 
 
 def test_an_address_that_is_taken_is_told(start, hopgate):
