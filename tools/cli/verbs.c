@@ -293,8 +293,8 @@ const struct verb verbs[] = {
               "and /ledger show the request as it came. Until TERM, INT or QUIT.",
       .options = OPTIONS(
           VALUE("--listen", "ADDRESS",
-                "IP:PORT[,name=NAME][,tls][,script=FILE][,fault=NAME] (127.0.0.1:9000); may be "
-                "repeated"),
+                "IP:PORT (127.0.0.1:9000), then, divided by commas: name=NAME, tls, script=FILE, "
+                "fault=NAME; may be repeated"),
           VALUE("--script", "FILE", "rules, own faults, the good answer: YAML or JSON"),
           VALUE("--fault", "NAME", "every connection gets this one"),
           VALUE("--control", "ADDRESS",
