@@ -139,8 +139,8 @@ static bool create_parts(struct origin *origin, const struct origin_options *opt
                                                          .address = options->listens[i].address,
                                                          .fd = -1 };
     origin->listeners_count = options->listens_count;
-    origin->ledger = ledger_create(options->log, error, error_size);
-    if (!origin->ledger)
+    origin->logbook = logbook_create(options->log, error, error_size);
+    if (!origin->logbook)
         return false;
     origin->identity = identity_create(&options->identity, error, error_size);
     return origin->identity && create_loop(origin, error, error_size);
@@ -228,7 +228,7 @@ static void free_parts(struct origin *origin)
     if (origin->loop && origin->loop->objects == 0)
         loop_free(origin->loop); /* else the kernel takes it all back at once */
     identity_free(origin->identity);
-    ledger_free(origin->ledger);
+    logbook_free(origin->logbook);
     fault_library_free(origin->library);
     free(origin->listeners);
 }
