@@ -161,7 +161,7 @@ static void end_playing(struct origin *origin, struct slice name)
 
     for (struct origin_conn *conn = origin->conns; conn; conn = next) {
         next = conn->next;
-        if (conn->fault && is_meant(conn->listener, name))
+        if (conn->fault && !conn->is_held && is_meant(conn->listener, name))
             origin_conn_end(conn, STREAM_CLOSE_ABORT, "replaced");
     }
 }

@@ -31,11 +31,27 @@ static void unlist(struct origin_conn *conn)
     conn->origin->conns_count--;
 }
 
+static struct logbook_place place_of(const struct origin_conn *conn)
+{
+    const struct fault *fault = conn->fault;
+
+    return (struct logbook_place){ .listener = conn->listener->name,
+                                   .endpoint = conn->stream->endpoint,
+                                   .tls = stream_tls_info(conn->stream),
+                                   .number = conn->requests_count,
+                                   .fault = !fault        ? NULL
+                                            : fault->name ? fault->name
+                                                          : "(steps)" };
+}
+
 void origin_conn_end(struct origin_conn *conn, enum stream_close how, const char *end)
 {
+    const struct logbook_place place = place_of(conn);
     struct loop *loop = conn->origin->loop;
 
     origin_conn_finish_request(conn, end);
+    if (conn->requests_count == 0)
+        logbook_add_silent(conn->origin->logbook, &place, end);
     unlist(conn);
     timer_cancel(&conn->timer);
     loop_forget(loop, &conn->task);
@@ -53,16 +69,10 @@ void origin_conn_end(struct origin_conn *conn, enum stream_close how, const char
 
 void origin_conn_note_request(struct origin_conn *conn)
 {
-    const struct logbook_place place = {
-        .listener = conn->listener->name,
-        .endpoint = conn->stream->endpoint,
-        .tls = stream_tls_info(conn->stream),
-        .number = ++conn->requests_count,
-        .fault = !conn->fault        ? NULL
-                 : conn->fault->name ? conn->fault->name
-                                     : "(steps)",
-    };
+    struct logbook_place place;
 
+    conn->requests_count++;
+    place = place_of(conn);
     conn->record = logbook_add_request(conn->origin->logbook, &place, &conn->head);
     conn->head_is_noted = true;
     conn->status = 0;
@@ -175,9 +185,13 @@ static struct slice wished_fault(const struct request_head *head)
 {
     const struct slice prefix = SLICE("/fault/");
     struct slice name = request_field(head, "X-Origin-Fault");
+    const char *end;
 
-    if (!name.ptr && slice_starts_with(head->path, prefix))
+    if (!name.ptr && slice_starts_with(head->path, prefix)) {
         name = slice_from(head->path, prefix.len);
+        end = name.len > 0 ? memchr(name.ptr, '/', name.len) : NULL;
+        name.len = end ? (size_t)(end - name.ptr) : name.len;
+    }
     return name.ptr ? name : request_parameter(head, "fault");
 }
 

@@ -13,6 +13,8 @@
 #include "tls/client_certificate.h"
 #include "tls/tls.h"
 
+enum { FIELD_BYTES = 512 }; /* what a field takes as JSON, about */
+
 struct kept {
     json_t *request; /* NULL: free */
     size_t bytes;
@@ -206,16 +208,19 @@ static json_t *fields_json(const struct request_head *head)
 static json_t *tls_json(const struct tls_session_info *tls)
 {
     const struct tls_client_certificate *client;
+    json_t *facts;
 
     if (!tls)
         return json_null();
     client = tls->client.certificate;
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s?, s:s?, s:s?, s:s}", "version", tls->version,
-                     "cipher", tls->cipher, "server_name", tls->server_name, "alpn", tls->alpn,
-                     "resumed", tls->resumed, "client_subject", client ? client->subject : NULL,
-                     "client_issuer", client ? client->issuer : NULL, "client_serial",
-                     client ? client->serial : NULL, "client_verify",
-                     tls->client.verify ? tls->client.verify : "NONE");
+    facts =
+        json_pack("{s:s, s:s, s:s, s:b, s:s?, s:s?, s:s?, s:s}", "version", tls->version, "cipher",
+                  tls->cipher, "alpn", tls->alpn, "resumed", tls->resumed, "client_subject",
+                  client ? client->subject : NULL, "client_issuer", client ? client->issuer : NULL,
+                  "client_serial", client ? client->serial : NULL, "client_verify",
+                  tls->client.verify ? tls->client.verify : "NONE");
+    set_bytes(facts, "server_name", slice_of(tls->server_name));
+    return facts;
 }
 
 static const char *framing_text(enum http_framing framing)
@@ -237,23 +242,33 @@ static void format_time(char *into, size_t size)
     snprintf(into, size, "%s.%03uZ", text, (unsigned)(now_ms % 1000));
 }
 
+/* Which connection, and what was to happen on it. */
+static json_t *place_json(uint64_t number, const struct logbook_place *place)
+{
+    char now[64], peer[ADDR_TEXT_MAX], local[ADDR_TEXT_MAX];
+
+    format_time(now, sizeof(now));
+    return json_pack("{s:I, s:s, s:s, s:I, s:I, s:s, s:s, s:o, s:s?}", "id", (json_int_t)number,
+                     "time", now, "listener", place->listener, "connection",
+                     (json_int_t)place->endpoint->connection_id, "number",
+                     (json_int_t)place->number, "peer",
+                     addr_format(&place->endpoint->peer, peer, sizeof(peer)), "local",
+                     addr_format(&place->endpoint->local, local, sizeof(local)), "tls",
+                     tls_json(place->tls), "fault", place->fault);
+}
+
 static json_t *request_json(uint64_t number, const struct logbook_place *place,
                             const struct request_head *head)
 {
-    char now[64], peer[ADDR_TEXT_MAX], local[ADDR_TEXT_MAX];
     struct slice case_id = request_field(head, "X-Hopgate-Case");
     struct slice id = request_field(head, "X-Request-Id");
-    json_t *request;
+    json_t *request = place_json(number, place), *more;
 
-    format_time(now, sizeof(now));
-    request = json_pack(
-        "{s:I, s:s, s:s, s:I, s:I, s:s, s:s, s:o, s:s?, s:I, s:s, s:o}", "id", (json_int_t)number,
-        "time", now, "listener", place->listener, "connection",
-        (json_int_t)place->endpoint->connection_id, "number", (json_int_t)place->number, "peer",
-        addr_format(&place->endpoint->peer, peer, sizeof(peer)), "local",
-        addr_format(&place->endpoint->local, local, sizeof(local)), "tls", tls_json(place->tls),
-        "fault", place->fault, "head_bytes", (json_int_t)head->length, "framing",
-        framing_text(head->framing), "fields", fields_json(head));
+    more = json_pack("{s:I, s:s, s:o, s:I}", "head_bytes", (json_int_t)head->length, "framing",
+                     framing_text(head->framing), "fields", fields_json(head), "fields_omitted",
+                     (json_int_t)head->fields_omitted);
+    (void)json_object_update(request, more); /* without memory it says less */
+    json_decref(more);
     if (!request)
         return NULL;
     set_bytes(request, "method", head->method);
@@ -275,10 +290,11 @@ json_t *logbook_add_request(struct logbook *logbook, const struct logbook_place 
     struct slice id = request_field(head, "X-Request-Id");
     uint64_t number = ++logbook->requests_count;
     struct kept *kept = &logbook->kept[number % LOGBOOK_REQUESTS_MAX];
+    size_t bytes;
 
-    while (logbook->oldest < number &&
-           (number - logbook->oldest >= LOGBOOK_REQUESTS_MAX ||
-            logbook->kept_bytes + head->length > LOGBOOK_HEADS_BYTES_MAX))
+    bytes = head->length + head->fields_count * FIELD_BYTES;
+    while (logbook->oldest < number && (number - logbook->oldest >= LOGBOOK_REQUESTS_MAX ||
+                                        logbook->kept_bytes + bytes > LOGBOOK_BYTES_MAX))
         drop_oldest(logbook);
     count_slice(logbook, logbook->methods, head->method);
     if (case_id.ptr)
@@ -286,7 +302,7 @@ json_t *logbook_add_request(struct logbook *logbook, const struct logbook_place 
     if (id.ptr)
         count_slice(logbook, logbook->ids, id);
     kept->request = request_json(number, place, head);
-    kept->bytes = head->length;
+    kept->bytes = bytes;
     logbook->kept_bytes += kept->bytes;
     return json_incref(kept->request);
 }
@@ -304,6 +320,17 @@ static void write_line(struct logbook *logbook, const json_t *request)
         (void)fflush(logbook->log);
     }
     free(text);
+}
+
+void logbook_add_silent(struct logbook *logbook, const struct logbook_place *place, const char *end)
+{
+    json_t *line = logbook->log ? place_json(0, place) : NULL;
+
+    if (!line)
+        return;
+    (void)json_object_set_new(line, "end", json_string(end)); /* without memory it says less */
+    write_line(logbook, line);
+    json_decref(line);
 }
 
 void logbook_finish_request(struct logbook *logbook, json_t *request,

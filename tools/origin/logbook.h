@@ -18,9 +18,9 @@
 #include "tools/origin/request.h"
 
 enum {
-    LOGBOOK_REQUESTS_MAX = 10000,               /* kept; those before them are forgotten */
-    LOGBOOK_HEADS_BYTES_MAX = 32 * 1024 * 1024, /* of all that are kept */
-    LOGBOOK_KEYS_MAX = 100000,                  /* different cases, and different request ids */
+    LOGBOOK_REQUESTS_MAX = 10000,          /* kept; those before them are forgotten */
+    LOGBOOK_BYTES_MAX = 128 * 1024 * 1024, /* of all that are kept, about */
+    LOGBOOK_KEYS_MAX = 100000,             /* different cases, and different request ids */
 };
 
 struct logbook;
@@ -50,6 +50,10 @@ struct logbook_place {
 /* Counts, keeps and returns it (a new reference; NULL: no memory): the facts that an echo shows. */
 json_t *logbook_add_request(struct logbook *logbook, const struct logbook_place *place,
                             const struct request_head *head);
+
+/* A connection that ended before a request was read: its line, as that of a request number 0. */
+void logbook_add_silent(struct logbook *logbook, const struct logbook_place *place,
+                        const char *end);
 
 /* How it went; the line is written. */
 struct logbook_outcome {

@@ -18,6 +18,8 @@ enum {
     SCRIPT_BYTES_MAX = 16 * 1024 * 1024,
     CHUNK_BYTES_MAX = 512 * 1024 * 1024, /* of what is on its way */
     STOP_TIMEOUT_MS = 800,               /* TERM ends within a second */
+    STOP_TURN_MS = 20,
+    STOP_TURNS_MIN = 20,
     DESCRIPTORS_SPARE = 64,
 };
 
@@ -208,6 +210,7 @@ static void tell_ready(const struct origin *origin)
 static void close_all(struct origin *origin)
 {
     uint64_t until_ms;
+    unsigned turns = 0;
 
     for (size_t i = 0; i < origin->listeners_count; i++)
         origin_listener_close(&origin->listeners[i]);
@@ -218,9 +221,13 @@ static void close_all(struct origin *origin)
         return;
     conn_abort_closing(origin->loop, true);
     until_ms = origin->loop->now_ms + STOP_TIMEOUT_MS;
-    while (origin->loop->objects > 0 && origin->loop->now_ms < until_ms)
-        if (loop_turn(origin->loop, STOP_TIMEOUT_MS) < 0)
+    /* a process that did not run for a while still gets its turns */
+    while (origin->loop->objects > 0 &&
+           (origin->loop->now_ms < until_ms || turns < STOP_TURNS_MIN)) {
+        if (loop_turn(origin->loop, STOP_TURN_MS) < 0)
             break;
+        turns++;
+    }
 }
 
 static void free_parts(struct origin *origin)
