@@ -20,6 +20,7 @@
 #include "core/stream.h"
 #include "tls/tls.h"
 
+struct field_plan;
 struct persona;
 struct proxy_protocol;
 
@@ -49,9 +50,10 @@ enum { EXCHANGE_TRIES_KEPT = 8 }; /* further tries are counted, the last one rep
 
 struct exchange_record {
     const struct persona *persona;
-    struct slice hop_name; /* hopgate_name */
-    char request_id[33];   /* 32 lower-case hex digits */
-    uint64_t number;       /* unique in the process */
+    const struct field_plan *field_plan; /* what hopgate.fields adds to it; NULL: nothing */
+    struct slice hop_name;               /* hopgate_name */
+    char request_id[33];                 /* 32 lower-case hex digits */
+    uint64_t number;                     /* unique in the process */
 
     /* the client's connection */
     uint64_t client_connection_id;
@@ -89,7 +91,8 @@ struct exchange_record {
     struct fields *response_fields; /* as sent; NULL when none were */
     uint64_t response_bytes;        /* head and content as sent, TLS not counted */
     uint64_t response_content_bytes;
-    enum end_reason reason; /* first cause wins */
+    uint64_t response_spooled_bytes; /* of it, went to a file because the client was slow */
+    enum end_reason reason;          /* first cause wins */
     struct slice reason_detail;
     bool truncated; /* the response was cut after its head had been sent */
 

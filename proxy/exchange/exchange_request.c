@@ -6,6 +6,7 @@
 #include "core/proxy_protocol.h"
 #include "core/utf8.h"
 #include "proxy/exchange/exchange.h"
+#include "proxy/rewrite/field_plan.h"
 #include "proxy/route/real_ip.h"
 #include "proxy/route/router.h"
 #include "proxy/route/uri.h"
@@ -103,6 +104,9 @@ static bool find_route(struct exchange *exchange)
     }
     record->route = match.route;
     record->service = match.service;
+    record->field_plan =
+        field_plan_of_route(&exchange->pinned->snapshot->field_plans,
+                            (size_t)(match.route - exchange->pinned->snapshot->config->routes));
     if (!match.service) {
         exchange_answer(exchange, END_NO_SERVICE, nothing);
         return false;
@@ -128,14 +132,22 @@ static bool wants_https(const struct exchange *exchange)
     return !exchange->record.over_tls && exchange->record.route->protocols == CONFIG_PROTOCOL_HTTPS;
 }
 
-/* RFC 6455 4.1: GET without content. What the persona does not list is not asked for upstream. */
+static bool asks_to_upgrade(const struct exchange *exchange)
+{
+    const struct http_head *request = &exchange->request;
+
+    return exchange->record.persona->request.upgrade_when == PERSONA_UPGRADE_NAMED ||
+           (request->upgrade && request->method == HTTP_METHOD_GET &&
+            request->framing == HTTP_FRAMING_NONE);
+}
+
+/* What the persona does not list is not asked for upstream. */
 static void note_upgrade(struct exchange *exchange)
 {
     const struct persona_strings *allowed = &exchange->record.persona->request.upgrade;
     const struct field *upgrade = fields_find(&exchange->request.fields, FIELD_UPGRADE);
 
-    if (!exchange->request.upgrade || !upgrade || exchange->request.method != HTTP_METHOD_GET ||
-        exchange->request.framing != HTTP_FRAMING_NONE)
+    if (!upgrade || !asks_to_upgrade(exchange))
         return;
     for (size_t i = 0; i < allowed->count; i++)
         if (slice_equal_nocase(upgrade->value, allowed->items[i]))

@@ -28,6 +28,7 @@ void exchange_drop_back(struct exchange *exchange)
 {
     exchange_set_back_request(exchange, BACK_REQUEST_NONE);
     exchange->back_waits = false;
+    exchange->flow.held_up_since_ms = 0;
     exchange->front_waits = false; /* nobody takes the client's content now */
     exchange->hold_until_ms = 0;
     exchange->pause_until_ms = 0;
@@ -63,6 +64,10 @@ void exchange_on_back_timeout(struct exchange *exchange)
                                  ? END_UPSTREAM_HEAD_TIMEOUT
                                  : END_UPSTREAM_BODY_TIMEOUT;
 
+    if (exchange->flow.held_up_since_ms != 0) {
+        relay_client_is_slow(exchange);
+        return;
+    }
     if (exchange->hold_until_ms != 0 && exchange->back_request == BACK_REQUEST_SENDING &&
         exchange->back_response == BACK_RESPONSE_WAIT && back->ops->queued(back) == 0) {
         relay_release_request(exchange);
@@ -451,6 +456,7 @@ static void forward_head(struct exchange *exchange)
                                             .version_minor = 1,
                                             .fields = &exchange->sent_response,
                                             .chunked = framing.framing == HTTP_FRAMING_CHUNKED };
+    uint64_t before = front->sent_bytes;
     int r;
 
     record->status = exchange->response.status;
@@ -479,18 +485,23 @@ static void forward_head(struct exchange *exchange)
     }
     exchange_set_front_response(exchange, FRONT_RESPONSE_BODY);
     exchange_set_back_response(exchange, BACK_RESPONSE_BODY);
-    if (exchange->response.status == 101)
+    if (exchange->response.status == 101) {
         tunnel_open(exchange);
-    else
-        relay_response(exchange);
+        return;
+    }
+    relay_begin_response(exchange, front->sent_bytes - before);
+    relay_response(exchange);
 }
 
-/* A 101 is an answer only to who asked, and only for what was asked. */
+/* A 101 is an answer only to who asked, only for what was asked, and only to a whole request: what
+ * follows would else be content of the request and bytes of the tunnel at once. */
 static bool is_expected_switch(const struct exchange *exchange)
 {
     const struct field *upgrade = fields_find(&exchange->response.fields, FIELD_UPGRADE);
 
     return exchange->response.status == 101 && exchange->record.upgrade.len > 0 && upgrade &&
+           exchange->front_request == FRONT_REQUEST_DONE &&
+           exchange->back_request == BACK_REQUEST_SENT &&
            slice_equal_nocase(upgrade->value, exchange->record.upgrade);
 }
 

@@ -13,13 +13,14 @@
  * depend on how TCP cut it), and the loss is made visible. FIN does that where length or last chunk
  * is missing; content that ends with the connection needs a reset.
  */
-static void cut(struct exchange *exchange)
+void exchange_cut_response(struct exchange *exchange, bool with_unsent)
 {
     const struct persona_response *policy = &exchange->record.persona->response;
     bool by_fin = policy->cut == PERSONA_CUT_FIN && exchange->request.version_minor > 0;
 
     exchange->record.truncated = true;
-    (void)exchange->front->ops->flush(exchange->front); /* what is lost is lost */
+    if (with_unsent)
+        (void)exchange->front->ops->flush(exchange->front); /* what is lost is lost */
     exchange_hang_up(exchange, by_fin ? STREAM_CLOSE_FLUSH : STREAM_CLOSE_CUT);
 }
 
@@ -76,7 +77,7 @@ static void answer(struct exchange *exchange)
     exchange_drop_back(exchange);
     service_load_leave_all(&exchange->load_use);
     if (exchange->front_response != FRONT_RESPONSE_NONE) {
-        cut(exchange);
+        relay_cut_response(exchange);
         return;
     }
     relay_finish_request(exchange);

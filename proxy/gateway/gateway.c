@@ -2,11 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +15,7 @@
 #include <unistd.h>
 
 #include "core/addr.h"
-#include "core/clock.h"
 #include "core/log.h"
-#include "core/log_rate.h"
 #include "core/memory_budget.h"
 #include "lb/resolver.h"
 #include "lb/target_registry.h"
@@ -36,13 +31,7 @@
 #include "tls/server_sessions.h"
 #include "tls/ticket_keys.h"
 
-enum { TIMER_TICK_MS = 8, WORKERS_MAX = 1024, POLL_PAUSE_US = 100000 };
-
-/* For what outlives our workers, beside the time that a drain may take; and how often it is looked at. */
-enum { LINGER_MARGIN_MS = 1000, LINGER_LOOK_MS = 100 };
-
-/* Between two walks over the heap while memory is short; threads that allocate wait for each. */
-enum { HEAP_TRIM_INTERVAL_MS = 200 };
+enum { TIMER_TICK_MS = 8, WORKERS_MAX = 1024 };
 
 /* How long a start waits for the first answers to all names together. */
 enum { FIRST_NAMES_WAIT_MS = 5000 };
@@ -83,16 +72,6 @@ static bool start_log_thread(struct gateway *gateway)
         return true;
     snprintf(gateway->error, sizeof(gateway->error), "cannot start the log thread");
     return false;
-}
-
-static void reopen_logs(void)
-{
-    char reason[512];
-
-    if (log_reopen(reason, sizeof(reason)) == 0)
-        log_error(LOG_LEVEL_NOTICE, "logs are open again");
-    else
-        log_error(LOG_LEVEL_ERROR, "%s", reason);
 }
 
 /* ---- stored content ------------------------------------------------------------------------ */
@@ -180,269 +159,6 @@ static void say_ready(const struct snapshot *snapshot)
     }
     (void)fprintf(stderr, "hopgate: ready%s\n", line);
     service_notify("READY=1");
-}
-
-/* ---- signals and the end ------------------------------------------------------------------- */
-
-static const int known_signals[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2 };
-
-/* Tells whether one waits to be taken, for who works on the main thread for long. */
-static int open_ending_fd(void)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGQUIT);
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-static void block_signals(sigset_t *ret_set)
-{
-    sigemptyset(ret_set);
-    for (size_t i = 0; i < sizeof(known_signals) / sizeof(known_signals[0]); i++)
-        sigaddset(ret_set, known_signals[i]);
-    pthread_sigmask(SIG_BLOCK, ret_set, NULL);
-    (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error of its write */
-}
-
-void gateway_drain(struct gateway *gateway)
-{
-    upgrade_cancel(gateway);
-    gateway->draining = gateway->told_to_drain = true;
-    atomic_store(&gateway->hop.draining, true);
-    service_notify("STOPPING=1");
-    gateway_pause_monitors(gateway);
-    for (unsigned i = 0; i < gateway->workers_started; i++)
-        worker_drain(&gateway->workers[i]);
-}
-
-void gateway_stop(struct gateway *gateway)
-{
-    upgrade_cancel(gateway);
-    former_stop(gateway->former);
-    gateway->draining = gateway->told_to_drain = true;
-    atomic_store(&gateway->hop.draining, true);
-    for (unsigned i = 0; i < gateway->workers_started; i++)
-        worker_stop(&gateway->workers[i]);
-}
-
-static void drain_or_stop(struct gateway *gateway, int number)
-{
-    bool again = gateway->told_to_drain;
-
-    gateway->told_to_drain = true;
-    atomic_store(&gateway->hop.draining, true); /* before anybody can read that it does */
-    log_error(LOG_LEVEL_NOTICE, "signal %d (%s) received%s", number, strsignal(number),
-              again ? " again, stopping" : ", draining");
-    if (again)
-        gateway_stop(gateway);
-    else if (!gateway->draining) /* else an upgrade has begun it */
-        gateway_drain(gateway);
-}
-
-static void reload_on_signal(struct gateway *gateway, int number)
-{
-    const char *why_not = gateway->draining               ? "ignored while draining"
-                          : upgrade_is_under_way(gateway) ? "ignored during an upgrade"
-                                                          : NULL;
-
-    log_error(LOG_LEVEL_NOTICE, "signal %d (%s) received, %s", number, strsignal(number),
-              why_not ? why_not : "reloading");
-    if (!why_not)
-        (void)gateway_reload(gateway); /* the log says how it went */
-}
-
-static void on_signal(struct gateway *gateway, int number)
-{
-    switch (number) {
-    case SIGTERM:
-    case SIGINT:
-    case SIGQUIT:
-        drain_or_stop(gateway, number);
-        return;
-    case SIGHUP:
-        reload_on_signal(gateway, number);
-        return;
-    case SIGUSR1:
-        log_error(LOG_LEVEL_NOTICE, "signal %d (%s) received, reopening logs", number,
-                  strsignal(number));
-        reopen_logs();
-        return;
-    case SIGUSR2:
-        log_error(LOG_LEVEL_NOTICE, "signal %d (%s) received, upgrading", number,
-                  strsignal(number));
-        upgrade_on_signal(gateway);
-        return;
-    }
-}
-
-static void take_signals(struct gateway *gateway, int fd)
-{
-    struct signalfd_siginfo info;
-
-    while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-        on_signal(gateway, (int)info.ssi_signo);
-}
-
-static const char *certificate_label_of(void *snapshot, size_t index)
-{
-    return snapshot_certificate_label(snapshot, index);
-}
-
-void gateway_watch_certificates(struct gateway *gateway)
-{
-    struct snapshot *snapshot = gateway_newest(gateway);
-
-    gateway->certificates_due_at_ms =
-        clock_now_ms() + certificate_watch_check(&gateway->certificates, &snapshot->certificates,
-                                                 (int64_t)time(NULL), certificate_label_of,
-                                                 snapshot);
-}
-
-/* -1: never */
-static int sooner(int one_ms, int other_ms)
-{
-    if (one_ms < 0 || other_ms < 0)
-        return one_ms < 0 ? other_ms : one_ms;
-    return one_ms < other_ms ? one_ms : other_ms;
-}
-
-/*
- * Workers that have nothing to do do not see that memory has become short. What they give back to the
- * heap goes on to the system, or one thread's free memory would stand beside what another needs.
- */
-static void follow_memory_level(struct gateway *gateway)
-{
-    bool was_short = gateway->memory_is_short;
-    uint64_t now_ms = clock_now_ms();
-
-    gateway->memory_is_short = memory_budget_level(gateway->hop.memory) != MEMORY_NORMAL;
-    for (unsigned i = 0; gateway->memory_is_short && i < gateway->workers_started; i++)
-        worker_relieve(&gateway->workers[i]);
-    if ((was_short || gateway->memory_is_short) && now_ms >= gateway->heap_trim_due_at_ms) {
-        gateway->heap_trim_due_at_ms = now_ms + HEAP_TRIM_INTERVAL_MS;
-        (void)malloc_trim(0); /* whether there was anything to give does not matter */
-    }
-}
-
-static void free_what_is_old(struct gateway *gateway)
-{
-    gateway_free_old_snapshots(gateway);
-    gateway_free_old_target_sets(gateway);
-    if (atomic_load(&gateway->hop.workers_with_traffic) == 0)
-        for (unsigned i = 0; i < gateway->workers_started; i++)
-            worker_finish(&gateway->workers[i]);
-}
-
-static void on_doorbell(struct gateway *gateway)
-{
-    follow_memory_level(gateway);
-    free_what_is_old(gateway);
-}
-
-/* Until somebody on the control socket is late, a name is to be asked for, or the certificates are
- * to be looked at. */
-static int serve_timeout_ms(const struct gateway *gateway)
-{
-    int wait_ms = sooner(control_timeout_ms(gateway->control), gateway_names_timeout_ms(gateway));
-    uint64_t now_ms = clock_now_ms();
-    uint64_t left_ms =
-        gateway->certificates_due_at_ms > now_ms ? gateway->certificates_due_at_ms - now_ms : 0;
-
-    wait_ms = sooner(wait_ms, gateway_health_timeout_ms(gateway));
-    wait_ms = sooner(wait_ms, upgrade_timeout_ms(gateway->upgrade));
-    wait_ms = sooner(wait_ms, watchdog_timeout_ms(gateway->watchdog));
-    if (gateway->linger_until_ms > 0)
-        wait_ms = sooner(wait_ms, LINGER_LOOK_MS);
-    return wait_ms >= 0 && (uint64_t)wait_ms < left_ms ? wait_ms : (int)left_ms;
-}
-
-static void look_at(struct pollfd *fds, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        fds[i].revents = fds[i].fd >= 0 ? fds[i].events : 0;
-}
-
-/* Else a failure that lasts (no memory in the kernel) would be asked for again without end. Signals,
- * verbs and what workers say are looked at all the same: nothing blocks on those descriptors. An
- * upgrade has to wait. */
-static void live_without_poll(struct log_rate *told, int error)
-{
-    uint64_t untold;
-
-    if (log_rate_allows(told, clock_now_ms(), &untold))
-        log_error(LOG_LEVEL_CRIT, "poll: %s, %llu more since the last such line", strerror(error),
-                  (unsigned long long)untold);
-    (void)usleep(POLL_PAUSE_US);
-}
-
-enum { POLL_SIGNALS, POLL_DOORBELL, POLL_QUESTIONS, POLL_NAMES, POLL_FORMER, POLL_UPGRADE };
-
-enum { POLL_MAX = POLL_UPGRADE + UPGRADE_POLL_MAX + CONTROL_POLL_MAX };
-
-/*
- * The last worker has ended. A former process that still drains is ours to wait for: a service manager
- * that sees us end takes it down. And an upgrade that is being called off must come to its end, or two
- * processes would tidy up the same prefix.
- */
-static bool has_to_linger(struct gateway *gateway)
-{
-    const struct settings *settings = gateway_newest(gateway)->settings;
-
-    if (gateway->linger_until_ms == 0)
-        gateway->linger_until_ms =
-            clock_now_ms() + settings->hopgate_shutdown_timeout_ms + LINGER_MARGIN_MS;
-    return clock_now_ms() < gateway->linger_until_ms &&
-           (upgrade_is_under_way(gateway) || former_fd(gateway->former) >= 0);
-}
-
-/* Returns when every worker has ended. */
-static void serve(struct gateway *gateway, int signals_fd)
-{
-    struct hop *hop = &gateway->hop;
-    struct pollfd fds[POLL_MAX] = {
-        [POLL_SIGNALS] = { .fd = signals_fd, .events = POLLIN },
-        [POLL_DOORBELL] = { .fd = hop->doorbell, .events = POLLIN },
-        [POLL_QUESTIONS] = { .fd = hop->questions.doorbell, .events = POLLIN },
-        [POLL_NAMES] = { .fd = resolver_fd(hop->resolver), .events = POLLIN },
-    };
-    struct log_rate poll_told = { 0 };
-    uint64_t rings;
-
-    while (atomic_load(&hop->workers_running) > 0 || has_to_linger(gateway)) {
-        size_t upgrade_count = upgrade_poll_fds(gateway->upgrade, fds + POLL_UPGRADE);
-        struct pollfd *control_fds = fds + POLL_UPGRADE + upgrade_count;
-        size_t count = control_poll_fds(gateway->control, control_fds);
-
-        fds[POLL_FORMER] = (struct pollfd){ .fd = former_fd(gateway->former), .events = POLLIN };
-        if (poll(fds, POLL_UPGRADE + upgrade_count + count, serve_timeout_ms(gateway)) < 0) {
-            if (errno == EINTR) /* a debugger */
-                continue;
-            live_without_poll(&poll_told, errno);
-            look_at(fds, POLL_FORMER);
-            look_at(control_fds, count);
-            fds[POLL_FORMER].revents = 0;
-            upgrade_count = 0;
-        }
-        if (fds[POLL_SIGNALS].revents)
-            take_signals(gateway, signals_fd);
-        if (fds[POLL_DOORBELL].revents && read(hop->doorbell, &rings, sizeof(rings)) > 0)
-            on_doorbell(gateway);
-        if (fds[POLL_QUESTIONS].revents && read(hop->questions.doorbell, &rings, sizeof(rings)) > 0)
-            gateway_answer_questions(gateway);
-        if (fds[POLL_FORMER].revents)
-            former_on_poll(gateway->former);
-        gateway_follow_names(gateway);
-        gateway_follow_health(gateway);
-        control_on_poll(gateway->control, control_fds, count);
-        upgrade_on_poll(gateway, fds + POLL_UPGRADE, upgrade_count);
-        watchdog_on_time(gateway->watchdog);
-        if (clock_now_ms() >= gateway->certificates_due_at_ms)
-            gateway_watch_certificates(gateway);
-    }
 }
 
 /* Nobody waits for an answer any more. */
@@ -628,7 +344,7 @@ enum gateway_result gateway_run(const struct config_source *source)
         .source = source,
         .prefix = { .lock_fd = -1 },
         .started_at_unix_s = (uint64_t)time(NULL),
-        .hop = { .doorbell = -1, .questions.doorbell = -1, .ending_fd = open_ending_fd() },
+        .hop = { .doorbell = -1, .questions.doorbell = -1, .ending_fd = gateway_open_ending_fd() },
         .error = "out of memory"
     };
     enum gateway_result result;
@@ -637,7 +353,7 @@ enum gateway_result gateway_run(const struct config_source *source)
 
     config_errors_init(&gateway.errors);
     confinement_watch(&gateway.confinement);
-    block_signals(&signals);
+    gateway_block_signals(&signals);
     signals_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     result = signals_fd < 0 || !former_meet(&gateway.former, gateway.error, sizeof(gateway.error))
                  ? GATEWAY_FAILED
@@ -649,7 +365,7 @@ enum gateway_result gateway_run(const struct config_source *source)
         gateway_switch_monitors(&gateway);
         say_ready(gateway_newest(&gateway));
         gateway_tell_former(&gateway);
-        serve(&gateway, signals_fd);
+        gateway_serve(&gateway, signals_fd);
     }
     if (result != GATEWAY_STOPPED)
         config_errors_print(&gateway.errors, stderr);

@@ -5,7 +5,9 @@
  * Owns    see struct gateway
  * Thread  the main thread
  *
- *   gateway.c          start, the main thread's loop, signals, the end
+ *   gateway.c          start and end
+ *   gateway_serve.c    the main thread's loop in between
+ *   gateway_signals.c  what signals ask for
  *   reload.c           configurations: load, put in force, let go
  *   follow_names.c     host names: DNS, and target sets that follow it
  *   follow_health.c    what follows when a target's health changes
@@ -19,6 +21,7 @@
 #define PROXY_GATEWAY_PRIV_H
 
 #include <jansson.h>
+#include <signal.h>
 #include <stdbool.h>
 
 #include "config/source.h"
@@ -161,13 +164,27 @@ void gateway_switch_monitors(struct gateway *gateway);
 void gateway_pause_monitors(struct gateway *gateway);
 void gateway_stop_monitors(struct gateway *gateway);
 
-/* ---- gateway.c ---- */
+/* ---- gateway_signals.c ---- */
+
+/* Tells whether a signal to end waits to be taken, for who works on the main thread for long. */
+int gateway_open_ending_fd(void);
+
+/* The set of those that gateway_take_signals takes; from now on they wait for it. */
+void gateway_block_signals(sigset_t *ret_set);
+
+/* fd: a signalfd of that set. */
+void gateway_take_signals(struct gateway *gateway, int fd);
 
 /* No new connections; running exchanges may end. */
 void gateway_drain(struct gateway *gateway);
 
 /* What runs is aborted. */
 void gateway_stop(struct gateway *gateway);
+
+/* ---- gateway_serve.c ---- */
+
+/* Returns when every worker has ended. */
+void gateway_serve(struct gateway *gateway, int signals_fd);
 
 /* Warns of certificates that end soon, and notes when to look again. */
 void gateway_watch_certificates(struct gateway *gateway);

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "config/config_error.h"
+#include "core/addr.h"
 #include "core/cleanup.h"
 #include "core/end_reason.h"
 #include "core/log.h"
@@ -51,6 +52,8 @@ enum persona_policy {
     PERSONA_POLICY_UNSET = -1,
     PERSONA_PRESERVE,     /* lines stay; without any, one line with the value */
     PERSONA_JOIN,         /* several lines become one ("a, b"); without any, the value */
+    PERSONA_FIRST_LINE,   /* one line: the first old line's value, without any the value; an empty
+                             value leaves none */
     PERSONA_APPEND,       /* one line: all old values and the value, comma-separated */
     PERSONA_APPEND_FIRST, /* one line: the first old line's value and the value */
     PERSONA_REPLACE,      /* one line with the value; an empty value leaves none */
@@ -81,6 +84,9 @@ struct persona_rule {
     enum { PERSONA_LAST, PERSONA_FIRST } position; /* of a line that the rule adds */
     const char *token; /* kong.conf `headers` / `headers_upstream` word that governs it, or NULL */
     bool off;          /* switched off: by its token, or until that is switched on ("off": true) */
+    /* of a rule that hopgate.fields has changed, see field_plan.h */
+    const struct addr_cidrs *trusted_peers; /* for `trusted`; NULL: trusted_ips */
+    bool adds_none; /* preserve: where there is no line, there is none after it */
 };
 
 struct persona_rules {
@@ -93,6 +99,7 @@ enum persona_name_case { PERSONA_CASE_UNSET = -1, PERSONA_CASE_KEEP, PERSONA_CAS
 /* What "Connection" and the fields it lists mean to this hop. */
 enum persona_connection_fields {
     PERSONA_CONNECTION_STRIP,       /* RFC 9110 7.6.1: they end here */
+    PERSONA_CONNECTION_STRIP_FIRST, /* Kong: what the first Connection line lists ends here */
     PERSONA_CONNECTION_KEEP_LISTED, /* nginx: the fields listed pass, Connection does not */
     PERSONA_CONNECTION_FORWARD,     /* HAProxy: only close and keep-alive are taken out */
 };
@@ -129,6 +136,9 @@ struct persona_request {
     struct persona_strings remove_identity; /* the same, and "_" counts as "-" */
     enum persona_client_cert client_cert_fields;
     struct persona_strings upgrade; /* protocols that may be switched to: "websocket" */
+    /* who asks for a switch: a GET without content whose Connection lists Upgrade (RFC 6455 4.1), or
+     * any request whose Upgrade names the protocol (Kong) */
+    enum { PERSONA_UPGRADE_ASKED, PERSONA_UPGRADE_NAMED } upgrade_when;
     struct persona_rules fields;
 };
 
@@ -158,21 +168,26 @@ struct persona_response {
     struct persona_strings gateway_lead; /* of answers made here */
     struct persona_strings remove;
     struct persona_rules fields;
+    /* nginx's directive of that name: added to a Content-Type without charset that is one of its
+     * charset_types; NULL: off */
+    const char *charset;
+    const char
+        *same_site; /* how Kong's cookie of hash_on spells that attribute; NULL: "SameSite" */
     enum {
         PERSONA_INTERIM_FORWARD,
         PERSONA_INTERIM_SWALLOW,
         PERSONA_INTERIM_FINAL /* LAB; LATER, until then as swallow */
     } interim;
-    enum { PERSONA_ACCEL_IGNORE, PERSONA_ACCEL_OBEY /* LATER */ } accel; /* X-Accel-* */
+    enum { PERSONA_ACCEL_IGNORE, PERSONA_ACCEL_OBEY } accel; /* X-Accel-Buffering */
     /* how a cut response ends for the client; close-delimited content is always reset, or the cut
      * would look like its end */
     enum { PERSONA_CUT_RESET, PERSONA_CUT_FIN } cut;
-    /* whether the head waits for the first content, so that an early fault can still be answered */
-    enum { PERSONA_HEAD_AT_ONCE, PERSONA_HEAD_WITH_CONTENT /* LATER */ } head;
-    enum {
-        PERSONA_STALLED_SEND,
-        PERSONA_STALLED_DROP
-    } stalled; /* bytes held when content stalls; LATER: they are always sent */
+    /* whether the head of a stored response waits for its first content, and is lost with what has not
+     * been sent when content is malformed (nginx) */
+    enum { PERSONA_HEAD_AT_ONCE, PERSONA_HEAD_WITH_CONTENT } head;
+    /* drop: content of a stored response goes on in whole buffers, see fill_rule, and what is in a
+     * part-filled one is lost when the target resets or stalls (nginx) */
+    enum { PERSONA_STALLED_SEND, PERSONA_STALLED_DROP } stalled;
 };
 
 /* ---- answers made here ---- */
@@ -396,13 +411,19 @@ struct persona_upstream {
 
 enum persona_content_mode {
     PERSONA_STREAM,
-    PERSONA_STORE, /* the other side sees nothing before all of it is here; responses: LATER */
+    /* requests: the target sees nothing before all of it is here; responses: the target is read as
+     * fast as it sends, however slow the client is */
+    PERSONA_STORE,
 };
 
 struct persona_content {
     enum persona_basis basis;
     enum persona_content_mode request, response;
-    uint64_t buffer_bytes; /* of stored content in memory; more goes to a file */
+    uint64_t buffer_bytes; /* of stored request content in memory; more goes to a file */
+    /* of responses, nginx's proxy_buffer_size, proxy_buffers: so much that the client has not taken stays
+     * in memory. What follows goes to a file until that had so many bytes; 0: to none */
+    uint64_t response_buffer_bytes, response_buffers_count, response_buffers_bytes;
+    uint64_t response_file_max_bytes;
     /* chunked content: kept chunked, or, if it is stored, sent with its length and no trailers */
     enum { PERSONA_FRAMING_SUSTAIN, PERSONA_FRAMING_LENGTH } request_framing;
     enum { PERSONA_TRAILERS_DROP, PERSONA_TRAILERS_FORWARD } trailers;

@@ -45,12 +45,15 @@ WORDS(basis_words) = { { "measured", PERSONA_MEASURED, false },
                        { "assumed", PERSONA_ASSUMED, false },
                        WORDS_END };
 
-WORDS(policy_words) = {
-    { "preserve", PERSONA_PRESERVE, false }, { "join", PERSONA_JOIN, false },
-    { "append", PERSONA_APPEND, false },     { "append_first", PERSONA_APPEND_FIRST, false },
-    { "replace", PERSONA_REPLACE, false },   { "add_line", PERSONA_ADD_LINE, false },
-    { "remove", PERSONA_REMOVE, false },     WORDS_END
-};
+WORDS(policy_words) = { { "preserve", PERSONA_PRESERVE, false },
+                        { "join", PERSONA_JOIN, false },
+                        { "first_line", PERSONA_FIRST_LINE, false },
+                        { "append", PERSONA_APPEND, false },
+                        { "append_first", PERSONA_APPEND_FIRST, false },
+                        { "replace", PERSONA_REPLACE, false },
+                        { "add_line", PERSONA_ADD_LINE, false },
+                        { "remove", PERSONA_REMOVE, false },
+                        WORDS_END };
 
 WORDS(when_words) = { { "always", PERSONA_ALWAYS, false },
                       { "upstream", PERSONA_WHEN_UPSTREAM, false },
@@ -71,6 +74,7 @@ WORDS(case_words) = { { "keep", PERSONA_CASE_KEEP, false },
                       WORDS_END };
 
 WORDS(connection_fields_words) = { { "strip", PERSONA_CONNECTION_STRIP, false },
+                                   { "strip_first", PERSONA_CONNECTION_STRIP_FIRST, false },
                                    { "keep_listed", PERSONA_CONNECTION_KEEP_LISTED, false },
                                    { "forward", PERSONA_CONNECTION_FORWARD, false },
                                    WORDS_END };
@@ -83,6 +87,10 @@ WORDS(request_version_words) = { { "1.1", PERSONA_VERSION_1_1, false },
 WORDS(host_words) = { { "route", PERSONA_HOST_ROUTE, false },
                       { "client", PERSONA_HOST_CLIENT, false },
                       WORDS_END };
+
+WORDS(upgrade_when_words) = { { "asked", PERSONA_UPGRADE_ASKED, false },
+                              { "named", PERSONA_UPGRADE_NAMED, false },
+                              WORDS_END };
 
 WORDS(underscore_words) = { { "keep", PERSONA_UNDERSCORE_KEEP, false },
                             { "drop", PERSONA_UNDERSCORE_DROP, false },
@@ -310,6 +318,7 @@ static const struct persona_schema request_schema = {
             KEY(persona_request, remove_identity, NAMES),
             WORD(persona_request, client_cert_fields, persona_client_cert_words),
             KEY(persona_request, upgrade, NAMES, .optional = true),
+            KEY(persona_request, upgrade_when, WORD, .words = upgrade_when_words, .optional = true),
             KEY(persona_request, fields, LIST, .schema = &rule_schema),
             KEYS_END,
         },
@@ -329,6 +338,8 @@ static const struct persona_schema response_schema = {
             KEY(persona_response, gateway_lead, NAMES),
             KEY(persona_response, remove, NAMES),
             KEY(persona_response, fields, LIST, .schema = &rule_schema),
+            KEY(persona_response, charset, TEXT, .optional = true),
+            KEY(persona_response, same_site, TEXT, .optional = true),
             WORD(persona_response, interim, interim_words),
             WORD(persona_response, accel, accel_words),
             WORD(persona_response, cut, cut_words),
@@ -497,6 +508,10 @@ static const struct persona_schema content_schema = {
             WORD(persona_content, request, content_words),
             WORD(persona_content, response, content_words),
             NUMBER(persona_content, buffer_bytes, 1024 * 1024 * 1024),
+            NUMBER(persona_content, response_buffer_bytes, 1024 * 1024 * 1024),
+            NUMBER(persona_content, response_buffers_count, 1024),
+            NUMBER(persona_content, response_buffers_bytes, 1024 * 1024 * 1024),
+            NUMBER(persona_content, response_file_max_bytes, 1ull << 40),
             WORD(persona_content, request_framing, framing_words),
             WORD(persona_content, trailers, trailer_words),
             WORD(persona_content, old_client, old_client_words),

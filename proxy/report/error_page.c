@@ -139,7 +139,7 @@ static int make_content(const struct exchange_record *record, struct arena *aren
 {
     const struct persona_page *page = choose_page(record, &ret->answer);
     struct template_answer facts = { ret->answer.status, ret->answer.reason_phrase, { NULL, 0 } };
-    struct template_scope scope = { record, &facts, TEXT_RAW };
+    struct template_scope scope = { .record = record, .answer = &facts };
     struct text text;
 
     if (!page)

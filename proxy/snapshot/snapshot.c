@@ -74,7 +74,11 @@ void snapshot_check(const struct settings *settings, const struct config *config
                                                   .config = config,
                                                   .policy = &persona->client };
 
+        struct field_plans field_plans;
+
         server_tls_check(&inputs, errors);
+        (void)field_plans_compile(settings, config, persona, &field_plans,
+                                  errors); /* for its errors */
         if (client_tls_load(settings, persona, errors, &client_tls) == 0)
             client_tls_check(&client_tls, config, errors);
     }
@@ -188,6 +192,9 @@ static bool prepare(struct snapshot *snapshot, struct hop *hop, const struct sna
                                                    .trusted = &settings->trusted_ips };
     snapshot->persona = load_persona(settings, errors);
     if (!snapshot->persona || !choose_log_format(snapshot, errors))
+        return false;
+    if (field_plans_compile(settings, snapshot->config, snapshot->persona, &snapshot->field_plans,
+                            errors) < 0)
         return false;
     snapshot->name =
         slice_of(settings->hopgate_name ? settings->hopgate_name : snapshot->persona->name);

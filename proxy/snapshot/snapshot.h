@@ -21,6 +21,7 @@
 #include "config/config.h"
 #include "config/source.h"
 #include "proxy/persona/persona.h"
+#include "proxy/rewrite/field_plan.h"
 #include "proxy/route/real_ip.h"
 #include "proxy/snapshot/client_tls.h"
 #include "proxy/snapshot/virtual_server.h"
@@ -40,8 +41,9 @@ struct snapshot {
     struct settings *settings;
     struct config *config;
     struct persona *persona;
-    struct persona *local_persona; /* of listeners that answer themselves; NULL: there is none */
-    struct slice name;             /* of the hop, in logs and in fields */
+    struct persona *local_persona;  /* of listeners that answer themselves; NULL: there is none */
+    struct field_plans field_plans; /* in the persona's memory */
+    struct slice name;              /* of the hop, in logs and in fields */
     struct real_ip_settings real_ip;
     const struct access_log_format *access_log_format;
     struct tls_server_config *tls; /* NULL: neither listener nor field needs it */

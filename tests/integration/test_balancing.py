@@ -56,7 +56,7 @@ def test_cookie_is_set_when_missing_and_honoured_from_then_on(lab):
         answer = lab.client(kong).get("/")
         cookie = answer.fields.get("Set-Cookie")
         pair, *attributes = cookie.split("; ")
-        assert pair.startswith("route=") and attributes == ["Path=/shop", "SameSite=Lax", "HttpOnly"]
+        assert pair.startswith("route=") and attributes == ["Path=/shop", "Same-Site=Lax", "HttpOnly"]
         seen.add(answer.text)
         for other in ("", "other=1; "):
             again = lab.client(kong).get("/", [("Cookie", other + pair)])

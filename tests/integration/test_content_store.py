@@ -169,7 +169,7 @@ def test_large_upload_goes_through_a_file_and_not_through_memory(lab, framing):
     assert digest.hexdigest() == want.hexdigest()
     assert kong.memory_bytes("VmHWM") - before < 16 * MB
     (line,) = kong.error_log.wait_for("[warn]", "a client request body is buffered to a temporary file")
-    assert f"{kong.prefix}/spool/0000000001, client: 127.0.0.1" in line and "upstream" not in line
+    assert f"{kong.prefix}/client_body_temp/0000000001, client: 127.0.0.1" in line and "upstream" not in line
     wait_spool_empty(kong)
     kong.wait_fd_count(descriptors)
 
@@ -310,7 +310,8 @@ def test_file_is_gone_once_an_answer_has_begun(lab):
         connection.origin.wait_for(gate)
         connection.send(b"k")
 
-    kong = lab.kong(lab.origin().on("/", answer_slowly))
+    origin = lab.origin().on("/", answer_slowly)
+    kong = lab.kong(origin, route={"response_buffering": False})  # its head goes out at once
     client = lab.client(kong)
     upload(client, MB)
     assert client.read_head().status == 200
@@ -500,7 +501,7 @@ def test_file_that_cannot_be_read_does_not_spoil_an_answer_that_has_begun(lab):
         raise Ended("done")
 
     origin = lab.origin(receive_buffer_bytes=4096).on("/", answer_early)
-    kong = lab.kong(origin)
+    kong = lab.kong(origin, route={"response_buffering": False})  # the head goes out at once
     client = lab.client(kong)
     upload(client, 40 * MB)
     head = client.read_head()

@@ -162,10 +162,16 @@ static const struct row mistakes[] = {
     { "keepalive_timeout = 1s", "k.conf:1:1: error: keepalive_timeout: unknown key; did you mean "
                                 "'nginx_http_keepalive_timeout'?\n" },
     { "nginx_http_gzip = on\nnginx_proxy_send_timeot = 1s",
-      "k.conf:1:1: error: nginx_http_gzip: is an nginx directive without an equal in hopgate; "
-      "remove it\n"
+      "k.conf:1:1: error: nginx_http_gzip: is not supported: content is never changed; let the "
+      "target do it\n"
       "k.conf:2:1: error: nginx_proxy_send_timeot: is an nginx directive without an equal in "
+      "hopgate; did you mean 'nginx_http_send_timeout'?\n" },
+    { "nginx_http_no_such_thing = on",
+      "k.conf:1:1: error: nginx_http_no_such_thing: is an nginx directive without an equal in "
       "hopgate; remove it\n" },
+    { "nginx_location_client_header_timeout = 1s",
+      "k.conf:1:1: error: nginx_location_client_header_timeout: is not allowed in a location by "
+      "nginx; use nginx_http_… or nginx_proxy_…\n" },
     { "nginx_http_send_timeot = 1s",
       "k.conf:1:1: error: nginx_http_send_timeot: is an nginx directive without an equal in "
       "hopgate; did you mean 'nginx_http_send_timeout'?\n" },
