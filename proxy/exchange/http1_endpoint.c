@@ -484,21 +484,19 @@ static int give_head_back(struct http1_endpoint *endpoint)
 {
     const struct http1_parser *parser = &endpoint->parser;
     uint32_t held = parser->chunk_is_own ? parser->end - parser->start : 0;
-    struct buf whole;
-    int r = 0;
+    struct buf rest;
+    int r;
 
-    buf_init(&whole, endpoint->in.pool);
-    if (held > 0)
-        r = buf_append_bytes(&whole, parser->chunk->data + parser->start, held);
+    buf_init(&rest, endpoint->in.pool);
+    r = buf_move(&rest, &endpoint->in, endpoint->in.length);
+    if (r == 0 && held > 0)
+        r = buf_append_bytes(&endpoint->in, parser->chunk->data + parser->start, held);
     if (r == 0)
-        r = buf_move(&whole, &endpoint->in, endpoint->in.length);
-    if (r < 0) {
-        buf_done(&whole);
-        return r;
-    }
-    endpoint->in = whole;
-    endpoint->http.received_bytes -= held;
-    return 0;
+        r = buf_move(&endpoint->in, &rest, rest.length);
+    buf_done(&rest);
+    if (r == 0)
+        endpoint->http.received_bytes -= held; /* they will be read again */
+    return r;
 }
 
 int http1_endpoint_take_as_content(struct http1_endpoint *endpoint, struct arena *arena)
