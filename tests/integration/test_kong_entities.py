@@ -1,6 +1,8 @@
 """Numbers of a service, and what `check` says of others: Kong's words (kong/db/schema/init.lua), with the place."""
 import pytest
 
+from lab.lab import service_to
+
 BETWEEN = {"connect_timeout": (1, 2147483646), "write_timeout": (1, 2147483646), "read_timeout": (1, 2147483646),
            "retries": (0, 32767)}
 
@@ -26,3 +28,9 @@ def test_numbers_of_a_service(hopgate, tmp_path, key):
         done = check(hopgate, tmp_path, key, value)
         assert done.code == 78, done
         assert f"kong.yaml:5:{len(key) + 5}: error: services[0].{key}: {says}" in done.out + done.err, (value, done)
+
+
+def test_longest_times_and_most_retries_are_taken(lab):
+    most = {key: most for key, (_, most) in BETWEEN.items()}
+    kong = lab.hop(service_to(lab.origin(content=b"here"), **most), persona="kong")
+    assert lab.client(kong).get("/").content == b"here"
