@@ -342,6 +342,7 @@ void relay_client_is_slow(struct exchange *exchange);
 /* The response has begun and cannot be completed: what the client is still to get goes out first, and
  * that may take as long as it likes. */
 void relay_cut_response(struct exchange *exchange);
+
 /* ---- relay_raw.c: only in the lab ---- */
 
 /* Does the persona pass on what is no HTTP answer at all? */

@@ -482,22 +482,33 @@ static void begin_endless_content(struct http1_endpoint *endpoint)
     endpoint->state = ENDPOINT_CONTENT;
 }
 
+/* What the parser has taken goes back to where it was read from. */
+static int give_head_back(struct http1_endpoint *endpoint)
+{
+    const struct http1_parser *parser = &endpoint->parser;
+    uint32_t held = parser->chunk_is_own ? parser->end - parser->start : 0;
+    struct buf rest;
+    int r;
+
+    buf_init(&rest, endpoint->in.pool);
+    r = buf_move(&rest, &endpoint->in, endpoint->in.length);
+    if (r == 0 && held > 0)
+        r = buf_append_bytes(&endpoint->in, parser->chunk->data + parser->start, held);
+    if (r == 0)
+        r = buf_move(&endpoint->in, &rest, rest.length);
+    buf_done(&rest);
+    if (r == 0)
+        endpoint->http.received_bytes -= held; /* they will be read again */
+    return r;
+}
+
 int http1_endpoint_take_as_content(struct http1_endpoint *endpoint, struct arena *arena)
 {
-    struct http1_parser *parser = &endpoint->parser;
-    struct buf rest = endpoint->in;
+    int r = give_head_back(endpoint);
 
-    buf_init(&endpoint->in, rest.pool);
-    if (parser->chunk_is_own && buf_append_bytes(&endpoint->in, parser->chunk->data + parser->start,
-                                                 parser->end - parser->start) < 0) {
-        endpoint->in = rest;
-        return -ENOMEM;
-    }
-    if (buf_move(&endpoint->in, &rest, rest.length) < 0) {
-        buf_done(&rest);
-        return -ENOMEM;
-    }
-    http1_parser_done(parser);
+    if (r < 0)
+        return r;
+    http1_parser_done(&endpoint->parser);
     fields_init(&endpoint->http.trailers, arena);
     begin_endless_content(endpoint);
     return 0;
