@@ -607,6 +607,7 @@ static void on_front_failed(struct exchange *exchange)
         return;
     }
     if (failure.reason == END_CLIENT_ABORTED) {
+        exchange_set_reason(exchange, failure.reason, failure.detail);
         exchange_abort(exchange, failure.reason);
         return;
     }
