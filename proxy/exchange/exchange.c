@@ -7,11 +7,13 @@
 #include <sys/random.h>
 
 #include "core/clock.h"
+#include "proxy/exchange/response_store.h"
 #include "proxy/exchange/stored_content.h"
 #include "proxy/report/access_log.h"
 #include "proxy/report/error_log.h"
 #include "proxy/report/metrics.h"
 #include "proxy/report/recorder.h"
+#include "proxy/report/request_debug.h"
 #include "proxy/worker/hop_question.h"
 #include "proxy/worker/worker.h"
 #include "tls/client_verifier.h"
@@ -90,6 +92,9 @@ static void give_back(struct exchange *exchange)
     upstream_conn_abort(&exchange->back);
     buf_done(&exchange->pass);
     buf_done(&exchange->replay);
+    buf_done(&exchange->flow.held);
+    if (exchange->flow.store)
+        response_store_done(exchange->flow.store);
     tls_judgement_release(exchange->judgement);
     if (exchange->stored)
         stored_content_done(exchange->stored);
@@ -145,6 +150,8 @@ static void begin_record(struct exchange *exchange, const struct exchange_client
     struct hop *hop = exchange->worker->hop;
 
     record->persona = client->virtual_server->persona;
+    if (client->virtual_server->kind == VIRTUAL_SERVER_PROXY)
+        record->field_plan = client->pinned->snapshot->field_plans.of_hop;
     record->hop_name = client->pinned->snapshot->name;
     record->number = atomic_fetch_add_explicit(&hop->exchanges_count, 1, memory_order_relaxed) + 1;
     make_request_id(exchange->worker, record->request_id);
@@ -180,6 +187,7 @@ struct exchange *exchange_create(struct worker *worker, const struct exchange_cl
     arena_init(&exchange->arena, client->memory, ARENA_BYTES_MAX);
     buf_init(&exchange->pass, client->memory);
     buf_init(&exchange->replay, client->memory);
+    buf_init(&exchange->flow.held, client->memory);
     exchange->replay.owner = MEMORY_STORED;
     timer_init(&exchange->front_timer, on_front_timer);
     timer_init(&exchange->back_timer, on_back_timer);
@@ -222,8 +230,7 @@ void exchange_set_reason(struct exchange *exchange, enum end_reason reason, stru
 
 /* ---- the end ------------------------------------------------------------------------------- */
 
-/* False when the persona has no line for this, so that the end may still have one. */
-static bool write_error_line(struct exchange *exchange, const struct try_record *attempt)
+bool exchange_log_line(struct exchange *exchange, const struct try_record *attempt)
 {
     struct log_file *log = exchange->worker->hop->error_log;
     struct arena scratch; /* there may be many tries */
@@ -239,28 +246,10 @@ static bool write_error_line(struct exchange *exchange, const struct try_record 
     return line.len > 0;
 }
 
-void exchange_log_surplus(struct exchange *exchange)
-{
-    struct try_record attempt = *exchange_record_last_try(&exchange->record);
-
-    attempt.reason = END_UPSTREAM_BODY_SURPLUS;
-    (void)write_error_line(exchange, &attempt); /* for the log only: the client is served */
-}
-
-/* A note about the exchange, and no try: it has no target. */
-void exchange_log_spooled(struct exchange *exchange, struct slice path)
-{
-    const struct try_record note = { .reason = END_REQUEST_SPOOLED,
-                                     .detail = path,
-                                     .ended_at_us = exchange->worker->loop->now_us };
-
-    (void)write_error_line(exchange, &note); /* for the log only */
-}
-
 void exchange_log_try(struct exchange *exchange)
 {
     exchange->reason_is_told =
-        write_error_line(exchange, exchange_record_last_try(&exchange->record));
+        exchange_log_line(exchange, exchange_record_last_try(&exchange->record));
 }
 
 static void count(struct exchange *exchange)
@@ -326,10 +315,13 @@ static void write_down_end(struct exchange *exchange)
     exchange_report_health(exchange, false);
     count(exchange);
     if (record->reason != END_OK && !exchange->reason_is_told)
-        (void)write_error_line(exchange, NULL); /* nothing comes after it */
+        (void)exchange_log_line(exchange, NULL); /* nothing comes after it */
     if (exchange->kind == VIRTUAL_SERVER_PROXY)
         recorder_note(exchange->worker->recorder, record, snapshot->generation,
                       snapshot->settings->hopgate_recorder_slow_ms);
+    line = request_debug_line(record, &exchange->arena);
+    if (line.len > 0 && log_level_is_on(LOG_LEVEL_NOTICE))
+        log_write(exchange->worker->hop->error_log, line);
     if (log_is_off(access_log) || !exchange->is_logged)
         return;
     line = access_log_line(exchange->kind == VIRTUAL_SERVER_STATUS ? snapshot->log_formats.status
@@ -447,7 +439,7 @@ static uint64_t front_read_deadline(const struct exchange *exchange)
 
 static uint64_t front_write_deadline(const struct exchange *exchange)
 {
-    if (exchange->front->ops->queued(exchange->front) == 0)
+    if (exchange->flow.head_waits || exchange->front->ops->queued(exchange->front) == 0)
         return 0;
     return exchange->front->endpoint->send_progress_at_ms +
            exchange->record.persona->client.send_timeout_ms;
@@ -483,7 +475,9 @@ static uint64_t back_deadline(const struct exchange *exchange)
     const struct http_stream *back = &exchange->back.endpoint.http;
 
     if (exchange->tunnel.is_open)
-        return tunnel_active_at_ms(exchange) + service->read_timeout_ms;
+        return tunnel_deadline_ms(exchange);
+    if (exchange->flow.held_up_since_ms != 0)
+        return relay_patience_deadline(exchange);
     switch (exchange->back_request) {
     case BACK_REQUEST_NONE:
         return earlier(exchange->pause_until_ms, exchange->queue_until_ms);
@@ -611,6 +605,8 @@ static void on_front_failed(struct exchange *exchange)
         exchange_abort(exchange, failure.reason);
         return;
     }
+    if (!exchange->record.request)
+        exchange->record.known_fields = &exchange->request.fields;
     exchange_answer(exchange, failure.reason, failure.detail);
 }
 

@@ -285,7 +285,9 @@ static void fail_request_parse(struct http1_endpoint *endpoint)
     struct slice whole =
         reason == END_CLIENT_HEAD_INVALID ? quote_whole(endpoint) : (struct slice){ NULL, 0 };
 
-    if (reason == END_CLIENT_REQUEST_INVALID)
+    if (reason == END_CLIENT_METHOD_REFUSED)
+        http1_endpoint_fail(endpoint, reason, endpoint->head->method_name);
+    else if (reason == END_CLIENT_REQUEST_INVALID)
         http1_endpoint_fail(endpoint, reason,
                             slice_of(http1_error_info(error)->phrase + sizeof(invalid) - 1));
     else if (whole.len > 0)
@@ -497,18 +499,46 @@ static int send_end(struct http_stream *stream, const struct fields *trailers)
     return r;
 }
 
-static void become_tunnel(struct http_stream *stream)
+/* Whatever failed before; content is all that comes until the connection ends. */
+static void begin_endless_content(struct http1_endpoint *endpoint)
 {
     static const struct http1_body_limits no_limits = { 0 };
     static const struct http_head until_the_end = { .framing = HTTP_FRAMING_CLOSE };
+
+    endpoint->http.failure = (struct http_failure){ .reason = END_OK };
+    http1_body_init(&endpoint->body, &until_the_end, &no_limits, NULL, NULL);
+    endpoint->state = ENDPOINT_CONTENT;
+}
+
+int http1_endpoint_take_as_content(struct http1_endpoint *endpoint, struct arena *arena)
+{
+    struct http1_parser *parser = &endpoint->parser;
+    struct buf rest = endpoint->in;
+
+    buf_init(&endpoint->in, rest.pool);
+    if (parser->chunk_is_own && buf_append_bytes(&endpoint->in, parser->chunk->data + parser->start,
+                                                 parser->end - parser->start) < 0) {
+        endpoint->in = rest;
+        return -ENOMEM;
+    }
+    if (buf_move(&endpoint->in, &rest, rest.length) < 0) {
+        buf_done(&rest);
+        return -ENOMEM;
+    }
+    http1_parser_done(parser);
+    fields_init(&endpoint->http.trailers, arena);
+    begin_endless_content(endpoint);
+    return 0;
+}
+
+static void become_tunnel(struct http_stream *stream)
+{
     struct http1_endpoint *endpoint = endpoint_of(stream);
 
     /* FAILED: the client had sent FIN already and may still read (half_close) */
     assert(endpoint->state >= ENDPOINT_CONTENT);
-    endpoint->http.failure = (struct http_failure){ .reason = END_OK };
     http1_body_done(&endpoint->body);
-    http1_body_init(&endpoint->body, &until_the_end, &no_limits, NULL, NULL);
-    endpoint->state = ENDPOINT_CONTENT;
+    begin_endless_content(endpoint);
     endpoint->chunked_out = false;
     endpoint->is_tunnel = true;
 }

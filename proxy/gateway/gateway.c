@@ -22,6 +22,7 @@
 #include "lb/target_registry.h"
 #include "lb/waiting_line.h"
 #include "proxy/gateway/gateway_priv.h"
+#include "proxy/gateway/request_debug_token.h"
 #include "proxy/gateway/service_notify.h"
 #include "proxy/gateway/watchdog.h"
 #include "proxy/report/metrics.h"
@@ -336,9 +337,11 @@ static enum gateway_result start(struct gateway *gateway)
     config_errors_done(&gateway->errors);
     config_errors_init(&gateway->errors);
     result = start_hop(gateway, snapshot);
-    if (result == GATEWAY_STOPPED)
+    if (result == GATEWAY_STOPPED) {
         config_errors_print(&gateway->errors, stderr); /* warnings again: of what was found now */
-    gateway_put_in_front(gateway, &snapshot);          /* also for tear_down */
+        request_debug_token_tell(&gateway->prefix, snapshot->request_debug_token);
+    }
+    gateway_put_in_front(gateway, &snapshot); /* also for tear_down */
     return result;
 }
 

@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "core/memory_budget.h"
 #include "proxy/gateway/gateway_priv.h"
+#include "proxy/gateway/request_debug_token.h"
 #include "proxy/gateway/service_notify.h"
 #include "proxy/snapshot/ticket_key_files.h"
 #include "proxy/worker/worker.h"
@@ -263,6 +264,7 @@ static bool try_reload(struct gateway *gateway)
     gateway_tend_tls(gateway, snapshot);
     gateway_set_spool_limit(gateway, snapshot);
     memory_budget_set_limit(gateway->hop.memory, snapshot->memory_limit_bytes);
+    request_debug_token_tell(&gateway->prefix, snapshot->request_debug_token);
     gateway_put_in_front(gateway, &snapshot);
     for (unsigned i = 0; i < gateway->workers_started; i++)
         worker_switch(&gateway->workers[i], &pinned[i]);

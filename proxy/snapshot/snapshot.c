@@ -10,8 +10,10 @@
 
 #include "core/addr.h"
 #include "core/listener.h"
+#include "proxy/persona/persona_pages.h"
 #include "proxy/persona/persona_settings.h"
 #include "proxy/report/metrics.h"
+#include "proxy/report/request_debug.h"
 #include "proxy/route/router.h"
 #include "proxy/snapshot/inherited_sockets.h"
 #include "proxy/snapshot/memory_limit.h"
@@ -42,6 +44,7 @@ static struct persona *load_persona(const struct settings *settings, struct conf
 
     if (!persona)
         return NULL;
+    persona->lab_is_on = settings->hopgate_lab;
     lab = persona_lab_words(persona);
     for (size_t i = 0; i < lab.count; i++) {
         if (settings->hopgate_lab)
@@ -54,6 +57,7 @@ static struct persona *load_persona(const struct settings *settings, struct conf
                               persona->name, SLICE_ARG(lab.items[i]));
     }
     persona_apply_settings(persona, settings);
+    persona_apply_pages(persona, settings, errors);
     return persona;
 }
 
@@ -75,7 +79,11 @@ void snapshot_check(const struct settings *settings, const struct config *config
                                                   .config = config,
                                                   .policy = &persona->client };
 
+        struct field_plans field_plans;
+
         server_tls_check(&inputs, errors);
+        (void)field_plans_compile(settings, config, persona, &field_plans,
+                                  errors); /* for its errors */
         if (client_tls_load(settings, persona, errors, &client_tls) == 0)
             client_tls_check(&client_tls, config, errors);
     }
@@ -95,6 +103,35 @@ static bool needs_tls(const struct settings *settings, const struct persona *per
 {
     return persona->client.trusted_client_cert != PERSONA_TRUSTED_CERT_NONE ||
            any_tls(&settings->proxy_listen);
+}
+
+static bool has_token_rule(const struct persona *persona, const char *token)
+{
+    const struct persona_rules *rules = &persona->response.fields;
+
+    for (size_t i = 0; i < rules->count; i++)
+        if (rules->items[i].token && strcmp(rules->items[i].token, token) == 0)
+            return true;
+    return false;
+}
+
+/* Kong makes another one whenever it starts or reloads. */
+static bool choose_debug_token(struct snapshot *snapshot, struct config_errors *errors)
+{
+    const struct settings *settings = snapshot->settings;
+
+    if (!settings->request_debug || !has_token_rule(snapshot->persona, "request_debug"))
+        return true;
+    snapshot->request_debug_token = settings->request_debug_token;
+    if (snapshot->request_debug_token)
+        return true;
+    if (!request_debug_make_token(snapshot->made_token)) {
+        config_errors_add(errors, CONFIG_ERROR, settings_place(settings, "request_debug"),
+                          "the kernel gives no random bytes for a token; set request_debug_token");
+        return false;
+    }
+    snapshot->request_debug_token = snapshot->made_token;
+    return true;
 }
 
 static bool prepare_tls(struct snapshot *snapshot, struct hop *hop, const struct snapshot *former,
@@ -174,7 +211,11 @@ static bool prepare(struct snapshot *snapshot, struct hop *hop, const struct sna
                                                    .trusted = &settings->trusted_ips };
     snapshot->persona = load_persona(settings, errors);
     if (!snapshot->persona ||
-        !log_choice_make(settings, snapshot->persona, errors, &snapshot->log_formats))
+        !log_choice_make(settings, snapshot->persona, errors, &snapshot->log_formats) ||
+        !choose_debug_token(snapshot, errors))
+        return false;
+    if (field_plans_compile(settings, snapshot->config, snapshot->persona, &snapshot->field_plans,
+                            errors) < 0)
         return false;
     snapshot->name =
         slice_of(settings->hopgate_name ? settings->hopgate_name : snapshot->persona->name);

@@ -153,7 +153,7 @@ TEST(a_persona_may_change_a_built_in_one)
     CHECK_INT(p->request.fields.items[0].policy, PERSONA_REPLACE);
     CHECK_INT(p->request.fields.items[0].basis, PERSONA_AS_SECTION);
     CHECK_INT(p->request.basis, PERSONA_DOCUMENTED);
-    CHECK_INT(p->response.fields.count, 9);
+    CHECK_INT(p->response.fields.count, 15);
 }
 
 TEST(unknown_keys_and_words_are_refused_with_place_and_suggestion)
