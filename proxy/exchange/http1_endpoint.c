@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/exchange/refused_head.h"
 #include "tls/tls_failure.h"
 
 /* How much one read of a head may take; what lies behind it is held for the next message. */
@@ -208,7 +209,7 @@ static enum end_reason refused_request_reason(enum http1_error error)
     case 505:
         return END_CLIENT_VERSION_REFUSED;
     default:
-        return END_CLIENT_HEAD_INVALID;
+        return refused_head_is_line(error) ? END_CLIENT_REQUEST_INVALID : END_CLIENT_HEAD_INVALID;
     }
 }
 
@@ -223,6 +224,13 @@ static enum end_reason refused_response_reason(enum http1_error error)
         return END_UPSTREAM_HEAD_TOO_BIG;
     case HTTP1_ERR_BAD_STATUS_LINE:
         return END_UPSTREAM_STATUS_INVALID;
+    case HTTP1_ERR_CONTENT_LENGTH_INVALID:
+    case HTTP1_ERR_CONTENT_LENGTH_DUPLICATE:
+    case HTTP1_ERR_CONTENT_LENGTH_AND_TRANSFER_ENCODING:
+    case HTTP1_ERR_TRANSFER_ENCODING_IN_HTTP10:
+    case HTTP1_ERR_TRANSFER_ENCODING_INVALID:
+    case HTTP1_ERR_TRANSFER_ENCODING_UNKNOWN:
+        return END_UPSTREAM_FRAMING_INVALID;
     default:
         return END_UPSTREAM_HEAD_INVALID;
     }
@@ -260,13 +268,30 @@ static struct slice quote_field_line(struct http1_endpoint *endpoint, const char
     return (struct slice){ endpoint->detail, (size_t)n };
 }
 
+/* What nginx says of a head that contradicts itself; empty: the error is another. */
+static struct slice quote_whole(struct http1_endpoint *endpoint)
+{
+    if (!detail_memory(endpoint))
+        return (struct slice){ NULL, 0 };
+    return refused_head_detail(endpoint->role, endpoint->parser.error, &endpoint->head->fields,
+                               endpoint->detail, ENDPOINT_DETAIL_MAX);
+}
+
 static void fail_request_parse(struct http1_endpoint *endpoint)
 {
+    static const char invalid[] = "client sent invalid ";
     enum http1_error error = endpoint->parser.error;
     enum end_reason reason = refused_request_reason(error);
+    struct slice whole =
+        reason == END_CLIENT_HEAD_INVALID ? quote_whole(endpoint) : (struct slice){ NULL, 0 };
 
     if (reason == END_CLIENT_METHOD_REFUSED)
         http1_endpoint_fail(endpoint, reason, endpoint->head->method_name);
+    else if (reason == END_CLIENT_REQUEST_INVALID)
+        http1_endpoint_fail(endpoint, reason,
+                            slice_of(http1_error_info(error)->phrase + sizeof(invalid) - 1));
+    else if (whole.len > 0)
+        http1_endpoint_fail(endpoint, reason, whole);
     else if (reason != END_CLIENT_HEAD_INVALID)
         http1_endpoint_fail(endpoint, reason, endpoint->parser.error_line);
     else if (is_about_a_field_line(error))
@@ -287,7 +312,10 @@ static void fail_parse(struct http1_endpoint *endpoint)
         http1_endpoint_fail(endpoint, refused_response_reason(error),
                             quote_field_line(endpoint, "", ""));
     else
-        http1_endpoint_fail(endpoint, refused_response_reason(error), endpoint->parser.error_line);
+        http1_endpoint_fail(endpoint, refused_response_reason(error),
+                            refused_response_reason(error) == END_UPSTREAM_FRAMING_INVALID
+                                ? quote_whole(endpoint)
+                                : endpoint->parser.error_line);
 }
 
 static enum end_reason refused_body_reason(enum http1_role role, enum http1_error error)
