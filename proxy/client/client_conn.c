@@ -128,7 +128,7 @@ void client_conn_on_new_snapshot(struct client_conn *conn)
 /* ---- the next request ---------------------------------------------------------------------- */
 
 /* Bytes of a request are here: from now on it has an exchange and a total time for its head. */
-static bool open_exchange(struct client_conn *conn)
+static bool open_exchange(struct client_conn *conn, bool pipelined)
 {
     const struct exchange_client client = {
         .stream = &conn->endpoint.http,
@@ -144,6 +144,7 @@ static bool open_exchange(struct client_conn *conn)
         .pin = &conn->pin,
         .connection_id = conn->endpoint.http.endpoint->connection_id,
         .request_number = conn->requests_count + 1,
+        .pipelined = pipelined,
     };
 
     conn->exchange = exchange_create(conn->worker, &client);
@@ -159,6 +160,17 @@ static bool open_exchange(struct client_conn *conn)
     return true;
 }
 
+/* For the logs: what there is of a request whose head will not be whole. */
+static void fail_head(struct client_conn *conn)
+{
+    struct exchange *exchange = conn->exchange;
+
+    conn->state = CLIENT_CONN_EXCHANGE;
+    exchange->record.bad_request_line =
+        arena_copy(&exchange->arena, http1_parser_peek_first_line(&conn->endpoint.parser));
+    exchange_on_front(exchange, HTTP_STREAM_FAILED);
+}
+
 static void read_head(struct client_conn *conn)
 {
     switch (http1_endpoint_read_head(&conn->endpoint)) {
@@ -171,8 +183,7 @@ static void read_head(struct client_conn *conn)
         return;
     case ENDPOINT_HEAD_FAILED:
         timer_cancel(&conn->timer);
-        conn->state = CLIENT_CONN_EXCHANGE;
-        exchange_on_front(conn->exchange, HTTP_STREAM_FAILED);
+        fail_head(conn);
         return;
     case ENDPOINT_HEAD_NONE:
         exchange_discard(TAKE(conn->exchange));
@@ -184,6 +195,8 @@ static void read_head(struct client_conn *conn)
 /* IDLE: an idle connection costs no exchange, so look for a first byte before making one. */
 static void start_reading(struct client_conn *conn)
 {
+    bool pipelined = conn->endpoint.in.length > 0 && conn->requests_count > 0;
+
     while (conn->endpoint.in.length == 0) {
         long n = stream_read(conn->endpoint.stream, &conn->endpoint.in, CHUNK_BULK_BYTES);
 
@@ -194,7 +207,7 @@ static void start_reading(struct client_conn *conn)
             return;
         }
     }
-    if (open_exchange(conn))
+    if (open_exchange(conn, pipelined))
         read_head(conn);
 }
 
@@ -353,9 +366,8 @@ static void on_timer(struct timer *timer)
         close_conn(conn, STREAM_CLOSE_FLUSH);
         return;
     case CLIENT_CONN_HEAD:
-        conn->state = CLIENT_CONN_EXCHANGE;
         http1_endpoint_fail(&conn->endpoint, END_CLIENT_HEAD_TIMEOUT, (struct slice){ NULL, 0 });
-        exchange_on_front(conn->exchange, HTTP_STREAM_FAILED);
+        fail_head(conn);
         return;
     case CLIENT_CONN_EXCHANGE:
         return; /* the exchange has its own timers */
@@ -367,7 +379,7 @@ static void answer_plain_http(struct client_conn *conn)
 {
     http1_endpoint_attach(&conn->endpoint, tls_stream_take_lower(conn->endpoint.stream));
     stream_set_owner(conn->endpoint.stream, conn, on_event);
-    if (!open_exchange(conn))
+    if (!open_exchange(conn, false))
         return;
     timer_cancel(&conn->timer);
     conn->state = CLIENT_CONN_EXCHANGE;
@@ -484,9 +496,8 @@ static void on_write_failed(struct client_conn *conn)
         return;
     }
     timer_cancel(&conn->timer);
-    conn->state = CLIENT_CONN_EXCHANGE;
     http1_endpoint_fail_read(&conn->endpoint, stream_failure(conn->endpoint.stream).error);
-    exchange_on_front(conn->exchange, HTTP_STREAM_FAILED);
+    fail_head(conn);
 }
 
 static void on_event(void *owner, unsigned events)

@@ -9,17 +9,13 @@
 #include "core/clock.h"
 #include "proxy/exchange/response_store.h"
 #include "proxy/exchange/stored_content.h"
-#include "proxy/report/access_log.h"
-#include "proxy/report/error_log.h"
 #include "proxy/report/metrics.h"
-#include "proxy/report/recorder.h"
-#include "proxy/report/request_debug.h"
 #include "proxy/worker/hop_question.h"
 #include "proxy/worker/worker.h"
 #include "tls/client_verifier.h"
 
 /* Bytes an exchange may take for rewritten fields, field arrays and pages. */
-enum { ARENA_BYTES_MAX = 512 * 1024, LOG_LINE_BYTES_MAX = 64 * 1024, SPARE_EXCHANGES_MAX = 256 };
+enum { ARENA_BYTES_MAX = 512 * 1024, SPARE_EXCHANGES_MAX = 256 };
 
 static void on_front_timer(struct timer *timer);
 static void on_back_timer(struct timer *timer);
@@ -157,6 +153,7 @@ static void begin_record(struct exchange *exchange, const struct exchange_client
     make_request_id(exchange->worker, record->request_id);
     record->client_connection_id = client->connection_id;
     record->client_request_number = client->request_number;
+    record->pipelined = client->pipelined;
     record->client_peer = *client->peer;
     record->client_local = *client->local;
     record->over_tls = client->over_tls;
@@ -197,6 +194,17 @@ struct exchange *exchange_create(struct worker *worker, const struct exchange_cl
     return exchange;
 }
 
+void exchange_end_try(struct exchange *exchange, struct try_record *attempt)
+{
+    const struct http_stream *back = &exchange->back.endpoint.http;
+
+    attempt->ended_at_us = exchange->worker->loop->now_us;
+    if (attempt->connection_id == 0)
+        return; /* what the endpoint counted is of the try before */
+    attempt->sent_bytes = back->sent_bytes;
+    attempt->received_bytes = back->received_bytes;
+}
+
 void exchange_set_reason(struct exchange *exchange, enum end_reason reason, struct slice detail)
 {
     struct try_record *last = exchange_record_last_try(&exchange->record);
@@ -212,111 +220,18 @@ void exchange_set_reason(struct exchange *exchange, enum end_reason reason, stru
     if (last && last->ended_at_us == 0) { /* whatever ends the exchange ends its running try */
         last->reason = reason;
         last->detail = exchange->record.reason_detail;
-        last->ended_at_us = exchange->worker->loop->now_us;
+        exchange_end_try(exchange, last);
     }
 }
 
 /* ---- the end ------------------------------------------------------------------------------- */
-
-bool exchange_log_line(struct exchange *exchange, const struct try_record *attempt)
-{
-    struct log_file *log = exchange->worker->hop->error_log;
-    struct arena scratch; /* there may be many tries */
-    struct slice line;
-
-    if (log_is_off(log) || !log_level_is_on(error_log_level(&exchange->record, attempt)))
-        return true;
-    arena_init(&scratch, exchange->worker->loop->pool, LOG_LINE_BYTES_MAX);
-    line = error_log_line(&exchange->record, attempt, &scratch);
-    if (line.len > 0)
-        log_write(log, line);
-    arena_done(&scratch);
-    return line.len > 0;
-}
-
-void exchange_log_try(struct exchange *exchange)
-{
-    exchange->reason_is_told =
-        exchange_log_line(exchange, exchange_record_last_try(&exchange->record));
-}
-
-static void count(struct exchange *exchange)
-{
-    const struct exchange_record *record = &exchange->record;
-    struct worker *worker = exchange->worker;
-    const struct snapshot *snapshot = exchange->pinned->snapshot;
-    struct metrics_route_shard *route = NULL;
-
-    if (exchange->kind != VIRTUAL_SERVER_PROXY)
-        return;
-    if (record->route)
-        route = &snapshot->routes[record->route - snapshot->config->routes]->shards[worker->index];
-    metrics_on_exchange(worker->metrics, route, record);
-}
-
-static struct log_file *access_log_of(const struct exchange *exchange)
-{
-    const struct hop *hop = exchange->worker->hop;
-
-    switch (exchange->kind) {
-    case VIRTUAL_SERVER_PROXY:
-    case VIRTUAL_SERVER_PASSTHROUGH:
-        return hop->access_log;
-    case VIRTUAL_SERVER_STATUS:
-        return hop->status_access_log;
-    }
-    return NULL;
-}
-
-/* For logs, metrics and the flight recorder. */
-static void write_down_end(struct exchange *exchange)
-{
-    struct log_file *access_log = access_log_of(exchange);
-    const struct snapshot *snapshot = exchange->pinned->snapshot;
-    struct exchange_record *record = &exchange->record;
-    struct slice line;
-
-    record->ended_at_us = exchange->worker->loop->now_us;
-    record->request_bytes = exchange->front->received_bytes;
-    record->response_bytes = exchange->front->sent_bytes;
-    /* nothing was sent to a client that left or was too late; nginx logs what it would have been,
-     * and 400 for one that left inside its request head */
-    if (record->status == 0 && end_reason_info(record->reason)->hop == END_HOP_CLIENT)
-        record->status = record->reason == END_CLIENT_ABORTED && !record->request
-                             ? 400
-                             : (uint16_t)end_reason_info(record->reason)->status;
-    exchange_report_health(exchange, false);
-    count(exchange);
-    if (record->reason != END_OK && !exchange->reason_is_told)
-        (void)exchange_log_line(exchange, NULL); /* nothing comes after it */
-    if (exchange->kind == VIRTUAL_SERVER_PROXY)
-        recorder_note(exchange->worker->recorder, record, snapshot->generation,
-                      snapshot->settings->hopgate_recorder_slow_ms);
-    line = request_debug_line(record, &exchange->arena);
-    if (line.len > 0 && log_level_is_on(LOG_LEVEL_NOTICE))
-        log_write(exchange->worker->hop->error_log, line);
-    if (log_is_off(access_log) || !exchange->is_logged)
-        return;
-    line = access_log_line(snapshot->access_log_format, record, &exchange->arena);
-    if (line.len > 0)
-        log_write(access_log, line);
-}
-
-static void note_end(struct exchange *exchange)
-{
-    struct chunk_pool *pool = exchange->worker->loop->pool;
-    bool was_privileged = chunk_pool_privilege(pool, true);
-
-    write_down_end(exchange);
-    (void)chunk_pool_privilege(pool, was_privileged);
-}
 
 static void finish(struct exchange *exchange, bool keep_alive)
 {
     const struct http_client_ops *ops = exchange->client_ops;
     struct http_stream *front = exchange->front;
 
-    note_end(exchange);
+    exchange_note_end(exchange);
     give_back(exchange);
     ops->done(front, keep_alive);
 }
@@ -348,7 +263,7 @@ void exchange_hang_up(struct exchange *exchange, enum stream_close how)
     const struct http_client_ops *ops = exchange->client_ops;
     struct http_stream *front = exchange->front;
 
-    note_end(exchange);
+    exchange_note_end(exchange);
     give_back(exchange);
     ops->hang_up(front, how);
 }
@@ -572,6 +487,7 @@ static void on_front_failed(struct exchange *exchange)
         return;
     }
     if (failure.reason == END_CLIENT_ABORTED) {
+        exchange_set_reason(exchange, failure.reason, failure.detail);
         exchange_abort(exchange, failure.reason);
         return;
     }

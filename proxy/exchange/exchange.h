@@ -177,6 +177,7 @@ struct exchange_client {
     struct upstream_pin *pin;                  /* the connection's */
     uint64_t connection_id;
     uint32_t request_number; /* on its connection, from 1 */
+    bool pipelined;          /* bytes of it came with the request before */
 };
 
 /*
@@ -236,6 +237,9 @@ static inline void exchange_set_front_response(struct exchange *exchange, enum f
 
 /* First cause wins; detail is copied. */
 void exchange_set_reason(struct exchange *exchange, enum end_reason reason, struct slice detail);
+
+/* It is over: when, and what its connection carried. */
+void exchange_end_try(struct exchange *exchange, struct try_record *attempt);
 
 /* The latest try has failed: its line in the error log. */
 void exchange_log_try(struct exchange *exchange);
@@ -297,6 +301,9 @@ void exchange_log_spooled(struct exchange *exchange, uint64_t number);
 void exchange_log_response_spooled(struct exchange *exchange, uint64_t number);
 void exchange_log_store_refused(struct exchange *exchange);
 
+/* At its end, once: logs, metrics, the flight recorder. */
+void exchange_note_end(struct exchange *exchange);
+
 /* A line of the error log, about that try or (NULL) the end. False: the persona has none for it. */
 bool exchange_log_line(struct exchange *exchange, const struct try_record *attempt);
 
@@ -338,6 +345,7 @@ void relay_client_is_slow(struct exchange *exchange);
 /* The response has begun and cannot be completed: what the client is still to get goes out first, and
  * that may take as long as it likes. */
 void relay_cut_response(struct exchange *exchange);
+
 /* ---- relay_raw.c: only in the lab ---- */
 
 /* Does the persona pass on what is no HTTP answer at all? */

@@ -153,6 +153,25 @@ def test_the_log_has_a_line_per_request(start):
     assert first["peer"] == f"127.0.0.1:{one.local_port}" and "fields" not in first
 
 
+def test_a_connection_without_a_request_has_a_line_too(start):
+    origin = start("--fault", "accept_close")
+    one = client(origin)
+    assert one.wait_for_end() == "fin"
+    line, = origin.wait_log(1)
+    assert (line["number"], line["fault"], line["end"]) == (0, "accept_close", "fin")
+    assert line["peer"] == f"127.0.0.1:{one.local_port}"
+
+
+def test_a_head_of_thousands_of_fields_is_noted_in_part(start):
+    origin = start("--echo", "head")
+    one = client(origin)
+    head = b"GET / HTTP/1.1\r\n" + b"a:\r\n" * 6000 + b"\r\n"
+    one.send(head)
+    assert one.read_response().content == head
+    request, = origin.requests()
+    assert len(request["fields"]) == 5000 and request["fields_omitted"] == 1000
+
+
 # ---- faults ------------------------------------------------------------------------------------
 
 
@@ -384,6 +403,7 @@ def test_a_handshake_may_begin_late(start):
     (["--listen", "nowhere"], 64, '--listen nowhere: "nowhere" is no ADDRESS:PORT'),
     (["--listen", "127.0.0.1:0,nmae=a"], 64, '"nmae=a" is none of'),
     (["--listen", "127.0.0.1:0,name=a", "--listen", "127.0.0.1:0,name=a"], 64, 'two listeners are named "a"'),
+    (["--listen", "127.0.0.1:0,name=a b"], 64, "a name has letters, digits"),
     (["--time-scale", "0"], 64, "--time-scale is a whole number from 1"),
     (["--echo", "all"], 64, "--echo is head or json"),
     (["--field", "x"], 64, "--field is 'NAME: VALUE'"),

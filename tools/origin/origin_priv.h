@@ -12,13 +12,13 @@
 #include "core/loop.h"
 #include "tools/lab/control_api.h"
 #include "tools/origin/identity.h"
-#include "tools/origin/ledger.h"
+#include "tools/origin/logbook.h"
 #include "tools/origin/script.h"
 
 struct origin {
     struct loop *loop;
     struct fault_library *library;
-    struct ledger *ledger;
+    struct logbook *logbook;
     struct identity *identity; /* certificates */
     struct control_api *api;   /* NULL: none */
     struct origin_listener *listeners;

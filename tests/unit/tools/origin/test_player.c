@@ -25,10 +25,10 @@ static void begin(struct scene *scene, const char *script_text)
     options.tick_ms = 1;
     scene->origin.loop = loop_create(&options, error, sizeof(error));
     scene->origin.library = fault_library_builtin();
-    scene->origin.ledger = ledger_create(NULL, error, sizeof(error));
+    scene->origin.logbook = logbook_create(NULL, error, sizeof(error));
     scene->origin.identity = identity_create(&settings, error, sizeof(error));
     scene->origin.time_scale = 1000;
-    CHECK(scene->origin.loop && scene->origin.library && scene->origin.ledger &&
+    CHECK(scene->origin.loop && scene->origin.library && scene->origin.logbook &&
           scene->origin.identity);
     config_errors_init(&errors);
     scene->listener = (struct origin_listener){
@@ -51,7 +51,7 @@ static void end(struct scene *scene)
     buf_done(&scene->got);
     script_unref(scene->listener.script);
     identity_free(scene->origin.identity);
-    ledger_free(scene->origin.ledger);
+    logbook_free(scene->origin.logbook);
     fault_library_free(scene->origin.library);
     memory_pair_done(&scene->pair);
     loop_free(scene->origin.loop);
@@ -242,7 +242,7 @@ TEST(requests_are_noted_with_their_number)
     connect_client(&scene, 1, 0);
     say(&scene, GET POST);
     settle(&scene);
-    list = ledger_requests(scene.origin.ledger, &(struct ledger_query){ .limit = 10 });
+    list = logbook_requests(scene.origin.logbook, &(struct logbook_query){ .limit = 10 });
     CHECK_INT(json_array_size(json_object_get(list, "requests")), 2);
     for (size_t i = 0; i < 2; i++) {
         json_t *request = json_array_get(json_object_get(list, "requests"), i);
