@@ -129,9 +129,10 @@ struct settings {
     char *hopgate_name;    /* NULL: the persona's */
     bool hopgate_lab;
     struct sockaddr_storage hopgate_upstream_bind; /* AF_UNSPEC: none */
-    char *hopgate_access_log_format;               /* kong, json */
-    bool hopgate_proxy_status;           /* answers made here carry Proxy-Status (RFC 9209) */
-    char *hopgate_client_verify_refusal; /* page, alert */
+    char *hopgate_access_log_format;               /* a name or a text with "$", see access_log.h */
+    char *http_log_format;     /* nginx's log_format directive, see log_directive.h; or NULL */
+    bool hopgate_proxy_status; /* answers made here carry Proxy-Status (RFC 9209) */
+    char *hopgate_client_verify_refusal;             /* page, alert */
     char *hopgate_unknown_sni, *hopgate_missing_sni; /* default, refuse */
     struct config_strings hopgate_retry_on;          /* empty: never */
     uint64_t upstream_keepalive_max_age_ms;          /* 0: no limit */

@@ -11,9 +11,10 @@ static const struct {
     { "prefix", "working directory: logs, pid file, control socket, stored content. Without the "
                 "key /usr/local/hopgate for root, else ./.hopgate" },
     { "log_level", "least level that the error log takes" },
-    { "proxy_access_log", "file below the prefix or absolute, or off" },
+    { "proxy_access_log", "file below the prefix or absolute, or off; then the name of a format" },
     { "proxy_error_log", "file below the prefix or absolute, or off" },
-    { "status_access_log", "file for requests to status_listen, or off" },
+    { "status_access_log",
+      "file for requests to status_listen, or off; then the name of a format" },
     { "nginx_worker_processes", "threads that carry traffic; auto: one per CPU" },
     { "nginx_user", "\"user [group]\" that root becomes for good once the configuration is read; "
                     "without it hopgate or kong, whichever exists first" },
@@ -109,7 +110,10 @@ static const struct {
     { "hopgate_name", "this hop's name in logs and in Proxy-Status; without it the persona's" },
     { "hopgate_lab", "allow a persona's unsafe leniencies; for experiments" },
     { "hopgate_upstream_bind", "source address of connections to targets" },
-    { "hopgate_access_log_format", "format of the access log" },
+    { "hopgate_access_log_format",
+      "kong, combined, json, kong-serialize, haproxy, alb, a name of nginx_http_log_format, or a "
+      "text with nginx's $variables" },
+    { "nginx_http_log_format", "formats of your own: name [escape=default|json|none] 'text'" },
     { "hopgate_proxy_status", "errors made here carry Proxy-Status (RFC 9209)" },
     { "hopgate_shutdown_timeout", "how long draining may take" },
     { "hopgate_spool_max_size",
@@ -221,4 +225,19 @@ bool settings_catalog_entry(size_t index, struct settings_entry *ret)
         .alias_of = is_alias ? setting->default_text : NULL,
     };
     return true;
+}
+
+bool settings_catalog_has(const char *key)
+{
+    const struct setting *setting = settings_find(key);
+
+    /* a family that is refused as a whole knows none of its keys */
+    return setting && !(setting->state == SETTING_REFUSED && strchr(setting->name, '*'));
+}
+
+bool settings_catalog_is_time(const char *key)
+{
+    const struct setting *setting = settings_find(key);
+
+    return setting && setting->type == SETTING_TIME;
 }

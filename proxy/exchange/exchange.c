@@ -157,6 +157,7 @@ static void begin_record(struct exchange *exchange, const struct exchange_client
     make_request_id(exchange->worker, record->request_id);
     record->client_connection_id = client->connection_id;
     record->client_request_number = client->request_number;
+    record->pipelined = client->pipelined;
     record->client_peer = *client->peer;
     record->client_local = *client->local;
     record->over_tls = client->over_tls;
@@ -197,6 +198,17 @@ struct exchange *exchange_create(struct worker *worker, const struct exchange_cl
     return exchange;
 }
 
+void exchange_end_try(struct exchange *exchange, struct try_record *attempt)
+{
+    const struct http_stream *back = &exchange->back.endpoint.http;
+
+    attempt->ended_at_us = exchange->worker->loop->now_us;
+    if (attempt->connection_id == 0)
+        return; /* what the endpoint counted is of the try before */
+    attempt->sent_bytes = back->sent_bytes;
+    attempt->received_bytes = back->received_bytes;
+}
+
 void exchange_set_reason(struct exchange *exchange, enum end_reason reason, struct slice detail)
 {
     struct try_record *last = exchange_record_last_try(&exchange->record);
@@ -212,7 +224,7 @@ void exchange_set_reason(struct exchange *exchange, enum end_reason reason, stru
     if (last && last->ended_at_us == 0) { /* whatever ends the exchange ends its running try */
         last->reason = reason;
         last->detail = exchange->record.reason_detail;
-        last->ended_at_us = exchange->worker->loop->now_us;
+        exchange_end_try(exchange, last);
     }
 }
 
@@ -268,6 +280,19 @@ static struct log_file *access_log_of(const struct exchange *exchange)
     return NULL;
 }
 
+/* How busy it was around this exchange, itself not counted at its target. */
+static void note_company(struct exchange *exchange)
+{
+    struct exchange_record *record = &exchange->record;
+    const struct target *last =
+        exchange->tried_count > 0 ? exchange->tried[exchange->tried_count - 1] : NULL;
+    uint32_t in_flight = last ? target_in_flight(last) : 0;
+
+    record->clients_count = connection_limits_count(exchange->worker->hop->connection_limits);
+    record->target_requests_count =
+        in_flight > 0 && exchange->target_use.target == last ? in_flight - 1 : in_flight;
+}
+
 /* For logs, metrics and the flight recorder. */
 static void write_down_end(struct exchange *exchange)
 {
@@ -279,12 +304,14 @@ static void write_down_end(struct exchange *exchange)
     record->ended_at_us = exchange->worker->loop->now_us;
     record->request_bytes = exchange->front->received_bytes;
     record->response_bytes = exchange->front->sent_bytes;
+    record->response_head_bytes = exchange->front->sent_head_bytes;
     /* nothing was sent to a client that left or was too late; nginx logs what it would have been,
      * and 400 for one that left inside its request head */
     if (record->status == 0 && end_reason_info(record->reason)->hop == END_HOP_CLIENT)
         record->status = record->reason == END_CLIENT_ABORTED && !record->request
                              ? 400
                              : (uint16_t)end_reason_info(record->reason)->status;
+    note_company(exchange);
     exchange_report_health(exchange, false);
     count(exchange);
     if (record->reason != END_OK && !exchange->reason_is_told)
@@ -297,7 +324,9 @@ static void write_down_end(struct exchange *exchange)
         log_write(exchange->worker->hop->error_log, line);
     if (log_is_off(access_log) || !exchange->is_logged)
         return;
-    line = access_log_line(snapshot->access_log_format, record, &exchange->arena);
+    line = access_log_line(exchange->kind == VIRTUAL_SERVER_STATUS ? snapshot->log_formats.status
+                                                                   : snapshot->log_formats.proxy,
+                           record, &exchange->arena);
     if (line.len > 0)
         log_write(access_log, line);
 }

@@ -177,6 +177,7 @@ struct exchange_client {
     struct upstream_pin *pin;                  /* the connection's */
     uint64_t connection_id;
     uint32_t request_number; /* on its connection, from 1 */
+    bool pipelined;          /* bytes of it came with the request before */
 };
 
 /*
@@ -236,6 +237,9 @@ static inline void exchange_set_front_response(struct exchange *exchange, enum f
 
 /* First cause wins; detail is copied. */
 void exchange_set_reason(struct exchange *exchange, enum end_reason reason, struct slice detail);
+
+/* It is over: when, and what its connection carried. */
+void exchange_end_try(struct exchange *exchange, struct try_record *attempt);
 
 /* The latest try has failed: its line in the error log. */
 void exchange_log_try(struct exchange *exchange);

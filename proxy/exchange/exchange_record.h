@@ -44,6 +44,7 @@ struct try_record {
     struct slice explanation; /* what an operator should know beside it; may be empty */
     int tls_alert;            /* number of the alert that ended it; 0: none */
     uint16_t status;          /* of the response head; else the reason's status; 0: none */
+    uint64_t sent_bytes, received_bytes; /* on its connection, TLS not counted; set at its end */
 };
 
 /* What X-Kong-Request-Debug asks for, see proxy/report/request_debug.h; zeroed: nothing. */
@@ -65,6 +66,7 @@ struct exchange_record {
     /* the client's connection */
     uint64_t client_connection_id;
     uint32_t client_request_number; /* n-th request on it, from 1 */
+    bool pipelined;                 /* its first byte came before the answer to the last was sent */
     struct sockaddr_storage client_peer, client_local;
     struct slice client_ip; /* who the client is: the peer, or what trusted_ips let it say */
     bool client_is_trusted; /* peer is in trusted_ips */
@@ -97,12 +99,16 @@ struct exchange_record {
     bool from_upstream;             /* the response head came from a target */
     struct fields *response_fields; /* as sent; NULL when none were */
     uint64_t response_bytes;        /* head and content as sent, TLS not counted */
+    uint64_t response_head_bytes;   /* of them, 100 (Continue) not counted */
     uint64_t response_content_bytes;
     uint64_t response_stored_at_us;  /* the client was slow from then on; 0: it kept up */
     uint64_t response_spooled_bytes; /* of it, went to a file because the client was slow */
     enum end_reason reason;          /* first cause wins */
     struct slice reason_detail;
     bool truncated; /* the response was cut after its head had been sent */
+
+    /* at the end: client connections of the process, other requests at the last target */
+    uint32_t clients_count, target_requests_count;
 
     /* times */
     uint64_t started_at_unix_ms; /* wall clock, first byte of the request */

@@ -56,6 +56,7 @@ void http1_endpoint_forget(struct http1_endpoint *endpoint)
     endpoint->is_tunnel = false;
     endpoint->http.received_bytes = 0;
     endpoint->http.sent_bytes = 0;
+    endpoint->http.sent_head_bytes = 0;
 }
 
 static void begin_head(struct http1_endpoint *endpoint, const struct persona_limits *limits,
@@ -429,6 +430,8 @@ static int send_head(struct http_stream *stream, const struct http_outgoing *out
                                       outgoing->reason, outgoing->fields);
     endpoint->chunked_out = outgoing->chunked;
     endpoint->http.sent_bytes += endpoint->out.length - before;
+    if (outgoing->status != 100)
+        endpoint->http.sent_head_bytes += endpoint->out.length - before;
     return r;
 }
 

@@ -92,6 +92,7 @@ struct http_stream {
     const struct stream_endpoint *endpoint; /* of the connection that carries it */
     struct fields trailers;                 /* of the message received, complete at its end */
     uint64_t received_bytes, sent_bytes;    /* of the present messages, framing included */
+    uint64_t sent_head_bytes;               /* of them: heads, 100 (Continue) not counted */
 };
 
 /* Bytes that should be sent now; 0: HTTP_STREAM_WRITABLE will tell. */

@@ -275,7 +275,7 @@ static void response_is_complete(struct exchange *exchange)
     struct try_record *attempt = exchange_record_last_try(&exchange->record);
     const struct keepalive_hint hint = hint_of(exchange);
 
-    attempt->ended_at_us = exchange->worker->loop->now_us;
+    exchange_end_try(exchange, attempt);
     if (upstream_conn_has_surplus(&exchange->back))
         exchange_log_surplus(exchange);
     exchange_set_back_response(exchange, BACK_RESPONSE_DONE);

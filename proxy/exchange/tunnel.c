@@ -63,7 +63,7 @@ static void end_in_order(struct exchange *exchange)
 {
     struct try_record *attempt = exchange_record_last_try(&exchange->record);
 
-    attempt->ended_at_us = exchange->worker->loop->now_us;
+    exchange_end_try(exchange, attempt);
     upstream_conn_release(&exchange->back, NULL);
     exchange_hang_up(exchange, STREAM_CLOSE_FLUSH);
 }

@@ -12,7 +12,6 @@
 #include "core/listener.h"
 #include "proxy/persona/persona_pages.h"
 #include "proxy/persona/persona_settings.h"
-#include "proxy/report/access_log.h"
 #include "proxy/report/metrics.h"
 #include "proxy/report/request_debug.h"
 #include "proxy/route/router.h"
@@ -67,9 +66,14 @@ void snapshot_check(const struct settings *settings, const struct config *config
 {
     SCOPED(persona) persona = load_persona(settings, errors);
     struct client_tls client_tls = { 0 };
+    struct log_choice formats = { 0 };
     struct resolver_options names;
 
     (void)name_settings_read(settings, &names, errors); /* for its errors */
+    if (persona) {
+        (void)log_choice_make(settings, persona, errors, &formats); /* the same */
+        log_choice_done(&formats);
+    }
     if (persona) {
         const struct server_tls_inputs inputs = { .settings = settings,
                                                   .config = config,
@@ -99,21 +103,6 @@ static bool needs_tls(const struct settings *settings, const struct persona *per
 {
     return persona->client.trusted_client_cert != PERSONA_TRUSTED_CERT_NONE ||
            any_tls(&settings->proxy_listen);
-}
-
-static bool choose_log_format(struct snapshot *snapshot, struct config_errors *errors)
-{
-    const struct settings *settings = snapshot->settings;
-    const char *format = settings_is_set(settings, "hopgate_access_log_format")
-                             ? settings->hopgate_access_log_format
-                             : snapshot->persona->log.access_format;
-
-    snapshot->access_log_format = access_log_find(format);
-    if (!snapshot->access_log_format)
-        config_errors_add(errors, CONFIG_ERROR,
-                          settings_place(settings, "hopgate_access_log_format"),
-                          "\"%s\" is none of %s", format, access_log_format_names());
-    return snapshot->access_log_format != NULL;
 }
 
 static bool has_token_rule(const struct persona *persona, const char *token)
@@ -221,7 +210,8 @@ static bool prepare(struct snapshot *snapshot, struct hop *hop, const struct sna
                                                    .recursive = settings->real_ip_recursive,
                                                    .trusted = &settings->trusted_ips };
     snapshot->persona = load_persona(settings, errors);
-    if (!snapshot->persona || !choose_log_format(snapshot, errors) ||
+    if (!snapshot->persona ||
+        !log_choice_make(settings, snapshot->persona, errors, &snapshot->log_formats) ||
         !choose_debug_token(snapshot, errors))
         return false;
     if (field_plans_compile(settings, snapshot->config, snapshot->persona, &snapshot->field_plans,
@@ -535,6 +525,7 @@ void snapshot_free(struct snapshot *snapshot)
         metrics_release_routes(snapshot->metrics, snapshot->routes, snapshot->config->routes_count);
     served_certificates_done(&snapshot->certificates);
     client_tls_done(&snapshot->client_tls);
+    log_choice_done(&snapshot->log_formats);
     persona_free(snapshot->persona);
     persona_free(snapshot->local_persona);
     config_free(snapshot->config);

@@ -24,11 +24,11 @@
 #include "proxy/rewrite/field_plan.h"
 #include "proxy/route/real_ip.h"
 #include "proxy/snapshot/client_tls.h"
+#include "proxy/snapshot/log_choice.h"
 #include "proxy/snapshot/virtual_server.h"
 #include "proxy/worker/connection_limits.h"
 #include "tls/served_certificates.h"
 
-struct access_log_format;
 struct hop;
 struct metrics;
 struct metrics_route;
@@ -45,7 +45,7 @@ struct snapshot {
     struct field_plans field_plans; /* in the persona's memory */
     struct slice name;              /* of the hop, in logs and in fields */
     struct real_ip_settings real_ip;
-    const struct access_log_format *access_log_format;
+    struct log_choice log_formats; /* of the access logs */
     struct tls_server_config *tls; /* NULL: neither listener nor field needs it */
     struct tls_server_config
         *local_tls; /* of listeners that answer themselves; NULL: none has TLS */

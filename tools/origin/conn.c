@@ -257,6 +257,11 @@ static enum play choose_next(struct origin_conn *conn)
         if (result != PLAY_NEXT)
             return result;
     }
+    if (conn->is_held) {
+        result = origin_play_await_input(conn);
+        if (result != PLAY_NEXT)
+            return result;
+    }
     if (conn->content.is_broken) { /* where the next request begins cannot be told */
         origin_conn_end(conn, STREAM_CLOSE_LINGER, "content_broken");
         return PLAY_GONE;
@@ -264,7 +269,8 @@ static enum play choose_next(struct origin_conn *conn)
     if (conn->head_is_noted) {
         origin_conn_finish_request(conn, "kept");
         request_head_done(&conn->head);
-        conn->head_is_noted = false;
+        conn->head_is_noted = conn->is_held = false;
+        conn->fault = NULL;
         stream_set_read_size(conn->stream, STREAM_READ_SMALL);
     }
     result = origin_play_read_head(conn);
@@ -293,7 +299,6 @@ void origin_conn_advance(struct origin_conn *conn)
         if (conn->step >= conn->steps_count) {
             conn->steps = NULL;
             conn->head_is_unread = false;
-            conn->fault = NULL;
             continue;
         }
         result = origin_play_step(conn, &conn->steps[conn->step]);

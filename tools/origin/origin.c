@@ -168,24 +168,39 @@ static bool open_all(struct origin *origin, const struct origin_options *options
     return origin->api != NULL;
 }
 
-static void tell_ready(const struct origin *origin)
+static void write_ready(const struct origin *origin, FILE *stream)
 {
     char address[ADDR_TEXT_MAX];
 
-    (void)fputs("hopgate: ready", stderr);
+    (void)fputs("hopgate: ready", stream);
     for (size_t i = 0; i < origin->listeners_count; i++) {
         const struct origin_listener *listener = &origin->listeners[i];
 
-        (void)fprintf(stderr, " %s=%s://%s", listener->name, listener->tls ? "https" : "http",
+        (void)fprintf(stream, " %s=%s://%s", listener->name, listener->tls ? "https" : "http",
                       addr_format(&listener->address, address, sizeof(address)));
         if (!listener->listener)
-            (void)fprintf(stderr, " (%s)", listener->script->fault->name);
+            (void)fprintf(stream, " (%s)", listener->script->fault->name);
     }
     if (origin->api)
-        (void)fprintf(stderr, " control=%s%s",
+        (void)fprintf(stream, " control=%s%s",
                       strncmp(control_api_address(origin->api), "unix:", 5) == 0 ? "" : "http://",
                       control_api_address(origin->api));
-    (void)fputc('\n', stderr);
+    (void)fputc('\n', stream);
+}
+
+/* In one piece: who waits for it must not see half a line. */
+static void tell_ready(const struct origin *origin)
+{
+    char *text = NULL;
+    size_t length;
+    FILE *stream = open_memstream(&text, &length);
+
+    if (!stream)
+        return;
+    write_ready(origin, stream);
+    if (fclose(stream) == 0)
+        (void)fputs(text, stderr);
+    free(text);
 }
 
 /* ---- end ----------------------------------------------------------------------------------- */

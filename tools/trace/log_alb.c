@@ -104,27 +104,27 @@ bool log_read_alb(struct trace *trace, const struct log_place *place, struct sli
     int64_t status, target_status = 0;
 
     for (int i = 0; i < ALB_FIELDS_COUNT; i++)
-        fields[i] = log_quoted(&line);
-    if (!is_type(fields[ALB_TYPE]) || !log_number(fields[ALB_STATUS], &status) ||
-        log_time(fields[ALB_TIME]) == TRACE_NEVER)
+        fields[i] = trace_quoted(&line);
+    if (!is_type(fields[ALB_TYPE]) || !trace_number(fields[ALB_STATUS], &status) ||
+        trace_time(fields[ALB_TIME]) == TRACE_NEVER)
         return false;
-    (void)log_number(fields[ALB_TARGET_STATUS], &target_status);
+    (void)trace_number(fields[ALB_TARGET_STATUS], &target_status);
     account = *ret_account = trace_account_new(trace);
     if (!account)
         return true;
     account->format = "alb";
     account->hop = place->hop.len > 0 ? place->hop : trace_copy(trace, fields[ALB_ELB]);
     (void)addr_parse(fields[ALB_CLIENT], 0, &account->peer);
-    account->begin_us = log_time(fields[ALB_CREATED]);
-    account->end_us = log_time(fields[ALB_TIME]);
+    account->begin_us = trace_time(fields[ALB_CREATED]);
+    account->end_us = trace_time(fields[ALB_TIME]);
     account->precision_us = 1000;
     account->status = (unsigned)(status > 0 ? status : 0);
     account->request_id = trace_copy(trace, fields[ALB_TRACE_ID]);
     account->reason = reason_of(account->status, (unsigned)target_status,
                                 seconds_us(fields[ALB_TARGET_TIME]), fields[ALB_TARGET].len > 1);
-    log_request_line(fields[ALB_REQUEST], &account->method, &account->target);
+    trace_request_line(fields[ALB_REQUEST], &account->method, &account->target);
     account->method = trace_copy(trace, account->method);
-    account->target = trace_copy(trace, log_origin_form(account->target));
+    account->target = trace_copy(trace, trace_origin_form(account->target));
     read_target_try(trace, fields, (unsigned)target_status, account);
     account->made_here = target_status == 0 && account->status != 0;
     if (account->tries_count > 0)

@@ -42,22 +42,22 @@ bool log_read_nginx_error(struct slice line, struct log_error_line *ret);
 /* ---- log_words.c: pieces that several formats share ---- */
 
 /* Cuts the next word, up to a space or the end; leading spaces are skipped. */
-struct slice log_word(struct slice *line);
+struct slice trace_word(struct slice *line);
 
 /* Cuts a quoted word ("..." with \ before what is escaped) or a bare one. */
-struct slice log_quoted(struct slice *line);
+struct slice trace_quoted(struct slice *line);
 
 /* "GET /x HTTP/1.1" into method and target; what is not there stays empty. */
-void log_request_line(struct slice request, struct slice *ret_method, struct slice *ret_target);
+void trace_request_line(struct slice request, struct slice *ret_method, struct slice *ret_target);
 
 /* A decimal number; false: something else, or too large. "-1" is one. */
-bool log_number(struct slice text, int64_t *ret);
+bool trace_number(struct slice text, int64_t *ret);
 
 /* Microseconds since 1970, or TRACE_NEVER: "20/Nov/2026:21:15:07 +0000", the same with ".123" and
  * without zone (then local time), "2026/11/20 21:15:07" (local), "2026-11-20T21:15:07.123456Z". */
-int64_t log_time(struct slice text);
+int64_t trace_time(struct slice text);
 
 /* The path of "http://host/path?query"; anything else as it is. */
-struct slice log_origin_form(struct slice target);
+struct slice trace_origin_form(struct slice target);
 
 #endif

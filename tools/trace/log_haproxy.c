@@ -35,7 +35,7 @@ static bool read_client(struct slice *line, struct haproxy_words *words)
     /* a syslog prefix has words that are no address; its own brackets ("haproxy[12]:") end in ':' */
     while (line->len > 0) {
         struct slice rest = *line;
-        struct slice address = log_word(&rest);
+        struct slice address = trace_word(&rest);
 
         if (rest.len > 2 && rest.ptr[0] == '[' && addr_parse(address, 0, &words->client) == 0) {
             const char *close = memchr(rest.ptr, ']', rest.len);
@@ -43,7 +43,7 @@ static bool read_client(struct slice *line, struct haproxy_words *words)
             if (!close)
                 return false;
             words->accepted_us =
-                log_time((struct slice){ rest.ptr + 1, (size_t)(close - rest.ptr) - 1 });
+                trace_time((struct slice){ rest.ptr + 1, (size_t)(close - rest.ptr) - 1 });
             *line = slice_from(rest, (size_t)(close - rest.ptr) + 1);
             return words->accepted_us != TRACE_NEVER;
         }
@@ -55,7 +55,7 @@ static bool read_client(struct slice *line, struct haproxy_words *words)
 static bool read_timers(struct slice word, struct haproxy_words *words)
 {
     for (size_t i = 0; i < 5; i++)
-        if (!log_number(part(&word), &words->timers_ms[i]))
+        if (!trace_number(part(&word), &words->timers_ms[i]))
             return false;
     return word.len == 0;
 }
@@ -74,23 +74,23 @@ static bool read_words(struct slice line, struct haproxy_words *words)
 
     if (!read_client(&line, words))
         return false;
-    (void)log_word(&line); /* frontend */
-    place = log_word(&line);
+    (void)trace_word(&line); /* frontend */
+    place = trace_word(&line);
     words->backend = part(&place);
     words->server = place;
-    if (!read_timers(log_word(&line), words) || !log_number(log_word(&line), &words->status))
+    if (!read_timers(trace_word(&line), words) || !trace_number(trace_word(&line), &words->status))
         return false;
     for (int i = 0; i < 3; i++)
-        (void)log_word(&line); /* bytes, request cookie, response cookie */
-    words->termination = log_word(&line);
-    words->retries = retries_of(log_word(&line));
-    (void)log_word(&line);                       /* queues */
+        (void)trace_word(&line); /* bytes, request cookie, response cookie */
+    words->termination = trace_word(&line);
+    words->retries = retries_of(trace_word(&line));
+    (void)trace_word(&line);                     /* queues */
     while (line.len > 0 && line.ptr[0] == '{') { /* captured fields */
         const char *close = memchr(line.ptr, '}', line.len);
 
         line = slice_from(line, close ? (size_t)(close - line.ptr) + 2 : line.len);
     }
-    words->request = log_quoted(&line);
+    words->request = trace_quoted(&line);
     return words->termination.len == 4 || words->termination.len == 2;
 }
 
@@ -137,7 +137,7 @@ static void read_server_try(struct trace *trace, const struct haproxy_words *wor
     for (int i = TR; i <= TW; i++)
         waited_ms += words->timers_ms[i] > 0 ? words->timers_ms[i] : 0;
     try = trace_try_new(account);
-    (void)log_number(words->retries, &retries);
+    (void)trace_number(words->retries, &retries);
     account->tries_made += retries > 0 ? (unsigned)retries : 0;
     try->begin_us = account->begin_us + waited_ms * MS_US;
     if (words->timers_ms[TC] >= 0)
@@ -173,7 +173,7 @@ bool log_read_haproxy(struct trace *trace, const struct log_place *place, struct
     account->status = words.status > 0 ? (unsigned)words.status : 0;
     account->termination = trace_copy(trace, words.termination);
     account->reason = reason_of(words.termination);
-    log_request_line(words.request, &account->method, &account->target);
+    trace_request_line(words.request, &account->method, &account->target);
     account->method = trace_copy(trace, account->method);
     account->target = trace_copy(trace, account->target);
     read_server_try(trace, &words, account);

@@ -26,21 +26,21 @@ static struct slice bracketed(struct slice *line)
 /* remote_addr - remote_user [time_local] */
 static bool begin_is_read(struct slice *line, struct sockaddr_storage *ret_peer, int64_t *ret_at_us)
 {
-    struct slice address = log_word(line);
+    struct slice address = trace_word(line);
 
-    if (!slice_equal(log_word(line), SLICE("-")) || addr_parse_ip(address, 0, ret_peer) < 0)
+    if (!slice_equal(trace_word(line), SLICE("-")) || addr_parse_ip(address, 0, ret_peer) < 0)
         return false;
-    (void)log_word(line); /* remote_user */
-    *ret_at_us = log_time(bracketed(line));
+    (void)trace_word(line); /* remote_user */
+    *ret_at_us = trace_time(bracketed(line));
     return *ret_at_us != TRACE_NEVER;
 }
 
 /* Kong: kong_request_id: "..." at the end. */
 static struct slice kong_id(struct slice line)
 {
-    if (!slice_equal(log_word(&line), SLICE("kong_request_id:")))
+    if (!slice_equal(trace_word(&line), SLICE("kong_request_id:")))
         return (struct slice){ NULL, 0 };
-    return log_quoted(&line);
+    return trace_quoted(&line);
 }
 
 bool log_read_nginx_access(struct trace *trace, const struct log_place *place, struct slice line,
@@ -53,11 +53,11 @@ bool log_read_nginx_access(struct trace *trace, const struct log_place *place, s
 
     if (!begin_is_read(&line, &peer, &at_us))
         return false;
-    request = log_quoted(&line);
-    if (!log_number(log_word(&line), &status) || !log_number(log_word(&line), &bytes))
+    request = trace_quoted(&line);
+    if (!trace_number(trace_word(&line), &status) || !trace_number(trace_word(&line), &bytes))
         return false;
-    (void)log_quoted(&line); /* referer */
-    (void)log_quoted(&line); /* user agent */
+    (void)trace_quoted(&line); /* referer */
+    (void)trace_quoted(&line); /* user agent */
     account = *ret_account = trace_account_new(trace);
     if (!account)
         return true;
@@ -69,7 +69,7 @@ bool log_read_nginx_access(struct trace *trace, const struct log_place *place, s
     account->status = (unsigned)status;
     account->reason = status == 499 ? END_CLIENT_ABORTED : END_OK; /* the error log tells more */
     account->request_id = trace_copy(trace, kong_id(line));
-    log_request_line(request, &account->method, &account->target);
+    trace_request_line(request, &account->method, &account->target);
     account->method = trace_copy(trace, account->method);
     account->target = trace_copy(trace, account->target);
     return true;
@@ -89,7 +89,7 @@ static struct slice pair(struct slice line, const char *name)
         return (struct slice){ NULL, 0 };
     rest = slice_from(line, (size_t)(at - line.ptr) + wanted.len);
     if (rest.len > 0 && rest.ptr[0] == '"')
-        return log_quoted(&rest);
+        return trace_quoted(&rest);
     comma = rest.len > 0 ? memchr(rest.ptr, ',', rest.len) : NULL;
     value = (struct slice){ rest.ptr, comma ? (size_t)(comma - rest.ptr) : rest.len };
     return value;
@@ -141,14 +141,14 @@ static enum end_reason reason_of(struct slice text, struct slice *ret_detail)
 /* "[error] 12#12: *3 " of the line; false: something else. */
 static bool head_is_read(struct slice *line)
 {
-    struct slice level = log_word(line);
-    struct slice process = log_word(line);
+    struct slice level = trace_word(line);
+    struct slice process = trace_word(line);
 
     if (level.len < 3 || level.ptr[0] != '[' || process.len == 0 ||
         process.ptr[process.len - 1] != ':')
         return false;
     if (line->len > 0 && line->ptr[0] == '*')
-        (void)log_word(line);
+        (void)trace_word(line);
     return true;
 }
 
@@ -160,7 +160,7 @@ bool log_read_nginx_error(struct slice line, struct log_error_line *ret)
     *ret = (struct log_error_line){ .reason = END_REASON_COUNT };
     if (line.len < 30 || line.ptr[4] != '/' || line.ptr[10] != ' ')
         return false;
-    ret->at_us = log_time(date);
+    ret->at_us = trace_time(date);
     line = slice_from(line, 19);
     if (ret->at_us == TRACE_NEVER || !head_is_read(&line))
         return false;

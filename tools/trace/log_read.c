@@ -152,7 +152,7 @@ static bool is_about(const struct error_entry *entry, const struct trace_account
         return slice_equal(said->request_id, account->request_id);
     if (strcmp(account->format, "nginx") != 0)
         return false;
-    log_request_line(said->request, &method, &target);
+    trace_request_line(said->request, &method, &target);
     (void)addr_parse_ip(said->client, addr_port(&account->peer), &client);
     return slice_equal(method, account->method) && slice_equal(target, account->target) &&
            addr_equal(&client, &account->peer) &&
@@ -204,7 +204,7 @@ static struct trace_account *account_from(struct trace *trace, const struct erro
     account->precision_us = 1000000;
     account->request_id = entry->said.request_id;
     (void)addr_parse_ip(entry->said.client, 0, &account->peer);
-    log_request_line(entry->said.request, &account->method, &account->target);
+    trace_request_line(entry->said.request, &account->method, &account->target);
     trace_account_add(trace, account);
     return account;
 }
@@ -213,7 +213,7 @@ static struct trace_account *account_from(struct trace *trace, const struct erro
 static void read_upstream(struct trace *trace, struct slice url, struct trace_account *account,
                           struct trace_try *try)
 {
-    struct slice path = log_origin_form(url);
+    struct slice path = trace_origin_form(url);
     const char *colon = url.len > 3 ? memmem(url.ptr, url.len, "://", 3) : NULL;
     struct slice authority;
 

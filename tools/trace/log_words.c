@@ -20,7 +20,7 @@ static void skip_spaces(struct slice *line)
         *line = slice_from(*line, 1);
 }
 
-struct slice log_word(struct slice *line)
+struct slice trace_word(struct slice *line)
 {
     const char *space;
 
@@ -29,26 +29,26 @@ struct slice log_word(struct slice *line)
     return space ? cut(line, (size_t)(space - line->ptr), 1) : cut(line, line->len, 0);
 }
 
-struct slice log_quoted(struct slice *line)
+struct slice trace_quoted(struct slice *line)
 {
     size_t end = 1;
 
     skip_spaces(line);
     if (line->len == 0 || line->ptr[0] != '"')
-        return log_word(line);
+        return trace_word(line);
     while (end < line->len && line->ptr[end] != '"')
         end += line->ptr[end] == '\\' && end + 1 < line->len ? 2 : 1;
     *line = slice_from(*line, 1);
     return cut(line, end - 1, 1);
 }
 
-void log_request_line(struct slice request, struct slice *ret_method, struct slice *ret_target)
+void trace_request_line(struct slice request, struct slice *ret_method, struct slice *ret_target)
 {
-    *ret_method = log_word(&request);
-    *ret_target = log_word(&request);
+    *ret_method = trace_word(&request);
+    *ret_target = trace_word(&request);
 }
 
-bool log_number(struct slice text, int64_t *ret)
+bool trace_number(struct slice text, int64_t *ret)
 {
     bool negative = text.len > 0 && text.ptr[0] == '-';
     int64_t number = 0;
@@ -97,7 +97,7 @@ static bool zone_of(const char *at, long *ret_seconds)
     return true;
 }
 
-int64_t log_time(struct slice text)
+int64_t trace_time(struct slice text)
 {
     static const char *const shapes[] = { "%d/%b/%Y:%H:%M:%S", "%Y/%m/%d %H:%M:%S",
                                           "%Y-%m-%dT%H:%M:%S" };
@@ -121,7 +121,7 @@ int64_t log_time(struct slice text)
     return (int64_t)seconds * 1000000 + us;
 }
 
-struct slice log_origin_form(struct slice target)
+struct slice trace_origin_form(struct slice target)
 {
     const char *colon =
         target.len > 3 && target.ptr[0] != '/' ? memmem(target.ptr, target.len, "://", 3) : NULL;

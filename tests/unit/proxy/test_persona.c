@@ -188,8 +188,9 @@ TEST(wrong_types_and_ranges_are_refused)
     check_refusal("{\"extends\": \"kong\", \"request\": {\"fields\": [{\"name\": \"A\","
                   " \"value\": \"x\\r\\nB: c\"}]}}",
                   "request.fields[0].value: must not contain control bytes");
-    check_refusal("{\"extends\": \"kong\", \"log\": {\"access_format\": \"xml\"}}",
-                  "unknown format \"xml\"; known are: kong, json");
+    check_refusal(
+        "{\"extends\": \"kong\", \"log\": {\"access_format\": \"xml\"}}",
+        "unknown format \"xml\"; known are: kong, combined, json, kong-serialize, haproxy, alb");
     check_refusal("{\"extends\": \"kong\", \"error_page\": {\"default_page\": \"pdf\"}}",
                   "there is no page named \"pdf\"");
     check_refusal("{\"extends\": \"edge\", \"request\": {\"expect\": \"forward\"}}",
