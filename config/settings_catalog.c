@@ -68,6 +68,7 @@ static const struct {
     { "real_ip_recursive", "skip trusted addresses from the right" },
     { "headers", "fields that are added to responses" },
     { "headers_upstream", "fields that are added to requests" },
+    { "router_flavor", "how routes are matched: traditional_compatible or traditional" },
     { "error_default_type", "of error pages when the client accepts anything" },
     { "upstream_keepalive_pool_size", "idle connections to targets that a worker keeps; 0: none" },
     { "upstream_keepalive_max_requests", "requests on one connection to a target; 0: no limit" },

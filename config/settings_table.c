@@ -235,9 +235,10 @@ const struct setting settings_table[] = {
     NO_EFFECT("enforce_route_path_pattern", NULL, ENTERPRISE),
     NO_EFFECT("route_validation_strategy", "smart", ENTERPRISE),
     { .name = "router_flavor",
-      .state = SETTING_REFUSED,
       .default_text = "traditional_compatible",
-      .reason = NOT_YET "; routes match as in traditional_compatible" },
+      .one_of = "traditional_compatible, traditional, expressions",
+      .supported = "traditional_compatible, traditional",
+      AT(router_flavor) },
 
     /* upstream connections */
     { .name = "upstream_keepalive_pool_size",

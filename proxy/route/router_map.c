@@ -49,3 +49,19 @@ void router_map_add(struct router_map *map, uint64_t hash, uint32_t scope, struc
     assert(slot->value_plus_1 == 0);
     *slot = (struct router_map_slot){ .text = text, .scope = scope, .value_plus_1 = value + 1 };
 }
+
+uint32_t router_map_get(const struct router_map *map, uint32_t scope, struct slice text)
+{
+    return router_map_find(map, router_hash_of(scope, text), scope, text);
+}
+
+uint32_t router_map_put(struct router_map *map, uint32_t scope, struct slice text, uint32_t value)
+{
+    uint64_t hash = router_hash_of(scope, text);
+    uint32_t known = router_map_find(map, hash, scope, text);
+
+    if (known != ROUTER_MAP_NONE)
+        return known;
+    router_map_add(map, hash, scope, text, value);
+    return value;
+}
