@@ -101,6 +101,17 @@ size_t router_regex_literal_bytes(struct slice text)
     return length > 0 && may_have_alternatives(text) ? 0 : length;
 }
 
+struct slice router_path_text_in_front(const char *path)
+{
+    struct slice text = slice_of(path);
+
+    if (!router_path_is_regex(path))
+        return text;
+    text = slice_from(text, 1);
+    text.len = router_regex_literal_bytes(text);
+    return text;
+}
+
 /* ---- Rust's dialect ------------------------------------------------------------------------ */
 
 #define LOOK_AROUND    "look-around, including look-ahead and look-behind, is not supported"

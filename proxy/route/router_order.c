@@ -92,18 +92,6 @@ static bool headers_meet(const struct config_route *a, const struct config_route
     return true;
 }
 
-/* What a path must begin with. */
-static struct slice front_of(const char *path)
-{
-    struct slice text = slice_of(path);
-
-    if (!router_path_is_regex(path))
-        return text;
-    text = slice_from(text, 1);
-    text.len = router_regex_literal_bytes(text);
-    return text;
-}
-
 static bool has_path(const struct router_candidate *candidate, const char *path)
 {
     return candidate->is_regex
@@ -117,7 +105,8 @@ static bool paths_meet(const struct router_candidate *a, const struct router_can
 
     for (size_t i = 0; i < a_paths->count; i++) {
         for (size_t k = 0; k < b_paths->count && has_path(a, a_paths->items[i]); k++) {
-            struct slice one = front_of(a_paths->items[i]), other = front_of(b_paths->items[k]);
+            struct slice one = router_path_text_in_front(a_paths->items[i]),
+                         other = router_path_text_in_front(b_paths->items[k]);
 
             if (has_path(b, b_paths->items[k]) &&
                 (slice_starts_with(one, other) || slice_starts_with(other, one)))

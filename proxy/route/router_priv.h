@@ -271,6 +271,9 @@ int router_regex_add(struct router *router, enum router_regex_use use, const cha
 /* How many bytes at the front of a regex every match of it must begin with. */
 size_t router_regex_literal_bytes(struct slice text);
 
+/* What each path that this one matches begins with. */
+struct slice router_path_text_in_front(const char *path);
+
 /* What Rust's regexes, which traditional_compatible uses, do not have; NULL: nothing of that. */
 const char *router_regex_not_in_rust(const char *text);
 
