@@ -136,7 +136,8 @@ static struct regex *regex_create(struct slice text, unsigned flags, char *messa
     }
     /* Where memory may not be written and run (systemd's MemoryDenyWriteExecute) there is no JIT:
      * then it is interpreted, within the same limits. */
-    (void)pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE);
+    if (table.count < REGEX_JIT_MAX)
+        (void)pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE);
     return regex;
 }
 

@@ -27,6 +27,7 @@ enum {
     REGEX_REQUEST_BYTES_MAX = 4 * 1024 * 1024, /* subjects of one request, all added up */
     REGEX_REQUEST_CUTS_MAX = 4,                /* matches of one request that are cut off */
     REGEX_GROUPS_MAX = 64,                     /* further groups match and are not captured */
+    REGEX_JIT_MAX = 2000, /* expressions of the process; the JIT's code takes time and memory */
     REGEX_MESSAGE_MAX = 384,
 };
 

@@ -53,6 +53,7 @@ struct router_map_slot {
     struct slice text;
     uint32_t scope;
     uint32_t value_plus_1; /* 0: free */
+    uint32_t hash;         /* half of it: other keys are told without a look at their text */
 };
 
 struct router_map {
