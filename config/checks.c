@@ -217,6 +217,27 @@ int check_token(const char *text, char *message)
     return *text ? 0 : refuse(message, "length must be at least 1");
 }
 
+int check_field_value(const char *text, char *message)
+{
+    for (const char *c = text; *c; c++)
+        if (((unsigned char)*c < ' ' && *c != '\t') || *c == 0x7f)
+            return refuse(message,
+                          "a field's value may have no control character such as CR, LF or NUL "
+                          "(byte 0x%02x at offset %zu); remove it",
+                          (unsigned char)*c, (size_t)(c - text));
+    return 0;
+}
+
+int check_cidr(const char *text, char *message)
+{
+    struct addr_cidr cidr;
+
+    return addr_cidr_parse(slice_of(text), &cidr) == 0
+               ? 0
+               : refuse(message, "invalid address or network '%s'; write 10.0.0.0/8 or 192.0.2.1",
+                        text);
+}
+
 int check_cookie_path(const char *text, char *message)
 {
     if (*text != '/')

@@ -27,6 +27,8 @@ check_function check_base_path;  /* of a service */
 check_function check_route_path; /* a prefix in normal form, or a regex behind '~' */
 check_function check_route_host; /* one leading or trailing wildcard label, optional port */
 check_function check_method;
+check_function check_cidr;
+check_function check_field_value; /* what may stand in a field line (RFC 9110 5.5) */
 check_function check_token;       /* RFC 9110 5.6.2: names of fields and cookies */
 check_function check_cookie_path; /* of Set-Cookie (RFC 6265 4.1.1) */
 check_function check_sni;

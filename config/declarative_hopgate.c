@@ -94,9 +94,8 @@ static const struct schema schema_limits = {
     .fields_count = sizeof(limits_fields) / sizeof(limits_fields[0]),
 };
 
-/* Index by name or id; NO_ENTITY: there is none, which is told. */
-static size_t find_entity(struct loader *loader, const struct document_node *node,
-                          enum entity_kind kind, const char *key)
+size_t declarative_find_entity(struct loader *loader, const struct document_node *node,
+                               enum entity_kind kind, const char *key)
 {
     const struct entity_list *list = &loader->lists[kind];
     const json_t *index = json_object_get(list->by_id, key);
@@ -130,7 +129,7 @@ static void read_proxy_protocol(struct loader *loader, const struct document_nod
     schema_read(&loader->reader, &schema_proxy_protocol, node, NULL, &written);
     if (!written.service || !written.version)
         return; /* told already */
-    index = find_entity(loader, node, ENTITY_SERVICE, written.service);
+    index = declarative_find_entity(loader, node, ENTITY_SERVICE, written.service);
     if (index == NO_ENTITY)
         return;
     service = &loader->config->services[index];
@@ -157,7 +156,7 @@ static void read_slow_start(struct loader *loader, const struct document_node *n
     schema_read(&loader->reader, &schema_slow_start, node, NULL, &written);
     if (!written.upstream)
         return; /* told already */
-    index = find_entity(loader, node, ENTITY_UPSTREAM, written.upstream);
+    index = declarative_find_entity(loader, node, ENTITY_UPSTREAM, written.upstream);
     if (index != NO_ENTITY)
         loader->config->upstreams[index].slow_start_ms = written.seconds * 1000;
 }
@@ -179,7 +178,7 @@ static void read_entry(struct loader *loader, const struct document_node *node,
         schema_read(&loader->reader, schema, node, NULL, NULL); /* says what is wrong */
         return;
     }
-    index = find_entity(loader, node, ENTITY_UPSTREAM, name);
+    index = declarative_find_entity(loader, node, ENTITY_UPSTREAM, name);
     if (index != NO_ENTITY && read(loader, node, &loader->config->upstreams[index]) < 0)
         loader->reader.out_of_memory = true;
 }
@@ -203,7 +202,7 @@ static void read_limits(struct loader *loader, const struct document_node *node)
     schema_read(&loader->reader, &schema_limits, node, NULL, &written);
     if (!written.service)
         return; /* told already */
-    index = find_entity(loader, node, ENTITY_SERVICE, written.service);
+    index = declarative_find_entity(loader, node, ENTITY_SERVICE, written.service);
     if (index == NO_ENTITY)
         return;
     limits = &loader->config->services[index].limits;
@@ -239,5 +238,7 @@ int declarative_read_hopgate(struct loader *loader)
     read_each(loader, &hopgate, "health", read_health);
     read_each(loader, &hopgate, "limits", read_limits);
     read_each(loader, &hopgate, "balancing", read_balancing);
+    if (declarative_read_fields(loader, &hopgate) < 0)
+        return -ENOMEM;
     return loader->reader.out_of_memory ? -ENOMEM : 0;
 }

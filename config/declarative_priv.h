@@ -117,6 +117,17 @@ read_entity declarative_read_route;
 /* The `hopgate:` object; services and upstreams are in the configuration already. 0 or -ENOMEM. */
 int declarative_read_hopgate(struct loader *loader);
 
+/* Index by name or id of an entity that is linked already; NO_ENTITY: there is none, which is told at
+ * `node`. */
+size_t declarative_find_entity(struct loader *loader, const struct document_node *node,
+                               enum entity_kind kind, const char *key);
+
+/* declarative_fields.c: hopgate.fields. declarative_forwarded.c: the policies of one entry. 0 or
+ * -ENOMEM. */
+int declarative_read_fields(struct loader *loader, const struct document_node *hopgate);
+int declarative_read_forwarded(struct loader *loader, const struct document_node *node,
+                               struct config_field_rules *rules);
+
 /* Checks how an upstream hashes and fills in hash_inputs and algorithm. 0 or -ENOMEM. */
 int declarative_finish_upstream(struct loader *loader, const struct document_node *node,
                                 struct config_upstream *upstream);

@@ -257,6 +257,79 @@ struct config_mtls {
     unsigned line, column;
 };
 
+/* hopgate.fields[].forwarded: whose word counts in a field that speaks of the client or the way here. */
+enum config_forwarded_field {
+    CONFIG_X_FORWARDED_FOR,
+    CONFIG_X_FORWARDED_PROTO,
+    CONFIG_X_FORWARDED_HOST,
+    CONFIG_X_FORWARDED_PORT,
+    CONFIG_X_FORWARDED_PREFIX,
+    CONFIG_X_FORWARDED_PATH,
+    CONFIG_X_REAL_IP,
+    CONFIG_FORWARDED, /* RFC 7239 */
+    CONFIG_VIA,
+    CONFIG_AUTHORIZATION,
+    CONFIG_HOST,
+    CONFIG_CLIENT_CERT, /* and Client-Cert-Chain; from here on the families of client_identity */
+    CONFIG_X_SSL_CLIENT,
+    CONFIG_XFCC,
+    CONFIG_X_AMZN_MTLS,
+    CONFIG_FORWARDED_COUNT,
+};
+
+enum config_field_policy {
+    CONFIG_POLICY_UNSET,
+    CONFIG_POLICY_PRESERVE, /* as it came; what is not there is not added */
+    CONFIG_POLICY_APPEND,   /* ours behind what came, in one line */
+    CONFIG_POLICY_REPLACE,  /* ours alone */
+    CONFIG_POLICY_REMOVE,
+};
+
+struct config_forwarded {
+    enum config_forwarded_field field;
+    enum config_field_policy policy, untrusted; /* of peers in `trusted`, of others; never UNSET */
+    bool has_trusted;
+    struct config_strings trusted; /* CIDRs; without has_trusted: trusted_ips */
+    char *for_node, *by_node;      /* of Forwarded: ip, ip_port, none, unknown, "_name" */
+    bool host, proto;              /* the same: whether they are told */
+    const char *path;              /* "hopgate.fields[0].forwarded.Via" */
+    unsigned line, column;
+};
+
+enum config_operation {
+    CONFIG_SET,    /* one line, where the first of that name was, else at the end */
+    CONFIG_ADD,    /* one more line at the end */
+    CONFIG_APPEND, /* to the last line's value, as a list; without one: as add */
+    CONFIG_RENAME,
+    CONFIG_REMOVE,
+    CONFIG_CASE, /* how names are written */
+};
+
+/* hopgate.fields[].request[] and response[] */
+struct config_field_operation {
+    enum config_operation operation;
+    char *name;  /* of remove: may end in "*"; of case: "lower", "canonical" or a spelling */
+    char *value; /* with $variables; of set, add, append */
+    char *to;    /* of rename */
+    bool if_absent, always;
+    bool has_statuses;
+    struct config_statuses statuses; /* when_status */
+    const char *path;                /* "hopgate.fields[0].request[1]" */
+    unsigned line, column;
+    const char *value_path; /* where the value stands; NULL: there is none */
+    unsigned value_line, value_column;
+};
+
+/* One entry of hopgate.fields: of the hop, of a service, or of a route. */
+struct config_field_rules {
+    const struct config_service *service; /* or NULL */
+    const struct config_route *route;     /* or NULL */
+    struct config_forwarded *forwarded;
+    size_t forwarded_count;
+    struct config_field_operation *request, *response;
+    size_t request_count, response_count;
+};
+
 struct config {
     struct config_service *services;
     size_t services_count;
@@ -270,6 +343,8 @@ struct config {
     size_t ca_certificates_count;
     struct config_mtls *mtls;
     size_t mtls_count;
+    struct config_field_rules *field_rules; /* hopgate.fields */
+    size_t field_rules_count;
     char *source;                /* file name, or NULL for the empty configuration */
     char hash[33];               /* of its text, 32 hex digits; all 0 for the empty configuration */
     struct config_block *blocks; /* memory of all strings and of the arrays inside entities */

@@ -63,6 +63,7 @@ extern const struct schema schema_document, schema_hopgate, schema_mtls;
 extern const struct schema schema_services, schema_routes, schema_upstreams, schema_targets;
 extern const struct schema schema_healthchecks, schema_health;
 extern const struct schema schema_balancing, schema_balancing_member;
+extern const struct schema schema_field_rules, schema_field_operation, schema_forwarded;
 extern const struct schema schema_certificates, schema_snis, schema_ca_certificates;
 
 const struct schema_field *schema_find(const struct schema *schema, const char *name);

@@ -359,6 +359,7 @@ static const struct schema_field hopgate_fields[] = {
     { .name = "health", .type = SCHEMA_ENTITIES },         /* read by declarative_health.c */
     { .name = "limits", .type = SCHEMA_ENTITIES },         /* the same */
     { .name = "balancing", .type = SCHEMA_ENTITIES },      /* read by declarative_balancing.c */
+    { .name = "fields", .type = SCHEMA_ENTITIES },         /* read by declarative_fields.c */
 };
 const struct schema schema_hopgate = { .name = "hopgate", FIELDS(hopgate_fields) };
 

@@ -12,8 +12,8 @@
 
 enum { CONF_BYTES_MAX = 4 * 1024 * 1024 };
 
-/* Who gave a key its value. nginx_proxy_ goes before nginx_http_ because its block is further in;
- * between equals a variable goes before the file, and a later line before an earlier one. */
+/* Who gave a key its value. nginx_location_ goes before nginx_proxy_ and that before nginx_http_
+ * because its block is further in; between equals a variable goes before the file, and a later line before an earlier one. */
 struct settings_origin {
     const struct kong_conf_entry *entry; /* while loading; NULL: not set */
     bool set;
@@ -49,6 +49,24 @@ static const char *injected_name(const char *key)
     return NULL;
 }
 
+/* "nginx_proxy_send_timeot": the table has the directive's outermost block only. */
+static const char *nearest_outer_key(const char *key)
+{
+    static const char *const inner[] = { "nginx_proxy_", "nginx_location_" };
+    char outer[128];
+    struct suggest suggest = { .wanted = outer };
+
+    for (size_t i = 0; i < sizeof(inner) / sizeof(inner[0]); i++) {
+        if (strncmp(key, inner[i], strlen(inner[i])) != 0)
+            continue;
+        (void)snprintf(outer, sizeof(outer), "nginx_http_%s", key + strlen(inner[i]));
+        for (size_t k = 0; k < settings_table_count; k++)
+            if (settings_table[k].state == SETTING_USED)
+                suggest_offer(&suggest, settings_table[k].name);
+    }
+    return suggest.nearest;
+}
+
 static const char *nearest_key(const char *key)
 {
     struct suggest suggest = { .wanted = key };
@@ -59,7 +77,7 @@ static const char *nearest_key(const char *key)
     for (size_t i = 0; i < settings_table_count; i++)
         if (!strchr(settings_table[i].name, '*'))
             suggest_offer(&suggest, settings_table[i].name);
-    return suggest.nearest;
+    return suggest.nearest ? suggest.nearest : nearest_outer_key(key);
 }
 
 /*
@@ -105,6 +123,11 @@ static void report_unused(const struct settings_loading *loading, const struct s
                           "has no effect: %s", setting->reason);
         return;
     }
+    if (setting->tells_what_to_do) {
+        config_errors_add(loading->errors, CONFIG_ERROR, settings_entry_place(loading, true), "%s",
+                          setting->reason);
+        return;
+    }
     nearest = strchr(setting->name, '*') ? nearest_key(entry->key) : NULL;
     config_errors_add(loading->errors, CONFIG_ERROR, settings_entry_place(loading, true),
                       "%s; %s%s%s", setting->reason, nearest ? "did you mean '" : "remove it",
@@ -113,7 +136,11 @@ static void report_unused(const struct settings_loading *loading, const struct s
 
 static int entry_rank(const struct kong_conf_entry *entry)
 {
-    return (strncmp(entry->key, "nginx_proxy_", 12) == 0 ? 2 : 0) + (entry->variable ? 1 : 0);
+    int block = strncmp(entry->key, "nginx_location_", 15) == 0 ? 4
+                : strncmp(entry->key, "nginx_proxy_", 12) == 0  ? 2
+                                                                : 0;
+
+    return block + (entry->variable ? 1 : 0);
 }
 
 /* Keeps the entry that wins for its key; the others have no effect. */
@@ -260,6 +287,7 @@ static void check_together(const struct settings *settings, struct config_errors
         !lists(&settings->ssl_protocols, "TLSv1.3"))
         config_errors_add(errors, CONFIG_ERROR, settings_place(settings, "ssl_protocols"),
                           "TLSv1.2 and TLSv1.3 are what is served; add one of them");
+    settings_check_buffers(settings, errors);
     notice_not_served(settings, errors);
 }
 
@@ -370,14 +398,16 @@ bool settings_is_set(const struct settings *settings, const char *key)
 {
     const struct setting *setting = settings_find(key);
 
-    return setting && settings->origins[setting - settings_table].set;
+    return setting && setting->state == SETTING_USED &&
+           settings->origins[setting - settings_table].set;
 }
 
 struct config_place settings_place(const struct settings *settings, const char *key)
 {
     const struct setting *setting = settings_find(key);
-    const struct settings_origin *origin =
-        setting ? &settings->origins[setting - settings_table] : NULL;
+    const struct settings_origin *origin = setting && setting->state == SETTING_USED
+                                               ? &settings->origins[setting - settings_table]
+                                               : NULL;
 
     if (!origin || !origin->set)
         return (struct config_place){ .path = key };

@@ -86,6 +86,12 @@ struct settings {
     struct config_strings headers_upstream; /* and to requests */
     char *router_flavor;                    /* traditional_compatible, traditional */
     char *error_default_type;
+    /* paths of Kong's page templates; NULL: the persona's */
+    char *error_template_html, *error_template_json, *error_template_xml, *error_template_plain;
+    bool allow_debug_header;   /* Kong-Debug shows route and service */
+    bool request_debug;        /* X-Kong-Request-Debug shows times */
+    char *request_debug_token; /* NULL: one is made */
+    char *charset;             /* of Content-Type; "off": none is added */
     struct settings_port_maps port_maps;
 
     uint32_t upstream_keepalive_pool_size;    /* 0: none is kept */
@@ -100,6 +106,13 @@ struct settings {
     uint64_t client_body_buffer_size_bytes, client_header_buffer_size_bytes;
     uint32_t large_client_header_buffers_count;
     uint64_t large_client_header_buffers_size_bytes; /* each */
+
+    /* Buffering, likewise; the last two do nothing here, but are checked as nginx does */
+    bool proxy_buffering, proxy_request_buffering;
+    uint64_t proxy_buffer_size_bytes, proxy_buffers_size_bytes /* each */;
+    uint32_t proxy_buffers_count;
+    uint64_t proxy_max_temp_file_size_bytes; /* 0: no file */
+    uint64_t proxy_busy_size_bytes, proxy_temp_write_size_bytes;
 
     struct config_strings dns_resolver; /* "192.0.2.53:53" …; empty: those of resolv.conf */
     char *dns_hostsfile;
@@ -117,9 +130,10 @@ struct settings {
     char *hopgate_name;    /* NULL: the persona's */
     bool hopgate_lab;
     struct sockaddr_storage hopgate_upstream_bind; /* AF_UNSPEC: none */
-    char *hopgate_access_log_format;               /* kong, json */
-    bool hopgate_proxy_status;           /* answers made here carry Proxy-Status (RFC 9209) */
-    char *hopgate_client_verify_refusal; /* page, alert */
+    char *hopgate_access_log_format;               /* a name or a text with "$", see access_log.h */
+    char *http_log_format;     /* nginx's log_format directive, see log_directive.h; or NULL */
+    bool hopgate_proxy_status; /* answers made here carry Proxy-Status (RFC 9209) */
+    char *hopgate_client_verify_refusal;             /* page, alert */
     char *hopgate_unknown_sni, *hopgate_missing_sni; /* default, refuse */
     struct config_strings hopgate_retry_on;          /* empty: never */
     uint64_t upstream_keepalive_max_age_ms;          /* 0: no limit */
@@ -130,6 +144,8 @@ struct settings {
     uint64_t request_timeout_ms;             /* 0: none */
     char *hopgate_client_cert_fields;        /* rfc9440, x-ssl-client, xfcc, alb, none */
     char *hopgate_trusted_client_cert_field; /* client-cert, xfcc, ..., none */
+    char *hopgate_forwarded[CONFIG_VIA + 1]; /* policies by enum config_forwarded_field; or NULL */
+    char *hopgate_forwarded_untrusted;       /* of those: for peers not in trusted_ips; or NULL */
     uint64_t hopgate_shutdown_timeout_ms;
     uint64_t hopgate_spool_max_size_bytes; /* of stored content on disk; 0: no limit */
     uint64_t hopgate_recorder_size_bytes;  /* of each worker's flight recorder; 0: off */

@@ -49,6 +49,7 @@ struct setting {
     const char *one_of;       /* "a, b"; each word of a list */
     const char *supported;    /* those of one_of that hopgate runs; NULL: all */
     const char *reason;       /* why it has no effect or is refused */
+    bool tells_what_to_do;    /* the reason does; else "remove it" is added */
     size_t offset, second_offset;
 };
 
@@ -56,10 +57,17 @@ extern const struct setting settings_table[];
 extern const size_t settings_table_count;
 
 /*
- * The row of a key after other names are resolved, or NULL. nginx_proxy_X is nginx_http_X where the
- * latter is used: the same directive one block further in.
+ * The row of a key after other names are resolved, or NULL. nginx_proxy_X and nginx_location_X are
+ * nginx_http_X where the latter is used: the same directive further in. Rows that are used are those of
+ * settings_table; others may stand elsewhere.
  */
 const struct setting *settings_find(const char *key);
+
+/* What is known of an injected directive without an equal here, whatever its block; or NULL. */
+const struct setting *settings_find_directive(const char *key);
+
+/* Not NULL: a directive that nginx takes in outer blocks only. */
+const struct setting *settings_check_location(const char *key);
 
 struct settings_loading {
     struct settings *settings;
@@ -72,5 +80,8 @@ struct config_place settings_entry_place(const struct settings_loading *loading,
 /* Reads the text into the member. 0, -EINVAL after adding an error, -ENOMEM. */
 int settings_set_value(const struct settings_loading *loading, const struct setting *setting,
                        const char *text);
+
+/* settings_buffers.c: sizes that do not fit each other. */
+void settings_check_buffers(const struct settings *settings, struct config_errors *errors);
 
 #endif

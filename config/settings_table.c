@@ -40,7 +40,10 @@
 #define NO_CLUSTER  "hopgate has no control plane and no data planes"
 #define NO_LUA      "there is no Lua in hopgate"
 #define NO_DNS      "the keys of Kong's former DNS client, dns_*, are what hopgate follows"
-#define NO_STREAM   "TCP and UDP proxying is not supported by this version of hopgate"
+#define NO_STREAM   "is not supported: stream_listen only passes TLS through"
+#define NO_WASM     "WebAssembly filters are not supported by this version of hopgate"
+#define NO_VAULTS   "vaults are not supported by this version of hopgate"
+#define NO_TRACING  "tracing is not supported by this version of hopgate"
 #define ENTERPRISE  "it belongs to Kong Enterprise"
 
 const struct setting settings_table[] = {
@@ -89,6 +92,7 @@ const struct setting settings_table[] = {
                       "127.0.0.1:8444 http2 ssl reuseport backlog=16384",
       AT(admin_listen) },
     { .name = "status_listen", .type = SETTING_LISTEN, .default_text = "off", AT(status_listen) },
+    { .name = "status_access_log", .default_text = "off", AT(status_access_log) },
     { .name = "admin_gui_listen",
       .type = SETTING_LISTEN,
       .default_text = "off",
@@ -180,8 +184,6 @@ const struct setting settings_table[] = {
       .type = SETTING_LIST,
       .default_text = "system",
       AT(lua_ssl_trusted_certificate) },
-    NO_EFFECT("lua_ssl_verify_depth", "1", NO_LUA),
-    NO_EFFECT("lua_ssl_protocols", "TLSv1.2 TLSv1.3", NO_LUA),
     { .name = "nginx_http_ssl_ecdh_curve", .default_text = "auto", AT(ssl_ecdh_curve) },
     { .name = "nginx_http_ssl_stapling",
       .type = SETTING_SWITCH,
@@ -224,16 +226,21 @@ const struct setting settings_table[] = {
       .default_text = "X-Kong-Request-Id",
       .one_of = "off, X-Kong-Request-Id",
       AT(headers_upstream) },
+    { .name = "nginx_http_charset", .default_text = "UTF-8", AT(charset) },
     { .name = "error_default_type",
       .default_text = "text/plain",
       .one_of = "text/plain, text/html, application/json, application/xml",
       AT(error_default_type) },
-    REFUSED("error_template_*", NULL, NOT_YET),
-    NO_EFFECT("allow_debug_header", "off", NOT_YET),
-    NO_EFFECT("request_debug", "on", NOT_YET),
-    NO_EFFECT("request_debug_token", NULL, NOT_YET),
-    NO_EFFECT("enforce_route_path_pattern", NULL, ENTERPRISE),
-    NO_EFFECT("route_validation_strategy", "smart", ENTERPRISE),
+    { .name = "error_template_html", AT(error_template_html) },
+    { .name = "error_template_json", AT(error_template_json) },
+    { .name = "error_template_xml", AT(error_template_xml) },
+    { .name = "error_template_plain", AT(error_template_plain) },
+    { .name = "allow_debug_header",
+      .type = SETTING_SWITCH,
+      .default_text = "off",
+      AT(allow_debug_header) },
+    { .name = "request_debug", .type = SETTING_SWITCH, .default_text = "on", AT(request_debug) },
+    { .name = "request_debug_token", AT(request_debug_token) },
     { .name = "router_flavor",
       .default_text = "traditional_compatible",
       .one_of = "traditional_compatible, traditional, expressions",
@@ -268,7 +275,6 @@ const struct setting settings_table[] = {
     LIMIT(NUMBER, "nginx_http_proxy_next_upstream_tries", "0", 0, 32768, proxy_next_upstream_tries),
     LIMIT(TIME, "nginx_http_proxy_next_upstream_timeout", "0", 0, TIME_MAX_MS,
           proxy_next_upstream_timeout_ms),
-    NO_EFFECT("nginx_upstream_keepalive*", NULL, "Kong ignores it too; use upstream_keepalive_…"),
 
     /* client connections: nginx's directives */
     { .name = "nginx_http_client_header_timeout",
@@ -301,18 +307,10 @@ const struct setting settings_table[] = {
       .min = 0,
       .max = UINT32_MAX,
       AT(keepalive_requests) },
-    { .name = "nginx_http_client_max_body_size",
-      .type = SETTING_SIZE,
-      .default_text = "0",
-      .min = 0,
-      .max = SIZE_MAX_BYTES,
-      AT(client_max_body_size_bytes) },
-    { .name = "nginx_http_client_body_buffer_size",
-      .type = SETTING_SIZE,
-      .default_text = "8k",
-      .min = 1,
-      .max = 1ull << 30,
-      AT(client_body_buffer_size_bytes) },
+    LIMIT(SIZE, "nginx_http_client_max_body_size", "0", 0, SIZE_MAX_BYTES,
+          client_max_body_size_bytes),
+    LIMIT(SIZE, "nginx_http_client_body_buffer_size", "8k", 1, 1ull << 30,
+          client_body_buffer_size_bytes),
     { .name = "nginx_http_client_header_buffer_size",
       .type = SETTING_SIZE,
       .default_text = "1k",
@@ -326,6 +324,24 @@ const struct setting settings_table[] = {
       .max = 1 << 20,
       AT(large_client_header_buffers_count),
       .second_offset = offsetof(struct settings, large_client_header_buffers_size_bytes) },
+    ALIAS("nginx_http_proxy_bind", "hopgate_upstream_bind"),
+    ALIAS("nginx_main_worker_shutdown_timeout", "hopgate_shutdown_timeout"),
+    LIMIT(SWITCH, "nginx_http_proxy_buffering", "on", 0, 0, proxy_buffering),
+    LIMIT(SWITCH, "nginx_http_proxy_request_buffering", "on", 0, 0, proxy_request_buffering),
+    LIMIT(SIZE, "nginx_http_proxy_buffer_size", "4k", 256, 1 << 20, proxy_buffer_size_bytes),
+    { .name = "nginx_http_proxy_buffers",
+      .type = SETTING_BUFFERS,
+      .default_text = "8 4k",
+      .min = 256,
+      .max = 1 << 30,
+      AT(proxy_buffers_count),
+      .second_offset = offsetof(struct settings, proxy_buffers_size_bytes) },
+    LIMIT(SIZE, "nginx_http_proxy_busy_buffers_size", "8k", 256, 1 << 30, proxy_busy_size_bytes),
+    LIMIT(SIZE, "nginx_http_proxy_max_temp_file_size", "1024m", 0, SIZE_MAX_BYTES,
+          proxy_max_temp_file_size_bytes),
+    LIMIT(SIZE, "nginx_http_proxy_temp_file_write_size", "8k", 256, 1 << 30,
+          proxy_temp_write_size_bytes),
+    { .name = "nginx_http_log_format", AT(http_log_format) },
     ALIAS("client_max_body_size", "nginx_http_client_max_body_size"),
     ALIAS("client_body_buffer_size", "nginx_http_client_body_buffer_size"),
 
@@ -334,11 +350,7 @@ const struct setting settings_table[] = {
     { .name = "hopgate_name", AT(hopgate_name) },
     { .name = "hopgate_lab", .type = SETTING_SWITCH, .default_text = "off", AT(hopgate_lab) },
     { .name = "hopgate_upstream_bind", .type = SETTING_ADDRESS, AT(hopgate_upstream_bind) },
-    { .name = "hopgate_access_log_format",
-      .default_text = "kong",
-      .one_of = "kong, json, haproxy, alb",
-      .supported = "kong, json",
-      AT(hopgate_access_log_format) },
+    { .name = "hopgate_access_log_format", .default_text = "kong", AT(hopgate_access_log_format) },
     { .name = "hopgate_proxy_status",
       .type = SETTING_SWITCH,
       .default_text = "off",
@@ -424,94 +436,8 @@ const struct setting settings_table[] = {
       .one_of = "client-cert, x-ssl-client-cert, xfcc, x-amzn-mtls-clientcert, "
                 "x-amzn-mtls-clientcert-leaf, none",
       AT(hopgate_trusted_client_cert_field) },
+#include "config/settings_forwarded.def"
     REFUSED("hopgate_duplicate_routes", NULL, NOT_YET),
-
-    /* other injected directives */
-    NO_EFFECT("nginx_daemon", "off", "hopgate always runs in the foreground"),
-    NO_EFFECT("nginx_main_daemon", "off", "hopgate always runs in the foreground"),
-    NO_EFFECT("nginx_main_worker_rlimit_nofile", "auto", "the limit is raised as far as allowed"),
-    NO_EFFECT("nginx_events_worker_connections", "auto", "the limit on open files decides"),
-    NO_EFFECT("nginx_events_multi_accept", "on", "io_uring accepts all that wait"),
-    NO_EFFECT("nginx_http_charset", "UTF-8", "content is never changed"),
-    NO_EFFECT("nginx_http_lua_*", NULL, NO_LUA),
-    NO_EFFECT("nginx_admin_client_max_body_size", "10m", NO_ADMIN),
-    NO_EFFECT("nginx_admin_client_body_buffer_size", "10m", NO_ADMIN),
-    REFUSED("nginx_main_*", NULL, NO_NGINX),
-    REFUSED("nginx_events_*", NULL, NO_NGINX),
-    REFUSED("nginx_http_*", NULL, NO_NGINX),
-    REFUSED("nginx_proxy_*", NULL, NO_NGINX),
-    REFUSED("nginx_location_*", NULL, NO_NGINX),
-    REFUSED("nginx_upstream_*", NULL, NO_NGINX),
-    REFUSED("nginx_admin_*", NULL, NO_NGINX),
-    REFUSED("nginx_admin_gui_*", NULL, NO_NGINX),
-    REFUSED("nginx_status_*", NULL, NO_NGINX),
-    REFUSED("nginx_debug_*", NULL, NO_NGINX),
-    REFUSED("nginx_stream_*", NULL, NO_NGINX),
-    REFUSED("nginx_sproxy_*", NULL, NO_NGINX),
-    REFUSED("nginx_supstream_*", NULL, NO_NGINX),
-    REFUSED("nginx_sstream_*", NULL, NO_NGINX),
-    REFUSED("nginx_wasm_*", NULL, NO_NGINX),
-
-    /* Admin API, status, Kong Manager */
-    NO_EFFECT("admin_access_log", "logs/admin_access.log", NO_ADMIN),
-    NO_EFFECT("admin_error_log", "logs/error.log", NO_ADMIN),
-    NO_EFFECT("admin_ssl_cert", NULL, NO_ADMIN),
-    NO_EFFECT("admin_ssl_cert_key", NULL, NO_ADMIN),
-    NO_EFFECT("admin_api_uri", NULL, NO_ADMIN),
-    { .name = "status_access_log", .default_text = "off", AT(status_access_log) },
-    NO_EFFECT("status_error_log", "logs/status_error.log", "its lines go to proxy_error_log"),
-    NO_EFFECT("status_ssl_cert", NULL, "status_listen has the certificates of proxy_listen"),
-    NO_EFFECT("status_ssl_cert_key", NULL, "status_listen has the certificates of proxy_listen"),
-    NO_EFFECT("admin_gui_*", NULL, NO_GUI),
-    NO_EFFECT("admin_approved_email", NULL, ENTERPRISE),
-    NO_EFFECT("admin_emails_*", NULL, ENTERPRISE),
-    NO_EFFECT("admin_invitation_expiry", NULL, ENTERPRISE),
-    NO_EFFECT("proxy_stream_access_log", "logs/access.log basic", NO_STREAM),
-    NO_EFFECT("proxy_stream_error_log", "logs/error.log", NO_STREAM),
-    NO_EFFECT("debug_*", NULL, ENTERPRISE),
-
-    /* plugins, Lua, tracing, wasm */
-    { .name = "plugins",
-      .state = SETTING_NO_EFFECT,
-      .default_text = "bundled",
-      .reason = NO_PLUGINS },
-    NO_EFFECT("pluginserver_*", NULL, NO_PLUGINS),
-    NO_EFFECT("vaults", "bundled", "vaults are not supported by this version of hopgate"),
-    NO_EFFECT("vault_*", NULL, "vaults are not supported by this version of hopgate"),
-    NO_EFFECT("lua_*", NULL, NO_LUA),
-    NO_EFFECT("untrusted_lua*", NULL, NO_LUA),
-    NO_EFFECT("wasm*", NULL, "WebAssembly filters are not supported by this version of hopgate"),
-    NO_EFFECT("tracing*", NULL, "tracing is not supported by this version of hopgate"),
-    NO_EFFECT("opentelemetry_*", NULL, "tracing is not supported by this version of hopgate"),
-    NO_EFFECT("generate_trace_details", NULL, ENTERPRISE),
-    NO_EFFECT("openresty_path", NULL, NO_LUA),
-
-    /* database, cache, cluster */
-    NO_EFFECT("pg_*", NULL, NO_DATABASE),
-    NO_EFFECT("cassandra_*", NULL, NO_DATABASE),
-    NO_EFFECT("db_*", NULL, NO_DATABASE),
-    NO_EFFECT("lmdb_*", NULL, NO_DATABASE),
-    NO_EFFECT("_debug_pg_*", NULL, NO_DATABASE),
-    NO_EFFECT("mem_cache_size", "128m", "there is no entity cache"),
-    NO_EFFECT("worker_consistency", "eventual", "every worker changes over at once"),
-    NO_EFFECT("worker_state_update_frequency", "5", "every worker changes over at once"),
-    { .name = "role",
-      .state = SETTING_REFUSED,
-      .default_text = "traditional",
-      .reason = NOT_YET "; " NO_CLUSTER },
-    NO_EFFECT("cluster_*", NULL, NO_CLUSTER),
-    NO_EFFECT("dedicated_config_processing", NULL, NO_CLUSTER),
-    NO_EFFECT("declarative_config_encryption_mode", "off", ENTERPRISE),
-    NO_EFFECT("privileged_agent", NULL, NO_CLUSTER),
-    NO_EFFECT("legacy_worker_events", "off", NO_CLUSTER),
-    NO_EFFECT("kic", "off", NO_CLUSTER),
-    NO_EFFECT("konnect_mode", "off", ENTERPRISE),
-    NO_EFFECT("node_id", NULL, NO_CLUSTER),
-    NO_EFFECT("proxy_server", NULL, NO_CLUSTER),
-    NO_EFFECT("proxy_server_ssl_verify", "on", NO_CLUSTER),
-    NO_EFFECT("proxy_url", NULL, ENTERPRISE),
-    NO_EFFECT("host_ports", NULL, "port_maps is what X-Forwarded-Port uses"),
-    NO_EFFECT("anonymous_reports", NULL, "hopgate reports nothing to anyone"),
 
     /* names */
     { .name = "dns_resolver", .type = SETTING_LIST, AT(dns_resolver) },
@@ -531,22 +457,7 @@ const struct setting settings_table[] = {
     LIMIT(NUMBER, "hopgate_dns_tries", "5", 1, 20, hopgate_dns_tries),
     NO_EFFECT("dns_cache_size", "10000", "every name of the configuration is kept"),
     NO_EFFECT("dns_no_sync", "off", "there is one question per name at a time"),
-    NO_EFFECT("resolver_*", NULL, NO_DNS),
-    NO_EFFECT("new_dns_client", "off", NO_DNS),
-
-    /* Kong Enterprise */
-    NO_EFFECT("enforce_rbac", "off", ENTERPRISE),
-    NO_EFFECT("rbac_*", NULL, ENTERPRISE),
-    NO_EFFECT("vitals*", NULL, ENTERPRISE),
-    NO_EFFECT("analytics_*", NULL, ENTERPRISE),
-    NO_EFFECT("portal*", NULL, ENTERPRISE),
-    NO_EFFECT("smtp_*", NULL, ENTERPRISE),
-    NO_EFFECT("audit_log*", NULL, ENTERPRISE),
-    NO_EFFECT("keyring_*", NULL, ENTERPRISE),
-    NO_EFFECT("event_hooks_enabled", NULL, ENTERPRISE),
-    NO_EFFECT("feature_conf_path", NULL, ENTERPRISE),
-    NO_EFFECT("license_*", NULL, ENTERPRISE),
-    NO_EFFECT("allow_inconsistent_data_plane_plugins", NULL, ENTERPRISE),
+#include "config/settings_unused.def"
 };
 const size_t settings_table_count = sizeof(settings_table) / sizeof(settings_table[0]);
 
@@ -570,19 +481,37 @@ static const struct setting *find_family(const char *key)
     return NULL;
 }
 
-const struct setting *settings_find(const char *key)
+/* nginx_proxy_X and nginx_location_X as nginx_http_X; NULL: no such row is used. */
+static const struct setting *find_inner(const char *key)
 {
-    static const char inner[] = "nginx_proxy_", outer[] = "nginx_http_";
-    const struct setting *setting = strchr(key, '*') ? NULL : find_exact(key);
+    static const char *const inner[] = { "nginx_proxy_", "nginx_location_" };
+    static const char outer[] = "nginx_http_";
     char other[128];
 
-    if (!setting && strncmp(key, inner, sizeof(inner) - 1) == 0 && strlen(key) < sizeof(other)) {
-        size_t length = sizeof(outer) - 1;
-        memcpy(other, outer, length);
-        memcpy(other + length, key + sizeof(inner) - 1, strlen(key + sizeof(inner) - 1) + 1);
-        setting = find_exact(other);
+    for (size_t i = 0; i < sizeof(inner) / sizeof(inner[0]); i++) {
+        size_t length = strlen(inner[i]);
+
+        if (strncmp(key, inner[i], length) != 0 || strlen(key) >= sizeof(other))
+            continue;
+        memcpy(other, outer, sizeof(outer) - 1);
+        memcpy(other + sizeof(outer) - 1, key + length, strlen(key + length) + 1);
+        return find_exact(other);
     }
+    return NULL;
+}
+
+const struct setting *settings_find(const char *key)
+{
+    const struct setting *setting = settings_check_location(key);
+
+    if (setting)
+        return setting;
+    setting = strchr(key, '*') ? NULL : find_exact(key);
+    if (!setting)
+        setting = find_inner(key);
     if (setting && setting->type == SETTING_ALIAS)
         setting = find_exact(setting->default_text);
+    if (!setting)
+        setting = settings_find_directive(key);
     return setting ? setting : find_family(key);
 }

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/fnv1a.h"
+
 enum { IPV4_BYTES = 4, IPV6_BYTES = 16 };
 
 int addr_split_host_port(struct slice text, struct slice *ret_host, struct slice *ret_port)
@@ -145,6 +147,18 @@ bool addr_equal(const struct sockaddr_storage *a, const struct sockaddr_storage 
     if (family != plain_bytes(b, &b_bytes) || family == AF_UNSPEC)
         return false;
     return addr_port(a) == addr_port(b) && memcmp(a_bytes, b_bytes, family_bytes(family)) == 0;
+}
+
+uint64_t addr_hash(const struct sockaddr_storage *addr)
+{
+    const uint8_t *bytes;
+    sa_family_t family = plain_bytes(addr, &bytes);
+    uint64_t hash = FNV1A_START;
+    uint16_t port = addr_port(addr);
+
+    if (family != AF_UNSPEC)
+        hash = fnv1a_add(hash, bytes, family_bytes(family));
+    return fnv1a_add(hash, &port, sizeof(port));
 }
 
 /* By hand: every request prints addresses, and inet_ntop and snprintf cost as much as a parser. */

@@ -60,6 +60,9 @@ socklen_t addr_length(const struct sockaddr_storage *addr);
 /* The same address and port. */
 bool addr_equal(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
 
+/* Equal for equal addresses. */
+uint64_t addr_hash(const struct sockaddr_storage *addr);
+
 /*
  * All print into `into` (size > 0), NUL-terminated, cut when it does not fit, and return `into`. A
  * family that is neither IPv4 nor IPv6 prints as "-".

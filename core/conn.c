@@ -617,6 +617,11 @@ void conn_on_gone(struct stream *stream, void (*on_gone)(void *owner, uint32_t t
     conn->gone_ticket = ticket;
 }
 
+int conn_descriptor(const struct stream *stream)
+{
+    return const_conn_of(stream)->fd;
+}
+
 static int open_socket(const struct sockaddr_storage *peer, const struct sockaddr_storage *from)
 {
     const int on = 1, low_water = CONN_NOT_SENT_LOW_WATER;

@@ -45,6 +45,10 @@ struct stream *conn_accepted(struct loop *loop, int fd, const struct sockaddr_st
 void conn_on_gone(struct stream *stream, void (*on_gone)(void *owner, uint32_t ticket), void *owner,
                   uint32_t ticket);
 
+/* For socket options and for what the kernel knows of it; never for input or output. Good until
+ * stream_close. stream is one that conn_accepted or conn_connect returned. */
+int conn_descriptor(const struct stream *stream);
+
 /*
  * Starts to connect to peer, from `from` (or NULL). STREAM_OPEN or STREAM_OPEN_FAILED follows. NULL
  * when not even a socket could be made; *ret_error is then a negative errno.

@@ -238,7 +238,7 @@ static void accept_as_room_allows(struct listener *listener)
  * SYN passes any more (its sender tries again a second later, and is refused then). A handshake that
  * has begun may still be completed.
  */
-static void drop_syns(int fd)
+static int drop_syns(int fd)
 {
     enum { TCP_FLAGS_OFFSET = 13 }; /* a filter sees the TCP header first */
     struct sock_filter steps[] = {
@@ -249,8 +249,18 @@ static void drop_syns(int fd)
     };
     const struct sock_fprog filter = { .len = sizeof(steps) / sizeof(steps[0]), .filter = steps };
 
-    /* without it who comes between the last accept and the close is reset, as anywhere else */
-    (void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0 ? -errno : 0;
+}
+
+int listener_set_silent(struct listener *listener, bool is_silent)
+{
+    const int unused = 0;
+
+    if (is_silent)
+        return drop_syns(listener->fd);
+    if (setsockopt(listener->fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused)) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    return 0;
 }
 
 static void take_from_kernel(struct listener *listener)
@@ -383,7 +393,8 @@ void listener_finish(struct listener *listener, void (*on_stopped)(void *owner))
     assert(!listener->stopping && !listener->on_stopped);
     listener->on_stopped = on_stopped;
     timer_cancel(&listener->rearm_timer);
+    /* without it who comes between the last accept and the close is reset, as anywhere else */
     if (!listener->is_shared)
-        drop_syns(listener->fd);
+        (void)drop_syns(listener->fd);
     loop_post(listener->loop, &listener->task);
 }

@@ -49,6 +49,9 @@ void listener_set_room(struct listener *listener, size_t (*room)(void *owner));
  * backlog usually allow). */
 enum { LISTENER_BURST_MAX = 4096 };
 
+/* No SYN is answered from now on, or again: who connects waits in vain. 0 or a negative errno. */
+int listener_set_silent(struct listener *listener, bool is_silent);
+
 /*
  * Hands over what was accepted already (their clients believe in it), accepts no more and frees
  * itself once the kernel let go. Neither on_accept nor room is called after the return.

@@ -30,8 +30,11 @@ struct spool {
     int fd;        /* -1: none */
     bool has_name; /* the file is made with one: another worker may learn meanwhile that it must */
     bool close_wanted; /* spool_close was called */
-    bool has_news;     /* on_event is due */
+    bool is_lenient;
+    bool read_last; /* the latest operation was a read: a write that waits goes first now */
+    bool has_news;  /* on_event is due */
     struct spool_failure failure;
+    uint64_t number;   /* of the area's files */
     uint64_t appended; /* bytes; the area counts them until the file is gone */
     uint64_t written;
     struct buf queue; /* appended and not written; the kernel holds its first `writing` bytes */
@@ -120,12 +123,23 @@ void spool_area_done(struct spool_area *area)
 
 static void fail(struct spool *spool, enum spool_step step, int error)
 {
-    if (spool->failure.step != SPOOL_STEP_NONE)
+    bool is_worse = spool->is_lenient && step == SPOOL_STEP_READ;
+
+    if (spool->failure.step != SPOOL_STEP_NONE && !is_worse)
         return;
     spool->failure = (struct spool_failure){ .step = step, .error = error };
-    buf_done(&spool->queue);
-    buf_done(&spool->ahead);
+    if (!spool->is_lenient) {
+        buf_done(&spool->queue);
+        buf_done(&spool->ahead);
+    }
     spool->has_news = true;
+}
+
+/* Whether what is in the file is still of use. */
+static bool can_be_read(const struct spool *spool)
+{
+    return spool->failure.step == SPOOL_STEP_NONE ||
+           (spool->is_lenient && spool->failure.step != SPOOL_STEP_READ);
 }
 
 static int create_file(struct spool *spool)
@@ -193,17 +207,27 @@ static void die(struct spool *spool)
     loop_free_later(spool->loop, &spool->deferred);
 }
 
+/* By turns, so that neither waits for all of the other. */
+static int start_io(struct spool *spool)
+{
+    bool may_write = spool->queue.length > 0 && spool->failure.step == SPOOL_STEP_NONE;
+    bool may_read = spool->read_wanted && can_be_read(spool) && spool->ahead_at < spool->written;
+
+    if (may_read && !(may_write && spool->read_last)) {
+        spool->read_last = true;
+        return read_some(spool);
+    }
+    spool->read_last = false;
+    return may_write ? write_some(spool) : 0;
+}
+
 static int start_in_open_file(struct spool *spool)
 {
     if (spool->close_wanted) {
         spool->state = SPOOL_CLOSING;
         return ring_file_close(spool->loop->ring, &spool->user, spool->fd);
     }
-    if (spool->failure.step != SPOOL_STEP_NONE)
-        return 0;
-    if (spool->queue.length > 0)
-        return write_some(spool);
-    return spool->read_wanted ? read_some(spool) : 0;
+    return start_io(spool);
 }
 
 /* Starts what comes next, or ends the spool: last touch. */
@@ -358,8 +382,8 @@ struct spool *spool_create(struct loop *loop, struct spool_area *area)
         free(spool);
         return NULL;
     }
-    snprintf(spool->path, path_bytes, "%s/%0*" PRIu64, area->path, NAME_DIGITS,
-             atomic_fetch_add_explicit(&area->files_count, 1, memory_order_relaxed) + 1);
+    spool->number = atomic_fetch_add_explicit(&area->files_count, 1, memory_order_relaxed) + 1;
+    snprintf(spool->path, path_bytes, "%s/%0*" PRIu64, area->path, NAME_DIGITS, spool->number);
     spool->user.on_completion = on_completion;
     spool->loop = loop;
     spool->area = area;
@@ -372,6 +396,11 @@ struct spool *spool_create(struct loop *loop, struct spool_area *area)
     loop->objects++;
     loop_post_flush(loop, &spool->flush_task);
     return spool;
+}
+
+void spool_set_lenient(struct spool *spool)
+{
+    spool->is_lenient = true;
 }
 
 void spool_set_owner(struct spool *spool, void *owner, void (*on_event)(void *owner))
@@ -394,22 +423,34 @@ static bool reserve(struct spool *spool, size_t bytes)
     return true;
 }
 
+static void give_back(struct spool *spool, size_t bytes)
+{
+    spool->appended -= bytes;
+    atomic_fetch_sub(&spool->area->bytes, bytes);
+}
+
+/* A lenient one goes on: its owner keeps the bytes. */
+static int refuse_append(struct spool *spool, enum spool_step step, int error)
+{
+    if (!spool->is_lenient)
+        spool->failure = (struct spool_failure){ step, error };
+    return error;
+}
+
 int spool_append(struct spool *spool, struct buf *from)
 {
     bool in_crumbs = from->length < (size_t)from->count * CHUNK_SMALL_BYTES;
+    size_t length = from->length;
     int r;
 
     if (spool->failure.step != SPOOL_STEP_NONE)
         return spool->failure.error;
-    if (!reserve(spool, from->length)) {
-        spool->failure = (struct spool_failure){ SPOOL_STEP_LIMIT, -EDQUOT };
-        return -EDQUOT;
-    }
-    r = in_crumbs ? buf_append_packed(&spool->queue, from)
-                  : buf_move(&spool->queue, from, from->length);
+    if (!reserve(spool, length))
+        return refuse_append(spool, SPOOL_STEP_LIMIT, -EDQUOT);
+    r = in_crumbs ? buf_append_packed(&spool->queue, from) : buf_move(&spool->queue, from, length);
     if (r < 0) {
-        spool->failure = (struct spool_failure){ SPOOL_STEP_WRITE, r };
-        return r;
+        give_back(spool, length);
+        return refuse_append(spool, SPOOL_STEP_WRITE, r);
     }
     buf_done(from);
     loop_post_flush(spool->loop, &spool->flush_task);
@@ -434,9 +475,8 @@ long spool_read(struct spool *spool, uint64_t offset, struct buf *into, size_t m
 {
     size_t n = spool->ahead.length < max ? spool->ahead.length : max;
 
-    assert(spool->queue.length == 0 || spool->failure.step != SPOOL_STEP_NONE);
     assert(offset <= spool->appended);
-    if (spool->failure.step != SPOOL_STEP_NONE)
+    if (!can_be_read(spool))
         return spool->failure.error;
     if (offset == spool->appended)
         return 0;
@@ -450,6 +490,22 @@ long spool_read(struct spool *spool, uint64_t offset, struct buf *into, size_t m
     return (long)n;
 }
 
+uint64_t spool_length(const struct spool *spool)
+{
+    return spool->appended;
+}
+
+int spool_take_back(struct spool *spool, struct buf *into)
+{
+    size_t length = spool->queue.length;
+
+    assert(spool->is_lenient && spool->failure.step != SPOOL_STEP_NONE && spool->writing == 0);
+    if (buf_move(into, &spool->queue, length) < 0)
+        return -ENOMEM;
+    give_back(spool, length);
+    return 0;
+}
+
 struct spool_failure spool_failure(const struct spool *spool)
 {
     return spool->failure;
@@ -458,6 +514,11 @@ struct spool_failure spool_failure(const struct spool *spool)
 const char *spool_path(const struct spool *spool)
 {
     return spool->path;
+}
+
+uint64_t spool_number(const struct spool *spool)
+{
+    return spool->number;
 }
 
 void spool_close(struct spool *spool)

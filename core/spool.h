@@ -10,9 +10,11 @@
  *       \--> NAMED --/                               no O_TMPFILE here: made with a name, which goes
  *                                                    before a byte is written
  *
- * First it is written, then it is read. Whoever appends limits itself by spool_queued, as with a
- * stream. The first failure ends both: spool_failure says what it was. on_event comes from the loop's
- * run queue only, when bytes were written, when bytes can be read, and after a failure.
+ * What was written can be read while more is appended. Whoever appends limits itself by spool_queued,
+ * as with a stream. The first failure ends both: spool_failure says what it was. A lenient spool only
+ * takes no more when it cannot be written: what the file has can still be read, and what it does not
+ * have can be taken back; an append that is refused is no failure of it. on_event comes from the loop's run queue only, when bytes were written, when
+ * bytes can be read, and after a failure.
  *
  * At most one operation is in flight. spool_close may come at any time; the file and its share of the
  * area's bytes are gone when the kernel has let go of it.
@@ -71,22 +73,36 @@ struct spool *spool_create(struct loop *loop, struct spool_area *area);
 
 void spool_set_owner(struct spool *spool, void *owner, void (*on_event)(void *owner));
 
-/* Takes all bytes of `from`. 0 or a negative errno (failed; `from` may be part consumed). */
+/* Before the first append. */
+void spool_set_lenient(struct spool *spool);
+
+/* Takes all bytes of `from`. 0 or a negative errno (failed; `from` may be part consumed, but not by a
+ * lenient one). */
 int spool_append(struct spool *spool, struct buf *from);
 
 /* Bytes that the file does not have yet. */
 size_t spool_queued(const struct spool *spool);
 
+/* Bytes appended, but for those taken back. */
+uint64_t spool_length(const struct spool *spool);
+
 /*
  * Appends up to max bytes from offset on: > 0; 0: offset is the end; -EAGAIN: on_event will tell;
- * another negative errno: failed. Nothing may be queued.
+ * another negative errno: failed.
  */
 long spool_read(struct spool *spool, uint64_t offset, struct buf *into, size_t max);
+
+/* Of a lenient spool that has failed: moves what the file does not have behind the bytes of `into`. 0 or
+ * -ENOMEM (nothing moved). */
+int spool_take_back(struct spool *spool, struct buf *into);
 
 struct spool_failure spool_failure(const struct spool *spool);
 
 /* The name of the file, or what it would be; good until spool_close. */
 const char *spool_path(const struct spool *spool);
+
+/* Which one of its area it is, from 1. */
+uint64_t spool_number(const struct spool *spool);
 
 /* The pointer is dead after this call, and no event follows. */
 void spool_close(struct spool *spool);

@@ -25,13 +25,37 @@ const struct balancer_ops *balancer_find(const char *name)
     return NULL;
 }
 
+static bool are_several_usable(const struct upstream_target *targets, size_t count)
+{
+    size_t usable_count = 0;
+
+    for (size_t i = 0; i < count && usable_count < 2; i++)
+        usable_count += upstream_target_is_usable(&targets[i]);
+    return usable_count > 1;
+}
+
+/* Nothing was tried yet, as far as this policy is concerned. */
+static bool forgets(const struct balancer *balancer, const struct upstream_target *targets,
+                    size_t count, const struct balancer_request *request)
+{
+    if (request->tried_count == 0 || !request->policy_decides)
+        return false;
+    return balancer->ops->retry == BALANCER_RETRY_FORGETS ||
+           (balancer->ops->retry == BALANCER_RETRY_ENDS && !are_several_usable(targets, count));
+}
+
 int balancer_pick(struct balancer *balancer, const struct upstream_target *targets, size_t count,
                   const struct balancer_request *request)
 {
-    int index = balancer->ops->pick(balancer, targets, count, request);
+    bool forgotten = forgets(balancer, targets, count, request);
     struct balancer_request again = *request;
+    int index = -ENOENT;
 
-    if (index != -ENOENT || request->tried_count == 0)
+    if (!forgotten)
+        index = balancer->ops->pick(balancer, targets, count, request);
+    if (!forgotten && (index != -ENOENT || request->tried_count == 0))
+        return index;
+    if (!forgotten && request->policy_decides && balancer->ops->retry == BALANCER_RETRY_ENDS)
         return index;
     again.tried_count = 0; /* better one of them again than none */
     return balancer->ops->pick(balancer, targets, count, &again);

@@ -37,7 +37,8 @@ static inline bool upstream_target_is_usable(const struct upstream_target *item)
 struct balancer_request {
     const struct target *const *tried; /* by this exchange: to be avoided while another is usable */
     size_t tried_count;
-    uint64_t now_us; /* monotonic */
+    bool policy_decides; /* what `tried` means: enum balancer_retry, not the line above */
+    uint64_t now_us;     /* monotonic */
     /* What a consistent hash is taken of, good until the pick is over. Called only by a policy that
      * hashes. NULL: nothing, so all such requests have the same hash. */
     struct slice (*hash_input)(void *asker);
@@ -63,9 +64,17 @@ struct balancer_options {
     uint64_t seed; /* moves the start, so that workers do not all begin with the same target */
 };
 
+/* What a policy of Kong's does about targets that this request has tried (kong/runloop/balancer/). */
+enum balancer_retry {
+    BALANCER_RETRY_AVOIDS,  /* another one; when all were tried, any (least_connections.lua) */
+    BALANCER_RETRY_FORGETS, /* picks as ever (round_robin.lua, consistent_hashing.lua) */
+    BALANCER_RETRY_ENDS,    /* another one; none when several were all tried (latency.lua) */
+};
+
 struct balancer_ops {
     const char *name; /* Kong's spelling: "round-robin" */
-    bool needs_ring;  /* balancer_options.ring */
+    enum balancer_retry retry;
+    bool needs_ring; /* balancer_options.ring */
     /* NULL: no memory. */
     struct balancer *(*create)(const struct balancer_options *options);
     /* Index of a usable target that was not tried, or -ENOENT. `count` is the same on every call. */
@@ -94,7 +103,8 @@ extern const struct balancer_ops *const balancer_policies[];
 /* By Kong's name; NULL: there is no such policy. */
 const struct balancer_ops *balancer_find(const char *name);
 
-/* Index of a usable target; one that was tried only when all usable ones were. -ENOENT: none. */
+/* Index of a usable target; one that was tried only when all usable ones were, or as the policy says.
+ * -ENOENT: none. */
 int balancer_pick(struct balancer *balancer, const struct upstream_target *targets, size_t count,
                   const struct balancer_request *request);
 

@@ -6,7 +6,7 @@
 
 /*
  * The target that the request's input hashes to; down the ring the next one when that may not be
- * picked. Kong asks the same target again on a retry; here one that was tried is passed over.
+ * picked, or that was tried; a retry of Kong's does not know the latter.
  *
  * No slow start: it would send the same input to different targets.
  */
@@ -49,6 +49,7 @@ static struct balancer *consistent_hashing_create(const struct balancer_options 
 
 const struct balancer_ops balancer_consistent_hashing = {
     .name = "consistent-hashing",
+    .retry = BALANCER_RETRY_FORGETS,
     .needs_ring = true,
     .create = consistent_hashing_create,
     .pick = consistent_hashing_pick,

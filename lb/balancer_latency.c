@@ -33,6 +33,7 @@ static struct balancer *latency_create(const struct balancer_options *options)
 
 const struct balancer_ops balancer_latency = {
     .name = "latency",
+    .retry = BALANCER_RETRY_ENDS,
     .create = latency_create,
     .pick = latency_pick,
     .free = balancer_free_memory,

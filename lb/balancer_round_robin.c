@@ -75,6 +75,7 @@ static struct balancer *round_robin_create(const struct balancer_options *option
 
 const struct balancer_ops balancer_round_robin = {
     .name = "round-robin",
+    .retry = BALANCER_RETRY_FORGETS,
     .create = round_robin_create,
     .pick = round_robin_pick,
     .free = balancer_free_memory,

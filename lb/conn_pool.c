@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/addr.h"
+
 enum { LOOKS_PER_MS = 64 };
 
 /* Places in pool->slots; each is in `free`, or in `by_age` and in the chain of its key. */
@@ -25,15 +27,27 @@ struct conn_pool {
     struct buf scrap; /* where unasked bytes go before their connection is closed */
 };
 
-static bool key_equal(const struct conn_pool_key *a, const struct conn_pool_key *b)
+static bool is_same_target(const struct conn_pool *pool, const struct target *a,
+                           const struct target *b)
 {
-    return a->target == b->target && a->tls_profile == b->tls_profile &&
-           a->server_name_hash == b->server_name_hash;
+    return a == b || (pool->options.by_address && addr_equal(&a->address, &b->address));
+}
+
+static bool key_equal(const struct conn_pool *pool, const struct conn_pool_key *a,
+                      const struct conn_pool_key *b)
+{
+    return a->tls_profile == b->tls_profile && a->server_name_hash == b->server_name_hash &&
+           is_same_target(pool, a->target, b->target);
+}
+
+static uint64_t target_hash(const struct conn_pool *pool, const struct target *target)
+{
+    return pool->options.by_address ? addr_hash(&target->address) : (uint64_t)(uintptr_t)target;
 }
 
 static struct idle **chain_of(struct conn_pool *pool, const struct conn_pool_key *key)
 {
-    uint64_t hash = (uint64_t)(uintptr_t)key->target;
+    uint64_t hash = target_hash(pool, key->target);
 
     hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15u + key->tls_profile;
     hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15u + key->server_name_hash;
@@ -148,7 +162,8 @@ fail:
 
 int conn_pool_set_options(struct conn_pool *pool, const struct conn_pool_options *options)
 {
-    if (options->idle_max != pool->options.idle_max)
+    if (options->idle_max != pool->options.idle_max ||
+        options->by_address != pool->options.by_address)
         return -EINVAL;
     pool->options = *options;
     return 0;
@@ -194,9 +209,9 @@ bool conn_pool_lease(struct conn_pool *pool, const struct conn_pool_key *key, ui
     while (idle) {
         struct idle *next = idle->next_in_chain;
 
-        if (key_equal(&idle->key, key) && end_of(pool, &idle->conn) <= now_ms) {
+        if (key_equal(pool, &idle->key, key) && end_of(pool, &idle->conn) <= now_ms) {
             close_idle(idle, STREAM_CLOSE_FLUSH); /* the timer is not that punctual */
-        } else if (key_equal(&idle->key, key)) {
+        } else if (key_equal(pool, &idle->key, key)) {
             /* its end may have arrived already, with the event still waiting in the loop */
             enum silence silence = listen_to(pool, idle->conn.stream);
 
@@ -231,7 +246,7 @@ static void make_room_in_key(struct conn_pool *pool, const struct conn_pool_key 
     if (pool->options.per_key_max == 0)
         return;
     for (struct idle *idle = *chain_of(pool, key); idle; idle = idle->next_in_chain) {
-        if (!key_equal(&idle->key, key))
+        if (!key_equal(pool, &idle->key, key))
             continue;
         oldest = idle;
         count++;

@@ -29,6 +29,7 @@ struct conn_pool_options {
     uint64_t idle_timeout_ms; /* 0: no limit */
     uint64_t age_max_ms;      /* since it was opened, for connections that idle; 0: no limit */
     uint32_t per_key_max;     /* idle connections of one key; 0: no limit of its own */
+    bool by_address;          /* targets with equal addresses are one in a key */
     void (*on_ended)(
         void *owner); /* a target has ended an idle one, which is closed now; the pool may
                                     * be freed in it. NULL: nobody cares */
@@ -60,7 +61,7 @@ struct conn_pool;
 struct conn_pool *conn_pool_create(const struct conn_pool_options *options,
                                    struct chunk_pool *chunk_pool);
 
-/* From now on. 0, or -EINVAL when idle_max is another: that needs another pool. */
+/* From now on. 0, or -EINVAL when idle_max or by_address is another: that needs another pool. */
 int conn_pool_set_options(struct conn_pool *pool, const struct conn_pool_options *options);
 
 /* Closes what is idle. Leased streams are the caller's and not touched. */

@@ -332,7 +332,6 @@ struct stream *tls_stream_take_lower(struct stream *stream)
     struct tls_stream *tls = of(stream);
     struct stream *lower = tls->lower;
 
-    assert(tls->state == TLS_STREAM_BROKEN);
     stream_set_owner(lower, NULL, NULL);
     tls_stream_free(tls);
     return lower;

@@ -74,6 +74,8 @@ unsigned tls_stream_begin(struct stream *stream);
 /*
  * Takes the TLS layer off after STREAM_OPEN_FAILED and returns the stream below, for an answer in
  * plain text. Bytes already received are dropped. The caller sets a new owner; `stream` is dead.
+ * The lab also takes it off an open stream, to end it without close_notify: what was written so far
+ * is on its way.
  */
 struct stream *tls_stream_take_lower(struct stream *stream);
 

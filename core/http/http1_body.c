@@ -357,6 +357,53 @@ enum http1_body_result http1_body_decode(struct http1_body *body, struct buf *in
     return HTTP1_BODY_ERROR;
 }
 
+/* LF "0" LF LF, and parts of it */
+enum { LEAST_AFTER_DATA = 4, LEAST_BEFORE_SIZE = 3, LEAST_AFTER_LAST_SIZE = 2, LEAST_LF = 1 };
+
+static uint64_t least_of_chunked(const struct http1_body *body)
+{
+    uint64_t data = body->remaining > 0 ? body->remaining + LEAST_AFTER_DATA : LEAST_LF;
+
+    switch ((enum body_state)body->state) {
+    case SIZE:
+        return body->size_digits == 0 ? LEAST_BEFORE_SIZE : LEAST_LF + data;
+    case SIZE_BLANK:
+    case EXTENSION:
+    case QUOTED:
+    case ESCAPED:
+    case SIZE_LF:
+        return LEAST_LF + data;
+    case DATA:
+        return data;
+    case DATA_CR:
+    case DATA_LF:
+        return LEAST_AFTER_DATA;
+    case TRAILER:
+        return body->trailer_line && body->trailer_line->used > 0 ? LEAST_AFTER_LAST_SIZE
+                                                                  : LEAST_LF;
+    case LAST_LF:
+        return LEAST_LF;
+    case END:
+        break;
+    }
+    return 0;
+}
+
+uint64_t http1_body_least(const struct http1_body *body)
+{
+    switch (body->framing) {
+    case HTTP_FRAMING_NONE:
+        return 0;
+    case HTTP_FRAMING_LENGTH:
+        return body->remaining;
+    case HTTP_FRAMING_CHUNKED:
+        return least_of_chunked(body);
+    case HTTP_FRAMING_CLOSE:
+        break;
+    }
+    return UINT64_MAX;
+}
+
 enum http1_body_result http1_body_eof(struct http1_body *body)
 {
     bool complete = body->framing == HTTP_FRAMING_NONE || body->framing == HTTP_FRAMING_CLOSE ||

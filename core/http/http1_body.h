@@ -61,6 +61,10 @@ void http1_body_done(struct http1_body *body);
 enum http1_body_result http1_body_decode(struct http1_body *body, struct buf *in, struct buf *out,
                                          size_t max);
 
+/* Bytes that are still to come at least, as nginx counts them (ngx_http_parse_chunked, ctx->length: line
+ * ends of one byte); UINT64_MAX: only the end of the stream ends it. */
+uint64_t http1_body_least(const struct http1_body *body);
+
 /* End of stream: END for close-delimited content, else ERROR with HTTP1_ERR_BODY_TRUNCATED. */
 enum http1_body_result http1_body_eof(struct http1_body *body);
 

@@ -128,7 +128,7 @@ void client_conn_on_new_snapshot(struct client_conn *conn)
 /* ---- the next request ---------------------------------------------------------------------- */
 
 /* Bytes of a request are here: from now on it has an exchange and a total time for its head. */
-static bool open_exchange(struct client_conn *conn)
+static bool open_exchange(struct client_conn *conn, bool pipelined)
 {
     const struct exchange_client client = {
         .stream = &conn->endpoint.http,
@@ -144,6 +144,7 @@ static bool open_exchange(struct client_conn *conn)
         .pin = &conn->pin,
         .connection_id = conn->endpoint.http.endpoint->connection_id,
         .request_number = conn->requests_count + 1,
+        .pipelined = pipelined,
     };
 
     conn->exchange = exchange_create(conn->worker, &client);
@@ -184,6 +185,8 @@ static void read_head(struct client_conn *conn)
 /* IDLE: an idle connection costs no exchange, so look for a first byte before making one. */
 static void start_reading(struct client_conn *conn)
 {
+    bool pipelined = conn->endpoint.in.length > 0 && conn->requests_count > 0;
+
     while (conn->endpoint.in.length == 0) {
         long n = stream_read(conn->endpoint.stream, &conn->endpoint.in, CHUNK_BULK_BYTES);
 
@@ -194,7 +197,7 @@ static void start_reading(struct client_conn *conn)
             return;
         }
     }
-    if (open_exchange(conn))
+    if (open_exchange(conn, pipelined))
         read_head(conn);
 }
 
@@ -367,7 +370,7 @@ static void answer_plain_http(struct client_conn *conn)
 {
     http1_endpoint_attach(&conn->endpoint, tls_stream_take_lower(conn->endpoint.stream));
     stream_set_owner(conn->endpoint.stream, conn, on_event);
-    if (!open_exchange(conn))
+    if (!open_exchange(conn, false))
         return;
     timer_cancel(&conn->timer);
     conn->state = CLIENT_CONN_EXCHANGE;

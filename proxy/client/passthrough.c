@@ -186,7 +186,7 @@ static void log_end(const struct passthrough *self, enum end_reason reason)
         return;
     arena_init(&arena, loop_of(self)->pool, 0);
     text_init(&text, &arena);
-    if (strcmp(self->pinned->snapshot->access_log_format->name, "json") == 0)
+    if (self->pinned->snapshot->log_formats.proxy->is_json)
         add_json(&text, self, reason);
     else
         add_basic(&text, self, reason);

@@ -7,11 +7,13 @@
 #include <sys/random.h>
 
 #include "core/clock.h"
+#include "proxy/exchange/response_store.h"
 #include "proxy/exchange/stored_content.h"
 #include "proxy/report/access_log.h"
 #include "proxy/report/error_log.h"
 #include "proxy/report/metrics.h"
 #include "proxy/report/recorder.h"
+#include "proxy/report/request_debug.h"
 #include "proxy/worker/hop_question.h"
 #include "proxy/worker/worker.h"
 #include "tls/client_verifier.h"
@@ -90,6 +92,9 @@ static void give_back(struct exchange *exchange)
     upstream_conn_abort(&exchange->back);
     buf_done(&exchange->pass);
     buf_done(&exchange->replay);
+    buf_done(&exchange->flow.held);
+    if (exchange->flow.store)
+        response_store_done(exchange->flow.store);
     tls_judgement_release(exchange->judgement);
     if (exchange->stored)
         stored_content_done(exchange->stored);
@@ -145,11 +150,14 @@ static void begin_record(struct exchange *exchange, const struct exchange_client
     struct hop *hop = exchange->worker->hop;
 
     record->persona = client->virtual_server->persona;
+    if (client->virtual_server->kind == VIRTUAL_SERVER_PROXY)
+        record->field_plan = client->pinned->snapshot->field_plans.of_hop;
     record->hop_name = client->pinned->snapshot->name;
     record->number = atomic_fetch_add_explicit(&hop->exchanges_count, 1, memory_order_relaxed) + 1;
     make_request_id(exchange->worker, record->request_id);
     record->client_connection_id = client->connection_id;
     record->client_request_number = client->request_number;
+    record->pipelined = client->pipelined;
     record->client_peer = *client->peer;
     record->client_local = *client->local;
     record->over_tls = client->over_tls;
@@ -179,6 +187,7 @@ struct exchange *exchange_create(struct worker *worker, const struct exchange_cl
     arena_init(&exchange->arena, client->memory, ARENA_BYTES_MAX);
     buf_init(&exchange->pass, client->memory);
     buf_init(&exchange->replay, client->memory);
+    buf_init(&exchange->flow.held, client->memory);
     exchange->replay.owner = MEMORY_STORED;
     timer_init(&exchange->front_timer, on_front_timer);
     timer_init(&exchange->back_timer, on_back_timer);
@@ -187,6 +196,17 @@ struct exchange *exchange_create(struct worker *worker, const struct exchange_cl
     worker->reading_count++;
     begin_record(exchange, client);
     return exchange;
+}
+
+void exchange_end_try(struct exchange *exchange, struct try_record *attempt)
+{
+    const struct http_stream *back = &exchange->back.endpoint.http;
+
+    attempt->ended_at_us = exchange->worker->loop->now_us;
+    if (attempt->connection_id == 0)
+        return; /* what the endpoint counted is of the try before */
+    attempt->sent_bytes = back->sent_bytes;
+    attempt->received_bytes = back->received_bytes;
 }
 
 void exchange_set_reason(struct exchange *exchange, enum end_reason reason, struct slice detail)
@@ -204,14 +224,13 @@ void exchange_set_reason(struct exchange *exchange, enum end_reason reason, stru
     if (last && last->ended_at_us == 0) { /* whatever ends the exchange ends its running try */
         last->reason = reason;
         last->detail = exchange->record.reason_detail;
-        last->ended_at_us = exchange->worker->loop->now_us;
+        exchange_end_try(exchange, last);
     }
 }
 
 /* ---- the end ------------------------------------------------------------------------------- */
 
-/* False when the persona has no line for this, so that the end may still have one. */
-static bool write_error_line(struct exchange *exchange, const struct try_record *attempt)
+bool exchange_log_line(struct exchange *exchange, const struct try_record *attempt)
 {
     struct log_file *log = exchange->worker->hop->error_log;
     struct arena scratch; /* there may be many tries */
@@ -227,28 +246,10 @@ static bool write_error_line(struct exchange *exchange, const struct try_record 
     return line.len > 0;
 }
 
-void exchange_log_surplus(struct exchange *exchange)
-{
-    struct try_record attempt = *exchange_record_last_try(&exchange->record);
-
-    attempt.reason = END_UPSTREAM_BODY_SURPLUS;
-    (void)write_error_line(exchange, &attempt); /* for the log only: the client is served */
-}
-
-/* A note about the exchange, and no try: it has no target. */
-void exchange_log_spooled(struct exchange *exchange, struct slice path)
-{
-    const struct try_record note = { .reason = END_REQUEST_SPOOLED,
-                                     .detail = path,
-                                     .ended_at_us = exchange->worker->loop->now_us };
-
-    (void)write_error_line(exchange, &note); /* for the log only */
-}
-
 void exchange_log_try(struct exchange *exchange)
 {
     exchange->reason_is_told =
-        write_error_line(exchange, exchange_record_last_try(&exchange->record));
+        exchange_log_line(exchange, exchange_record_last_try(&exchange->record));
 }
 
 static void count(struct exchange *exchange)
@@ -279,6 +280,19 @@ static struct log_file *access_log_of(const struct exchange *exchange)
     return NULL;
 }
 
+/* How busy it was around this exchange, itself not counted at its target. */
+static void note_company(struct exchange *exchange)
+{
+    struct exchange_record *record = &exchange->record;
+    const struct target *last =
+        exchange->tried_count > 0 ? exchange->tried[exchange->tried_count - 1] : NULL;
+    uint32_t in_flight = last ? target_in_flight(last) : 0;
+
+    record->clients_count = connection_limits_count(exchange->worker->hop->connection_limits);
+    record->target_requests_count =
+        in_flight > 0 && exchange->target_use.target == last ? in_flight - 1 : in_flight;
+}
+
 /* For logs, metrics and the flight recorder. */
 static void write_down_end(struct exchange *exchange)
 {
@@ -290,22 +304,29 @@ static void write_down_end(struct exchange *exchange)
     record->ended_at_us = exchange->worker->loop->now_us;
     record->request_bytes = exchange->front->received_bytes;
     record->response_bytes = exchange->front->sent_bytes;
+    record->response_head_bytes = exchange->front->sent_head_bytes;
     /* nothing was sent to a client that left or was too late; nginx logs what it would have been,
      * and 400 for one that left inside its request head */
     if (record->status == 0 && end_reason_info(record->reason)->hop == END_HOP_CLIENT)
         record->status = record->reason == END_CLIENT_ABORTED && !record->request
                              ? 400
                              : (uint16_t)end_reason_info(record->reason)->status;
+    note_company(exchange);
     exchange_report_health(exchange, false);
     count(exchange);
     if (record->reason != END_OK && !exchange->reason_is_told)
-        (void)write_error_line(exchange, NULL); /* nothing comes after it */
+        (void)exchange_log_line(exchange, NULL); /* nothing comes after it */
     if (exchange->kind == VIRTUAL_SERVER_PROXY)
         recorder_note(exchange->worker->recorder, record, snapshot->generation,
                       snapshot->settings->hopgate_recorder_slow_ms);
+    line = request_debug_line(record, &exchange->arena);
+    if (line.len > 0 && log_level_is_on(LOG_LEVEL_NOTICE))
+        log_write(exchange->worker->hop->error_log, line);
     if (log_is_off(access_log) || !exchange->is_logged)
         return;
-    line = access_log_line(snapshot->access_log_format, record, &exchange->arena);
+    line = access_log_line(exchange->kind == VIRTUAL_SERVER_STATUS ? snapshot->log_formats.status
+                                                                   : snapshot->log_formats.proxy,
+                           record, &exchange->arena);
     if (line.len > 0)
         log_write(access_log, line);
 }
@@ -418,7 +439,7 @@ static uint64_t front_read_deadline(const struct exchange *exchange)
 
 static uint64_t front_write_deadline(const struct exchange *exchange)
 {
-    if (exchange->front->ops->queued(exchange->front) == 0)
+    if (exchange->flow.head_waits || exchange->front->ops->queued(exchange->front) == 0)
         return 0;
     return exchange->front->endpoint->send_progress_at_ms +
            exchange->record.persona->client.send_timeout_ms;
@@ -454,7 +475,9 @@ static uint64_t back_deadline(const struct exchange *exchange)
     const struct http_stream *back = &exchange->back.endpoint.http;
 
     if (exchange->tunnel.is_open)
-        return tunnel_active_at_ms(exchange) + service->read_timeout_ms;
+        return tunnel_deadline_ms(exchange);
+    if (exchange->flow.held_up_since_ms != 0)
+        return relay_patience_deadline(exchange);
     switch (exchange->back_request) {
     case BACK_REQUEST_NONE:
         return earlier(exchange->pause_until_ms, exchange->queue_until_ms);
@@ -581,6 +604,8 @@ static void on_front_failed(struct exchange *exchange)
         exchange_abort(exchange, failure.reason);
         return;
     }
+    if (!exchange->record.request)
+        exchange->record.known_fields = &exchange->request.fields;
     exchange_answer(exchange, failure.reason, failure.detail);
 }
 

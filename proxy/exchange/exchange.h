@@ -24,7 +24,8 @@
  *
  * Files: exchange.c (life, the client's events, timers), exchange_request.c (head to destination),
  * exchange_identity.c (the client's certificate),
- * exchange_wait.c (places at targets), exchange_try.c (tries and the target's events), exchange_retry.c (what follows a failed one), relay.c (content both ways),
+ * exchange_wait.c (places at targets), exchange_try.c (tries and the target's events), exchange_retry.c (what follows a failed one), relay.c (content of
+ * requests), relay_response.c (content of responses), exchange_notes.c (notes in the error log),
  * local_responder.c (answers made here), tunnel.c (what follows a 101).
  */
 #ifndef PROXY_EXCHANGE_H
@@ -38,6 +39,7 @@
 #include "lb/waiting_line.h"
 #include "proxy/client/pace.h"
 #include "proxy/exchange/exchange_record.h"
+#include "proxy/exchange/fill_rule.h"
 #include "proxy/exchange/upstream_conn.h"
 #include "proxy/report/status_api.h"
 #include "proxy/snapshot/virtual_server.h"
@@ -47,6 +49,7 @@ struct hop_question;
 struct worker_upstream;
 struct tls_judgement;
 struct pinned_snapshot;
+struct response_store;
 struct rewrite_framing;
 struct stored_content;
 struct worker;
@@ -137,6 +140,18 @@ struct exchange {
         uint64_t active_at_ms; /* last byte received from either side */
     } tunnel;
 
+    struct response_flow {
+        bool is_stored;  /* a client that is slow does not hold the target up */
+        bool head_waits; /* for content, to leave with it */
+        bool is_cut;     /* the target failed: what there is goes out, then the cut */
+        bool refusal_is_told;
+        uint64_t held_up_since_ms, held_up_ms; /* the target waited for the client; 0: does not */
+        struct fill_rule fill;                 /* buffer_bytes 0: content goes on as it comes */
+        struct buf held;                       /* content that does not go on yet, by that */
+        struct response_store *store;          /* NULL: the client keeps up */
+        struct fields trailers;                /* of ours, once the target's are known */
+    } flow;
+
     struct timer front_timer, back_timer;
     bool front_waits, back_waits; /* content was asked for and has not come */
     struct pace front_pace;       /* of the client's content */
@@ -162,6 +177,7 @@ struct exchange_client {
     struct upstream_pin *pin;                  /* the connection's */
     uint64_t connection_id;
     uint32_t request_number; /* on its connection, from 1 */
+    bool pipelined;          /* bytes of it came with the request before */
 };
 
 /*
@@ -222,6 +238,9 @@ static inline void exchange_set_front_response(struct exchange *exchange, enum f
 /* First cause wins; detail is copied. */
 void exchange_set_reason(struct exchange *exchange, enum end_reason reason, struct slice detail);
 
+/* It is over: when, and what its connection carried. */
+void exchange_end_try(struct exchange *exchange, struct try_record *attempt);
+
 /* The latest try has failed: its line in the error log. */
 void exchange_log_try(struct exchange *exchange);
 
@@ -277,8 +296,13 @@ bool exchange_retry_on_status(struct exchange *exchange);
 bool exchange_pause_before(struct exchange *exchange, struct target *target);
 void exchange_end_pause(struct exchange *exchange);
 
-/* The request's content goes to a file, see stored_content: nginx's warning. */
-void exchange_log_spooled(struct exchange *exchange, struct slice path);
+/* exchange_notes.c: nginx's warnings that content goes to a file; and that a file takes no more. */
+void exchange_log_spooled(struct exchange *exchange, uint64_t number);
+void exchange_log_response_spooled(struct exchange *exchange, uint64_t number);
+void exchange_log_store_refused(struct exchange *exchange);
+
+/* A line of the error log, about that try or (NULL) the end. False: the persona has none for it. */
+bool exchange_log_line(struct exchange *exchange, const struct try_record *attempt);
 
 /* relay.c: move what can be moved. Each may end the exchange: check with exchange_is_over. */
 void relay_request(struct exchange *exchange);
@@ -306,7 +330,25 @@ void relay_finish_request(struct exchange *exchange);
 
 /* Begins a try: what an earlier one had sent already goes first. 0 or a negative errno. */
 int relay_replay(struct exchange *exchange);
+
+/* relay_response.c: the head, of so many bytes, was handed to the front. */
+void relay_begin_response(struct exchange *exchange, uint64_t head_bytes);
 void relay_response(struct exchange *exchange);
+
+/* When a client that holds its target up is slow; and that it is. */
+uint64_t relay_patience_deadline(const struct exchange *exchange);
+void relay_client_is_slow(struct exchange *exchange);
+
+/* The response has begun and cannot be completed: what the client is still to get goes out first, and
+ * that may take as long as it likes. */
+void relay_cut_response(struct exchange *exchange);
+/* ---- relay_raw.c: only in the lab ---- */
+
+/* Does the persona pass on what is no HTTP answer at all? */
+bool relay_raw_is_wanted(const struct exchange *exchange, enum end_reason reason);
+
+/* What came in the place of a head, and all that follows, is the content of an answer without one. */
+void relay_raw_begin(struct exchange *exchange);
 
 /* tunnel.c: the head of a 101 was sent on; and events of either side from then on. */
 void tunnel_open(struct exchange *exchange);
@@ -314,11 +356,14 @@ void tunnel_on_front(struct exchange *exchange, unsigned events);
 void tunnel_on_back(struct exchange *exchange, unsigned events);
 void tunnel_on_timeout(struct exchange *exchange);
 
-/* When a byte last came from, or was taken by, either side: who reads slowly is not idle. */
-uint64_t tunnel_active_at_ms(const struct exchange *exchange);
+/* Kong's two idle gaps; who reads slowly is not idle. */
+uint64_t tunnel_deadline_ms(const struct exchange *exchange);
 
 /* local_responder.c: answers in place of a target; cuts the response when it has begun. */
 void exchange_answer(struct exchange *exchange, enum end_reason reason, struct slice detail);
+
+/* Makes the loss of the rest visible, now. with_unsent: what the front has goes out before. */
+void exchange_cut_response(struct exchange *exchange, bool with_unsent);
 
 /* The request is for the hop itself: answers it, perhaps when the main thread has. */
 void exchange_answer_locally(struct exchange *exchange);

@@ -21,6 +21,7 @@
 #include "proxy/route/uri_captures.h"
 #include "tls/tls.h"
 
+struct field_plan;
 struct persona;
 struct proxy_protocol;
 
@@ -44,19 +45,29 @@ struct try_record {
     struct slice explanation; /* what an operator should know beside it; may be empty */
     int tls_alert;            /* number of the alert that ended it; 0: none */
     uint16_t status;          /* of the response head; else the reason's status; 0: none */
+    uint64_t sent_bytes, received_bytes; /* on its connection, TLS not counted; set at its end */
+};
+
+/* What X-Kong-Request-Debug asks for, see proxy/report/request_debug.h; zeroed: nothing. */
+struct request_debug {
+    bool is_wanted, is_logged;
+    uint64_t lap_us; /* when what is being measured began */
+    uint64_t rewrite_us, router_us, access_us, balancer_us;
 };
 
 enum { EXCHANGE_TRIES_KEPT = 8 }; /* further tries are counted, the last one replaces entry 7 */
 
 struct exchange_record {
     const struct persona *persona;
-    struct slice hop_name; /* hopgate_name */
-    char request_id[33];   /* 32 lower-case hex digits */
-    uint64_t number;       /* unique in the process */
+    const struct field_plan *field_plan; /* what hopgate.fields adds to it; NULL: nothing */
+    struct slice hop_name;               /* hopgate_name */
+    char request_id[33];                 /* 32 lower-case hex digits */
+    uint64_t number;                     /* unique in the process */
 
     /* the client's connection */
     uint64_t client_connection_id;
     uint32_t client_request_number; /* n-th request on it, from 1 */
+    bool pipelined;                 /* its first byte came before the answer to the last was sent */
     struct sockaddr_storage client_peer, client_local;
     struct slice client_ip; /* who the client is: the peer, or what trusted_ips let it say */
     bool client_is_trusted; /* peer is in trusted_ips */
@@ -70,6 +81,7 @@ struct exchange_record {
 
     /* the request */
     const struct http_head *request;      /* NULL when no head was understood */
+    const struct fields *known_fields;    /* then: those before the fault; or NULL */
     struct slice bad_request_line;        /* what was received instead, for the log */
     uint64_t request_bytes;               /* head and body as received */
     const struct config_route *route;     /* NULL: none matched */
@@ -89,14 +101,21 @@ struct exchange_record {
     bool from_upstream;             /* the response head came from a target */
     struct fields *response_fields; /* as sent; NULL when none were */
     uint64_t response_bytes;        /* head and content as sent, TLS not counted */
+    uint64_t response_head_bytes;   /* of them, 100 (Continue) not counted */
     uint64_t response_content_bytes;
-    enum end_reason reason; /* first cause wins */
+    uint64_t response_spooled_bytes; /* of it, went to a file because the client was slow */
+    enum end_reason reason;          /* first cause wins */
     struct slice reason_detail;
     bool truncated; /* the response was cut after its head had been sent */
+
+    /* at the end: client connections of the process, other requests at the last target */
+    uint32_t clients_count, target_requests_count;
 
     /* times */
     uint64_t started_at_unix_ms; /* wall clock, first byte of the request */
     uint64_t started_at_us, request_head_at_us, request_end_at_us, response_head_at_us, ended_at_us;
+
+    struct request_debug debug;
 
     /* oldest first; only those that tries_count counts are set */
     struct try_record tries[EXCHANGE_TRIES_KEPT];

@@ -6,6 +6,8 @@
 #include "core/proxy_protocol.h"
 #include "core/utf8.h"
 #include "proxy/exchange/exchange.h"
+#include "proxy/report/request_debug.h"
+#include "proxy/rewrite/field_plan.h"
 #include "proxy/route/real_ip.h"
 #include "proxy/route/route_protocol.h"
 #include "proxy/route/router.h"
@@ -26,6 +28,9 @@ static enum end_reason refusal(struct exchange *exchange, struct slice *ret_deta
     if (reason != END_OK)
         return reason;
     *ret_detail = request->method_name;
+    if ((request->method == HTTP_METHOD_CONNECT && policy->connect == PERSONA_METHOD_INVALID) ||
+        (request->method == HTTP_METHOD_TRACE && policy->trace == PERSONA_METHOD_INVALID))
+        return END_CLIENT_REQUEST_INVALID;
     if (request->method == HTTP_METHOD_CONNECT || request->method == HTTP_METHOD_TRACE)
         return END_CLIENT_METHOD_REFUSED;
     if (request->method == HTTP_METHOD_OTHER && policy->unknown_method == PERSONA_METHOD_REFUSE)
@@ -74,6 +79,32 @@ static bool path_is_refused(const struct exchange *exchange, struct slice normal
     return false;
 }
 
+/* Where the time goes is measured only for who may see it. */
+static void begin_debug(struct exchange *exchange)
+{
+    struct exchange_record *record = &exchange->record;
+    const char *token = exchange->pinned->snapshot->request_debug_token;
+
+    if (!token || !request_debug_ask(record, token))
+        return;
+    record->debug.lap_us = record->request_head_at_us;
+    request_debug_lap(&record->debug.lap_us, &record->debug.rewrite_us);
+}
+
+static bool match_route(struct exchange *exchange, const struct router_request *wanted,
+                        struct router_match *match)
+{
+    struct request_debug *debug = &exchange->record.debug;
+    bool matches = router_match(exchange->pinned->snapshot->router, wanted,
+                                exchange->worker->router_scratch, match);
+
+    if (debug->is_wanted) {
+        request_debug_lap(&debug->lap_us, &debug->router_us);
+        debug->access_us = debug->router_us;
+    }
+    return matches;
+}
+
 static bool find_route(struct exchange *exchange)
 {
     struct exchange_record *record = &exchange->record;
@@ -101,12 +132,15 @@ static bool find_route(struct exchange *exchange)
         exchange_answer(exchange, END_CLIENT_REQUEST_INVALID, exchange->request.path);
         return false;
     }
-    if (!router_match(router, &wanted, scratch, &match)) {
+    if (!match_route(exchange, &wanted, &match)) {
         exchange_answer(exchange, END_NO_ROUTE, nothing);
         return false;
     }
     record->route = match.route;
     record->service = match.service;
+    record->field_plan =
+        field_plan_of_route(&exchange->pinned->snapshot->field_plans,
+                            (size_t)(match.route - exchange->pinned->snapshot->config->routes));
     reason = route_protocol_refusal(record);
     if (reason != END_OK) {
         exchange_answer(exchange, reason, nothing);
@@ -133,14 +167,22 @@ static bool find_route(struct exchange *exchange)
     return true;
 }
 
-/* RFC 6455 4.1: GET without content. What the persona does not list is not asked for upstream. */
+static bool asks_to_upgrade(const struct exchange *exchange)
+{
+    const struct http_head *request = &exchange->request;
+
+    return exchange->record.persona->request.upgrade_when == PERSONA_UPGRADE_NAMED ||
+           (request->upgrade && request->method == HTTP_METHOD_GET &&
+            request->framing == HTTP_FRAMING_NONE);
+}
+
+/* What the persona does not list is not asked for upstream. */
 static void note_upgrade(struct exchange *exchange)
 {
     const struct persona_strings *allowed = &exchange->record.persona->request.upgrade;
     const struct field *upgrade = fields_find(&exchange->request.fields, FIELD_UPGRADE);
 
-    if (!exchange->request.upgrade || !upgrade || exchange->request.method != HTTP_METHOD_GET ||
-        exchange->request.framing != HTTP_FRAMING_NONE)
+    if (!upgrade || !asks_to_upgrade(exchange))
         return;
     for (size_t i = 0; i < allowed->count; i++)
         if (slice_equal_nocase(upgrade->value, allowed->items[i]))
@@ -183,6 +225,7 @@ void exchange_start(struct exchange *exchange)
         exchange_answer_locally(exchange);
         return;
     }
+    begin_debug(exchange);
     if (!find_route(exchange))
         return;
     exchange->destination =
@@ -198,6 +241,8 @@ void exchange_start(struct exchange *exchange)
     }
     if (exchange_is_over(exchange))
         return;
+    if (record->debug.is_wanted)
+        request_debug_lap(&record->debug.lap_us, &record->debug.access_us);
     if (is_to_be_stored(exchange))
         relay_store_request(exchange);
     else

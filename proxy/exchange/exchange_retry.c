@@ -241,7 +241,7 @@ void exchange_try_failed(struct exchange *exchange, enum end_reason reason, stru
     if (retry_is_stale_connection(&facts))
         note_stale_connection(exchange, attempt);
     attempt->status = (uint16_t)end_reason_info(reason)->status;
-    attempt->ended_at_us = exchange->worker->loop->now_us;
+    exchange_end_try(exchange, attempt);
     if (verdict == RETRY_YES && !can_be_afforded(exchange, attempt))
         verdict = RETRY_NO;
     exchange->last_try_reason = reason;
@@ -269,7 +269,7 @@ bool exchange_retry_on_status(struct exchange *exchange)
         !can_be_afforded(exchange, attempt))
         return false;
     attempt->reason = END_UPSTREAM_STATUS; /* nginx has no line for it either */
-    attempt->ended_at_us = exchange->worker->loop->now_us;
+    exchange_end_try(exchange, attempt);
     exchange_drop_back(exchange);
     exchange_report_health(exchange, true);
     exchange->tries_left--;

@@ -10,6 +10,7 @@
 #include "proxy/exchange/proxy_preface.h"
 #include "proxy/exchange/upstream_host.h"
 #include "proxy/report/metrics.h"
+#include "proxy/report/request_debug.h"
 #include "proxy/rewrite/rewrite.h"
 #include "proxy/route/hash_input.h"
 #include "proxy/snapshot/service_plan.h"
@@ -28,6 +29,7 @@ void exchange_drop_back(struct exchange *exchange)
 {
     exchange_set_back_request(exchange, BACK_REQUEST_NONE);
     exchange->back_waits = false;
+    exchange->flow.held_up_since_ms = 0;
     exchange->front_waits = false; /* nobody takes the client's content now */
     exchange->hold_until_ms = 0;
     exchange->pause_until_ms = 0;
@@ -49,6 +51,10 @@ static void back_failed(struct exchange *exchange)
     if (exchange->send_failure.reason != END_OK && failure.tls_alert == 0 &&
         !http1_parser_has_started(&exchange->back.endpoint.parser))
         failure = exchange->send_failure;
+    if (relay_raw_is_wanted(exchange, failure.reason)) {
+        relay_raw_begin(exchange);
+        return;
+    }
     exchange_try_failed(exchange, failure.reason, failure.detail);
 }
 
@@ -59,6 +65,10 @@ void exchange_on_back_timeout(struct exchange *exchange)
                                  ? END_UPSTREAM_HEAD_TIMEOUT
                                  : END_UPSTREAM_BODY_TIMEOUT;
 
+    if (exchange->flow.held_up_since_ms != 0) {
+        relay_client_is_slow(exchange);
+        return;
+    }
     if (exchange->hold_until_ms != 0 && exchange->back_request == BACK_REQUEST_SENDING &&
         exchange->back_response == BACK_RESPONSE_WAIT && back->ops->queued(back) == 0) {
         relay_release_request(exchange);
@@ -167,16 +177,32 @@ static struct slice take_hash_input(void *asker)
     return hash_input(&exchange->record, &exchange->arena);
 }
 
+/* Kong's least-connections begins a new list once all were tried. */
+static void forget_tried(struct exchange *exchange)
+{
+    for (size_t i = 0; i < exchange->tried_count; i++)
+        if (exchange->tried[i] == exchange->target_use.target) {
+            exchange->tried_count = 0;
+            return;
+        }
+}
+
 /* -ENOENT, -EBUSY: as upstream_pick. */
 static int pick_anew(struct exchange *exchange)
 {
+    bool policy_decides = exchange->record.persona->retry.pick == PERSONA_PICK_ALGORITHM;
     const struct balancer_request request = { .tried = exchange->tried,
                                               .tried_count = exchange->tried_count,
+                                              .policy_decides = policy_decides,
                                               .now_us = exchange->worker->loop->now_us,
                                               .hash_input = take_hash_input,
                                               .asker = exchange };
 
-    return upstream_pick(exchange->upstream->upstream, &request, &exchange->target_use);
+    int r = upstream_pick(exchange->upstream->upstream, &request, &exchange->target_use);
+
+    if (r == 0 && policy_decides)
+        forget_tried(exchange);
+    return r;
 }
 
 /* Where the client is at home; NULL: the balancer is asked. */
@@ -196,7 +222,7 @@ static struct target *find_home(struct exchange *exchange)
     return target;
 }
 
-int exchange_pick(struct exchange *exchange)
+static int pick(struct exchange *exchange)
 {
     struct target *chosen = TAKE(exchange->next_target);
 
@@ -209,6 +235,19 @@ int exchange_pick(struct exchange *exchange)
         return 0;
     exchange->is_pinned = exchange->persisted = false;
     return pick_anew(exchange); /* nobody waits for one target while others have places */
+}
+
+int exchange_pick(struct exchange *exchange)
+{
+    struct request_debug *debug = &exchange->record.debug;
+    int picked;
+
+    if (debug->is_wanted)
+        debug->lap_us = request_debug_now_us();
+    picked = pick(exchange);
+    if (debug->is_wanted)
+        request_debug_lap(&debug->lap_us, &debug->balancer_us);
+    return picked;
 }
 
 void exchange_try(struct exchange *exchange)
@@ -431,6 +470,7 @@ static void forward_head(struct exchange *exchange)
                                             .version_minor = 1,
                                             .fields = &exchange->sent_response,
                                             .chunked = framing.framing == HTTP_FRAMING_CHUNKED };
+    uint64_t before = front->sent_bytes;
     int r;
 
     record->status = exchange->response.status;
@@ -459,18 +499,23 @@ static void forward_head(struct exchange *exchange)
     }
     exchange_set_front_response(exchange, FRONT_RESPONSE_BODY);
     exchange_set_back_response(exchange, BACK_RESPONSE_BODY);
-    if (exchange->response.status == 101)
+    if (exchange->response.status == 101) {
         tunnel_open(exchange);
-    else
-        relay_response(exchange);
+        return;
+    }
+    relay_begin_response(exchange, front->sent_bytes - before);
+    relay_response(exchange);
 }
 
-/* A 101 is an answer only to who asked, and only for what was asked. */
+/* A 101 is an answer only to who asked, only for what was asked, and only to a whole request: what
+ * follows would else be content of the request and bytes of the tunnel at once. */
 static bool is_expected_switch(const struct exchange *exchange)
 {
     const struct field *upgrade = fields_find(&exchange->response.fields, FIELD_UPGRADE);
 
     return exchange->response.status == 101 && exchange->record.upgrade.len > 0 && upgrade &&
+           exchange->front_request == FRONT_REQUEST_DONE &&
+           exchange->back_request == BACK_REQUEST_SENT &&
            slice_equal_nocase(upgrade->value, exchange->record.upgrade);
 }
 

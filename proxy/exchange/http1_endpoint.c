@@ -55,6 +55,7 @@ void http1_endpoint_forget(struct http1_endpoint *endpoint)
     endpoint->is_tunnel = false;
     endpoint->http.received_bytes = 0;
     endpoint->http.sent_bytes = 0;
+    endpoint->http.sent_head_bytes = 0;
 }
 
 static void begin_head(struct http1_endpoint *endpoint, const struct persona_limits *limits,
@@ -264,7 +265,9 @@ static void fail_request_parse(struct http1_endpoint *endpoint)
     enum http1_error error = endpoint->parser.error;
     enum end_reason reason = refused_request_reason(error);
 
-    if (reason != END_CLIENT_HEAD_INVALID)
+    if (reason == END_CLIENT_METHOD_REFUSED)
+        http1_endpoint_fail(endpoint, reason, endpoint->head->method_name);
+    else if (reason != END_CLIENT_HEAD_INVALID)
         http1_endpoint_fail(endpoint, reason, endpoint->parser.error_line);
     else if (is_about_a_field_line(error))
         http1_endpoint_fail(
@@ -417,6 +420,8 @@ static int send_head(struct http_stream *stream, const struct http_outgoing *out
                                       outgoing->reason, outgoing->fields);
     endpoint->chunked_out = outgoing->chunked;
     endpoint->http.sent_bytes += endpoint->out.length - before;
+    if (outgoing->status != 100)
+        endpoint->http.sent_head_bytes += endpoint->out.length - before;
     return r;
 }
 
@@ -466,18 +471,46 @@ static int send_end(struct http_stream *stream, const struct fields *trailers)
     return r;
 }
 
-static void become_tunnel(struct http_stream *stream)
+/* Whatever failed before; content is all that comes until the connection ends. */
+static void begin_endless_content(struct http1_endpoint *endpoint)
 {
     static const struct http1_body_limits no_limits = { 0 };
     static const struct http_head until_the_end = { .framing = HTTP_FRAMING_CLOSE };
+
+    endpoint->http.failure = (struct http_failure){ .reason = END_OK };
+    http1_body_init(&endpoint->body, &until_the_end, &no_limits, NULL, NULL);
+    endpoint->state = ENDPOINT_CONTENT;
+}
+
+int http1_endpoint_take_as_content(struct http1_endpoint *endpoint, struct arena *arena)
+{
+    struct http1_parser *parser = &endpoint->parser;
+    struct buf rest = endpoint->in;
+
+    buf_init(&endpoint->in, rest.pool);
+    if (parser->chunk_is_own && buf_append_bytes(&endpoint->in, parser->chunk->data + parser->start,
+                                                 parser->end - parser->start) < 0) {
+        endpoint->in = rest;
+        return -ENOMEM;
+    }
+    if (buf_move(&endpoint->in, &rest, rest.length) < 0) {
+        buf_done(&rest);
+        return -ENOMEM;
+    }
+    http1_parser_done(parser);
+    fields_init(&endpoint->http.trailers, arena);
+    begin_endless_content(endpoint);
+    return 0;
+}
+
+static void become_tunnel(struct http_stream *stream)
+{
     struct http1_endpoint *endpoint = endpoint_of(stream);
 
     /* FAILED: the client had sent FIN already and may still read (half_close) */
     assert(endpoint->state >= ENDPOINT_CONTENT);
-    endpoint->http.failure = (struct http_failure){ .reason = END_OK };
     http1_body_done(&endpoint->body);
-    http1_body_init(&endpoint->body, &until_the_end, &no_limits, NULL, NULL);
-    endpoint->state = ENDPOINT_CONTENT;
+    begin_endless_content(endpoint);
     endpoint->chunked_out = false;
     endpoint->is_tunnel = true;
 }

@@ -81,6 +81,10 @@ void http1_endpoint_forget(struct http1_endpoint *endpoint);
 /* Releases the head of the present message: its slices are dead after this. */
 void http1_endpoint_end(struct http1_endpoint *endpoint);
 
+/* After a head that could not be parsed: its bytes, as far as they came, and all that follow are content
+ * which ends with the connection. 0 or -ENOMEM. For the lab only: who reads it has no idea what it is. */
+int http1_endpoint_take_as_content(struct http1_endpoint *endpoint, struct arena *arena);
+
 /* Reads and parses as much as there is. */
 enum endpoint_head_result http1_endpoint_read_head(struct http1_endpoint *endpoint);
 

@@ -92,6 +92,26 @@ struct http_stream {
     const struct stream_endpoint *endpoint; /* of the connection that carries it */
     struct fields trailers;                 /* of the message received, complete at its end */
     uint64_t received_bytes, sent_bytes;    /* of the present messages, framing included */
+    uint64_t sent_head_bytes;               /* of them: heads, 100 (Continue) not counted */
 };
+
+/* Bytes that should be sent now; 0: HTTP_STREAM_WRITABLE will tell. */
+static inline size_t http_stream_room(const struct http_stream *stream)
+{
+    size_t queued = stream->ops->queued(stream);
+
+    return queued < STREAM_QUEUE_HIGH ? STREAM_QUEUE_HIGH - queued : 0;
+}
+
+/*
+ * Large receive buffers for a content that is worth them. Said before it is read: a read that finds
+ * nothing has armed the next receive already.
+ */
+static inline void http_stream_expect(struct http_stream *stream, const struct http_head *head)
+{
+    if (head->framing == HTTP_FRAMING_CHUNKED || head->framing == HTTP_FRAMING_CLOSE ||
+        (head->framing == HTTP_FRAMING_LENGTH && head->content_length > CHUNK_SMALL_BYTES))
+        stream->ops->expect_bulk(stream);
+}
 
 #endif

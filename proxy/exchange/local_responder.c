@@ -13,20 +13,21 @@
  * depend on how TCP cut it), and the loss is made visible. FIN does that where length or last chunk
  * is missing; content that ends with the connection needs a reset.
  */
-static void cut(struct exchange *exchange)
+void exchange_cut_response(struct exchange *exchange, bool with_unsent)
 {
     const struct persona_response *policy = &exchange->record.persona->response;
     bool by_fin = policy->cut == PERSONA_CUT_FIN && exchange->request.version_minor > 0;
 
     exchange->record.truncated = true;
-    (void)exchange->front->ops->flush(exchange->front); /* what is lost is lost */
+    if (with_unsent)
+        (void)exchange->front->ops->flush(exchange->front); /* what is lost is lost */
     exchange_hang_up(exchange, by_fin ? STREAM_CLOSE_FLUSH : STREAM_CLOSE_CUT);
 }
 
 static int send_page(struct exchange *exchange, const struct error_page *page)
 {
     struct http_stream *front = exchange->front;
-    bool head_only = exchange->record.request && exchange->request.method == HTTP_METHOD_HEAD;
+    bool head_only = exchange->request.method == HTTP_METHOD_HEAD;
     bool has_content = exchange->record.status != 204; /* RFC 9110 8.6: and no length either */
     const struct rewrite_framing framing = { .framing = has_content ? HTTP_FRAMING_LENGTH
                                                                     : HTTP_FRAMING_NONE,
@@ -76,7 +77,7 @@ static void answer(struct exchange *exchange)
     exchange_drop_back(exchange);
     service_load_leave_all(&exchange->load_use);
     if (exchange->front_response != FRONT_RESPONSE_NONE) {
-        cut(exchange);
+        relay_cut_response(exchange);
         return;
     }
     relay_finish_request(exchange);
@@ -89,7 +90,7 @@ static void answer(struct exchange *exchange)
     switch (page.answer.action) {
     case PERSONA_ACTION_UNSET:
     case PERSONA_PAGE:
-    case PERSONA_RELAY: /* the engine has no raw relay yet: the page is the safe answer */
+    case PERSONA_RELAY: /* of an answer that cannot be relayed any more: the page is the safe answer */
         answer_with_page(exchange, &page);
         return;
     case PERSONA_RESET:

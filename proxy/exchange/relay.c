@@ -1,5 +1,5 @@
 /*
- * relay: content in both directions, with back-pressure.
+ * relay: the content of requests, with back-pressure; that of responses is in relay_response.c.
  *
  * A side is read only while the other side's queue is below STREAM_QUEUE_HIGH; whoever stopped
  * comes back when HTTP_STREAM_WRITABLE says that the queue is low. Content is never copied here, but
@@ -19,26 +19,6 @@
 
 /* Bytes of request content that are read only to be dropped. */
 enum { REQUEST_DROP_MAX = 64 * 1024 };
-
-static size_t room_of(const struct http_stream *stream)
-{
-    size_t queued = stream->ops->queued(stream);
-
-    return queued < STREAM_QUEUE_HIGH ? STREAM_QUEUE_HIGH - queued : 0;
-}
-
-/*
- * Large receive buffers for a content that is worth them. Said before it is read: a read that finds
- * nothing has armed the next receive already.
- */
-static void choose_read_size(struct http_stream *stream, const struct http_head *head)
-{
-    if (head->framing == HTTP_FRAMING_CHUNKED || head->framing == HTTP_FRAMING_CLOSE ||
-        (head->framing == HTTP_FRAMING_LENGTH && head->content_length > CHUNK_SMALL_BYTES))
-        stream->ops->expect_bulk(stream);
-}
-
-/* ---- request ------------------------------------------------------------------------------- */
 
 static void request_is_complete(struct exchange *exchange)
 {
@@ -102,7 +82,7 @@ static long read_request(struct exchange *exchange, size_t max)
     struct http_stream *front = exchange->front;
     long n;
 
-    choose_read_size(front, &exchange->request);
+    http_stream_expect(front, &exchange->request);
     n = front->ops->read_content(front, &exchange->pass, max);
     if (n == 0) {
         request_is_complete(exchange);
@@ -171,22 +151,38 @@ static void keep_for_replay(struct exchange *exchange)
     buf_done(replay);
 }
 
+/* A hop that stores content has nginx's request_body_no_buffering where a route takes that off it: what
+ * did not come with the head is sent once (ngx_http_upstream_next). */
+static void wait_for_more(struct exchange *exchange)
+{
+    const struct exchange_record *record = &exchange->record;
+
+    if (exchange->back_request != BACK_REQUEST_SENDING || record->route->request_buffering ||
+        record->persona->content.request != PERSONA_STORE)
+        return;
+    exchange->content_lost = true;
+    buf_done(&exchange->replay);
+}
+
 /* Moves content until one side has to wait. False: the exchange was answered or ended. */
 static bool pump_request(struct exchange *exchange)
 {
     struct http_stream *back = &exchange->back.endpoint.http;
 
     while (exchange->front_request == FRONT_REQUEST_BODY) {
-        size_t room = room_of(back);
+        size_t room = http_stream_room(back);
         long n;
 
         if (room == 0) {
             exchange->front_waits = false;
+            wait_for_more(exchange);
             return true;
         }
         n = read_request(exchange, room);
-        if (n == -EAGAIN)
+        if (n == -EAGAIN) {
+            wait_for_more(exchange);
             return true;
+        }
         if (n < 0)
             return false;
         if (n == 0)
@@ -234,7 +230,7 @@ static bool store(struct exchange *exchange)
         return false;
     }
     if (!was_in_file && stored_content_is_in_file(stored))
-        exchange_log_spooled(exchange, slice_of(spool_path(stored->spool)));
+        exchange_log_spooled(exchange, spool_number(stored->spool));
     return true;
 }
 
@@ -303,7 +299,7 @@ static bool pump_stored(struct exchange *exchange)
     struct http_stream *back = &exchange->back.endpoint.http;
 
     for (;;) {
-        size_t room = room_of(back);
+        size_t room = http_stream_room(back);
         long n = room > 0 ? stored_content_read(exchange->stored, &exchange->pass, room) : -EAGAIN;
 
         if (n == -EAGAIN)
@@ -397,115 +393,4 @@ void relay_request(struct exchange *exchange)
     exchange_update_timers(exchange);
     if (!was_complete && exchange->front_request == FRONT_REQUEST_DONE)
         exchange->client_ops->watch(exchange->front); /* may end the exchange: last touch */
-}
-
-/* ---- response ------------------------------------------------------------------------------ */
-
-static void wait_for_target(struct exchange *exchange)
-{
-    exchange->back_waits = true;
-    exchange->back_wait_at_ms = exchange->worker->loop->now_ms;
-}
-
-/* What the target says of its idle connections, under a persona that listens. */
-static struct keepalive_hint hint_of(const struct exchange *exchange)
-{
-    const struct field *field = NULL;
-
-    if (exchange->record.persona->upstream.keepalive_hint == PERSONA_HINT_OBEY)
-        field = fields_find(&exchange->response.fields, FIELD_KEEP_ALIVE);
-    return field ? keepalive_hint_read(field->value) : (struct keepalive_hint){ 0 };
-}
-
-/* The target did its part: its connection may serve the next exchange while our client reads on. */
-static void response_is_complete(struct exchange *exchange)
-{
-    bool reusable = exchange->back_request == BACK_REQUEST_SENT && exchange->response.keep_alive &&
-                    exchange->response.framing != HTTP_FRAMING_CLOSE &&
-                    exchange->back.endpoint.body.forbidden_trailer_count == 0; /* up to no good */
-    struct try_record *attempt = exchange_record_last_try(&exchange->record);
-    const struct keepalive_hint hint = hint_of(exchange);
-
-    attempt->ended_at_us = exchange->worker->loop->now_us;
-    if (upstream_conn_has_surplus(&exchange->back))
-        exchange_log_surplus(exchange);
-    exchange_set_back_response(exchange, BACK_RESPONSE_DONE);
-    exchange->back_waits = false;
-    exchange_set_back_request(exchange, BACK_REQUEST_NONE);
-    upstream_conn_release(&exchange->back, reusable ? &hint : NULL);
-    target_use_end(&exchange->target_use);
-    exchange_report_health(exchange, false);
-    service_load_leave_all(&exchange->load_use);
-}
-
-static bool finish_response(struct exchange *exchange)
-{
-    struct fields trailers;
-    int r;
-
-    fields_init(&trailers, &exchange->arena);
-    r = rewrite_trailers(&exchange->record, &exchange->back.endpoint.http.trailers, false,
-                         &trailers);
-    response_is_complete(exchange);
-    if (r == 0)
-        r = exchange->front->ops->send_end(exchange->front, &trailers);
-    if (r < 0) {
-        exchange_abort(exchange, END_OUT_OF_MEMORY);
-        return false;
-    }
-    exchange_end_response(exchange);
-    return true;
-}
-
-/* Moves content until one side has to wait. False: the exchange was cut. */
-static bool pump_response(struct exchange *exchange)
-{
-    struct http_stream *front = exchange->front, *back = &exchange->back.endpoint.http;
-
-    while (exchange->back_response == BACK_RESPONSE_BODY) {
-        size_t room = room_of(front);
-        long n;
-
-        if (room == 0) {
-            exchange->back_waits = false;
-            return true;
-        }
-        choose_read_size(back, &exchange->response);
-        n = back->ops->read_content(back, &exchange->pass, room);
-        if (n == -EAGAIN) {
-            wait_for_target(exchange);
-            return true;
-        }
-        if (n < 0) {
-            /* what arrived before the fault still goes out, then the cut */
-            struct http_failure failure = back->failure;
-
-            exchange_answer(exchange, failure.reason, failure.detail);
-            return false;
-        }
-        if (n == 0) {
-            return finish_response(exchange);
-        }
-        exchange->record.response_content_bytes += (uint64_t)n;
-        if (front->ops->send_content(front, &exchange->pass) < 0) {
-            exchange_abort(exchange, END_OUT_OF_MEMORY);
-            return false;
-        }
-    }
-    return true;
-}
-
-void relay_response(struct exchange *exchange)
-{
-    bool sent;
-
-    if (exchange->front_response != FRONT_RESPONSE_BODY)
-        return;
-    if (!pump_response(exchange))
-        return;
-    sent = exchange->front->ops->flush(exchange->front) == 0;
-    exchange_update_timers(exchange);
-    /* what could not be sent has left the queue too: that failure comes as an event and is the end */
-    if (sent)
-        exchange_finish_if_drained(exchange); /* last touch */
 }

@@ -3,7 +3,9 @@
  *
  * The same back-pressure as for content: a side is read only while the other's queue has room. The end
  * of one direction is passed on as an end (FIN, close_notify) and leaves the other open; a failure of
- * either side ends both. One idle timer for both directions: the service's read timeout.
+ * either side ends both. Kong's two idle gaps: the service's read timeout without a byte in either
+ * direction, its write timeout without a byte taken by a target that has some to take; a client that
+ * takes none has the persona's send timeout.
  */
 #include <errno.h>
 
@@ -61,7 +63,7 @@ static void end_in_order(struct exchange *exchange)
 {
     struct try_record *attempt = exchange_record_last_try(&exchange->record);
 
-    attempt->ended_at_us = exchange->worker->loop->now_us;
+    exchange_end_try(exchange, attempt);
     upstream_conn_release(&exchange->back, NULL);
     exchange_hang_up(exchange, STREAM_CLOSE_FLUSH);
 }
@@ -114,15 +116,26 @@ void tunnel_on_back(struct exchange *exchange, unsigned events)
         run(exchange);
 }
 
-uint64_t tunnel_active_at_ms(const struct exchange *exchange)
+static uint64_t active_at_ms(const struct exchange *exchange)
 {
-    uint64_t active_at_ms = exchange->tunnel.active_at_ms;
+    uint64_t at_ms = exchange->tunnel.active_at_ms;
     uint64_t front_at_ms = exchange->front->endpoint->send_progress_at_ms;
     uint64_t back_at_ms = exchange->back.endpoint.http.endpoint->send_progress_at_ms;
 
-    if (front_at_ms > active_at_ms)
-        active_at_ms = front_at_ms;
-    return back_at_ms > active_at_ms ? back_at_ms : active_at_ms;
+    if (front_at_ms > at_ms)
+        at_ms = front_at_ms;
+    return back_at_ms > at_ms ? back_at_ms : at_ms;
+}
+
+/* nginx src/http/ngx_http_upstream.c, ngx_http_upstream_process_upgraded: any event re-arms both. */
+uint64_t tunnel_deadline_ms(const struct exchange *exchange)
+{
+    const struct http_stream *back = &exchange->back.endpoint.http;
+    const struct config_service *service = exchange->record.service;
+    uint64_t deadline_ms = active_at_ms(exchange) + service->read_timeout_ms;
+    uint64_t write_ms = back->endpoint->send_progress_at_ms + service->write_timeout_ms;
+
+    return back->ops->queued(back) > 0 && write_ms < deadline_ms ? write_ms : deadline_ms;
 }
 
 void tunnel_on_timeout(struct exchange *exchange)

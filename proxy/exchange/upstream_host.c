@@ -5,6 +5,7 @@
 #include "core/addr.h"
 #include "lb/target.h"
 #include "proxy/persona/persona.h"
+#include "proxy/rewrite/field_plan.h"
 
 static struct slice target_host(const struct config_service *service, const struct target *target)
 {
@@ -17,18 +18,28 @@ static struct slice target_host(const struct config_service *service, const stru
     return name;
 }
 
+/* A policy of hopgate.fields goes before preserve_host, and both before the persona. */
+static bool clients_is_kept(const struct exchange_record *record)
+{
+    enum config_field_policy said = record->field_plan
+                                        ? field_choice_for(&record->field_plan->host, record)
+                                        : CONFIG_POLICY_UNSET;
+
+    if (said != CONFIG_POLICY_UNSET)
+        return said == CONFIG_POLICY_PRESERVE;
+    return record->route->preserve_host || record->persona->request.host == PERSONA_HOST_CLIENT;
+}
+
 struct slice upstream_host(const struct exchange_record *record, const struct target *target,
                            struct arena *arena)
 {
     const struct config_service *service = record->service;
     const unsigned default_port = service->protocol == CONFIG_PROTOCOL_HTTPS ? 443 : 80;
     const unsigned port = addr_port(&target->address);
-    bool clients =
-        record->route->preserve_host || record->persona->request.host == PERSONA_HOST_CLIENT;
     struct slice name;
     bool is_v6;
 
-    if (clients && record->request->authority.len > 0)
+    if (clients_is_kept(record) && record->request->authority.len > 0)
         return record->request->authority;
     name = target_host(service, target);
     is_v6 = name.len > 0 && name.ptr[0] != '[' && memchr(name.ptr, ':', name.len);

@@ -1,8 +1,8 @@
 /*
  * upstream_host: the Host value that a target gets.
  *
- * Role    kong/runloop/balancer set_host_header: the client's own when it is to be preserved; else
- *         host_header, or the name of the target; with the port unless it is the scheme's
+ * Role    kong/runloop/balancer set_host_header: the client's own when it is to be preserved (by the
+ *         forwarded policy of Host, preserve_host, or the persona); else host_header, or the name of the target; with the port unless it is the scheme's
  * Owns    nothing
  * Thread  one worker; pure
  */

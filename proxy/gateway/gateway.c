@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "config/log_target.h"
 #include "core/addr.h"
 #include "core/log.h"
 #include "core/memory_budget.h"
@@ -21,6 +22,7 @@
 #include "lb/target_registry.h"
 #include "lb/waiting_line.h"
 #include "proxy/gateway/gateway_priv.h"
+#include "proxy/gateway/request_debug_token.h"
 #include "proxy/gateway/service_notify.h"
 #include "proxy/gateway/watchdog.h"
 #include "proxy/report/metrics.h"
@@ -38,15 +40,17 @@ enum { FIRST_NAMES_WAIT_MS = 5000 };
 
 /* ---- logs ---------------------------------------------------------------------------------- */
 
-static struct log_file *open_log(struct gateway *gateway, const char *name)
+static struct log_file *open_log(struct gateway *gateway, struct slice name)
 {
-    char *path = prefix_path(&gateway->prefix, name);
+    char *copy = strndup(name.ptr, name.len);
+    char *path = copy ? prefix_path(&gateway->prefix, copy) : NULL;
     char reason[256] = "out of memory";
     struct log_file *file = path ? log_open(path, reason, sizeof(reason)) : NULL;
 
     if (!file)
         snprintf(gateway->error, sizeof(gateway->error), "%s", reason);
     free(path);
+    free(copy);
     return file;
 }
 
@@ -55,10 +59,11 @@ static bool open_logs(struct gateway *gateway, const struct snapshot *snapshot)
     const struct settings *settings = snapshot->settings;
     struct hop *hop = &gateway->hop;
 
-    hop->error_log = open_log(gateway, settings->proxy_error_log);
-    hop->access_log = hop->error_log ? open_log(gateway, settings->proxy_access_log) : NULL;
-    hop->status_access_log =
-        hop->access_log ? open_log(gateway, settings->status_access_log) : NULL;
+    hop->error_log = open_log(gateway, slice_of(settings->proxy_error_log));
+    if (hop->error_log)
+        hop->access_log = open_log(gateway, log_target_of(settings->proxy_access_log).path);
+    if (hop->access_log)
+        hop->status_access_log = open_log(gateway, log_target_of(settings->status_access_log).path);
     if (!hop->status_access_log)
         return false;
     gateway_set_error_level(gateway, snapshot);
@@ -332,9 +337,11 @@ static enum gateway_result start(struct gateway *gateway)
     config_errors_done(&gateway->errors);
     config_errors_init(&gateway->errors);
     result = start_hop(gateway, snapshot);
-    if (result == GATEWAY_STOPPED)
+    if (result == GATEWAY_STOPPED) {
         config_errors_print(&gateway->errors, stderr); /* warnings again: of what was found now */
-    gateway_put_in_front(gateway, &snapshot);          /* also for tear_down */
+        request_debug_token_tell(&gateway->prefix, snapshot->request_debug_token);
+    }
+    gateway_put_in_front(gateway, &snapshot); /* also for tear_down */
     return result;
 }
 

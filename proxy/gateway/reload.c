@@ -4,9 +4,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "config/log_target.h"
 #include "core/log.h"
 #include "core/memory_budget.h"
 #include "proxy/gateway/gateway_priv.h"
+#include "proxy/gateway/request_debug_token.h"
 #include "proxy/gateway/service_notify.h"
 #include "proxy/snapshot/ticket_key_files.h"
 #include "proxy/worker/worker.h"
@@ -158,6 +160,12 @@ static void warn_if_changed(struct gateway *gateway, const struct snapshot *snap
                           "has changed, and takes effect at the next start only");
 }
 
+/* The same file: its format may change at any time. */
+static bool is_same_log(const char *before, const char *after)
+{
+    return slice_equal(log_target_of(before).path, log_target_of(after).path);
+}
+
 static void warn_of_what_needs_a_restart(struct gateway *gateway, const struct snapshot *snapshot)
 {
     const struct settings *before = gateway_newest(gateway)->settings, *after = snapshot->settings;
@@ -178,9 +186,9 @@ static void warn_of_what_needs_a_restart(struct gateway *gateway, const struct s
     warn_if_changed(gateway, snapshot, "hopgate_sandbox",
                     strcmp(before->hopgate_sandbox, after->hopgate_sandbox) != 0);
     warn_if_changed(gateway, snapshot, "proxy_access_log",
-                    strcmp(before->proxy_access_log, after->proxy_access_log) != 0);
+                    !is_same_log(before->proxy_access_log, after->proxy_access_log));
     warn_if_changed(gateway, snapshot, "status_access_log",
-                    strcmp(before->status_access_log, after->status_access_log) != 0);
+                    !is_same_log(before->status_access_log, after->status_access_log));
     warn_if_changed(gateway, snapshot, "proxy_error_log",
                     strcmp(before->proxy_error_log, after->proxy_error_log) != 0);
 }
@@ -256,6 +264,7 @@ static bool try_reload(struct gateway *gateway)
     gateway_tend_tls(gateway, snapshot);
     gateway_set_spool_limit(gateway, snapshot);
     memory_budget_set_limit(gateway->hop.memory, snapshot->memory_limit_bytes);
+    request_debug_token_tell(&gateway->prefix, snapshot->request_debug_token);
     gateway_put_in_front(gateway, &snapshot);
     for (unsigned i = 0; i < gateway->workers_started; i++)
         worker_switch(&gateway->workers[i], &pinned[i]);

@@ -315,3 +315,19 @@ void persona_set_response_tokens(struct persona *persona, const char *const *tok
 {
     set_tokens(&persona->response.fields, tokens, count);
 }
+
+static void switch_token(const struct persona_rules *rules, const char *token, bool on)
+{
+    for (size_t i = 0; i < rules->count; i++) {
+        struct persona_rule *rule = (struct persona_rule *)&rules->items[i]; /* as in set_tokens */
+
+        if (rule->token && strcmp(rule->token, token) == 0)
+            rule->off = !on;
+    }
+}
+
+void persona_switch_token(struct persona *persona, const char *token, bool on)
+{
+    switch_token(&persona->request.fields, token, on);
+    switch_token(&persona->response.fields, token, on);
+}

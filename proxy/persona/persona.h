@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "config/config_error.h"
+#include "core/addr.h"
 #include "core/cleanup.h"
 #include "core/end_reason.h"
 #include "core/log.h"
@@ -51,6 +52,8 @@ enum persona_policy {
     PERSONA_POLICY_UNSET = -1,
     PERSONA_PRESERVE,     /* lines stay; without any, one line with the value */
     PERSONA_JOIN,         /* several lines become one ("a, b"); without any, the value */
+    PERSONA_FIRST_LINE,   /* one line: the first old line's value, without any the value; an empty
+                             value leaves none */
     PERSONA_APPEND,       /* one line: all old values and the value, comma-separated */
     PERSONA_APPEND_FIRST, /* one line: the first old line's value and the value */
     PERSONA_REPLACE,      /* one line with the value; an empty value leaves none */
@@ -68,6 +71,8 @@ enum persona_when {
     PERSONA_WHEN_NO_TRAILERS, /* the client's TE does not list trailers */
     PERSONA_WHEN_UPGRADE,     /* the connection is to become a tunnel, see request.upgrade */
     PERSONA_WHEN_NO_UPGRADE,
+    PERSONA_WHEN_KONG_DEBUG,    /* a target's answer to a request with Kong-Debug */
+    PERSONA_WHEN_REQUEST_DEBUG, /* the client may see the times of its request */
 };
 
 struct persona_rule {
@@ -81,6 +86,9 @@ struct persona_rule {
     enum { PERSONA_LAST, PERSONA_FIRST } position; /* of a line that the rule adds */
     const char *token; /* kong.conf `headers` / `headers_upstream` word that governs it, or NULL */
     bool off;          /* switched off: by its token, or until that is switched on ("off": true) */
+    /* of a rule that hopgate.fields has changed, see field_plan.h */
+    const struct addr_cidrs *trusted_peers; /* for `trusted`; NULL: trusted_ips */
+    bool adds_none; /* preserve: where there is no line, there is none after it */
 };
 
 struct persona_rules {
@@ -93,6 +101,7 @@ enum persona_name_case { PERSONA_CASE_UNSET = -1, PERSONA_CASE_KEEP, PERSONA_CAS
 /* What "Connection" and the fields it lists mean to this hop. */
 enum persona_connection_fields {
     PERSONA_CONNECTION_STRIP,       /* RFC 9110 7.6.1: they end here */
+    PERSONA_CONNECTION_STRIP_FIRST, /* Kong: what the first Connection line lists ends here */
     PERSONA_CONNECTION_KEEP_LISTED, /* nginx: the fields listed pass, Connection does not */
     PERSONA_CONNECTION_FORWARD,     /* HAProxy: only close and keep-alive are taken out */
 };
@@ -129,6 +138,9 @@ struct persona_request {
     struct persona_strings remove_identity; /* the same, and "_" counts as "-" */
     enum persona_client_cert client_cert_fields;
     struct persona_strings upgrade; /* protocols that may be switched to: "websocket" */
+    /* who asks for a switch: a GET without content whose Connection lists Upgrade (RFC 6455 4.1), or
+     * any request whose Upgrade names the protocol (Kong) */
+    enum { PERSONA_UPGRADE_ASKED, PERSONA_UPGRADE_NAMED } upgrade_when;
     struct persona_rules fields;
 };
 
@@ -158,21 +170,26 @@ struct persona_response {
     struct persona_strings gateway_lead; /* of answers made here */
     struct persona_strings remove;
     struct persona_rules fields;
+    /* nginx's directive of that name: added to a Content-Type without charset that is one of its
+     * charset_types; NULL: off */
+    const char *charset;
+    const char
+        *same_site; /* how Kong's cookie of hash_on spells that attribute; NULL: "SameSite" */
     enum {
         PERSONA_INTERIM_FORWARD,
         PERSONA_INTERIM_SWALLOW,
         PERSONA_INTERIM_FINAL /* LAB; LATER, until then as swallow */
     } interim;
-    enum { PERSONA_ACCEL_IGNORE, PERSONA_ACCEL_OBEY /* LATER */ } accel; /* X-Accel-* */
+    enum { PERSONA_ACCEL_IGNORE, PERSONA_ACCEL_OBEY } accel; /* X-Accel-Buffering */
     /* how a cut response ends for the client; close-delimited content is always reset, or the cut
      * would look like its end */
     enum { PERSONA_CUT_RESET, PERSONA_CUT_FIN } cut;
-    /* whether the head waits for the first content, so that an early fault can still be answered */
-    enum { PERSONA_HEAD_AT_ONCE, PERSONA_HEAD_WITH_CONTENT /* LATER */ } head;
-    enum {
-        PERSONA_STALLED_SEND,
-        PERSONA_STALLED_DROP
-    } stalled; /* bytes held when content stalls; LATER: they are always sent */
+    /* whether the head of a stored response waits for its first content, and is lost with what has not
+     * been sent when content is malformed (nginx) */
+    enum { PERSONA_HEAD_AT_ONCE, PERSONA_HEAD_WITH_CONTENT } head;
+    /* drop: content of a stored response goes on in whole buffers, see fill_rule, and what is in a
+     * part-filled one is lost when the target resets or stalls (nginx) */
+    enum { PERSONA_STALLED_SEND, PERSONA_STALLED_DROP } stalled;
 };
 
 /* ---- answers made here ---- */
@@ -182,7 +199,8 @@ enum persona_action {
     PERSONA_PAGE,
     PERSONA_RESET,
     PERSONA_CLOSE, /* nothing is sent */
-    PERSONA_RELAY, /* what the target sent goes on raw, as nginx does with HTTP/0.9 (LAB, LATER) */
+    PERSONA_RELAY, /* what the target sent goes on raw, as nginx does with HTTP/0.9 (LAB): of
+                      UPSTREAM_STATUS_INVALID only, elsewhere a page */
 };
 
 /* Which of Kong's two ways to choose a page's type; see error_page. */
@@ -196,6 +214,7 @@ struct persona_answer_rule {
     uint64_t when_status;          /* 0: any */
     enum persona_tristate proxied; /* a target was picked */
     enum persona_tristate reused;  /* the last try went over a pooled connection */
+    bool lab;                      /* only with hopgate_lab; there its words may be LAB */
     /* say */
     uint64_t status; /* 0: not said */
     enum persona_action action;
@@ -215,6 +234,8 @@ struct persona_page {
     enum persona_basis basis;
     const char *name;
     struct persona_strings accept; /* media types and ranges that choose it; may be empty */
+    const char *begins; /* also chosen by an answer of the handler, see error_page; or NULL */
+    bool padded;        /* as error_page.padding "msie", for this page */
     const char *content_type;
     enum text_escape escape; /* of what variables give */
     struct template body;
@@ -222,8 +243,9 @@ struct persona_page {
 
 struct persona_error_page {
     enum persona_basis basis;
-    /* how a page is chosen when the answer names none: by Accept, or always default_page */
-    enum { PERSONA_SELECT_ACCEPT, PERSONA_SELECT_DEFAULT } select;
+    /* how a page is chosen when the answer names none: by Accept (as Kong does it: exact), or always
+     * default_page; see error_page.h */
+    enum { PERSONA_SELECT_ACCEPT, PERSONA_SELECT_ACCEPT_EXACT, PERSONA_SELECT_DEFAULT } select;
     const char *default_page; /* when no type is asked for or known */
     const char *handler_page; /* negotiation handler, neither Accept nor Content-Type */
     enum {
@@ -271,6 +293,9 @@ struct persona_retry {
     uint64_t tries_max_count; /* tries in all, whatever a service says; 0: no limit */
     uint64_t timeout_ms;      /* after the first try's begin no other begins; 0: no limit */
     uint64_t pause_ms;        /* before the same target is asked again that refused to connect */
+    /* which target a further try asks: another one while there is one, or what Kong's algorithm
+     * picks (enum balancer_retry) */
+    enum { PERSONA_PICK_UNTRIED, PERSONA_PICK_ALGORITHM } pick;
     /* methods that may be sent again after bytes of the request left */
     enum { PERSONA_REPLAY_IDEMPOTENT, PERSONA_REPLAY_NOT_POST, PERSONA_REPLAY_ANY } replay;
     /* a pooled connection that died before any byte of the answer */
@@ -285,7 +310,11 @@ struct persona_retry {
 
 /* ---- connections ---- */
 
-enum persona_method_policy { PERSONA_METHOD_REFUSE, PERSONA_METHOD_FORWARD };
+enum persona_method_policy {
+    PERSONA_METHOD_REFUSE,
+    PERSONA_METHOD_FORWARD,
+    PERSONA_METHOD_INVALID, /* as a request line that nobody understands */
+};
 
 /* The field in which a hop before us hands its client's certificate on; see client_certificate_field. */
 enum persona_trusted_cert {
@@ -328,7 +357,7 @@ struct persona_client {
     struct persona_limits limits;
     uint64_t content_max_bytes; /* 0: no limit */
     enum persona_method_policy connect, trace,
-        unknown_method; /* forwarding CONNECT, TRACE is LAB */
+        unknown_method; /* forwarding CONNECT, TRACE is LAB; they alone can be invalid */
     enum persona_path_policy path;
     enum { PERSONA_ABORT_CANCEL, PERSONA_ABORT_CONTINUE } half_close; /* FIN of a waiting client */
     /* a client whose certificate is missing or wrong: an answer (nginx's 400) or a TLS alert */
@@ -350,6 +379,9 @@ struct persona_upstream {
     uint64_t keepalive_age_ms;         /* since it was opened; 0: no limit */
     uint64_t
         keepalive_per_target_count; /* idle connections to one target; 0: no limit of its own */
+    /* who may use an idle connection: requests to that target, or (plain ones, TLS with equal
+     * settings and name) to any target with its address */
+    enum { PERSONA_KEEPALIVE_TARGET, PERSONA_KEEPALIVE_ADDRESS } keepalive_of;
     enum {
         PERSONA_HINT_IGNORE,
         PERSONA_HINT_OBEY
@@ -381,13 +413,19 @@ struct persona_upstream {
 
 enum persona_content_mode {
     PERSONA_STREAM,
-    PERSONA_STORE, /* the other side sees nothing before all of it is here; responses: LATER */
+    /* requests: the target sees nothing before all of it is here; responses: the target is read as
+     * fast as it sends, however slow the client is */
+    PERSONA_STORE,
 };
 
 struct persona_content {
     enum persona_basis basis;
     enum persona_content_mode request, response;
-    uint64_t buffer_bytes; /* of stored content in memory; more goes to a file */
+    uint64_t buffer_bytes; /* of stored request content in memory; more goes to a file */
+    /* of responses, nginx's proxy_buffer_size, proxy_buffers: so much that the client has not taken stays
+     * in memory. What follows goes to a file until that had so many bytes; 0: to none */
+    uint64_t response_buffer_bytes, response_buffers_count, response_buffers_bytes;
+    uint64_t response_file_max_bytes;
     /* chunked content: kept chunked, or, if it is stored, sent with its length and no trailers */
     enum { PERSONA_FRAMING_SUSTAIN, PERSONA_FRAMING_LENGTH } request_framing;
     enum { PERSONA_TRAILERS_DROP, PERSONA_TRAILERS_FORWARD } trailers;
@@ -437,6 +475,8 @@ struct persona {
     struct persona_parse parse;
     struct persona_log log;
 
+    bool lab_is_on; /* hopgate_lab; set before traffic */
+
     struct persona_memory *memory; /* private */
 };
 
@@ -466,6 +506,9 @@ struct persona_strings persona_lab_words(const struct persona *persona);
  */
 void persona_set_request_tokens(struct persona *persona, const char *const *tokens, size_t count);
 void persona_set_response_tokens(struct persona *persona, const char *const *tokens, size_t count);
+
+/* Rules of that token act or not; for switches that `headers` does not know. Before traffic only. */
+void persona_switch_token(struct persona *persona, const char *token, bool on);
 
 /* What this hop does about an end. */
 struct persona_answer {

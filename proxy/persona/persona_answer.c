@@ -14,6 +14,14 @@ static bool fits(enum persona_tristate wanted, bool is)
     return wanted == PERSONA_UNSET || (wanted == PERSONA_YES) == is;
 }
 
+/* May it act here, after this last try? */
+static bool rule_fits(const struct persona *persona, const struct persona_answer_rule *rule,
+                      bool proxied, bool reused)
+{
+    return fits(rule->proxied, proxied) && fits(rule->reused, reused) &&
+           (!rule->lab || persona->lab_is_on);
+}
+
 static void take_rule(struct pending *pending, const struct persona_answer_rule *rule)
 {
     struct persona_answer *answer = &pending->answer;
@@ -64,8 +72,8 @@ struct persona_answer persona_answer_with_status(const struct persona *persona,
     for (size_t i = 0; i < table->answers_count; i++) {
         const struct persona_answer_rule *rule = &table->answers[i];
 
-        if (rule->reason == reason && rule->when_status == 0 && fits(rule->proxied, proxied) &&
-            fits(rule->reused, reused))
+        if (rule->reason == reason && rule->when_status == 0 &&
+            rule_fits(persona, rule, proxied, reused))
             take_rule(&pending, rule);
     }
     if (status != 0)
@@ -77,7 +85,7 @@ struct persona_answer persona_answer_with_status(const struct persona *persona,
 
         if ((rule->reason == END_REASON_COUNT || (rule->reason == reason && rule->when_status)) &&
             (rule->when_status == 0 || rule->when_status == answer->status) &&
-            fits(rule->proxied, proxied) && fits(rule->reused, reused))
+            rule_fits(persona, rule, proxied, reused))
             take_rule(&pending, rule);
     }
     if (answer->action == PERSONA_ACTION_UNSET)

@@ -34,6 +34,11 @@ struct persona_word {
     bool lab; /* see persona_lab_words */
 };
 
+#define PERSONA_WORDS_END \
+    {                     \
+        NULL, 0, false    \
+    }
+
 struct persona_schema;
 
 struct persona_key {

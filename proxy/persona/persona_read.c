@@ -8,6 +8,7 @@
 struct reader {
     struct persona *persona; /* allocates */
     struct config_errors *errors;
+    bool is_lab_only; /* what it reads acts in the lab only */
 };
 
 #define READER_ERROR(reader, node, ...) \
@@ -166,6 +167,8 @@ static void note_lab_word(const struct reader *reader, const struct document_nod
     size_t length;
     char *text;
 
+    if (reader->is_lab_only)
+        return; /* it cannot act elsewhere */
     document_path(node, path, sizeof(path));
     length = strlen(path) + 1 + strlen(word);
     text = persona_allocate(reader->persona, length + 1);
@@ -401,11 +404,16 @@ static void read_mapping(const struct reader *reader, const struct document_node
                          const struct persona_schema *schema, void *into, bool complete)
 {
     struct document_node child = { 0 };
+    struct reader inner = *reader;
 
     if (!json_is_object(node->value)) {
         expected(reader, node, "a mapping");
         return;
     }
+    inner.is_lab_only =
+        reader->is_lab_only || (document_member(node, "lab", &child) && json_is_true(child.value));
+    child = (struct document_node){ 0 };
+    reader = &inner;
     while (document_next(node, &child)) {
         const struct persona_key *key = find_key(reader, &child, schema);
 
@@ -427,7 +435,7 @@ void persona_read(struct persona *persona, const struct document_node *node,
                   const struct persona_schema *schema, void *into, bool complete,
                   struct config_errors *errors)
 {
-    const struct reader reader = { persona, errors };
+    const struct reader reader = { .persona = persona, .errors = errors };
 
     read_mapping(&reader, node, schema, into, complete);
 }

@@ -27,10 +27,7 @@
     {                \
         .name = NULL \
     }
-#define WORDS_END      \
-    {                  \
-        NULL, 0, false \
-    }
+#define WORDS_END PERSONA_WORDS_END
 
 enum {
     DAY_MS = 24 * 3600 * 1000,
@@ -48,12 +45,15 @@ WORDS(basis_words) = { { "measured", PERSONA_MEASURED, false },
                        { "assumed", PERSONA_ASSUMED, false },
                        WORDS_END };
 
-WORDS(policy_words) = {
-    { "preserve", PERSONA_PRESERVE, false }, { "join", PERSONA_JOIN, false },
-    { "append", PERSONA_APPEND, false },     { "append_first", PERSONA_APPEND_FIRST, false },
-    { "replace", PERSONA_REPLACE, false },   { "add_line", PERSONA_ADD_LINE, false },
-    { "remove", PERSONA_REMOVE, false },     WORDS_END
-};
+WORDS(policy_words) = { { "preserve", PERSONA_PRESERVE, false },
+                        { "join", PERSONA_JOIN, false },
+                        { "first_line", PERSONA_FIRST_LINE, false },
+                        { "append", PERSONA_APPEND, false },
+                        { "append_first", PERSONA_APPEND_FIRST, false },
+                        { "replace", PERSONA_REPLACE, false },
+                        { "add_line", PERSONA_ADD_LINE, false },
+                        { "remove", PERSONA_REMOVE, false },
+                        WORDS_END };
 
 WORDS(when_words) = { { "always", PERSONA_ALWAYS, false },
                       { "upstream", PERSONA_WHEN_UPSTREAM, false },
@@ -63,6 +63,8 @@ WORDS(when_words) = { { "always", PERSONA_ALWAYS, false },
                       { "no_trailers_wanted", PERSONA_WHEN_NO_TRAILERS, false },
                       { "upgrade", PERSONA_WHEN_UPGRADE, false },
                       { "no_upgrade", PERSONA_WHEN_NO_UPGRADE, false },
+                      { "kong_debug", PERSONA_WHEN_KONG_DEBUG, false },
+                      { "request_debug", PERSONA_WHEN_REQUEST_DEBUG, false },
                       WORDS_END };
 
 WORDS(position_words) = { { "last", PERSONA_LAST, false },
@@ -74,6 +76,7 @@ WORDS(case_words) = { { "keep", PERSONA_CASE_KEEP, false },
                       WORDS_END };
 
 WORDS(connection_fields_words) = { { "strip", PERSONA_CONNECTION_STRIP, false },
+                                   { "strip_first", PERSONA_CONNECTION_STRIP_FIRST, false },
                                    { "keep_listed", PERSONA_CONNECTION_KEEP_LISTED, false },
                                    { "forward", PERSONA_CONNECTION_FORWARD, false },
                                    WORDS_END };
@@ -86,6 +89,10 @@ WORDS(request_version_words) = { { "1.1", PERSONA_VERSION_1_1, false },
 WORDS(host_words) = { { "route", PERSONA_HOST_ROUTE, false },
                       { "client", PERSONA_HOST_CLIENT, false },
                       WORDS_END };
+
+WORDS(upgrade_when_words) = { { "asked", PERSONA_UPGRADE_ASKED, false },
+                              { "named", PERSONA_UPGRADE_NAMED, false },
+                              WORDS_END };
 
 WORDS(underscore_words) = { { "keep", PERSONA_UNDERSCORE_KEEP, false },
                             { "drop", PERSONA_UNDERSCORE_DROP, false },
@@ -146,6 +153,7 @@ WORDS(negotiation_words) = { { "exit", PERSONA_EXIT, false },
                              WORDS_END };
 
 WORDS(select_words) = { { "accept", PERSONA_SELECT_ACCEPT, false },
+                        { "accept_exact", PERSONA_SELECT_ACCEPT_EXACT, false },
                         { "default", PERSONA_SELECT_DEFAULT, false },
                         WORDS_END };
 
@@ -165,43 +173,13 @@ WORDS(retry_policy_words) = { { "none", PERSONA_RETRY_NONE, false },
                               { "redispatch", PERSONA_RETRY_REDISPATCH, false },
                               WORDS_END };
 
-enum {
-    RETRY_ANY_ERROR = PERSONA_RETRY_CONNECT | PERSONA_RETRY_CONNECT_TIMEOUT | PERSONA_RETRY_BROKEN |
-                      PERSONA_RETRY_TIMEOUT | PERSONA_RETRY_INVALID,
-    RETRY_ANY_5XX = PERSONA_RETRY_500 | PERSONA_RETRY_502 | PERSONA_RETRY_503 | PERSONA_RETRY_504,
-};
+WORDS(pick_words) = { { "untried", PERSONA_PICK_UNTRIED, false },
+                      { "algorithm", PERSONA_PICK_ALGORITHM, false },
+                      WORDS_END };
 
-/* nginx's proxy_next_upstream words, then HAProxy's retry-on words. */
-const struct persona_word persona_retry_words[] = {
-    { "error", PERSONA_RETRY_CONNECT | PERSONA_RETRY_BROKEN, false },
-    { "timeout", PERSONA_RETRY_CONNECT_TIMEOUT | PERSONA_RETRY_TIMEOUT, false },
-    { "invalid_header", PERSONA_RETRY_INVALID, false },
-    { "http_403", PERSONA_RETRY_403, false },
-    { "http_404", PERSONA_RETRY_404, false },
-    { "http_429", PERSONA_RETRY_429, false },
-    { "http_500", PERSONA_RETRY_500, false },
-    { "http_502", PERSONA_RETRY_502, false },
-    { "http_503", PERSONA_RETRY_503, false },
-    { "http_504", PERSONA_RETRY_504, false },
-    { "non_idempotent", PERSONA_RETRY_NON_IDEMPOTENT, false },
-    { "conn-failure", PERSONA_RETRY_CONNECT | PERSONA_RETRY_CONNECT_TIMEOUT, false },
-    { "empty-response", PERSONA_RETRY_BROKEN, false },
-    { "junk-response", PERSONA_RETRY_INVALID, false },
-    { "response-timeout", PERSONA_RETRY_TIMEOUT, false },
-    { "all-retryable-errors", RETRY_ANY_ERROR | RETRY_ANY_5XX, false },
-    { "401", PERSONA_RETRY_401, false },
-    { "403", PERSONA_RETRY_403, false },
-    { "404", PERSONA_RETRY_404, false },
-    { "408", PERSONA_RETRY_408, false },
-    { "425", PERSONA_RETRY_425, false },
-    { "429", PERSONA_RETRY_429, false },
-    { "500", PERSONA_RETRY_500, false },
-    { "501", PERSONA_RETRY_501, false },
-    { "502", PERSONA_RETRY_502, false },
-    { "503", PERSONA_RETRY_503, false },
-    { "504", PERSONA_RETRY_504, false },
-    WORDS_END
-};
+WORDS(keepalive_of_words) = { { "target", PERSONA_KEEPALIVE_TARGET, false },
+                              { "address", PERSONA_KEEPALIVE_ADDRESS, false },
+                              WORDS_END };
 
 WORDS(replay_words) = { { "idempotent", PERSONA_REPLAY_IDEMPOTENT, false },
                         { "not_post_lock_patch", PERSONA_REPLAY_NOT_POST, false },
@@ -215,6 +193,7 @@ WORDS(stale_words) = { { "counts", PERSONA_STALE_COUNTS, false },
 
 WORDS(unsafe_method_words) = { { "refuse", PERSONA_METHOD_REFUSE, false },
                                { "forward", PERSONA_METHOD_FORWARD, true },
+                               { "invalid", PERSONA_METHOD_INVALID, false },
                                WORDS_END };
 
 WORDS(method_words) = { { "refuse", PERSONA_METHOD_REFUSE, false },
@@ -228,25 +207,6 @@ WORDS(verify_refusal_words) = { { "page", PERSONA_VERIFY_PAGE, false },
 WORDS(sni_words) = { { "default", PERSONA_SNI_DEFAULT, false },
                      { "refuse", PERSONA_SNI_REFUSE, false },
                      WORDS_END };
-
-const struct persona_word persona_client_cert_words[] = {
-    { "none", PERSONA_CLIENT_CERT_NONE, false },
-    { "rfc9440", PERSONA_CLIENT_CERT_RFC9440, false },
-    { "x-ssl-client", PERSONA_CLIENT_CERT_X_SSL_CLIENT, false },
-    { "xfcc", PERSONA_CLIENT_CERT_XFCC, false },
-    { "alb", PERSONA_CLIENT_CERT_ALB, false },
-    WORDS_END
-};
-
-const struct persona_word persona_trusted_cert_words[] = {
-    { "none", PERSONA_TRUSTED_CERT_NONE, false },
-    { "client-cert", PERSONA_TRUSTED_CERT_CLIENT_CERT, false },
-    { "x-ssl-client-cert", PERSONA_TRUSTED_CERT_X_SSL_CLIENT_CERT, false },
-    { "xfcc", PERSONA_TRUSTED_CERT_XFCC, false },
-    { "x-amzn-mtls-clientcert", PERSONA_TRUSTED_CERT_ALB, false },
-    { "x-amzn-mtls-clientcert-leaf", PERSONA_TRUSTED_CERT_ALB_LEAF, false },
-    WORDS_END
-};
 
 WORDS(path_words) = { { "any", PERSONA_PATH_ANY, false },
                       { "escapes", PERSONA_PATH_ESCAPES, false },
@@ -360,6 +320,7 @@ static const struct persona_schema request_schema = {
             KEY(persona_request, remove_identity, NAMES),
             WORD(persona_request, client_cert_fields, persona_client_cert_words),
             KEY(persona_request, upgrade, NAMES, .optional = true),
+            KEY(persona_request, upgrade_when, WORD, .words = upgrade_when_words, .optional = true),
             KEY(persona_request, fields, LIST, .schema = &rule_schema),
             KEYS_END,
         },
@@ -379,6 +340,8 @@ static const struct persona_schema response_schema = {
             KEY(persona_response, gateway_lead, NAMES),
             KEY(persona_response, remove, NAMES),
             KEY(persona_response, fields, LIST, .schema = &rule_schema),
+            KEY(persona_response, charset, TEXT, .optional = true),
+            KEY(persona_response, same_site, TEXT, .optional = true),
             WORD(persona_response, interim, interim_words),
             WORD(persona_response, accel, accel_words),
             WORD(persona_response, cut, cut_words),
@@ -411,6 +374,7 @@ static const struct persona_schema answer_schema = {
                 .optional = true),
             KEY(persona_answer_rule, proxied, TRISTATE, .optional = true),
             KEY(persona_answer_rule, reused, TRISTATE, .optional = true),
+            KEY(persona_answer_rule, lab, BOOL, .optional = true),
             KEY(persona_answer_rule, status, NUMBER, .max = RULES_STATUS_MAX, .optional = true),
             KEY(persona_answer_rule, action, WORD, .words = action_words, .optional = true),
             KEY(persona_answer_rule, keep_alive, TRISTATE, .optional = true),
@@ -437,6 +401,8 @@ static const struct persona_schema page_schema = {
             KEY(persona_page, basis, WORD, .words = basis_words, .optional = true),
             KEY(persona_page, name, TEXT),
             KEY(persona_page, accept, TEXTS, .optional = true),
+            KEY(persona_page, begins, TEXT, .optional = true),
+            KEY(persona_page, padded, BOOL, .optional = true),
             KEY(persona_page, content_type, TEXT),
             WORD(persona_page, escape, escape_words),
             KEY(persona_page, body, BODY),
@@ -470,6 +436,7 @@ static const struct persona_schema retry_schema = {
             NUMBER(persona_retry, tries_max_count, COUNT_MAX),
             NUMBER(persona_retry, timeout_ms, DAY_MS),
             NUMBER(persona_retry, pause_ms, DAY_MS),
+            WORD(persona_retry, pick, pick_words),
             WORD(persona_retry, replay, replay_words),
             WORD(persona_retry, stale, stale_words),
             NUMBER(persona_retry, budget_percent, 100),
@@ -521,6 +488,7 @@ static const struct persona_schema upstream_schema = {
             NUMBER(persona_upstream, keepalive_requests_count, COUNT_MAX),
             NUMBER(persona_upstream, keepalive_age_ms, DAY_MS),
             NUMBER(persona_upstream, keepalive_per_target_count, COUNT_MAX),
+            WORD(persona_upstream, keepalive_of, keepalive_of_words),
             WORD(persona_upstream, keepalive_hint, keepalive_hint_words),
             LIMITS(persona_upstream),
             WORD(persona_upstream, head_timer, head_timer_words),
@@ -542,6 +510,10 @@ static const struct persona_schema content_schema = {
             WORD(persona_content, request, content_words),
             WORD(persona_content, response, content_words),
             NUMBER(persona_content, buffer_bytes, 1024 * 1024 * 1024),
+            NUMBER(persona_content, response_buffer_bytes, 1024 * 1024 * 1024),
+            NUMBER(persona_content, response_buffers_count, 1024),
+            NUMBER(persona_content, response_buffers_bytes, 1024 * 1024 * 1024),
+            NUMBER(persona_content, response_file_max_bytes, 1ull << 40),
             WORD(persona_content, request_framing, framing_words),
             WORD(persona_content, trailers, trailer_words),
             WORD(persona_content, old_client, old_client_words),

@@ -36,8 +36,6 @@ static void apply_numbers(struct persona *persona, const struct settings *s)
           &client->keepalive_requests_count },
         { "nginx_http_client_max_body_size", s->client_max_body_size_bytes,
           &client->content_max_bytes },
-        { "nginx_http_client_body_buffer_size", s->client_body_buffer_size_bytes,
-          &persona->content.buffer_bytes },
         { "nginx_http_large_client_header_buffers", line, &client->limits.start_line_max_bytes },
         { "nginx_http_large_client_header_buffers", line, &client->limits.field_line_max_bytes },
         { "nginx_http_large_client_header_buffers",
@@ -92,6 +90,35 @@ static void apply_message_limits(struct persona_limits *limits, const struct set
     };
 
     apply(s, overlays, sizeof(overlays) / sizeof(overlays[0]));
+}
+
+/* nginx's words for what becomes of content; a target's head must fit the first buffer. */
+static void apply_content(struct persona *persona, const struct settings *s)
+{
+    struct persona_content *content = &persona->content;
+    struct persona_limits *limits = &persona->upstream.limits;
+    const struct overlay overlays[] = {
+        { "nginx_http_client_body_buffer_size", s->client_body_buffer_size_bytes,
+          &content->buffer_bytes },
+        { "nginx_http_proxy_buffer_size", s->proxy_buffer_size_bytes,
+          &content->response_buffer_bytes },
+        { "nginx_http_proxy_buffer_size", s->proxy_buffer_size_bytes,
+          &limits->start_line_max_bytes },
+        { "nginx_http_proxy_buffer_size", s->proxy_buffer_size_bytes,
+          &limits->field_line_max_bytes },
+        { "nginx_http_proxy_buffer_size", s->proxy_buffer_size_bytes, &limits->head_max_bytes },
+        { "nginx_http_proxy_buffers", s->proxy_buffers_count, &content->response_buffers_count },
+        { "nginx_http_proxy_buffers", s->proxy_buffers_size_bytes,
+          &content->response_buffers_bytes },
+        { "nginx_http_proxy_max_temp_file_size", s->proxy_max_temp_file_size_bytes,
+          &content->response_file_max_bytes },
+    };
+
+    apply(s, overlays, sizeof(overlays) / sizeof(overlays[0]));
+    if (settings_is_set(s, "nginx_http_proxy_buffering"))
+        content->response = s->proxy_buffering ? PERSONA_STORE : PERSONA_STREAM;
+    if (settings_is_set(s, "nginx_http_proxy_request_buffering"))
+        content->request = s->proxy_request_buffering ? PERSONA_STORE : PERSONA_STREAM;
 }
 
 static enum persona_sni sni_of(const char *word)
@@ -163,8 +190,21 @@ static void apply_retry(struct persona_retry *retry, const struct settings *sett
         retry->pause_ms = REDISPATCH_PAUSE_MS;
 }
 
+/* No memory: the persona's stays. */
+static void apply_charset(struct persona *persona, const char *name)
+{
+    size_t size = strlen(name) + 1;
+    char *copy = persona_allocate(persona, size);
+
+    if (!copy)
+        return;
+    memcpy(copy, name, size);
+    persona->response.charset = strcmp(name, "off") == 0 ? NULL : copy;
+}
+
 void persona_apply_settings(struct persona *persona, const struct settings *settings)
 {
+    apply_content(persona, settings); /* hopgate_upstream_max_head goes before its words */
     apply_numbers(persona, settings);
     apply_tls(&persona->client, settings);
     apply_identity(persona, settings);
@@ -177,6 +217,10 @@ void persona_apply_settings(struct persona *persona, const struct settings *sett
     if (settings_is_set(settings, "headers_upstream"))
         persona_set_request_tokens(persona, (const char *const *)settings->headers_upstream.items,
                                    settings->headers_upstream.count);
+    persona_switch_token(persona, "allow_debug_header", settings->allow_debug_header);
+    persona_switch_token(persona, "request_debug", settings->request_debug);
+    if (settings_is_set(settings, "nginx_http_charset"))
+        apply_charset(persona, settings->charset);
     if (settings_is_set(settings, "hopgate_proxy_status"))
         persona->response.proxy_status = settings->hopgate_proxy_status
                                              ? PERSONA_PROXY_STATUS_DETAILS

@@ -6,6 +6,10 @@
 
 #include "core/addr.h"
 #include "proxy/persona/persona.h"
+#include "proxy/report/request_debug.h"
+#include "proxy/rewrite/field_name.h"
+#include "proxy/rewrite/forwarded_field.h"
+#include "tls/client_certificate.h"
 
 static const char *const variable_names[TEMPLATE_VARIABLE_COUNT] = {
 #define TEMPLATE_VARIABLE(name) [TEMPLATE_##name] = #name,
@@ -35,15 +39,55 @@ static size_t name_length(struct slice s)
     return n;
 }
 
+/* "http_x_name" after "$"; digits belong to it as well. 0: it is none. */
+static size_t field_variable_length(struct slice s, struct template_part *ret_part)
+{
+    static const struct {
+        struct slice prefix;
+        enum template_variable variable;
+    } kinds[] = {
+        { { "http_", 5 }, TEMPLATE_REQUEST_FIELD },
+        { { "upstream_http_", 14 }, TEMPLATE_RESPONSE_FIELD },
+    };
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        size_t start = kinds[i].prefix.len, n = start;
+
+        if (!slice_starts_with(s, kinds[i].prefix))
+            continue;
+        while (n < s.len && ((s.ptr[n] >= 'a' && s.ptr[n] <= 'z') || s.ptr[n] == '_' ||
+                             (s.ptr[n] >= '0' && s.ptr[n] <= '9')))
+            n++;
+        *ret_part = (struct template_part){ .literal = { s.ptr + start, n - start },
+                                            .variable = kinds[i].variable };
+        return n > start ? n : 0;
+    }
+    return 0;
+}
+
+/* What follows "$" or "${"; *ret_length: how much of it is the name. */
+static bool compile_variable(struct slice s, struct template_part *ret_part, size_t *ret_length)
+{
+    *ret_length = field_variable_length(s, ret_part);
+    if (*ret_length > 0)
+        return true;
+    *ret_length = name_length(s);
+    *ret_part =
+        (struct template_part){ .variable = variable_of((struct slice){ s.ptr, *ret_length }) };
+    return ret_part->variable != TEMPLATE_LITERAL;
+}
+
 /* One part from the front of *rest; false when it is an unknown variable. */
 static bool compile_part(struct slice *rest, struct template_part *ret_part, struct slice *ret_bad)
 {
     const char *dollar = memchr(rest->ptr, '$', rest->len);
+    bool in_braces = slice_starts_with(*rest, SLICE("${"));
     struct slice name;
+    size_t length;
+    bool is_known;
 
     if (dollar != rest->ptr) {
-        size_t length = dollar ? (size_t)(dollar - rest->ptr) : rest->len;
-
+        length = dollar ? (size_t)(dollar - rest->ptr) : rest->len;
         *ret_part = (struct template_part){ .literal = { rest->ptr, length } };
         *rest = slice_from(*rest, length);
         return true;
@@ -53,12 +97,16 @@ static bool compile_part(struct slice *rest, struct template_part *ret_part, str
         *rest = slice_from(*rest, 2);
         return true;
     }
-    name = slice_from(*rest, 1);
-    name.len = name_length(name);
-    *ret_part = (struct template_part){ .variable = variable_of(name) };
-    *rest = slice_from(*rest, 1 + name.len);
-    *ret_bad = name;
-    return ret_part->variable != TEMPLATE_LITERAL;
+    name = slice_from(*rest, in_braces ? 2 : 1);
+    is_known = compile_variable(name, ret_part, &length);
+    *ret_bad = (struct slice){ name.ptr, length };
+    *rest = slice_from(name, length);
+    if (!in_braces)
+        return is_known;
+    *ret_bad = (struct slice){ name.ptr - 1, length + 1 };
+    is_known = is_known && rest->len > 0 && rest->ptr[0] == '}';
+    *rest = slice_from(*rest, 1);
+    return is_known;
 }
 
 int template_compile(struct slice source, struct template_part *ret_parts, struct slice *ret_bad)
@@ -131,9 +179,14 @@ static void put_host(const struct template_scope *scope, struct text *into)
     const struct http_head *request = scope->record->request;
     struct slice host, port;
 
-    if (!request || request->authority.len == 0 ||
-        addr_split_host_port(request->authority, &host, &port) < 0)
+    if (request && request->authority.len == 0) {
+        text_add_string(into, scope->record->persona->log.server_name);
         return;
+    }
+    if (!request || addr_split_host_port(request->authority, &host, &port) < 0)
+        return;
+    if (host.len > 1 && host.ptr[host.len - 1] == '.')
+        host.len--;
     if (request->authority.ptr[0] == '[') /* nginx keeps the brackets of an IPv6 literal */
         host = (struct slice){ host.ptr - 1, host.len + 2 };
     for (size_t i = 0; i < host.len; i++) {
@@ -163,7 +216,8 @@ static void put_request_path(const struct template_scope *scope, struct text *in
 
 static void put_matched_prefix(const struct template_scope *scope, struct text *into)
 {
-    put(into, scope, scope->record->matched_prefix);
+    if (!slice_equal(scope->record->matched_prefix, SLICE("/")))
+        put(into, scope, scope->record->matched_prefix);
 }
 
 static void put_request_id(const struct template_scope *scope, struct text *into)
@@ -310,6 +364,35 @@ static void put_service_host(const struct template_scope *scope, struct text *in
         put(into, scope, slice_of(scope->record->service->host));
 }
 
+static void put_route_id(const struct template_scope *scope, struct text *into)
+{
+    if (scope->record->route)
+        put(into, scope, slice_of(scope->record->route->id));
+}
+
+static void put_route_name(const struct template_scope *scope, struct text *into)
+{
+    if (scope->record->route)
+        put(into, scope, slice_of(scope->record->route->name));
+}
+
+static void put_service_id(const struct template_scope *scope, struct text *into)
+{
+    if (scope->record->service)
+        put(into, scope, slice_of(scope->record->service->id));
+}
+
+static void put_service_name(const struct template_scope *scope, struct text *into)
+{
+    if (scope->record->service)
+        put(into, scope, slice_of(scope->record->service->name));
+}
+
+static void put_request_debug(const struct template_scope *scope, struct text *into)
+{
+    request_debug_put(scope->record, false, into);
+}
+
 static void put_date(const struct template_scope *scope, struct text *into)
 {
     char date[30];
@@ -317,6 +400,115 @@ static void put_date(const struct template_scope *scope, struct text *into)
     template_format_date(exchange_record_unix_ms(scope->record, response_at_us(scope->record)),
                          date);
     text_add_string(into, date);
+}
+
+#define PUT_TEXT(name, source)                                                    \
+    static void put_##name(const struct template_scope *scope, struct text *into) \
+    {                                                                             \
+        const struct exchange_record *record = scope->record;                     \
+                                                                                  \
+        put(into, scope, slice_of(source));                                       \
+    }
+
+static const char *name_or_id(const char *name, const char *id)
+{
+    return name ? name : id;
+}
+
+static const struct tls_client_certificate *certificate_of(const struct exchange_record *record)
+{
+    return record->client_identity.certificate;
+}
+
+PUT_TEXT(route, record->route ? name_or_id(record->route->name, record->route->id) : NULL)
+PUT_TEXT(service, record->service ? name_or_id(record->service->name, record->service->id) : NULL)
+PUT_TEXT(tls_version, record->tls ? record->tls->version : NULL)
+PUT_TEXT(tls_cipher, record->tls ? record->tls->cipher : NULL)
+PUT_TEXT(tls_server_name, record->tls ? record->tls->server_name : NULL)
+PUT_TEXT(tls_resumed, record->tls ? (record->tls->resumed ? "1" : "0") : NULL)
+PUT_TEXT(client_verify, record->client_identity.verify)
+PUT_TEXT(client_subject, certificate_of(record) ? certificate_of(record)->subject : NULL)
+PUT_TEXT(client_issuer, certificate_of(record) ? certificate_of(record)->issuer : NULL)
+PUT_TEXT(client_serial, certificate_of(record) ? certificate_of(record)->serial : NULL)
+PUT_TEXT(client_fingerprint, certificate_of(record) ? certificate_of(record)->sha256 : NULL)
+
+static void put_peer_port(const struct template_scope *scope, struct text *into)
+{
+    text_add_number(into, addr_port(&scope->record->client_peer));
+}
+
+static void put_listener_ip(const struct template_scope *scope, struct text *into)
+{
+    char ip[ADDR_IP_TEXT_MAX];
+
+    text_add_string(into, addr_format_ip(&scope->record->client_local, ip, sizeof(ip)));
+}
+
+static void put_method(const struct template_scope *scope, struct text *into)
+{
+    if (scope->record->request)
+        put(into, scope, scope->record->request->method_name);
+}
+
+static void put_request_uri(const struct template_scope *scope, struct text *into)
+{
+    if (scope->record->request)
+        put(into, scope, scope->record->request->request_target);
+}
+
+static void put_query(const struct template_scope *scope, struct text *into)
+{
+    if (scope->record->request)
+        put(into, scope, scope->record->request->query);
+}
+
+static void put_target(const struct template_scope *scope, struct text *into)
+{
+    const struct try_record *last = exchange_record_peek_try(scope->record);
+
+    if (last)
+        put(into, scope, last->target_name);
+}
+
+static void put_forwarded_for(const struct template_scope *scope, struct text *into)
+{
+    forwarded_add_node(into, &scope->record->client_peer, false);
+}
+
+static void put_forwarded_for_port(const struct template_scope *scope, struct text *into)
+{
+    forwarded_add_node(into, &scope->record->client_peer, true);
+}
+
+static void put_forwarded_by(const struct template_scope *scope, struct text *into)
+{
+    forwarded_add_node(into, &scope->record->client_local, false);
+}
+
+static void put_forwarded_by_port(const struct template_scope *scope, struct text *into)
+{
+    forwarded_add_node(into, &scope->record->client_local, true);
+}
+
+static void put_forwarded_host(const struct template_scope *scope, struct text *into)
+{
+    if (scope->record->request)
+        forwarded_add_value(into, scope->record->request->authority);
+}
+
+/* All lines of the name as one list. */
+static void put_field(const struct template_scope *scope, const struct fields *fields,
+                      struct slice name, struct text *into)
+{
+    bool several = false;
+
+    for (uint32_t i = 0; fields && i < fields->count; i++) {
+        if (!field_name_matches(name, fields->items[i].name, true))
+            continue;
+        text_add_string(into, several ? ", " : "");
+        put(into, scope, fields->items[i].value);
+        several = true;
+    }
 }
 
 static void (*const putters[TEMPLATE_VARIABLE_COUNT])(const struct template_scope *,
@@ -334,6 +526,11 @@ void template_expand(const struct template *source, const struct template_scope 
 
         if (part->variable == TEMPLATE_LITERAL)
             text_add(into, part->literal);
+        else if (part->variable == TEMPLATE_REQUEST_FIELD)
+            put_field(scope, scope->record->request ? &scope->record->request->fields : NULL,
+                      part->literal, into);
+        else if (part->variable == TEMPLATE_RESPONSE_FIELD)
+            put_field(scope, scope->response, part->literal, into);
         else
             putters[part->variable](scope, into);
     }

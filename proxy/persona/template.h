@@ -5,7 +5,9 @@
  * Owns    nothing: the parts belong to whoever compiled it, literals point into the source text
  * Thread  compiled on one thread, then read by all
  *
- * "$$" is a dollar sign. The variables are listed in template.def.
+ * "$$" is a dollar sign, "${name}" is "$name" where a letter follows. The variables are listed in
+ * template.def. $http_<name> is the value of a field of the request, and $upstream_http_<name> of the
+ * target's response: "_" also stands for "-", several lines are one list (nginx 1.23).
  */
 #ifndef PROXY_TEMPLATE_H
 #define PROXY_TEMPLATE_H
@@ -18,11 +20,13 @@ enum template_variable {
 #define TEMPLATE_VARIABLE(name) TEMPLATE_##name,
 #include "proxy/persona/template.def"
 #undef TEMPLATE_VARIABLE
-    TEMPLATE_VARIABLE_COUNT
+    TEMPLATE_VARIABLE_COUNT,
+    TEMPLATE_REQUEST_FIELD = TEMPLATE_VARIABLE_COUNT,
+    TEMPLATE_RESPONSE_FIELD,
 };
 
 struct template_part {
-    struct slice literal; /* of TEMPLATE_LITERAL */
+    struct slice literal; /* of TEMPLATE_LITERAL; the field's name, with "_" for "-" */
     enum template_variable variable;
 };
 
@@ -53,6 +57,7 @@ struct template_answer {
 struct template_scope {
     const struct exchange_record *record;
     const struct template_answer *answer; /* or NULL */
+    const struct fields *response;        /* the target's, or NULL */
     enum text_escape escape;              /* of what variables give; literals stand as they are */
 };
 

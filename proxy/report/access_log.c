@@ -1,122 +1,130 @@
 #include "proxy/report/access_log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "core/base64.h"
-#include "core/log.h"
+#include "config/suggest.h"
 #include "proxy/report/access_log_priv.h"
-#include "proxy/report/text.h"
+#include "proxy/report/log_directive.h"
 
-static const struct access_log_format formats[] = {
-    { "kong", access_log_kong_line },
-    { "json", access_log_json_line },
+/* Most lines fit; a longer one grows. */
+enum { LINE_BYTES_USUAL = 512 };
+
+/* Kong: kong/templates/nginx_kong.lua; nginx: ngx_http_log_module.c */
+#define COMBINED                                                      \
+    "$remote_addr - $remote_user [$time_local] \"$request\" $status " \
+    "$body_bytes_sent \"$http_referer\" \"$http_user_agent\""
+
+struct named_format {
+    const char *name;
+    const char *source; /* NULL: it has a function */
+    struct slice (*line)(const struct access_log_format *, const struct exchange_record *,
+                         struct arena *);
+    bool is_json;
 };
 
-const struct access_log_format *access_log_find(const char *name)
+static const struct named_format named_formats[] = {
+    { .name = "kong", .source = COMBINED " kong_request_id: \"$kong_request_id\"" },
+    { .name = "kong_log_format", .source = COMBINED " kong_request_id: \"$kong_request_id\"" },
+    { .name = "combined", .source = COMBINED },
+    { .name = "json", .line = access_log_json_line, .is_json = true },
+    { .name = "kong-serialize", .line = access_log_serialize_line, .is_json = true },
+    { .name = "haproxy", .line = access_log_haproxy_line },
+    { .name = "alb", .line = access_log_alb_line },
+};
+
+enum { NAMED_COUNT = sizeof(named_formats) / sizeof(named_formats[0]) };
+
+static const struct named_format *find_named(const char *name)
 {
-    for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++)
-        if (strcmp(formats[i].name, name) == 0)
-            return &formats[i];
+    for (size_t i = 0; i < NAMED_COUNT; i++)
+        if (strcmp(named_formats[i].name, name) == 0)
+            return &named_formats[i];
     return NULL;
 }
 
 bool access_log_is_format(const char *name)
 {
-    return access_log_find(name) != NULL;
+    return find_named(name) != NULL;
 }
 
 const char *access_log_format_names(void)
 {
-    return "kong, json";
+    return "kong, combined, json, kong-serialize, haproxy, alb";
 }
 
-/* ---- kong ---- */
-
-enum { USER_NAME_MAX = 64 };
-
-/* nginx's $remote_user: the name in "Basic base64(name:password)"; what follows the colon is not
- * read. */
-static size_t remote_user(const struct exchange_record *record, char into[USER_NAME_MAX])
+static struct slice compiled_line(const struct access_log_format *format,
+                                  const struct exchange_record *record, struct arena *arena)
 {
-    const struct field *field =
-        record->request ? fields_find(&record->request->fields, FIELD_AUTHORIZATION) : NULL;
-    unsigned bits = 0, held = 0;
-    size_t length = 0;
-
-    if (!field || field->value.len < 6 || strncasecmp(field->value.ptr, "Basic ", 6) != 0)
-        return 0;
-    for (size_t i = 6; i < field->value.len && length < USER_NAME_MAX; i++) {
-        int value = base64_digit(field->value.ptr[i]);
-
-        if (value < 0)
-            return 0;
-        bits = (bits << 6 | (unsigned)value) & 0xffff;
-        held += 6;
-        if (held < 8)
-            continue;
-        held -= 8;
-        into[length] = (char)(bits >> held & 0xff);
-        if (into[length] == ':')
-            return length;
-        length++;
-    }
-    return 0; /* no colon: no credentials */
-}
-
-static void add_time(struct text *text, uint64_t unix_ms)
-{
-    static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
-    long offset_minutes;
-    struct tm tm;
-
-    log_local_time((time_t)(unix_ms / 1000), &tm);
-    offset_minutes = tm.tm_gmtoff / 60;
-    text_addf(text, "[%02d/%s/%d:%02d:%02d:%02d %c%02ld%02ld]", tm.tm_mday, months[tm.tm_mon],
-              tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec, offset_minutes < 0 ? '-' : '+',
-              labs(offset_minutes) / 60, labs(offset_minutes) % 60);
-}
-
-static void add_field_or_dash(struct text *text, const struct exchange_record *record,
-                              enum field_id id)
-{
-    const struct field *field = record->request ? fields_find(&record->request->fields, id) : NULL;
-
-    text_add_string(text, " \"");
-    if (field && field->value.len > 0)
-        text_add_escaped(text, field->value, TEXT_ESCAPE_LOG);
-    else
-        text_add_string(text, "-");
-    text_add_string(text, "\"");
-}
-
-struct slice access_log_kong_line(const struct exchange_record *record, struct arena *arena)
-{
-    char user[USER_NAME_MAX];
-    size_t user_length = remote_user(record, user);
     struct text text;
 
-    text_init(&text, arena);
-    text_add_escaped(&text, record->client_ip, TEXT_ESCAPE_LOG);
-    text_add_string(&text, " - ");
-    if (user_length > 0)
-        text_add_escaped(&text, (struct slice){ user, user_length }, TEXT_ESCAPE_LOG);
-    else
-        text_add_string(&text, "-");
-    text_add_string(&text, " ");
-    add_time(&text, exchange_record_unix_ms(record, record->ended_at_us));
-    text_add_string(&text, " \"");
-    text_add_escaped(&text,
-                     record->request ? record->request->request_line : record->bad_request_line,
-                     TEXT_ESCAPE_LOG);
-    text_addf(&text, "\" %03u %llu", record->status,
-              (unsigned long long)record->response_content_bytes);
-    add_field_or_dash(&text, record, FIELD_REFERER);
-    add_field_or_dash(&text, record, FIELD_USER_AGENT);
-    text_add_string(&text, " kong_request_id: \"");
-    text_add_string(&text, record->request_id);
-    text_add_string(&text, "\"\n");
+    text_init_sized(&text, arena, LINE_BYTES_USUAL);
+    log_format_expand(format->compiled, record, &text);
+    text_add(&text, SLICE("\n"));
     return text_take(&text);
+}
+
+static void refuse_name(const char *spec, const struct log_definitions *definitions, char *reterr,
+                        size_t reterr_size)
+{
+    struct suggest suggest = { .wanted = spec };
+
+    for (size_t i = 0; i < NAMED_COUNT; i++)
+        suggest_offer(&suggest, named_formats[i].name);
+    for (size_t i = 0; definitions && i < definitions->count; i++)
+        suggest_offer(&suggest, definitions->items[i].name);
+    if (suggest.nearest)
+        snprintf(reterr, reterr_size, "unknown log format \"%s\"; did you mean \"%s\"?", spec,
+                 suggest.nearest);
+    else
+        snprintf(reterr, reterr_size,
+                 "unknown log format \"%s\": it is none of %s, no log_format of "
+                 "nginx_http_log_format, and no text with $variables",
+                 spec, access_log_format_names());
+}
+
+static bool choose(struct access_log_format *format, const char *spec,
+                   struct log_definitions *definitions, char *reterr, size_t reterr_size)
+{
+    const struct named_format *named = find_named(spec);
+
+    format->line = compiled_line;
+    if (definitions)
+        format->compiled = log_definitions_take(definitions, spec);
+    if (format->compiled)
+        return true;
+    if (named && named->line) {
+        format->line = named->line;
+        format->is_json = named->is_json;
+        return true;
+    }
+    if (named)
+        spec = named->source;
+    if (strchr(spec, '$'))
+        format->compiled = log_format_parse(slice_of(spec), reterr, reterr_size);
+    else
+        refuse_name(spec, definitions, reterr, reterr_size);
+    return format->compiled != NULL;
+}
+
+struct access_log_format *access_log_format_create(const char *spec,
+                                                   struct log_definitions *definitions,
+                                                   char *reterr, size_t reterr_size)
+{
+    SCOPED(access_log_format) format = calloc(1, sizeof(*format));
+
+    if (!format) {
+        snprintf(reterr, reterr_size, "out of memory");
+        return NULL;
+    }
+    return choose(format, spec, definitions, reterr, reterr_size) ? TAKE(format) : NULL;
+}
+
+void access_log_format_free(struct access_log_format *format)
+{
+    if (!format)
+        return;
+    log_format_free(format->compiled);
+    free(format);
 }

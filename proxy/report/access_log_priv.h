@@ -1,5 +1,5 @@
 /*
- * access_log_priv: one function per format.
+ * access_log_priv: one function per format that has no compiled one.
  *
  * Role    access_log's table points here
  * Owns    nothing
@@ -10,7 +10,14 @@
 
 #include "proxy/report/access_log.h"
 
-struct slice access_log_kong_line(const struct exchange_record *record, struct arena *arena);
-struct slice access_log_json_line(const struct exchange_record *record, struct arena *arena);
+#define ACCESS_LOG_LINE(name)                                                   \
+    struct slice access_log_##name##_line(const struct access_log_format *,     \
+                                          const struct exchange_record *record, \
+                                          struct arena *arena)
+
+ACCESS_LOG_LINE(json);
+ACCESS_LOG_LINE(serialize);
+ACCESS_LOG_LINE(haproxy);
+ACCESS_LOG_LINE(alb);
 
 #endif

@@ -4,87 +4,15 @@
 #include <string.h>
 
 #include "core/http/http_chars.h"
+#include "proxy/report/media_choice.h"
 #include "tls/alert.h"
 
 /* ---- which page ---- */
 
-/* A qvalue in thousandths (RFC 9110 12.4.2); what is malformed counts as absent. */
-static unsigned parse_quality(struct slice text)
+/* Fields that a page may be chosen by: of a head that was not understood, those before the fault. */
+static const struct fields *request_fields(const struct exchange_record *record)
 {
-    unsigned thousandths = 0, scale = 1000;
-    size_t i = 0;
-
-    if (text.len == 0 || (text.ptr[0] != '0' && text.ptr[0] != '1'))
-        return 1000;
-    thousandths = (unsigned)(text.ptr[0] - '0') * 1000;
-    if (text.len > 1 && text.ptr[1] != '.')
-        return 1000;
-    for (i = 2; i < text.len && scale > 1; i++) {
-        if (text.ptr[i] < '0' || text.ptr[i] > '9')
-            return 1000;
-        scale /= 10;
-        thousandths += (unsigned)(text.ptr[i] - '0') * scale;
-    }
-    return thousandths > 1000 ? 1000 : thousandths;
-}
-
-static struct slice trim(struct slice s)
-{
-    while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t'))
-        s = slice_from(s, 1);
-    while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
-        s.len--;
-    return s;
-}
-
-static struct slice cut_at(struct slice *rest, char separator)
-{
-    const char *at = rest->len ? memchr(rest->ptr, separator, rest->len) : NULL;
-    struct slice part = *rest;
-
-    if (at) {
-        part.len = (size_t)(at - rest->ptr);
-        *rest = slice_from(*rest, part.len + 1);
-    } else {
-        *rest = slice_from(*rest, rest->len);
-    }
-    return trim(part);
-}
-
-/* "text/html;level=1;q=0.5" -> "text/html", 500 */
-static struct slice parse_media_range(struct slice entry, unsigned *ret_quality)
-{
-    struct slice media = cut_at(&entry, ';');
-
-    *ret_quality = 1000;
-    while (entry.len > 0) {
-        struct slice parameter = cut_at(&entry, ';');
-
-        if (parameter.len > 2 && (parameter.ptr[0] | 0x20) == 'q' && parameter.ptr[1] == '=')
-            *ret_quality = parse_quality(slice_from(parameter, 2));
-    }
-    return media;
-}
-
-static struct slice preferred_media(const struct fields *fields, enum field_id id)
-{
-    struct slice best = { NULL, 0 };
-    unsigned best_quality = 0;
-
-    for (uint32_t i = 0; i < fields->count; i++) {
-        struct slice rest = fields->items[i].value, entry;
-
-        while (fields->items[i].id == id && field_list_next(&rest, &entry)) {
-            unsigned quality;
-            struct slice media = parse_media_range(entry, &quality);
-
-            if (quality > best_quality && memchr(media.ptr, '/', media.len)) {
-                best = media;
-                best_quality = quality;
-            }
-        }
-    }
-    return best;
+    return record->request ? &record->request->fields : record->known_fields;
 }
 
 static const struct persona_page *page_named(const struct persona_error_page *pages,
@@ -96,32 +24,87 @@ static const struct persona_page *page_named(const struct persona_error_page *pa
     return NULL;
 }
 
+static bool is_same_media(const struct persona_error_page *pages, struct slice a, struct slice b)
+{
+    return pages->select == PERSONA_SELECT_ACCEPT ? slice_equal_nocase(a, b) : slice_equal(a, b);
+}
+
 static const struct persona_page *page_for_media(const struct persona_error_page *pages,
                                                  struct slice media)
 {
     for (size_t i = 0; i < pages->pages_count; i++)
         for (size_t k = 0; k < pages->pages[i].accept.count; k++)
-            if (slice_equal_nocase(media, pages->pages[i].accept.items[k]))
+            if (is_same_media(pages, media, pages->pages[i].accept.items[k]))
                 return &pages->pages[i];
     return page_named(pages, pages->default_page);
+}
+
+/* The page that is there for values which begin like this, whatever follows; or NULL. */
+static const struct persona_page *page_for_beginning(const struct persona_error_page *pages,
+                                                     struct slice value)
+{
+    for (size_t i = 0; i < pages->pages_count; i++)
+        if (pages->pages[i].begins && slice_starts_with(value, slice_of(pages->pages[i].begins)))
+            return &pages->pages[i];
+    return NULL;
+}
+
+static const struct persona_page *page_for_fields(const struct persona_error_page *pages,
+                                                  const struct fields *fields, enum field_id id)
+{
+    struct media_choice choice = { 0 };
+
+    for (uint32_t i = 0; i < fields->count; i++)
+        if (fields->items[i].id == id)
+            media_choice_read(&choice, fields->items[i].value);
+    return page_for_media(pages, choice.media);
+}
+
+/* Kong's error handler reads one line of a field only (kong/error_handlers.lua). */
+static const struct persona_page *page_for_line(const struct persona_error_page *pages,
+                                                struct slice value)
+{
+    const struct persona_page *page = page_for_beginning(pages, value);
+    struct media_choice choice = { 0 };
+
+    if (page)
+        return page;
+    media_choice_read(&choice, value);
+    return page_for_media(pages, choice.media);
+}
+
+static const struct persona_page *page_of_handler(const struct persona_error_page *pages,
+                                                  const struct fields *fields)
+{
+    enum field_id id = fields_find(fields, FIELD_ACCEPT) ? FIELD_ACCEPT : FIELD_CONTENT_TYPE;
+    const struct field *line = fields_find(fields, id);
+
+    if (!line)
+        return page_named(pages, pages->handler_page);
+    return pages->select == PERSONA_SELECT_ACCEPT ? page_for_fields(pages, fields, id)
+                                                  : page_for_line(pages, line->value);
+}
+
+static const struct persona_page *page_of_exit(const struct persona_error_page *pages,
+                                               const struct fields *fields)
+{
+    return page_for_fields(pages, fields, FIELD_ACCEPT);
 }
 
 static const struct persona_page *choose_page(const struct exchange_record *record,
                                               const struct persona_answer *answer)
 {
     const struct persona_error_page *pages = &record->persona->error_page;
-    const struct fields *fields = record->request ? &record->request->fields : NULL;
+    const struct fields *fields = request_fields(record);
     bool exits = answer->negotiation == PERSONA_EXIT;
 
     if (answer->page)
         return page_named(pages, answer->page);
     if (pages->select == PERSONA_SELECT_DEFAULT)
         return page_named(pages, pages->default_page);
-    if (fields && fields_find(fields, FIELD_ACCEPT))
-        return page_for_media(pages, preferred_media(fields, FIELD_ACCEPT));
-    if (!exits && fields && fields_find(fields, FIELD_CONTENT_TYPE))
-        return page_for_media(pages, preferred_media(fields, FIELD_CONTENT_TYPE));
-    return page_named(pages, exits ? pages->default_page : pages->handler_page);
+    if (!fields)
+        return page_named(pages, exits ? pages->default_page : pages->handler_page);
+    return exits ? page_of_exit(pages, fields) : page_of_handler(pages, fields);
 }
 
 /* ---- what is on it ---- */
@@ -132,12 +115,14 @@ static bool slice_contains(struct slice s, struct slice part)
 }
 
 /* nginx's msie_padding: browsers replaced short error pages by their own. */
-static bool needs_padding(const struct exchange_record *record, unsigned status)
+static bool needs_padding(const struct exchange_record *record, const struct persona_page *page,
+                          unsigned status)
 {
-    const struct field *agent =
-        record->request ? fields_find(&record->request->fields, FIELD_USER_AGENT) : NULL;
+    const struct fields *fields = request_fields(record);
+    const struct field *agent = fields ? fields_find(fields, FIELD_USER_AGENT) : NULL;
 
-    return record->persona->error_page.padding == PERSONA_PADDING_MSIE && status >= 400 && agent &&
+    return (page->padded || record->persona->error_page.padding == PERSONA_PADDING_MSIE) &&
+           status >= 400 && agent &&
            (slice_contains(agent->value, SLICE("MSIE ")) ||
             slice_contains(agent->value, SLICE("Chrome/")));
 }
@@ -154,7 +139,7 @@ static int make_content(const struct exchange_record *record, struct arena *aren
 {
     const struct persona_page *page = choose_page(record, &ret->answer);
     struct template_answer facts = { ret->answer.status, ret->answer.reason_phrase, { NULL, 0 } };
-    struct template_scope scope = { record, &facts, TEXT_RAW };
+    struct template_scope scope = { .record = record, .answer = &facts };
     struct text text;
 
     if (!page)
@@ -168,7 +153,7 @@ static int make_content(const struct exchange_record *record, struct arena *aren
     text_init(&text, arena);
     scope.escape = page->escape;
     template_expand(&page->body, &scope, &text);
-    if (needs_padding(record, ret->answer.status))
+    if (needs_padding(record, page, ret->answer.status))
         add_padding(&text);
     ret->content = text_take(&text);
     if (!facts.message.ptr || !ret->content.ptr)

@@ -5,11 +5,12 @@
  * Owns    nothing; texts live in the arena or in the persona
  * Thread  one worker; no I/O
  *
- * Which page: the one that the answer names, else by Accept. The media range with the highest q
- * decides (the first of equals; q=0 never); a range that no page accepts gets default_page. Without
- * Accept, negotiation "exit" gives default_page; "handler" looks at the request's Content-Type, and
- * without that gives handler_page. That is Kong's difference between answers made in its access
- * phase and those of its error handler.
+ * Which page: the one that the answer names, else by the request (media_choice). A range that no page
+ * accepts gets default_page. Negotiation "exit" looks at all lines of Accept, and without one gives
+ * default_page; "handler" looks at Accept, without it at the request's Content-Type, and without both
+ * gives handler_page. That is Kong's difference between answers made in its access phase and those of its
+ * error handler; with select "accept_exact" the handler also reads the first line of the field only, names
+ * compare by case, and a page's "begins" goes before the choice.
  */
 #ifndef PROXY_ERROR_PAGE_H
 #define PROXY_ERROR_PAGE_H

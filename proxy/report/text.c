@@ -8,12 +8,17 @@ enum { TEXT_CAPACITY_FIRST = 256, TEXT_PIECE_MAX = 128 };
 
 void text_init(struct text *text, struct arena *arena)
 {
-    *text = (struct text){ .arena = arena };
+    *text = (struct text){ .arena = arena, .capacity_first = TEXT_CAPACITY_FIRST };
+}
+
+void text_init_sized(struct text *text, struct arena *arena, size_t bytes)
+{
+    *text = (struct text){ .arena = arena, .capacity_first = bytes };
 }
 
 static bool text_reserve(struct text *text, size_t more)
 {
-    size_t capacity = text->capacity ? text->capacity : TEXT_CAPACITY_FIRST;
+    size_t capacity = text->capacity ? text->capacity : text->capacity_first;
     char *ptr;
 
     if (text->failed)
@@ -192,13 +197,46 @@ static struct slice escape_sf(struct slice s, size_t *ret_taken)
     return c < 0x20 || c >= 0x7f ? SLICE("?") : (struct slice){ s.ptr, 1 };
 }
 
+static bool is_plain(unsigned char c, enum text_escape escape)
+{
+    switch (escape) {
+    case TEXT_RAW:
+        return true;
+    case TEXT_ESCAPE_LOG:
+    case TEXT_ESCAPE_JSON:
+    case TEXT_ESCAPE_SF:
+        return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+    case TEXT_ESCAPE_CONTROL:
+        return c >= 0x20 && c < 0x7f;
+    case TEXT_ESCAPE_HTML:
+        return c >= 0x20 && c < 0x7f && c != '&' && c != '<' && c != '>' && c != '"' && c != '\'';
+    }
+    return false;
+}
+
+/* How much at the front stands for itself: nearly all of nearly everything, so it goes in one piece. */
+static size_t plain_length(struct slice s, enum text_escape escape)
+{
+    size_t n = 0;
+
+    while (n < s.len && is_plain((unsigned char)s.ptr[n], escape))
+        n++;
+    return n;
+}
+
 void text_add_escaped(struct text *text, struct slice s, enum text_escape escape)
 {
     while (s.len > 0) {
+        size_t plain = plain_length(s, escape), taken;
         char scratch[8];
-        size_t taken = s.len;
-        struct slice piece = s;
+        struct slice piece;
 
+        text_add(text, (struct slice){ s.ptr, plain });
+        s = slice_from(s, plain);
+        if (s.len == 0)
+            return;
+        taken = s.len;
+        piece = s;
         switch (escape) {
         case TEXT_RAW:
             break;

@@ -20,7 +20,7 @@
 struct text {
     struct arena *arena; /* borrowed */
     char *ptr;
-    size_t length, capacity;
+    size_t length, capacity, capacity_first;
     bool failed;
 };
 
@@ -34,6 +34,9 @@ enum text_escape {
 };
 
 void text_init(struct text *text, struct arena *arena);
+
+/* The same for a text of about so many bytes: it grows once, if at all. bytes > 0 */
+void text_init_sized(struct text *text, struct arena *arena, size_t bytes);
 
 void text_add(struct text *text, struct slice s);
 void text_add_string(struct text *text, const char *s); /* NULL adds nothing */

@@ -9,6 +9,7 @@
 #include "proxy/report/text.h"
 #include "proxy/rewrite/client_certificate_field.h"
 #include "proxy/rewrite/field_name.h"
+#include "proxy/rewrite/field_plan.h"
 #include "tls/client_certificate.h"
 
 /* How much of it is said. */
@@ -331,18 +332,46 @@ static const struct identity_family families[] = {
     [PERSONA_CLIENT_CERT_ALB] = { { NAME("X-Amzn-Mtls-*") }, FAMILY(alb_fields) },
 };
 
-static const struct identity_family *family_of(const struct exchange_record *record)
+enum { FAMILIES_COUNT = sizeof(families) / sizeof(families[0]) };
+
+/* What hopgate.fields says of a family, for this peer. */
+static enum config_field_policy policy_of(const struct exchange_record *record, size_t family)
 {
-    return &families[record->persona->request.client_cert_fields];
+    return record->field_plan ? field_choice_for(&record->field_plan->identity[family], record)
+                              : CONFIG_POLICY_UNSET;
+}
+
+static bool is_written(const struct exchange_record *record, size_t family)
+{
+    enum config_field_policy policy = policy_of(record, family);
+
+    return policy == CONFIG_POLICY_UNSET ? family == record->persona->request.client_cert_fields
+                                         : policy == CONFIG_POLICY_REPLACE;
+}
+
+static bool owns(const struct identity_family *family, struct slice name, bool as_cgi)
+{
+    for (size_t i = 0; i < sizeof(family->owns) / sizeof(family->owns[0]); i++)
+        if (family->owns[i].len > 0 && field_name_matches(family->owns[i], name, as_cgi))
+            return true;
+    return false;
+}
+
+bool client_identity_passes(const struct exchange_record *record, struct slice name)
+{
+    for (size_t i = 0; record->field_plan && i < FAMILIES_COUNT; i++)
+        if (policy_of(record, i) == CONFIG_POLICY_PRESERVE && owns(&families[i], name, false))
+            return true;
+    return false;
 }
 
 bool client_identity_refuses(const struct exchange_record *record, struct slice name)
 {
-    const struct identity_family *family = family_of(record);
     enum persona_trusted_cert source = record->persona->client.trusted_client_cert;
 
-    for (size_t i = 0; i < sizeof(family->owns) / sizeof(family->owns[0]); i++)
-        if (family->owns[i].len > 0 && field_name_matches(family->owns[i], name, true))
+    for (size_t i = 0; i < FAMILIES_COUNT; i++)
+        if ((is_written(record, i) || policy_of(record, i) != CONFIG_POLICY_UNSET) &&
+            owns(&families[i], name, true))
             return true;
     /* of a trusted hop only what we read: what is spelled otherwise would be believed behind us */
     return client_certificate_field_is(source, name, true) &&
@@ -372,12 +401,12 @@ static struct slice value_of(const struct exchange_record *record,
     return SLICE("");
 }
 
-int client_identity_add(const struct exchange_record *record, struct fields *into)
+static int add_family(const struct exchange_record *record, const struct identity_family *family,
+                      struct fields *into)
 {
-    const struct identity_family *family = family_of(record);
     bool shortened;
 
-    for (size_t i = 0; record->client_identity.certificate && i < family->fields_count; i++) {
+    for (size_t i = 0; i < family->fields_count; i++) {
         const struct identity_field *field = &family->fields[i];
         struct slice value = value_of(record, field, into->arena, &shortened);
 
@@ -389,16 +418,37 @@ int client_identity_add(const struct exchange_record *record, struct fields *int
     return 0;
 }
 
-struct slice client_identity_shortened(const struct exchange_record *record, struct arena *arena)
+int client_identity_add(const struct exchange_record *record, struct fields *into)
 {
-    const struct identity_family *family = family_of(record);
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && record->client_identity.certificate && i < FAMILIES_COUNT; i++)
+        if (is_written(record, i))
+            r = add_family(record, &families[i], into);
+    return r;
+}
+
+static struct slice family_shortened(const struct exchange_record *record,
+                                     const struct identity_family *family, struct arena *arena)
+{
     bool shortened;
 
-    for (size_t i = 0; record->client_identity.certificate && i < family->fields_count; i++) {
+    for (size_t i = 0; i < family->fields_count; i++) {
         if (!value_of(record, &family->fields[i], arena, &shortened).ptr)
             return (struct slice){ NULL, 0 };
         if (shortened)
             return family->fields[i].name;
     }
     return SLICE("");
+}
+
+struct slice client_identity_shortened(const struct exchange_record *record, struct arena *arena)
+{
+    struct slice name = SLICE("");
+
+    for (size_t i = 0; record->client_identity.certificate && i < FAMILIES_COUNT; i++) {
+        if (name.ptr && name.len == 0 && is_written(record, i))
+            name = family_shortened(record, &families[i], arena);
+    }
+    return name;
 }

@@ -20,7 +20,7 @@
 
 enum { CLIENT_IDENTITY_LINE_MAX = 8000 }; /* bytes: name, colon, value */
 
-/* Appends the fields of the persona's family. 0 or -ENOMEM. */
+/* Appends the fields of the persona's family, or of those that hopgate.fields names. 0 or -ENOMEM. */
 int client_identity_add(const struct exchange_record *record, struct fields *into);
 
 /*
@@ -28,6 +28,9 @@ int client_identity_add(const struct exchange_record *record, struct fields *int
  * from a peer that is not trusted, the one in which trusted peers hand certificates on.
  */
 bool client_identity_refuses(const struct exchange_record *record, struct slice name);
+
+/* A field that hopgate.fields lets this peer hand on as it is; it goes before every refusal. */
+bool client_identity_passes(const struct exchange_record *record, struct slice name);
 
 /* The first field that had to be shortened or left out; empty: none. ptr NULL: no memory. */
 struct slice client_identity_shortened(const struct exchange_record *record, struct arena *arena);

@@ -2,8 +2,11 @@
 
 #include <errno.h>
 
+#include "proxy/rewrite/charset.h"
 #include "proxy/rewrite/client_identity.h"
 #include "proxy/rewrite/field_name.h"
+#include "proxy/rewrite/field_operations.h"
+#include "proxy/rewrite/field_order.h"
 
 /* What is built; the section goes through it field by field. */
 struct rewriter {
@@ -18,6 +21,7 @@ struct rewriter {
     enum persona_name_case name_case;
     enum persona_connection connection; /* responses */
     enum persona_underscores underscores;
+    const char *charset; /* of answers; NULL: none is added */
     bool keep_length;    /* the message's own Content-Length stays */
     bool framed;         /* the framing field is written */
     bool gateway;        /* an answer made here */
@@ -56,6 +60,10 @@ static bool when_holds(enum persona_when when, const struct rewriter *w)
         return w->record->upgrade.len > 0;
     case PERSONA_WHEN_NO_UPGRADE:
         return w->record->upgrade.len == 0;
+    case PERSONA_WHEN_KONG_DEBUG:
+        return !w->gateway && request && fields_find_name(&request->fields, SLICE("Kong-Debug"));
+    case PERSONA_WHEN_REQUEST_DEBUG:
+        return w->record->debug.is_wanted;
     case PERSONA_WHEN_NO_TRAILERS:
         return !request || !fields_list_has(&request->fields, FIELD_TE, SLICE("trailers"));
     }
@@ -78,15 +86,45 @@ static const struct persona_rule *rule_in(const struct rewriter *w,
 
 static enum persona_policy policy_of(const struct rewriter *w, const struct persona_rule *rule)
 {
-    return rule->trusted != PERSONA_POLICY_UNSET && w->record->client_is_trusted ? rule->trusted
-                                                                                 : rule->policy;
+    bool is_trusted = rule->trusted_peers
+                          ? addr_cidrs_contain(rule->trusted_peers, &w->record->client_peer)
+                          : w->record->client_is_trusted;
+
+    return rule->trusted != PERSONA_POLICY_UNSET && is_trusted ? rule->trusted : rule->policy;
 }
 
 /* ---- what does not pass ---- */
 
+static bool line_lists(const struct field *field, struct slice name)
+{
+    struct slice rest = field->value, token;
+
+    while (field_list_next(&rest, &token))
+        if (slice_equal_nocase(token, name))
+            return true;
+    return false;
+}
+
 static bool connection_lists(const struct rewriter *w, struct slice name)
 {
+    const struct field *first = fields_find(w->source, FIELD_CONNECTION);
+
+    if (w->connection_fields == PERSONA_CONNECTION_STRIP_FIRST)
+        return first && line_lists(first, name);
     return fields_list_has(w->source, FIELD_CONNECTION, name);
+}
+
+/* Kong: an answer may name again what the client asked to switch to. */
+static bool upgrade_passes(const struct rewriter *w, const struct field *field)
+{
+    return !w->remove_identity && w->record->upgrade.len > 0 && rule_in(w, w->rules, field->name) &&
+           slice_equal_nocase(field->value, w->record->upgrade);
+}
+
+static bool strips_listed(const struct rewriter *w)
+{
+    return w->connection_fields == PERSONA_CONNECTION_STRIP ||
+           w->connection_fields == PERSONA_CONNECTION_STRIP_FIRST;
 }
 
 /* RFC 9110 7.6.1, for fields that are neither framing nor Host. */
@@ -94,7 +132,7 @@ static bool ends_here(const struct rewriter *w, const struct field *field)
 {
     switch ((enum field_id)field->id) {
     case FIELD_UPGRADE:
-        return true;
+        return !upgrade_passes(w, field);
     case FIELD_CONNECTION:
         return true; /* FORWARD writes its rest itself */
     case FIELD_TE:
@@ -104,18 +142,20 @@ static bool ends_here(const struct rewriter *w, const struct field *field)
         return w->connection_fields != PERSONA_CONNECTION_FORWARD;
     case FIELD_PROXY_CONNECTION:
     case FIELD_HTTP2_SETTINGS:
-        return w->connection_fields == PERSONA_CONNECTION_STRIP;
+        return w->connection_fields == PERSONA_CONNECTION_STRIP ||
+               (strips_listed(w) && connection_lists(w, field->name));
     default:
-        return w->connection_fields == PERSONA_CONNECTION_STRIP && field->id != FIELD_HOST &&
-               !rule_in(w, w->rules, field->name) && connection_lists(w, field->name);
+        return strips_listed(w) && field->id != FIELD_HOST && !rule_in(w, w->rules, field->name) &&
+               connection_lists(w, field->name);
     }
 }
 
 static bool is_refused(const struct rewriter *w, const struct field *field)
 {
     return is_listed(w->remove, field->name, false) ||
-           is_listed(w->remove_identity, field->name, true) ||
-           (w->remove_identity && client_identity_refuses(w->record, field->name)) ||
+           (w->remove_identity && !client_identity_passes(w->record, field->name) &&
+            (is_listed(w->remove_identity, field->name, true) ||
+             client_identity_refuses(w->record, field->name))) ||
            (w->underscores == PERSONA_UNDERSCORE_DROP &&
             memchr(field->name.ptr, '_', field->name.len));
 }
@@ -190,15 +230,15 @@ static struct slice merged_value(struct rewriter *w, const struct persona_rule *
 
         if (!slice_equal_nocase(field->name, rule->name))
             continue;
-        if (old_count > 0 && policy == PERSONA_APPEND_FIRST)
+        if (old_count > 0 && (policy == PERSONA_APPEND_FIRST || policy == PERSONA_FIRST_LINE))
             break;
         text_add_string(&text, old_count++ > 0 ? ", " : "");
         text_add(&text, field->value);
     }
-    if (policy == PERSONA_JOIN && old_count > 0)
+    if ((policy == PERSONA_JOIN || policy == PERSONA_FIRST_LINE) && old_count > 0)
         return text_take(&text);
     own_at = text.length;
-    if (own_at > 0)
+    if (own_at > 0 || (policy == PERSONA_APPEND_FIRST && old_count > 0)) /* Lua: "" is a value */
         text_add_string(&text, ", ");
     template_expand(own, &scope, &text);
     if (own_at > 0 && text.length == own_at + 2)
@@ -208,8 +248,8 @@ static struct slice merged_value(struct rewriter *w, const struct persona_rule *
 
 static bool merges(enum persona_policy policy)
 {
-    return policy == PERSONA_JOIN || policy == PERSONA_APPEND || policy == PERSONA_APPEND_FIRST ||
-           policy == PERSONA_REPLACE;
+    return policy == PERSONA_JOIN || policy == PERSONA_FIRST_LINE || policy == PERSONA_APPEND ||
+           policy == PERSONA_APPEND_FIRST || policy == PERSONA_REPLACE;
 }
 
 static bool is_first_of_name(const struct rewriter *w, const struct field *field)
@@ -233,9 +273,12 @@ static int place_ruled(struct rewriter *w, const struct field *field,
     value = merged_value(w, rule, policy, true);
     if (!value.ptr)
         return -ENOMEM;
-    if (slice_equal(value, field->value))
+    if (slice_equal(value, field->value) && (value.len > 0 || policy != PERSONA_FIRST_LINE))
         return copy_field(w, field);
-    return value.len > 0 ? fields_add(w->out, rule->name, value) : 0;
+    if (value.len == 0)
+        return 0;
+    /* ngx.header[name] changes the value of the line that is there, not its name */
+    return fields_add(w->out, w->remove_identity ? rule->name : field->name, value);
 }
 
 /* "Connection: X, close" -> "X": what a hop that forwards Connection leaves of it. */
@@ -259,6 +302,13 @@ static int place_connection(struct rewriter *w, const struct field *field)
     return token.len > 0 ? fields_add_known(w->out, FIELD_CONNECTION, field->name, token) : 0;
 }
 
+static int place_content_type(struct rewriter *w, const struct field *field)
+{
+    struct slice value = charset_added(field->value, w->charset, w->out->arena);
+
+    return value.ptr ? fields_add_known(w->out, FIELD_CONTENT_TYPE, field->name, value) : -ENOMEM;
+}
+
 static int place_field(struct rewriter *w, const struct field *field)
 {
     const struct persona_rule *rule;
@@ -270,6 +320,8 @@ static int place_field(struct rewriter *w, const struct field *field)
     if (ends_here(w, field) || is_refused(w, field))
         return 0;
     rule = rule_in(w, w->rules, field->name);
+    if (!rule && w->charset && field->id == FIELD_CONTENT_TYPE)
+        return place_content_type(w, field);
     return rule ? place_ruled(w, field, rule) : copy_field(w, field);
 }
 
@@ -292,6 +344,7 @@ static int add_rule_line(struct rewriter *w, const struct persona_rule *rule)
     struct slice value;
 
     if (policy == PERSONA_REMOVE || !rule_acts(w, rule) ||
+        (policy == PERSONA_PRESERVE && rule->adds_none) ||
         (policy != PERSONA_ADD_LINE && was_placed(w, rule)))
         return 0;
     value = merged_value(w, rule, policy, false);
@@ -315,68 +368,12 @@ static int add_rule_lines(struct rewriter *w, const struct persona_rules *rules)
 
 /* ---- order and spelling ---- */
 
-static int append_all(struct fields *into, const struct fields *from)
-{
-    for (uint32_t i = 0; i < from->count; i++) {
-        const struct field *field = &from->items[i];
-        int r = fields_add_known(into, (enum field_id)field->id, field->name, field->value);
-
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-/* Lines of rules with position "first", then the lead in its order and spelling, then the rest. */
-static int put_in_order(struct rewriter *w)
-{
-    struct fields ordered = w->first;
-    struct fields *out = w->out;
-
-    for (size_t k = 0; k < w->lead->count; k++) {
-        struct slice name = w->lead->items[k];
-        uint32_t kept = 0;
-
-        for (uint32_t i = 0; i < out->count; i++) {
-            if (!slice_equal_nocase(out->items[i].name, name)) {
-                out->items[kept++] = out->items[i];
-                continue;
-            }
-            if (fields_add_known(&ordered, (enum field_id)out->items[i].id, name,
-                                 out->items[i].value) < 0)
-                return -ENOMEM;
-        }
-        out->count = kept;
-    }
-    if (ordered.count == 0)
-        return 0;
-    if (append_all(&ordered, out) < 0)
-        return -ENOMEM;
-    *out = ordered;
-    return 0;
-}
-
-static int lower_names(struct fields *fields)
-{
-    for (uint32_t i = 0; i < fields->count; i++) {
-        struct field *field = &fields->items[i];
-        char *lower = arena_alloc(fields->arena, field->name.len + 1);
-
-        if (!lower)
-            return -ENOMEM;
-        for (size_t k = 0; k < field->name.len; k++)
-            lower[k] = field_name_fold(field->name.ptr[k]);
-        field->name.ptr = lower;
-    }
-    return 0;
-}
-
 static int finish(struct rewriter *w)
 {
-    int r = put_in_order(w);
+    int r = field_order_apply(w->out, &w->first, w->lead, w->rules);
 
     if (r == 0 && w->name_case == PERSONA_CASE_LOWER)
-        r = lower_names(w->out);
+        r = field_order_lower_names(w->out);
     return r;
 }
 
@@ -404,7 +401,7 @@ static struct rewriter request_rewriter(const struct exchange_record *record,
         .record = record,
         .source = &record->request->fields,
         .framing = framing,
-        .rules = &persona->fields,
+        .rules = record->field_plan ? &record->field_plan->request_rules : &persona->fields,
         .lead = &persona->lead,
         .remove = &persona->remove,
         .remove_identity = &persona->remove_identity,
@@ -427,7 +424,9 @@ int rewrite_request(const struct exchange_record *record, const struct rewrite_f
         r = client_identity_add(record, w.out);
     if (r == 0 && !w.framed)
         r = add_framing(&w);
-    return r < 0 ? r : finish(&w);
+    if (r == 0)
+        r = finish(&w);
+    return r < 0 || !record->field_plan ? r : field_operations_on_request(record, w.out);
 }
 
 /* ---- responses ---- */
@@ -471,11 +470,23 @@ static struct rewriter response_rewriter(const struct exchange_record *record,
 static int add_switch(struct rewriter *w, const struct http_head *head)
 {
     const struct field *upgrade = fields_find(&head->fields, FIELD_UPGRADE);
-    int r = upgrade ? copy_field(w, upgrade) : 0;
+    bool is_placed = fields_find(w->out, FIELD_UPGRADE) != NULL;
+    int r = upgrade && !is_placed ? copy_field(w, upgrade) : 0;
 
     return r < 0
                ? r
                : fields_add_known(w->out, FIELD_CONNECTION, SLICE("Connection"), SLICE("upgrade"));
+}
+
+static int finish_response(struct rewriter *w, unsigned status)
+{
+    const struct field_response response = { .status = status,
+                                             .fields = w->gateway ? NULL : w->source };
+    int r = finish(w);
+
+    return r < 0 || !w->record->field_plan
+               ? r
+               : field_operations_on_response(w->record, &response, w->out);
 }
 
 int rewrite_response(const struct exchange_record *record, const struct http_head *head,
@@ -483,28 +494,28 @@ int rewrite_response(const struct exchange_record *record, const struct http_hea
 {
     static const struct rewrite_framing interim = { .framing = HTTP_FRAMING_NONE };
     static const struct persona_rules no_rules = { NULL, 0 };
-    bool is_interim = head->status < 200;
-    struct rewriter w =
-        response_rewriter(record, &head->fields, is_interim ? &interim : framing, ret_fields);
+    bool is_switch = head->status == 101, is_interim = head->status < 200 && !is_switch;
+    struct rewriter w = response_rewriter(record, &head->fields,
+                                          head->status < 200 ? &interim : framing, ret_fields);
     bool is_head = record->request && record->request->method == HTTP_METHOD_HEAD;
     int r;
 
     if (is_interim)
         w.rules = &no_rules;
-    w.keep_length = !is_interim && framing->framing == HTTP_FRAMING_NONE &&
+    else
+        w.charset = record->persona->response.charset;
+    w.keep_length = head->status >= 200 && framing->framing == HTTP_FRAMING_NONE &&
                     (is_head || head->status == 304) && head->status != 204;
     r = place_all(&w);
-    if (r == 0 && head->status == 101)
-        r = add_switch(&w, head);
     if (r < 0 || is_interim)
-        return r < 0 ? r : finish(&w);
+        return r < 0 ? r : finish_response(&w, head->status);
     if (!w.framed && !w.keep_length)
         r = add_framing(&w);
     if (r == 0)
-        r = add_connection(&w);
+        r = is_switch ? add_switch(&w, head) : add_connection(&w);
     if (r == 0)
         r = add_rule_lines(&w, w.rules);
-    return r < 0 ? r : finish(&w);
+    return r < 0 ? r : finish_response(&w, head->status);
 }
 
 static bool trailers_pass(const struct exchange_record *record, bool of_request)
@@ -529,7 +540,8 @@ int rewrite_trailers(const struct exchange_record *record, const struct fields *
     for (uint32_t i = 0; i < trailers->count && r == 0; i++) {
         const struct field *field = &trailers->items[i];
 
-        if (!ends_here(&w, field) && !is_refused(&w, field) && !rule_in(&w, w.rules, field->name))
+        if (!ends_here(&w, field) && !is_refused(&w, field) && !rule_in(&w, w.rules, field->name) &&
+            !field_operations_name(record->field_plan, of_request, field->name))
             r = copy_field(&w, field);
     }
     return r;
@@ -566,5 +578,5 @@ int rewrite_error_page(const struct exchange_record *record, const struct error_
         r = add_rule_lines(&w, w.rules);
     if (r == 0)
         r = add_rule_lines(&w, &page->answer.fields);
-    return r < 0 ? r : finish(&w);
+    return r < 0 ? r : finish_response(&w, page->answer.status);
 }

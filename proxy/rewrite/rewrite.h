@@ -1,7 +1,8 @@
 /*
  * rewrite: the field sections that this hop sends on, from those that it received.
  *
- * Role    hop-by-hop removal first, then the persona's rules, then its order and spelling
+ * Role    hop-by-hop removal first, then the persona's rules, then its order and spelling, then what
+ *         hopgate.fields says (field_operations)
  * Owns    nothing; new texts live in the arena of the section that is built
  * Thread  one worker; pure: no I/O, no clock
  *

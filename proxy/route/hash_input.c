@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/persona/persona.h"
 #include "proxy/route/uri.h"
 
 enum { QUERY_ARGS_MAX = 100 }; /* Kong's lua_max_uri_args; what comes behind is not seen */
@@ -225,9 +226,10 @@ int hash_input_set_cookie(const struct exchange_record *record, struct fields *r
     if (!record->hash_cookie[0])
         return 0;
     upstream = record->service->upstream;
-    line =
-        arena_printf(response->arena, "%s=%s; Path=%s; SameSite=Lax; HttpOnly",
-                     upstream->hash_on_cookie, record->hash_cookie, upstream->hash_on_cookie_path);
+    line = arena_printf(
+        response->arena, "%s=%s; Path=%s; %s=Lax; HttpOnly", upstream->hash_on_cookie,
+        record->hash_cookie, upstream->hash_on_cookie_path,
+        record->persona->response.same_site ? record->persona->response.same_site : "SameSite");
     if (!line.ptr)
         return -ENOMEM;
     prefix = (struct slice){ line.ptr, strlen(upstream->hash_on_cookie) + 1 };

@@ -10,9 +10,10 @@
 
 #include "core/addr.h"
 #include "core/listener.h"
+#include "proxy/persona/persona_pages.h"
 #include "proxy/persona/persona_settings.h"
-#include "proxy/report/access_log.h"
 #include "proxy/report/metrics.h"
+#include "proxy/report/request_debug.h"
 #include "proxy/route/router.h"
 #include "proxy/route/router_check.h"
 #include "proxy/snapshot/inherited_sockets.h"
@@ -44,6 +45,7 @@ static struct persona *load_persona(const struct settings *settings, struct conf
 
     if (!persona)
         return NULL;
+    persona->lab_is_on = settings->hopgate_lab;
     lab = persona_lab_words(persona);
     for (size_t i = 0; i < lab.count; i++) {
         if (settings->hopgate_lab)
@@ -56,6 +58,7 @@ static struct persona *load_persona(const struct settings *settings, struct conf
                               persona->name, SLICE_ARG(lab.items[i]));
     }
     persona_apply_settings(persona, settings);
+    persona_apply_pages(persona, settings, errors);
     return persona;
 }
 
@@ -64,17 +67,26 @@ void snapshot_check(const struct settings *settings, const struct config *config
 {
     SCOPED(persona) persona = load_persona(settings, errors);
     struct client_tls client_tls = { 0 };
+    struct log_choice formats = { 0 };
     struct resolver_options names;
 
     (void)name_settings_read(settings, &names, errors); /* for its errors */
     if (config)
         router_check(config, router_flavor_of(settings->router_flavor), errors);
     if (persona) {
+        (void)log_choice_make(settings, persona, errors, &formats); /* the same */
+        log_choice_done(&formats);
+    }
+    if (persona) {
         const struct server_tls_inputs inputs = { .settings = settings,
                                                   .config = config,
                                                   .policy = &persona->client };
 
+        struct field_plans field_plans;
+
         server_tls_check(&inputs, errors);
+        (void)field_plans_compile(settings, config, persona, &field_plans,
+                                  errors); /* for its errors */
         if (client_tls_load(settings, persona, errors, &client_tls) == 0)
             client_tls_check(&client_tls, config, errors);
     }
@@ -96,19 +108,33 @@ static bool needs_tls(const struct settings *settings, const struct persona *per
            any_tls(&settings->proxy_listen);
 }
 
-static bool choose_log_format(struct snapshot *snapshot, struct config_errors *errors)
+static bool has_token_rule(const struct persona *persona, const char *token)
+{
+    const struct persona_rules *rules = &persona->response.fields;
+
+    for (size_t i = 0; i < rules->count; i++)
+        if (rules->items[i].token && strcmp(rules->items[i].token, token) == 0)
+            return true;
+    return false;
+}
+
+/* Kong makes another one whenever it starts or reloads. */
+static bool choose_debug_token(struct snapshot *snapshot, struct config_errors *errors)
 {
     const struct settings *settings = snapshot->settings;
-    const char *format = settings_is_set(settings, "hopgate_access_log_format")
-                             ? settings->hopgate_access_log_format
-                             : snapshot->persona->log.access_format;
 
-    snapshot->access_log_format = access_log_find(format);
-    if (!snapshot->access_log_format)
-        config_errors_add(errors, CONFIG_ERROR,
-                          settings_place(settings, "hopgate_access_log_format"),
-                          "\"%s\" is none of %s", format, access_log_format_names());
-    return snapshot->access_log_format != NULL;
+    if (!settings->request_debug || !has_token_rule(snapshot->persona, "request_debug"))
+        return true;
+    snapshot->request_debug_token = settings->request_debug_token;
+    if (snapshot->request_debug_token)
+        return true;
+    if (!request_debug_make_token(snapshot->made_token)) {
+        config_errors_add(errors, CONFIG_ERROR, settings_place(settings, "request_debug"),
+                          "the kernel gives no random bytes for a token; set request_debug_token");
+        return false;
+    }
+    snapshot->request_debug_token = snapshot->made_token;
+    return true;
 }
 
 static bool prepare_tls(struct snapshot *snapshot, struct hop *hop, const struct snapshot *former,
@@ -188,7 +214,12 @@ static bool prepare(struct snapshot *snapshot, struct hop *hop, const struct sna
                                                    .recursive = settings->real_ip_recursive,
                                                    .trusted = &settings->trusted_ips };
     snapshot->persona = load_persona(settings, errors);
-    if (!snapshot->persona || !choose_log_format(snapshot, errors))
+    if (!snapshot->persona ||
+        !log_choice_make(settings, snapshot->persona, errors, &snapshot->log_formats) ||
+        !choose_debug_token(snapshot, errors))
+        return false;
+    if (field_plans_compile(settings, snapshot->config, snapshot->persona, &snapshot->field_plans,
+                            errors) < 0)
         return false;
     snapshot->name =
         slice_of(settings->hopgate_name ? settings->hopgate_name : snapshot->persona->name);
@@ -499,6 +530,7 @@ void snapshot_free(struct snapshot *snapshot)
         metrics_release_routes(snapshot->metrics, snapshot->routes, snapshot->config->routes_count);
     served_certificates_done(&snapshot->certificates);
     client_tls_done(&snapshot->client_tls);
+    log_choice_done(&snapshot->log_formats);
     persona_free(snapshot->persona);
     persona_free(snapshot->local_persona);
     config_free(snapshot->config);

@@ -21,13 +21,14 @@
 #include "config/config.h"
 #include "config/source.h"
 #include "proxy/persona/persona.h"
+#include "proxy/rewrite/field_plan.h"
 #include "proxy/route/real_ip.h"
 #include "proxy/snapshot/client_tls.h"
+#include "proxy/snapshot/log_choice.h"
 #include "proxy/snapshot/virtual_server.h"
 #include "proxy/worker/connection_limits.h"
 #include "tls/served_certificates.h"
 
-struct access_log_format;
 struct hop;
 struct metrics;
 struct metrics_route;
@@ -40,10 +41,11 @@ struct snapshot {
     struct settings *settings;
     struct config *config;
     struct persona *persona;
-    struct persona *local_persona; /* of listeners that answer themselves; NULL: there is none */
-    struct slice name;             /* of the hop, in logs and in fields */
+    struct persona *local_persona;  /* of listeners that answer themselves; NULL: there is none */
+    struct field_plans field_plans; /* in the persona's memory */
+    struct slice name;              /* of the hop, in logs and in fields */
     struct real_ip_settings real_ip;
-    const struct access_log_format *access_log_format;
+    struct log_choice log_formats; /* of the access logs */
     struct tls_server_config *tls; /* NULL: neither listener nor field needs it */
     struct tls_server_config
         *local_tls; /* of listeners that answer themselves; NULL: none has TLS */
@@ -57,9 +59,11 @@ struct snapshot {
     struct virtual_server *virtual_servers;
     size_t virtual_servers_count;
     struct connection_rules connection_rules;
-    uint64_t memory_limit_bytes;    /* 0: none */
-    _Atomic uint32_t workers_count; /* that hold it */
-    struct snapshot *older;         /* the main thread's list of snapshots */
+    const char *request_debug_token; /* NULL: request_debug is off */
+    char made_token[37];             /* the same, when none is configured */
+    uint64_t memory_limit_bytes;     /* 0: none */
+    _Atomic uint32_t workers_count;  /* that hold it */
+    struct snapshot *older;          /* the main thread's list of snapshots */
 };
 
 /*

@@ -6,6 +6,7 @@
 #include "core/conn.h"
 #include "core/log.h"
 #include "proxy/exchange/exchange.h"
+#include "proxy/exchange/response_store.h"
 #include "proxy/exchange/stored_content.h"
 #include "proxy/report/metrics.h"
 #include "proxy/worker/worker.h"
@@ -79,7 +80,8 @@ static void measure_exchange(const struct exchange *exchange, struct holder *hol
     const struct http_stream *front = exchange->front;
     const struct http1_endpoint *back = &exchange->back.endpoint;
     uint64_t to_client = front->ops->queued(front), to_target = 0;
-    bool is_held_up = exchange->front_response == FRONT_RESPONSE_BODY && !exchange->back_waits;
+    bool is_held_up = exchange->front_response == FRONT_RESPONSE_BODY &&
+                      exchange->back_response == BACK_RESPONSE_BODY && !exchange->back_waits;
 
     *ret_moved = less(front->sent_bytes, to_client);
     if (back->stream) {
@@ -90,6 +92,9 @@ static void measure_exchange(const struct exchange *exchange, struct holder *hol
                          exchange->replay.length + (is_held_up ? UNSEEN_BYTES : 0);
     if (exchange->stored)
         holder->held_bytes += exchange->stored->memory.length;
+    holder->held_bytes += exchange->flow.held.length;
+    if (exchange->flow.store)
+        holder->held_bytes += exchange->flow.store->memory.length;
 }
 
 static void consider_client(struct holders *holders, struct client_conn *conn)

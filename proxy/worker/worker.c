@@ -272,6 +272,7 @@ static struct conn_pool_options pool_options(const struct snapshot *snapshot)
         .requests_max = (uint32_t)policy->keepalive_requests_count,
         .idle_timeout_ms = policy->keepalive_timeout_ms,
         .age_max_ms = policy->keepalive_age_ms,
+        .by_address = policy->keepalive_of == PERSONA_KEEPALIVE_ADDRESS,
         .per_key_max = (uint32_t)policy->keepalive_per_target_count,
     };
 }

@@ -11,6 +11,8 @@ import pytest
 from lab.client import run
 from lab.lab import Lab
 from lab.pki import Pki
+from lab.wire_ends import Server
+from lab.wire_process import WireProcess
 
 ROOT = pathlib.Path(__file__).parents[2]
 TIERS = {"fast": (), "default": ("slow",), "full": ("slow", "long")}
@@ -85,6 +87,29 @@ def module_lab(binary, tmp_path_factory, pki_maker):
     yield lab
     problems = lab.close()
     assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def server():
+    """A listening socket behind a wire."""
+    server = Server()
+    yield server
+    server.socket.close()
+
+
+@pytest.fixture
+def make_wire(binary, tmp_path):
+    """make_wire(server or (host, port) or None, *arguments, faults=[...]): a `hopgate wire`."""
+    wires = []
+
+    def make(server, *arguments, **more):
+        address = server.address if isinstance(server, Server) else server
+        wires.append(WireProcess(binary, tmp_path / f"wire{len(wires)}", address, *arguments, **more))
+        return wires[-1]
+
+    yield make
+    problems = [wire.stop() for wire in wires]
+    assert not any(problems), "\n".join(problems)
 
 
 @pytest.hookimpl(hookwrapper=True)

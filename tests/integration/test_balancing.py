@@ -56,7 +56,7 @@ def test_cookie_is_set_when_missing_and_honoured_from_then_on(lab):
         answer = lab.client(kong).get("/")
         cookie = answer.fields.get("Set-Cookie")
         pair, *attributes = cookie.split("; ")
-        assert pair.startswith("route=") and attributes == ["Path=/shop", "SameSite=Lax", "HttpOnly"]
+        assert pair.startswith("route=") and attributes == ["Path=/shop", "Same-Site=Lax", "HttpOnly"]
         seen.add(answer.text)
         for other in ("", "other=1; "):
             again = lab.client(kong).get("/", [("Cookie", other + pair)])
@@ -81,11 +81,11 @@ def test_next_on_the_ring_is_asked_when_a_target_refuses(lab):
     origins = letters(lab, "ab")
     declarative = upstream_of(*origins, lab.refusing_port(), hash_on="path")  # hash_on alone says how
     declarative["services"][0]["retries"] = 1
-    kong = lab.hop(declarative)
-    client = lab.client(kong)
+    edge = lab.hop(declarative, persona="edge")
+    client = lab.client(edge)
     for number in range(MANY):
         assert client.get(f"/{number}").status == 200
-    tries = [entry["tries"] for entry in kong.access_log.wait(MANY)]
+    tries = [entry["tries"] for entry in edge.access_log.wait(MANY)]
     assert {attempt["algorithm"] for attempts in tries for attempt in attempts} == {"consistent-hashing"}
     assert {len(attempts) for attempts in tries} == {1, 2}
 

@@ -47,3 +47,31 @@ def test_every_key_of_our_own_is_named():
     named = {key for keys in named_keys(README.read_text()) for key in keys}
     assert len(ours) > 20
     assert ours - without_effect - named == set()
+
+
+def test_header_rules_are_good_ones(hopgate, lab, tmp_path):
+    """The example is taken as it stands, and does what its comments say."""
+    text = re.search(r"## Header rules.*?```yaml\n(.*?)```", README.read_text(), re.S).group(1)
+    origin = lab.origin(content=b"x")
+    assert "10.0.0.11" in text
+    text = text.replace("host: 10.0.0.11", f"host: 127.0.0.1\n  port: {origin.port}")
+    (tmp_path / "rules.yaml").write_text(text)
+    done = hopgate("check", tmp_path / "rules.yaml")
+    assert (done.code, done.err) == (0, "")
+    client = lab.client(lab.hop(text, persona="edge"))
+    answer = client.get("/legacy", [("Authorization", "x"), ("soapaction", "y"), ("X-Old-Tenant", "t"), ("Host", "c.test")])
+    fields = origin.requests[0].fields
+    assert answer.fields.get("Strict-Transport-Security") == "max-age=63072000"
+    assert (fields.get("Authorization"), fields.get("X-Tenant"), fields.get("Host")) == (None, "t", "c.test")
+    assert ("SOAPAction", "y") in fields and fields.get("X-Path-Taken") == "edge/legacy"
+    assert fields.get("Forwarded") == "for=127.0.0.1;by=_edge1;host=c.test;proto=http"
+    assert len(fields.get("X-Request-ID")) == 32
+
+
+def test_every_variable_of_header_rules_is_known(hopgate, tmp_path):
+    section = re.search(r"\nVariables: (.*?)\n\n", README.read_text(), re.S).group(1)
+    names = [name.replace("<name>", "x_y") for name in re.findall(r"`([a-z_<>]+)`", section) if name != "check"]
+    assert len(names) > 35
+    rules = "".join(f"    - {{set: X-{i}, value: \"a${{{name}}}\"}}\n" for i, name in enumerate(names))
+    (tmp_path / "all.yaml").write_text(f"_format_version: \"3.0\"\nhopgate:\n  fields:\n  - response:\n{rules}")
+    assert hopgate("check", tmp_path / "all.yaml").err == ""

@@ -90,15 +90,14 @@ def test_client_that_leaves_while_a_target_does_not_answer_the_connect(lab):
 def test_slow_second_try_is_not_the_fault_of_an_uploading_client(lab):
     """While no target takes content, the client's timer for its content does not run."""
     first = lab.origin().on("/", behaviours.close())
-    kong = lab.kong(first, lab.black_hole(), retries=1, connect_timeout=STALL_MS + 1000,
-                    route={"request_buffering": False},
+    edge = lab.edge(first, lab.black_hole(), retries=1, connect_timeout=STALL_MS + 1000,
                     conf={"nginx_http_client_body_timeout": f"{STALL_MS}ms", "nginx_worker_processes": "1"})
-    clients = [lab.client(kong), lab.client(kong)]
+    clients = [lab.client(edge), lab.client(edge)]
     for client in clients:  # round robin: one of the two begins with the origin
         client.send(client.request_bytes("PUT", "/", [("Content-Length", "10")]) + b"12345")
     for client in clients:
         assert client.read_response().status in (502, 504)
-    outcomes = [entry.tries for entry in kong.access_log.wait(2)]
+    outcomes = [entry.tries for entry in edge.access_log.wait(2)]
     assert ["UPSTREAM_HEAD_CLOSED", "CONNECT_TIMEOUT"] in outcomes
 
 

@@ -185,3 +185,75 @@ def test_client_that_has_ended_its_side_before_the_switch_hears_the_target(lab):
     assert client.read_head().status == 101
     assert client.read_to_end() == (b"last word", "fin")
     assert hop.access_log.last(2)["reason"] == "OK"
+
+
+def refuse_to_read(connection, request):
+    """Switches, and takes nothing of what comes then."""
+    connection.send(SWITCH)
+    connection.origin.wait_for(threading.Event())  # until the test's end
+
+
+def test_target_that_takes_nothing_ends_the_tunnel_at_the_write_timeout(lab):
+    """Kong's second gap: the read timeout is far away."""
+    origin = lab.origin(receive_buffer_bytes=4096).on("/chat", refuse_to_read)
+    hop = lab.kong(origin, write_timeout=1000, read_timeout=120_000)
+    client, answer = switched(lab, hop)
+    assert answer.status == 101
+    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+    while not hop.access_log.entries():
+        client.send_what_is_taken(BLOCK)
+    assert hop.access_log.last()["reason"] == "TUNNEL_TIMEOUT"
+    hop.error_log.wait_for("upstream timed out (110: Connection timed out) while proxying upgraded connection")
+
+
+@pytest.mark.parametrize("request_lines", [
+    "GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n",
+    "POST /chat HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: WebSocket\r\nContent-Length: 2\r\n\r\nab",
+    "GET /chat HTTP/1.0\r\nHost: a\r\nUpgrade: websocket\r\n\r\n",
+], ids=["without-connection", "post", "http-1.0"])
+def test_kong_lets_the_upgrade_field_alone_ask(lab, request_lines):
+    """kong/runloop/handler.lua looks at Upgrade; nginx switches on the target's 101."""
+    def switch(connection, request):
+        request.read_content()
+        echo(connection, request)
+
+    client = lab.client(lab.kong(lab.origin().on("/chat", switch)))
+    client.send(request_lines.encode())
+    assert client.read_head().status == 101
+    client.send(b"hello")
+    assert client.read_exact(5) == b"hello"
+
+
+@pytest.mark.parametrize("request_lines", [
+    "GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n",
+    "POST /chat HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n\r\nab",
+], ids=["without-connection", "post"])
+def test_edge_wants_the_whole_handshake(lab, request_lines):
+    """RFC 6455 4.1: GET, and Connection lists Upgrade."""
+    origin = lab.origin(content=b"plain")
+    client = lab.client(lab.edge(origin))
+    client.send(request_lines.encode())
+    assert client.read_response().content == b"plain"
+    assert origin.requests[0].fields.get("Upgrade") is None
+
+
+def test_switch_before_the_request_is_whole_is_a_fault_of_the_target(lab):
+    """What follows would be content and tunnel at once."""
+    origin = lab.origin().on("/chat", behaviours.raw(SWITCH, then="hang"))
+    hop = lab.kong(origin, route={"request_buffering": False})
+    client = lab.client(hop)
+    client.send(b"POST /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nContent-Length: 100\r\n\r\nabc")
+    assert client.read_response().status == 502
+    assert hop.access_log.last()["reason"] == "UPSTREAM_HEAD_INVALID"
+
+
+def test_client_that_takes_nothing_ends_the_tunnel_at_the_send_timeout(lab):
+    def pour(connection, request):
+        connection.send(SWITCH)
+        while True:
+            connection.send(BLOCK)
+
+    hop = lab.kong(lab.origin().on("/chat", pour), read_timeout=120_000, conf={"nginx_http_send_timeout": "1s"})
+    client, answer = switched(lab, hop)
+    assert answer.status == 101
+    assert hop.access_log.last()["reason"] == "CLIENT_SEND_TIMEOUT"

@@ -2,7 +2,10 @@
 #include "tools/cli/cli.h"
 #include "tools/cli/verb.h"
 #include "tools/lab/lab.h"
+#include "tools/origin/origin.h"
 #include "tools/probe/probe.h"
+#include "tools/trace/trace.h"
+#include "tools/wire/wire_verb.h"
 
 #define SYNOPSES(...) ((const char *const[]){ __VA_ARGS__, NULL })
 #define OPTIONS(...)  ((const struct verb_option[]){ __VA_ARGS__, { .name = NULL } })
@@ -146,6 +149,27 @@ const struct verb verbs[] = {
       .words = "log_level debug info notice warn error crit",
       .options = OPTIONS(RUNNING_HOP),
       .exit_codes = RUNNING_HOP_EXITS },
+    { .name = "trace",
+      .run = trace_verb,
+      .summary = "join the logs of all hops: who broke a request, and why",
+      .synopses = SYNOPSES("[OPTIONS] [HOP=]LOG..."),
+      .text = "Joins the logs of all hops of a chain, ours (hopgate_access_log_format = json) and "
+              "those of "
+              "nginx,\n"
+              "Kong, HAProxy and ALB, into one picture per request: verdict first (the hop, the "
+              "cause and\n"
+              "what to change), then who waited for whom. Logs that do not say whose they are get "
+              "the name\n"
+              "in front of the \"=\"; \"-\" is standard input.",
+      .words = "FILE",
+      .options = OPTIONS(ARGUMENT("LOG", "an access or error log"),
+                         VALUE("--id", "ID",
+                               "only the request with that id, or of the client "
+                               "address:port"),
+                         SWITCH("--all", "also requests that went well"),
+                         VALUE("--limit", "N", "at most N requests, 20 without it"),
+                         SWITCH("--json", "a line of JSON for each request")),
+      .exit_codes = "0 told, 1 a log cannot be read or nothing has that id, 64 usage" },
     { .name = "probe",
       .run = probe_verb,
       .summary = "one request to any server, everything about it visible; TLS explained",
@@ -168,6 +192,28 @@ const struct verb verbs[] = {
           SWITCH("--insecure", "send the request although the certificate is not trusted"),
           SWITCH("--json", "for programs")),
       .exit_codes = "0 fine, 1 not, 64 usage" },
+    { .name = "wire",
+      .run = wire_verb,
+      .summary = "a TCP relay between two hops that misbehaves like a network or a firewall",
+      .synopses = SYNOPSES("--listen ADDR:PORT --to ADDR:PORT [OPTIONS] [--listen ... --to ...]"),
+      .text = "Relays TCP in the foreground. Bytes, ends (FIN and reset) and back-pressure are "
+              "passed on as they\n"
+              "are, but for what --fault, --script or the control API say: KIND:KEY=VALUE,..., see "
+              "--help.\n"
+              "The control API has GET, PUT, POST and DELETE /faults, GET /connections and POST "
+              "/kill.",
+      .options = OPTIONS(
+          VALUE("--listen", "ADDR:PORT", "begins a wire; what follows belongs to it"),
+          VALUE("--to", "ADDR:PORT", "the server that it leads to"),
+          VALUE("--bind", "ADDR", "source address of its connections to the server"),
+          VALUE("--name", "NAME", "its name (w1, w2, ...)"),
+          VALUE("--fault", "FAULT", "a fault; before the first --listen: of every wire"),
+          VALUE("--script", "FILE", "faults that come and go by themselves (YAML or JSON)"),
+          VALUE("--control", "ADDR:PORT", "control API, on a loopback address or unix:PATH"),
+          VALUE("--time-scale", "N", "divides every delay that is stated (1)"),
+          VALUE("--seed", "N", "of jitter, corruption and chance (1)"),
+          VALUE("--log", "FILE", "a JSON line for each connection, fault and end")),
+      .exit_codes = "0 ended by a signal, 1 failed, 64 usage, 78 bad faults or script" },
     { .name = "lab",
       .run = lab_verb,
       .summary = "experiments; now: `lab pki`, every broken certificate situation as files",
@@ -193,6 +239,48 @@ const struct verb verbs[] = {
                         "the server's name (shelf.test); 127.0.0.1 and ::1 are always covered"),
                   VALUE("--days", "N", "how long good certificates are valid (90)")),
       .exit_codes = "0 written, 1 failed, 64 usage" },
+    { .name = "origin",
+      .run = origin_verb,
+      .summary = "an origin server that misbehaves on request",
+      .synopses = SYNOPSES("[OPTIONS]"),
+      .text = "Answers like a good server, and fails as it is told: some 250 faults by name (those "
+              "of a real\n"
+              "origin and of its TLS), own ones as lists of steps. A request asks for a fault by "
+              "its path\n"
+              "(/fault/NAME), its query (fault=NAME) or the field X-Origin-Fault; a script says "
+              "which requests or\n"
+              "connections get one; the control API changes that while it runs, and tells what was "
+              "seen. /echo\n"
+              "and /ledger show the request as it came. Until TERM, INT or QUIT.",
+      .options = OPTIONS(
+          VALUE("--listen", "ADDRESS",
+                "IP:PORT[,name=NAME][,tls][,script=FILE][,fault=NAME] (127.0.0.1:9000); may be "
+                "repeated"),
+          VALUE("--script", "FILE", "rules, own faults, the good answer: YAML or JSON"),
+          VALUE("--fault", "NAME", "every connection gets this one"),
+          VALUE("--control", "ADDRESS",
+                "control API: 127.0.0.1:PORT or unix:PATH; GET / tells more"),
+          VALUE("--log", "FILE", "a line of JSON per request; - is standard output"),
+          SWITCH("--tls", "TLS on all listeners"),
+          VALUE("--cert", "FILE", "certificate with its intermediates (else one is made)"),
+          VALUE("--key", "FILE", "its key (if it is not in the same file)"),
+          VALUE("--client-ca", "FILE", "clients must show a certificate of these authorities"),
+          SWITCH("--client-optional", "or none"),
+          VALUE("--pki", "DIR",
+                "certificates of TLS faults: a folder that `hopgate lab pki` wrote"),
+          VALUE("--tls-name", "NAME", "else they are made for this server name (localhost)"),
+          VALUE("--status", "N", "of the good answer (200)"),
+          VALUE("--field", "'N: V'", "a field of it; may be repeated"),
+          VALUE("--content", "TEXT", "its content; else the listener's name"),
+          VALUE("--size", "N", "its content are N bytes of a pattern"),
+          VALUE("--delay", "MS", "it waits so long"),
+          VALUE("--echo", "FORM", "it is the request's head (head), or all about it (json)"),
+          VALUE("--time-scale", "N", "every delay is divided by N"),
+          VALUE("--seed", "N", "of probabilities (1)"),
+          VALUE("--max-connections", "N", "others wait (20000)"),
+          SWITCH("--faults", "list the faults that are built in"),
+          SWITCH("--steps", "list the steps that faults are made of")),
+      .exit_codes = "0 stopped, 1 failed, 64 usage, 78 bad script" },
     { .name = "generate",
       .run = cli_generate,
       .summary = "man pages and completions, for the build",

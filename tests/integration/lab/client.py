@@ -34,8 +34,8 @@ class Truncated(Exception):
 class RawClient(Wire):
     """One connection to a hop or an origin."""
 
-    def __init__(self, host, port, tls=None, server_name=None, deadline_s=DEADLINE_S):
-        sock = socket.create_connection((host, port), timeout=deadline_s)
+    def __init__(self, host, port, tls=None, server_name=None, deadline_s=DEADLINE_S, source=None):
+        sock = socket.create_connection((host, port), timeout=deadline_s, source_address=(source, 0) if source else None)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
             sock = tls.wrap_socket(sock, server_hostname=server_name, suppress_ragged_eofs=False)

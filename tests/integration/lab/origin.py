@@ -1,5 +1,6 @@
 """A scriptable origin server: records every request byte for byte and misbehaves on demand."""
 import dataclasses
+import pathlib
 import socket
 import ssl
 import threading
@@ -213,3 +214,23 @@ class Origin:
         lines = [f"{request.method} {request.target} (connection {request.connection.number}, "
                  f"request {request.number})" for request in self.requests]
         return "\n".join(lines + [f"problem: {problem}" for problem in self.problems]) or "no request"
+
+
+def wait_until_received(connection):
+    """The hop has taken all bytes from its kernel: what comes next cannot overtake them."""
+    try:
+        here, there = (f"{address[1]:04X}" for address in (connection.sock.getsockname(), connection.sock.getpeername()))
+    except OSError:
+        return  # it has ended the connection already
+
+    def is_empty():
+        queues = {}
+        for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            _, local, remote, state, counts = line.split()[:5]
+            queues[local[-4:], remote[-4:]] = (state, *counts.split(":"))
+        ours, theirs = queues.get((here, there)), queues.get((there, here))
+        if not ours or not theirs or ours[0] != "01":
+            return True  # likewise
+        return int(ours[1], 16) == 0 and int(theirs[2], 16) == 0
+
+    wait_until(is_empty, "the hop to take what was sent")

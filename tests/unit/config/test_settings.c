@@ -152,6 +152,26 @@ TEST(the_environment_goes_before_the_file_and_the_inner_block_before_the_outer)
     CHECK_STR(settings_place(settings, "log_level").file, "environment");
 }
 
+TEST(a_directive_acts_from_whatever_block_and_the_innermost_wins)
+{
+    SCOPED(settings)
+    settings = load_good("nginx_location_send_timeout = 3s\nnginx_proxy_send_timeout = 2s\n"
+                         "nginx_http_send_timeout = 1s\nnginx_proxy_proxy_bind = 127.0.0.9\n"
+                         "nginx_main_worker_shutdown_timeout = 7s\n"
+                         "nginx_location_proxy_next_upstream_tries = 3\ntrusted_ips = unix:\n",
+                         NULL);
+    char text[ADDR_TEXT_MAX];
+
+    CHECK_INT(settings->send_timeout_ms, 3000);
+    CHECK_STR(addr_format(&settings->hopgate_upstream_bind, text, sizeof(text)), "127.0.0.9:0");
+    CHECK_INT(settings->hopgate_shutdown_timeout_ms, 7000);
+    CHECK_INT(settings->proxy_next_upstream_tries, 3);
+    CHECK_INT(settings->trusted_ips.count, 0);
+    CHECK(settings_is_set(settings, "hopgate_upstream_bind"));
+    CHECK(!settings_is_set(settings, "nginx_http_gzip"));
+    CHECK(!settings_is_set(settings, "plugins"));
+}
+
 struct row {
     const char *text, *want;
 };
@@ -162,10 +182,16 @@ static const struct row mistakes[] = {
     { "keepalive_timeout = 1s", "k.conf:1:1: error: keepalive_timeout: unknown key; did you mean "
                                 "'nginx_http_keepalive_timeout'?\n" },
     { "nginx_http_gzip = on\nnginx_proxy_send_timeot = 1s",
-      "k.conf:1:1: error: nginx_http_gzip: is an nginx directive without an equal in hopgate; "
-      "remove it\n"
+      "k.conf:1:1: error: nginx_http_gzip: is not supported: content is never changed; let the "
+      "target do it\n"
       "k.conf:2:1: error: nginx_proxy_send_timeot: is an nginx directive without an equal in "
+      "hopgate; did you mean 'nginx_http_send_timeout'?\n" },
+    { "nginx_http_no_such_thing = on",
+      "k.conf:1:1: error: nginx_http_no_such_thing: is an nginx directive without an equal in "
       "hopgate; remove it\n" },
+    { "nginx_location_client_header_timeout = 1s",
+      "k.conf:1:1: error: nginx_location_client_header_timeout: is not allowed in a location by "
+      "nginx; use nginx_http_… or nginx_proxy_…\n" },
     { "nginx_http_send_timeot = 1s",
       "k.conf:1:1: error: nginx_http_send_timeot: is an nginx directive without an equal in "
       "hopgate; did you mean 'nginx_http_send_timeout'?\n" },
@@ -333,6 +359,7 @@ TEST(a_certificate_is_a_path_pem_text_or_base64)
 TESTS(TEST_CASE(without_any_file_the_defaults_are_kongs),
       TEST_CASE(a_file_of_a_small_company_is_read),
       TEST_CASE(the_environment_goes_before_the_file_and_the_inner_block_before_the_outer),
+      TEST_CASE(a_directive_acts_from_whatever_block_and_the_innermost_wins),
       TEST_CASE(every_mistake_is_told_at_once_with_its_place),
       TEST_CASE(what_has_no_effect_is_accepted_with_a_notice),
       TEST_CASE(a_variable_is_blamed_by_its_own_name),

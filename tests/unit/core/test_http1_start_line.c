@@ -64,7 +64,7 @@ TEST(a_malformed_request_line_is_refused)
         REFUSAL("GET http:///x HTTP/1.1" END, BAD_TARGET_HOST, 11),
         REFUSAL("GET http://u@a/ HTTP/1.1" END, BAD_TARGET_HOST, 11),
         REFUSAL("GET http:// HTTP/1.1" END, BAD_TARGET_HOST, 11),
-        REFUSAL("CONNECT / HTTP/1.1" END, BAD_TARGET_HOST, 8),
+        REFUSAL("CONNECT / HTTP/1.1" END, CONNECT_TARGET, 8),
         REFUSAL("CONNECT a.test HTTP/1.1" END, BAD_TARGET_HOST, 8),
         REFUSAL("CONNECT a.test: HTTP/1.1" END, BAD_TARGET_HOST, 8),
         REFUSAL("GET / http/1.1" END, BAD_VERSION, 6),

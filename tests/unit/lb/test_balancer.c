@@ -211,7 +211,50 @@ TEST(a_target_that_comes_back_starts_slowly_again)
     CHECK(target_up_since_us(&record) > 0);
 }
 
-TESTS(TEST_CASE(a_pick_by_ratio_is_cheap_when_hardly_anybody_has_the_best),
+static struct slice same_text(void *asker)
+{
+    (void)asker;
+    return SLICE("always the same");
+}
+
+/* How many of some picks are the target that was tried; -1: none was picked. */
+static int picked_again(const char *policy, size_t count, size_t tried_count)
+{
+    struct many many = many_create(count, one, 1);
+    SCOPED(balancer) balancer = many_balancer(&many, policy, 1);
+    const struct target *tried[8];
+    struct balancer_request request = {
+        .tried = tried, .tried_count = tried_count, .policy_decides = true, .hash_input = same_text
+    };
+    struct balancer_request first = { .hash_input = same_text };
+    int first_index = many_pick(&many, balancer, &first), again = 0;
+
+    CHECK(first_index >= 0);
+    for (size_t i = 0; i < tried_count; i++)
+        tried[i] = &many.records[((size_t)first_index + i) % count];
+    for (unsigned i = 0; i < 12; i++) {
+        int index = many_pick(&many, balancer, &request);
+
+        again = index < 0 ? index : again + (index == first_index);
+    }
+    many_done(&many);
+    return again;
+}
+
+TEST(a_retry_of_kong_s_picks_as_its_algorithm_does)
+{
+    CHECK_INT(picked_again("round-robin", 3, 1), 4);
+    CHECK_INT(picked_again("round-robin", 1, 1), 12);
+    CHECK_INT(picked_again("consistent-hashing", 3, 1), 12);
+    CHECK_INT(picked_again("least-connections", 3, 1), 0);
+    CHECK_INT(picked_again("least-connections", 3, 3), 4);
+    CHECK_INT(picked_again("latency", 3, 1), 0);
+    CHECK_INT(picked_again("latency", 3, 3), -ENOENT);
+    CHECK_INT(picked_again("latency", 1, 1), 12);
+}
+
+TESTS(TEST_CASE(a_retry_of_kong_s_picks_as_its_algorithm_does),
+      TEST_CASE(a_pick_by_ratio_is_cheap_when_hardly_anybody_has_the_best),
       TEST_CASE(policies_are_found_by_kongs_names),
       TEST_CASE(shares_follow_the_weights_also_among_many),
       TEST_CASE(round_robin_among_many_spreads_evenly), TEST_CASE(workers_together_are_fair),

@@ -1,6 +1,7 @@
 #include "lb/conn_pool.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 
 #include "tests/check.h"
 
@@ -153,6 +154,46 @@ TEST(only_an_equal_key_shares_a_connection)
     CHECK(lease(&f, &other) == NULL);
     CHECK(lease(&f, &key) == &fake.stream);
     fixture_done(&f);
+}
+
+static void set_address(struct target *target, uint32_t ip, uint16_t port)
+{
+    struct sockaddr_in *address = (struct sockaddr_in *)&target->address;
+
+    address->sin_family = AF_INET;
+    address->sin_port = htons(port);
+    address->sin_addr.s_addr = htonl(ip);
+}
+
+TEST(targets_of_one_address_share_connections_when_told_so)
+{
+    static struct target first, same, other_port, other_ip;
+    const struct conn_pool_key keys[] = { { .target = &same },
+                                          { .target = &other_port },
+                                          { .target = &other_ip } };
+    const struct conn_pool_key secured = { .target = &same, .tls_profile = 1 };
+    struct fixture f;
+
+    set_address(&first, 0x0a000001, 80);
+    set_address(&same, 0x0a000001, 80);
+    set_address(&other_port, 0x0a000001, 81);
+    set_address(&other_ip, 0x0a000002, 80);
+    for (int by_address = 0; by_address < 2; by_address++) {
+        struct fake fake = SILENT_FAKE;
+
+        fixture_init(&f, (struct conn_pool_options){ .idle_max = 8, .by_address = by_address });
+        release(&f, &(struct conn_pool_key){ .target = &first }, &fake, 0);
+        CHECK(lease(&f, &secured) == NULL);
+        CHECK(lease(&f, &keys[1]) == NULL);
+        CHECK(lease(&f, &keys[2]) == NULL);
+        CHECK(lease(&f, &keys[0]) == (by_address ? &fake.stream : NULL));
+        CHECK_INT(conn_pool_idle_count(f.pool), by_address ? 0 : 1);
+        CHECK_INT(
+            conn_pool_set_options(
+                f.pool, &(struct conn_pool_options){ .idle_max = 8, .by_address = !by_address }),
+            -EINVAL);
+        fixture_done(&f);
+    }
 }
 
 TEST(idle_connection_has_its_read_armed)
@@ -518,6 +559,7 @@ TEST(one_key_may_have_a_limit_of_its_own)
 TESTS(TEST_CASE(last_released_is_first_leased),
       TEST_CASE(lease_tells_what_was_done_with_the_connection),
       TEST_CASE(only_an_equal_key_shares_a_connection),
+      TEST_CASE(targets_of_one_address_share_connections_when_told_so),
       TEST_CASE(idle_connection_has_its_read_armed),
       TEST_CASE(end_of_an_idle_connection_closes_it_at_once),
       TEST_CASE(unasked_byte_or_error_spoils_an_idle_connection),

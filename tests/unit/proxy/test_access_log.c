@@ -11,10 +11,16 @@
 
 #define ID "0123456789abcdef0123456789abcdef"
 
-static const char *line_of(struct exchange_fixture *x, const char *format)
+static const char *line_of(struct exchange_fixture *x, const char *spec)
 {
-    struct slice line = access_log_line(access_log_find(format), &x->record, &x->arena);
+    char error[256];
+    SCOPED(access_log_format)
+    format = access_log_format_create(spec, NULL, error, sizeof(error));
+    struct slice line;
 
+    if (!format)
+        fail_msg("%s", error);
+    line = access_log_line(format, &x->record, &x->arena);
     assert_non_null(line.ptr);
     CHECK_INT(line.ptr[line.len - 1], '\n');
     CHECK(memchr(line.ptr, '\n', line.len) == line.ptr + line.len - 1);
@@ -26,6 +32,7 @@ static void finished(struct exchange_fixture *x)
     x->record.status = 200;
     x->record.response_content_bytes = 1234;
     x->record.response_bytes = 1400;
+    x->record.response_head_bytes = 166;
     x->record.request_head_at_us = 1000125;
     x->record.response_head_at_us = 1025000;
     x->record.ended_at_us = 1031007;

@@ -72,7 +72,6 @@ TEST(kong_negotiates_by_the_highest_q)
         { "Accept: text/plain;q=0", json_type },
         { "Accept: text/html;level=1;q=0.3, text/plain;q=0.2", html_type },
         { "Accept: text/html;q=junk, text/plain;q=0.9", html_type },
-        { "Accept: text/plain;q=0.8|Accept: text/html", html_type },
         { "Accept: ,;q=1,, text/html", html_type },
     };
 
@@ -86,6 +85,9 @@ TEST(without_accept_kong_s_two_families_differ)
     check_page("kong", "Host: h", END_CONNECT_REFUSED, plain_type,
                "An invalid response was received from the upstream server\nrequest_id: " ID "\n");
     check_page("kong", "Content-Type: text/html; charset=x", END_NO_ROUTE, json_type, NULL);
+    check_page("kong", "Accept: text/plain;q=0.8|Accept: text/html", END_NO_ROUTE, html_type, NULL);
+    check_page("kong", "Accept: text/plain;q=0.8|Accept: text/html", END_CONNECT_REFUSED,
+               plain_type, NULL);
     check_page("kong", "Content-Type: text/html; charset=x", END_CONNECT_REFUSED, html_type, NULL);
     check_page("kong", "Content-Type: application/x-www-form-urlencoded", END_CONNECT_REFUSED,
                json_type, NULL);

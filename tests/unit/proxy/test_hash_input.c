@@ -2,6 +2,7 @@
 #include "proxy/route/hash_input.h"
 
 #include "core/chunk.h"
+#include "proxy/persona/persona.h"
 #include "tests/check.h"
 
 struct row {
@@ -16,6 +17,7 @@ struct request {
     struct http_head head;
     struct config_upstream upstream;
     struct config_service service;
+    struct persona persona;
     struct exchange_record record;
 };
 
@@ -37,6 +39,8 @@ static void request_init(struct request *request)
     request->service.upstream = &request->upstream;
     request->record.request = &request->head;
     request->record.service = &request->service;
+    request->persona.response.same_site = "Same-Site"; /* as Kong spells it */
+    request->record.persona = &request->persona;
     request->record.client_ip = SLICE("192.0.2.7");
     memcpy(request->record.request_id, "0123456789abcdef0123456789abcdef", 33);
 }
@@ -110,7 +114,7 @@ TEST(a_missing_cookie_is_made_once_and_set)
     CHECK_INT(hash_input_set_cookie(&request.record, &response), 0);
     CHECK_INT(response.count, 2);
     CHECK_SLICE(response.items[1].value,
-                "id=01234567-89ab-cdef-0123-456789abcdef; Path=/p; SameSite=Lax; HttpOnly");
+                "id=01234567-89ab-cdef-0123-456789abcdef; Path=/p; Same-Site=Lax; HttpOnly");
     response.items[1].value = SLICE("id=the target's");
     CHECK_INT(hash_input_set_cookie(&request.record, &response), 0);
     CHECK_INT(response.count, 2);

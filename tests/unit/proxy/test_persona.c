@@ -154,7 +154,7 @@ TEST(a_persona_may_change_a_built_in_one)
     CHECK_INT(p->request.fields.items[0].policy, PERSONA_REPLACE);
     CHECK_INT(p->request.fields.items[0].basis, PERSONA_AS_SECTION);
     CHECK_INT(p->request.basis, PERSONA_DOCUMENTED);
-    CHECK_INT(p->response.fields.count, 9);
+    CHECK_INT(p->response.fields.count, 15);
 }
 
 TEST(unknown_keys_and_words_are_refused_with_place_and_suggestion)
@@ -189,8 +189,9 @@ TEST(wrong_types_and_ranges_are_refused)
     check_refusal("{\"extends\": \"kong\", \"request\": {\"fields\": [{\"name\": \"A\","
                   " \"value\": \"x\\r\\nB: c\"}]}}",
                   "request.fields[0].value: must not contain control bytes");
-    check_refusal("{\"extends\": \"kong\", \"log\": {\"access_format\": \"xml\"}}",
-                  "unknown format \"xml\"; known are: kong, json");
+    check_refusal(
+        "{\"extends\": \"kong\", \"log\": {\"access_format\": \"xml\"}}",
+        "unknown format \"xml\"; known are: kong, combined, json, kong-serialize, haproxy, alb");
     check_refusal("{\"extends\": \"kong\", \"error_page\": {\"default_page\": \"pdf\"}}",
                   "there is no page named \"pdf\"");
     check_refusal("{\"extends\": \"edge\", \"request\": {\"expect\": \"forward\"}}",

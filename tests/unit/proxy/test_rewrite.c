@@ -317,7 +317,8 @@ TEST(kong_shows_latencies_via_and_the_server_behind_it)
                            "Connection: X-Hop|X-Hop: 1|Keep-Alive: 5|Via: 1.1 cache|"
                            "X-Accel-Redirect: /x|X-A: 2|content-length: 5",
                            (struct rewrite_framing){ HTTP_FRAMING_LENGTH, 5, true }),
-              "Content-Type: text/plain|Content-Length: 5|Connection: keep-alive|Server: origin|"
+              "Content-Type: text/plain; charset=UTF-8|Content-Length: 5|Connection: "
+              "keep-alive|Server: origin|"
               "date: D|X-A: 1|Via: 1.1 cache, 1.1 kong/3.9.3|X-A: 2|X-Kong-Upstream-Latency: 24|"
               "X-Kong-Proxy-Latency: 5|X-Kong-Request-Id: 0123456789abcdef0123456789abcdef");
     exchange_fixture_done(&x);

@@ -1,0 +1,195 @@
+/* spool: it is read while it is written, and a lenient one gives back what the disk does not take. */
+#include "core/spool.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "tests/unit/core/net.h"
+
+struct scene {
+    struct bench bench;
+    struct spool_area area;
+    char path[64];
+};
+
+static struct scene *scene_start(void)
+{
+    struct scene *scene = calloc(1, sizeof(*scene));
+    char error[400] = "";
+
+    CHECK(scene != NULL);
+    scene->bench = bench_start();
+    snprintf(scene->path, sizeof(scene->path), "/tmp/hopgate-spool-XXXXXX");
+    CHECK(mkdtemp(scene->path) != NULL);
+    if (spool_area_open(&scene->area, scene->path, error, sizeof(error)) < 0)
+        fail_msg("no area: %s", error);
+    return scene;
+}
+
+static unsigned count_files(const char *path)
+{
+    DIR *folder = opendir(path);
+    struct dirent *entry;
+    unsigned count = 0;
+
+    CHECK(folder != NULL);
+    while ((entry = readdir(folder)) != NULL)
+        count += entry->d_name[0] != '.';
+    closedir(folder);
+    return count;
+}
+
+/* No object, no descriptor, no byte of the budget, no chunk, no file. */
+static void scene_stop(struct scene *scene)
+{
+    bench_stop(&scene->bench);
+    CHECK_INT(scene->area.bytes, 0);
+    CHECK_INT(count_files(scene->path), 0);
+    spool_area_done(&scene->area);
+    CHECK_INT(rmdir(scene->path), 0);
+    free(scene);
+}
+
+static void count_event(void *owner)
+{
+    (*(unsigned *)owner)++;
+}
+
+static unsigned char byte_at(uint64_t offset)
+{
+    return (unsigned char)(offset * 31 + (offset >> 8) * 7 + (offset >> 16));
+}
+
+/* Bytes from..from+length of the pattern, in spans of at most `piece`. */
+static int append(struct scene *scene, struct spool *spool, uint64_t from, size_t length,
+                  size_t piece)
+{
+    struct buf buf;
+    int r;
+
+    buf_init(&buf, scene->bench.loop->pool);
+    for (size_t done = 0; done < length;) {
+        size_t n = length - done < piece ? length - done : piece;
+        struct chunk *chunk = chunk_pool_get(scene->bench.loop->pool, n);
+
+        CHECK(chunk != NULL);
+        for (size_t i = 0; i < n; i++)
+            chunk->data[i] = (char)byte_at(from + done + i);
+        chunk->used = (uint32_t)n;
+        CHECK_INT(buf_append_chunk(&buf, chunk, 0, (uint32_t)n), 0);
+        chunk_unref(chunk);
+        done += n;
+    }
+    r = spool_append(spool, &buf);
+    buf_done(&buf);
+    return r;
+}
+
+static bool has_failed(const struct spool *spool)
+{
+    return spool_failure(spool).step != SPOOL_STEP_NONE;
+}
+
+/* Reads everything from `offset` on and compares; at most `max` bytes at a time. */
+static void check_from(struct scene *scene, struct spool *spool, uint64_t offset, uint64_t end,
+                       size_t max)
+{
+    struct buf buf;
+    long n = -EAGAIN;
+
+    buf_init(&buf, scene->bench.loop->pool);
+    while (n != 0) {
+        NET_UNTIL(scene->bench.loop, (n = spool_read(spool, offset, &buf, max)) != -EAGAIN);
+        CHECK(n >= 0 && (size_t)n <= max);
+        for (long i = 0; i < n; i++) {
+            CHECK_INT((unsigned char)buf_front(&buf).ptr[0], byte_at(offset++));
+            buf_consume(&buf, 1);
+        }
+    }
+    CHECK_INT(offset, end);
+    buf_done(&buf);
+}
+
+TEST(what_was_written_can_be_read_while_more_is_appended)
+{
+    struct scene *scene = scene_start();
+    struct spool *spool = spool_create(scene->bench.loop, &scene->area);
+    uint64_t appended = 0, offset = 0;
+    unsigned events = 0;
+
+    CHECK(spool != NULL);
+    spool_set_owner(spool, &events, count_event);
+    for (int i = 0; i < 40; i++) {
+        struct buf buf;
+        long n;
+
+        CHECK_INT(append(scene, spool, appended, 70000, 40000), 0);
+        appended += 70000;
+        buf_init(&buf, scene->bench.loop->pool);
+        NET_UNTIL(scene->bench.loop, (n = spool_read(spool, offset, &buf, 30000)) != -EAGAIN);
+        CHECK(n > 0);
+        for (long j = 0; j < n; j++) {
+            CHECK_INT((unsigned char)buf_front(&buf).ptr[0], byte_at(offset++));
+            buf_consume(&buf, 1);
+        }
+    }
+    CHECK(events > 0);
+    CHECK_INT(spool_length(spool), appended);
+    check_from(scene, spool, offset, appended, 100000);
+    spool_close(spool);
+    scene_stop(scene);
+}
+
+TEST(lenient_spool_gives_back_what_the_disk_does_not_take)
+{
+    struct scene *scene = scene_start();
+    struct spool *spool = spool_create(scene->bench.loop, &scene->area);
+    struct rlimit old, small;
+    struct buf back;
+
+    (void)signal(SIGXFSZ, SIG_IGN);
+    CHECK_INT(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small = (struct rlimit){ 50000, old.rlim_max };
+    CHECK_INT(setrlimit(RLIMIT_FSIZE, &small), 0);
+    spool_set_lenient(spool);
+    CHECK_INT(append(scene, spool, 0, 80000, 40000), 0);
+    NET_UNTIL(scene->bench.loop, has_failed(spool));
+    CHECK_INT(setrlimit(RLIMIT_FSIZE, &old), 0);
+    CHECK_INT(spool_failure(spool).error, -EFBIG);
+    CHECK_INT(append(scene, spool, 80000, 10, 10), -EFBIG);
+    buf_init(&back, scene->bench.loop->pool);
+    CHECK_INT(spool_take_back(spool, &back), 0);
+    CHECK_INT(back.length, 30000);
+    CHECK_INT(spool_length(spool), 50000);
+    CHECK_INT(scene->area.bytes, 50000);
+    for (uint64_t i = 50000; i < 80000; i++) {
+        CHECK_INT((unsigned char)buf_front(&back).ptr[0], byte_at(i));
+        buf_consume(&back, 1);
+    }
+    check_from(scene, spool, 0, 50000, 20000);
+    buf_done(&back);
+    spool_close(spool);
+    scene_stop(scene);
+}
+
+TEST(lenient_spool_goes_on_after_an_append_over_the_limit)
+{
+    struct scene *scene = scene_start();
+    struct spool *spool = spool_create(scene->bench.loop, &scene->area);
+
+    scene->area.bytes_max = 1000;
+    spool_set_lenient(spool);
+    CHECK_INT(append(scene, spool, 0, 900, 900), 0);
+    CHECK_INT(append(scene, spool, 900, 200, 200), -EDQUOT);
+    CHECK(!has_failed(spool));
+    CHECK_INT(append(scene, spool, 900, 100, 100), 0);
+    CHECK_INT(spool_number(spool), 1);
+    check_from(scene, spool, 0, 1000, 400);
+    spool_close(spool);
+    scene_stop(scene);
+}
+
+TESTS(TEST_CASE(what_was_written_can_be_read_while_more_is_appended),
+      TEST_CASE(lenient_spool_gives_back_what_the_disk_does_not_take),
+      TEST_CASE(lenient_spool_goes_on_after_an_append_over_the_limit))

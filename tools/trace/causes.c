@@ -1,0 +1,147 @@
+#include "tools/trace/causes.h"
+
+#include <string.h>
+
+static const char in_front[] =
+    "make it answer sooner, or raise %s; every hop in front must then wait longer still";
+static const char bad_tls[] =
+    "run `hopgate probe` against that address: it names what is wrong with the TLS";
+static const char bad_certificate[] =
+    "run `hopgate probe` against that address: it names the certificate at fault";
+static const char ask_the_server[] = "look into the log of that server at this time";
+
+static const struct cause causes[] = {
+    { END_CONNECT_REFUSED, "refused the connection",
+      "start that server, or correct host and port of the target", CAUSE_NO_SETTING, false },
+    { END_CONNECT_FAILED, "could not be reached", "check the route and the firewall on the way",
+      CAUSE_NO_SETTING, false },
+    { END_CONNECT_TIMEOUT, "did not accept the connection",
+      "find what drops the packets (a firewall, a full accept queue) before %s is raised",
+      CAUSE_CONNECT_TIMEOUT, true },
+    { END_UPSTREAM_TLS_TIMEOUT, "did not finish the TLS handshake",
+      "check that TLS is spoken on that port; it falls under %s", CAUSE_CONNECT_TIMEOUT, true },
+    { END_UPSTREAM_TLS_FAILED, "failed the TLS handshake", bad_tls, CAUSE_NO_SETTING, false },
+    { END_UPSTREAM_TLS_CLOSED, "closed the connection in the TLS handshake", bad_tls,
+      CAUSE_NO_SETTING, false },
+    { END_UPSTREAM_TLS_ALERT, "refused the TLS handshake", bad_tls, CAUSE_NO_SETTING, false },
+    { END_UPSTREAM_TLS_NOT_TLS, "answered the TLS handshake in plain text",
+      "make the service http, or give the port of the server that speaks TLS", CAUSE_NO_SETTING,
+      false },
+    { END_UPSTREAM_TLS_MISMATCH, "shares no TLS version or cipher with this hop", bad_tls,
+      CAUSE_NO_SETTING, false },
+    { END_UPSTREAM_TLS_CLIENT_CERT, "wanted a client certificate",
+      "give the service a client certificate that this server accepts", CAUSE_NO_SETTING, false },
+    { END_UPSTREAM_HEAD_CLIENT_CERT, "wanted a client certificate",
+      "give the service a client certificate that this server accepts", CAUSE_NO_SETTING, false },
+    { END_UPSTREAM_TLS_VERIFY, "showed a certificate that cannot be verified", bad_certificate,
+      CAUSE_NO_SETTING, false },
+    { END_UPSTREAM_TLS_NAME, "showed a certificate of another name", bad_certificate,
+      CAUSE_NO_SETTING, false },
+    { END_UPSTREAM_CERT_EXPIRED, "showed a certificate that has expired", bad_certificate,
+      CAUSE_NO_SETTING, false },
+    { END_UPSTREAM_CERT_NOT_YET_VALID, "showed a certificate that is not valid yet",
+      bad_certificate, CAUSE_NO_SETTING, false },
+    { END_UPSTREAM_CERT_UNKNOWN_ISSUER, "showed a certificate whose issuer is not trusted",
+      bad_certificate, CAUSE_NO_SETTING, false },
+    { END_UPSTREAM_CERT_SELF_SIGNED, "showed a self-signed certificate", bad_certificate,
+      CAUSE_NO_SETTING, false },
+    { END_UPSTREAM_SEND_FAILED, "broke the connection while the request was sent", ask_the_server,
+      CAUSE_NO_SETTING, false },
+    { END_UPSTREAM_SEND_TIMEOUT, "took nothing of the request any more",
+      "make it read, or raise %s", CAUSE_WRITE_TIMEOUT, true },
+    { END_UPSTREAM_HEAD_CLOSED, "closed the connection without an answer", ask_the_server,
+      CAUSE_NO_SETTING, false },
+    { END_UPSTREAM_HEAD_RESET, "reset the connection without an answer", ask_the_server,
+      CAUSE_NO_SETTING, false },
+    { END_UPSTREAM_HEAD_TIMEOUT, "sent no whole response head", in_front, CAUSE_READ_TIMEOUT,
+      true },
+    { END_UPSTREAM_HEAD_INVALID, "sent a malformed response head",
+      "correct the answer of that server; the log line below quotes it", CAUSE_NO_SETTING, false },
+    { END_UPSTREAM_STATUS_INVALID, "sent something that is no HTTP",
+      "check that HTTP is spoken on that port, and that it is not https", CAUSE_NO_SETTING, false },
+    { END_UPSTREAM_FRAMING_INVALID, "sent a response with contradicting lengths",
+      "correct the answer of that server; the log line below quotes it", CAUSE_NO_SETTING, false },
+    { END_UPSTREAM_HEAD_TOO_BIG, "sent a response head that is too large",
+      "make the head smaller (cookies, usually), or raise %s", CAUSE_HEAD_SIZE, false },
+    { END_UPSTREAM_BODY_CLOSED, "closed the connection in the middle of the content",
+      ask_the_server, CAUSE_NO_SETTING, false },
+    { END_UPSTREAM_BODY_RESET, "reset the connection in the middle of the content", ask_the_server,
+      CAUSE_NO_SETTING, false },
+    { END_UPSTREAM_BODY_TIMEOUT, "stopped in the middle of the content", in_front,
+      CAUSE_READ_TIMEOUT, true },
+    { END_UPSTREAM_BODY_INVALID, "sent malformed chunks", "correct the answer of that server",
+      CAUSE_NO_SETTING, false },
+    { END_UPSTREAM_RESOLVE_FAILED, "has no address in DNS",
+      "correct the host name of the service or target, or its record in DNS", CAUSE_NO_SETTING,
+      false },
+    { END_UPSTREAM_RESOLVE_TIMEOUT, "was not resolved in time",
+      "check the name servers that this hop asks", CAUSE_NO_SETTING, true },
+    { END_UPSTREAM_RESOLVE_SERVFAIL, "was not resolved: the name server failed",
+      "check the name servers that this hop asks", CAUSE_NO_SETTING, false },
+    { END_UPSTREAM_RESOLVE_REFUSED, "was not resolved: the name server refuses",
+      "check the name servers that this hop asks", CAUSE_NO_SETTING, false },
+    { END_NO_TARGET, "has no target that may be used",
+      "look at the health of its targets (`hopgate show targets`), and at what made them unhealthy",
+      CAUSE_NO_SETTING, false },
+    { END_NO_ROUTE, "has no route for this request",
+      "compare host, path and method with the routes of that hop", CAUSE_NO_SETTING, false },
+    { END_CLIENT_ABORTED, "went away before the answer",
+      "make the answer come sooner, or let who asks wait longer (%s)", CAUSE_CLIENT_PATIENCE,
+      false },
+};
+
+static const struct cause stale = {
+    END_UPSTREAM_HEAD_CLOSED, "closed an idle connection just when it was used again",
+    "give up idle connections before that server does: %s below its "
+    "keep-alive timeout",
+    CAUSE_KEEPALIVE, false
+};
+
+static bool is_stale(enum end_reason reason)
+{
+    return reason == END_UPSTREAM_HEAD_CLOSED || reason == END_UPSTREAM_HEAD_RESET ||
+           reason == END_UPSTREAM_SEND_FAILED;
+}
+
+const struct cause *cause_of(enum end_reason reason, bool reused)
+{
+    static const struct cause other = { END_INTERNAL, "failed", "look at the log lines below",
+                                        CAUSE_NO_SETTING, false };
+
+    if (reused && is_stale(reason))
+        return &stale;
+    for (size_t i = 0; i < sizeof(causes) / sizeof(*causes); i++)
+        if (causes[i].reason == reason)
+            return &causes[i];
+    return &other;
+}
+
+const char *cause_setting_name(enum cause_setting setting, const char *format)
+{
+    static const struct {
+        const char *format;
+        const char *names[CAUSE_SETTING_COUNT];
+    } products[] = {
+        { "nginx",
+          { "", "proxy_connect_timeout", "proxy_send_timeout", "proxy_read_timeout",
+            "keepalive_timeout of the upstream block", "proxy_buffer_size",
+            "its timeout for answers" } },
+        { "haproxy",
+          { "", "timeout connect", "timeout server", "timeout server", "pool-purge-delay",
+            "tune.bufsize", "its timeout for answers" } },
+        { "alb",
+          { "", "the connect timeout (10 s, fixed)", "the idle timeout", "the idle timeout",
+            "the idle timeout", "the response head limit (32 K, fixed)",
+            "its timeout for answers" } },
+        { "hopgate",
+          { "", "connect_timeout of the service", "write_timeout of the service",
+            "read_timeout of the service", "upstream_keepalive_idle_timeout",
+            "nginx_proxy_proxy_buffer_size", "its timeout for answers" } },
+    };
+    enum { LAST = sizeof(products) / sizeof(*products) - 1 };
+
+    for (size_t i = 0; i < LAST; i++)
+        if (strcmp(products[i].format, format) == 0)
+            return products[i].names[setting];
+    return products[LAST].names[setting];
+}

@@ -1,0 +1,268 @@
+#include "tools/trace/join.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/trace/index.h"
+
+/* Beyond this a request is not seen as belonging to a try, when nothing but time speaks for it; and
+ * clocks that differ by less are not said to differ. */
+enum { SLACK_US = 50000 };
+
+/* Of two logs together, at most. */
+enum { PRECISIONS_US = 2 * 1000000 };
+
+/* What a request may be found by. */
+struct indexes {
+    struct trace_index peers, ids, begins;
+};
+
+static bool has_peer(const struct trace_account *account)
+{
+    return trace_is_known(&account->peer);
+}
+
+static int compare_peers(const struct trace_account *one, const struct trace_account *other)
+{
+    char a[ADDR_TEXT_MAX], b[ADDR_TEXT_MAX];
+
+    return strcmp(addr_format(&one->peer, a, sizeof(a)), addr_format(&other->peer, b, sizeof(b)));
+}
+
+static bool has_id(const struct trace_account *account)
+{
+    return account->received_id.len > 0;
+}
+
+static int compare_ids(const struct trace_account *one, const struct trace_account *other)
+{
+    return trace_compare_text(one->received_id, other->received_id);
+}
+
+static bool has_begin(const struct trace_account *account)
+{
+    return account->begin_us != TRACE_NEVER;
+}
+
+static int compare_begins(const struct trace_account *one, const struct trace_account *other)
+{
+    return (one->begin_us > other->begin_us) - (one->begin_us < other->begin_us);
+}
+
+static bool indexes_make(struct indexes *indexes, const struct trace *trace)
+{
+    bool made = trace_index_make(&indexes->peers, trace, has_peer, compare_peers);
+
+    made = trace_index_make(&indexes->ids, trace, has_id, compare_ids) && made;
+    return trace_index_make(&indexes->begins, trace, has_begin, compare_begins) && made;
+}
+
+static void indexes_done(struct indexes *indexes)
+{
+    trace_index_done(&indexes->peers);
+    trace_index_done(&indexes->ids);
+    trace_index_done(&indexes->begins);
+}
+
+/* ---- who it could be ---- */
+
+/* It is nobody's yet, and not in front of the one that asks. */
+static bool is_free(const struct trace_account *candidate, const struct trace_account *asks)
+{
+    if (candidate->before || candidate == asks)
+        return false;
+    for (const struct trace_account *at = asks; at; at = at->before)
+        if (at == candidate || (at->hop.len > 0 && slice_equal(at->hop, candidate->hop)))
+            return false; /* the same hop twice in a chain is a loop, which no log can tell apart */
+    return true;
+}
+
+static bool may_be_the_same(const struct sockaddr_storage *one,
+                            const struct sockaddr_storage *other)
+{
+    return !trace_is_known(one) || !trace_is_known(other) || addr_equal(one, other);
+}
+
+static int64_t distance(const struct trace_account *candidate, const struct trace_try *try)
+{
+    if (candidate->begin_us == TRACE_NEVER || try->begin_us == TRACE_NEVER)
+        return INT64_MAX - 1;
+    return llabs(candidate->begin_us - try->begin_us);
+}
+
+static bool is_on_connection(const struct trace_account *candidate, const struct trace_try *try)
+{
+    return trace_is_known(&try->local) && trace_is_known(&candidate->peer) &&
+           addr_equal(&try->local, &candidate->peer) &&
+           may_be_the_same(&try->target, &candidate->local) &&
+           (try->request_number == 0 || candidate->request_number == 0 ||
+            try->request_number == candidate->request_number);
+}
+
+/* Of those that fit, the one nearest in time: ports come back. */
+static struct trace_account *nearer(struct trace_account *one, struct trace_account *other,
+                                    const struct trace_try *try)
+{
+    return !one || distance(other, try) < distance(one, try) ? other : one;
+}
+
+static struct trace_account *by_connection(const struct indexes *indexes,
+                                           const struct trace_account *account,
+                                           const struct trace_try *try)
+{
+    struct trace_account key = { .peer = try->local };
+    struct trace_account *best = NULL;
+    struct trace_account *at;
+
+    if (!trace_is_known(&try->local))
+        return NULL;
+    for (size_t i = trace_index_first(&indexes->peers, &key);
+         (at = trace_index_same(&indexes->peers, i, &key)); i++)
+        if (is_on_connection(at, try) && is_free(at, account))
+            best = nearer(best, at, try);
+    return best;
+}
+
+static struct trace_account *of_id(const struct indexes *indexes,
+                                   const struct trace_account *account, const struct trace_try *try,
+                                   struct slice id)
+{
+    struct trace_account key = { .received_id = id };
+    struct trace_account *best = NULL;
+    struct trace_account *at;
+
+    if (id.len == 0)
+        return NULL;
+    for (size_t i = trace_index_first(&indexes->ids, &key);
+         (at = trace_index_same(&indexes->ids, i, &key)); i++)
+        if (is_free(at, account) && may_be_the_same(&try->target, &at->local))
+            best = nearer(best, at, try);
+    return best;
+}
+
+static struct trace_account *by_id(const struct indexes *indexes,
+                                   const struct trace_account *account, const struct trace_try *try)
+{
+    struct trace_account *found = of_id(indexes, account, try, try->passed_id);
+
+    return found ? found : of_id(indexes, account, try, account->received_id);
+}
+
+/* Paths may be rewritten on the way, by hops whose logs do not say so: one is the end of the other. */
+static bool is_same_path(const struct trace_account *account, const struct trace_account *candidate)
+{
+    struct slice sent =
+        account->upstream_target.len > 0 ? account->upstream_target : account->target;
+    struct slice longer = sent.len > candidate->target.len ? sent : candidate->target;
+    struct slice shorter = sent.len > candidate->target.len ? candidate->target : sent;
+
+    if (account->upstream_target.len > 0)
+        return slice_equal(sent, candidate->target);
+    return shorter.len > 0 && slice_equal(slice_from(longer, longer.len - shorter.len), shorter);
+}
+
+static bool fits_in_time(const struct trace_account *account, const struct trace_try *try,
+                         const struct trace_account *candidate)
+{
+    int64_t slack_us = SLACK_US + account->precision_us + candidate->precision_us;
+
+    return candidate->begin_us >= try->begin_us - slack_us &&
+           candidate->begin_us <= try->end_us + slack_us;
+}
+
+/* Only if there is just one. */
+static struct trace_account *by_time(const struct indexes *indexes,
+                                     const struct trace_account *account,
+                                     const struct trace_try *try)
+{
+    struct trace_account *found = NULL;
+    struct trace_account from;
+
+    if (try->begin_us == TRACE_NEVER || try->end_us == TRACE_NEVER)
+        return NULL;
+    from.begin_us = try->begin_us - SLACK_US - PRECISIONS_US;
+    for (size_t i = trace_index_first(&indexes->begins, &from); i < indexes->begins.count; i++) {
+        struct trace_account *at = indexes->begins.items[i];
+
+        if (at->begin_us > try->end_us + SLACK_US + PRECISIONS_US)
+            break;
+        if (!fits_in_time(account, try, at) || !is_free(at, account) ||
+            !slice_equal(account->method, at->method) || !is_same_path(account, at) ||
+            !may_be_the_same(&try->target, &at->local) || !may_be_the_same(&try->local, &at->peer))
+            continue;
+        if (found)
+            return NULL;
+        found = at;
+    }
+    return found;
+}
+
+/* ---- joining ---- */
+
+/* The hop behind cannot have got the request before the one in front began to ask, nor after it had
+ * given up. */
+static void align(const struct trace_account *account, const struct trace_try *try,
+                  struct trace_account *next)
+{
+    int64_t slack_us = SLACK_US + account->precision_us + next->precision_us;
+    int64_t begin_us = try->begin_us;
+
+    if (next->begin_us == TRACE_NEVER || begin_us == TRACE_NEVER)
+        return;
+    next->shift_us = account->shift_us;
+    if (next->begin_us < begin_us && next->begin_us >= begin_us - slack_us)
+        next->shift_us += begin_us - next->begin_us; /* instants are cut to whole milliseconds */
+    else if (next->begin_us < begin_us - slack_us ||
+             (try->end_us != TRACE_NEVER && next->begin_us > try->end_us + slack_us))
+        next->shift_us += begin_us - next->begin_us;
+}
+
+static void join(const struct trace_account *account, struct trace_try *try,
+                 struct trace_account *next, enum trace_join how)
+{
+    try->next = next;
+    try->join = how;
+    next->before = (struct trace_account *)account;
+    align(account, try, next);
+}
+
+static void join_all(struct trace *trace, const struct indexes *indexes, enum trace_join how)
+{
+    for (struct trace_account *account = trace->first; account; account = account->next_in_trace) {
+        for (unsigned i = 0; i < account->tries_count; i++) {
+            struct trace_try *try = &account->tries[i];
+            struct trace_account *next = NULL;
+
+            if (try->next)
+                continue;
+            if (how == TRACE_JOIN_CONNECTION)
+                next = by_connection(indexes, account, try);
+            else
+                next = how == TRACE_JOIN_ID ? by_id(indexes, account, try)
+                                            : by_time(indexes, account, try);
+            if (next)
+                join(account, try, next, how);
+        }
+    }
+}
+
+bool trace_join_accounts(struct trace *trace)
+{
+    struct indexes indexes;
+    bool made = indexes_make(&indexes, trace);
+
+    for (enum trace_join how = TRACE_JOIN_CONNECTION; made && how <= TRACE_JOIN_TIME; how++)
+        join_all(trace, &indexes, how);
+    indexes_done(&indexes);
+    return made;
+}
+
+const char *trace_join_name(enum trace_join join)
+{
+    static const char *const names[] = { [TRACE_JOIN_NONE] = "none",
+                                         [TRACE_JOIN_CONNECTION] = "connection",
+                                         [TRACE_JOIN_ID] = "request id",
+                                         [TRACE_JOIN_TIME] = "time" };
+
+    return names[join];
+}

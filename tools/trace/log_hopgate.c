@@ -1,0 +1,142 @@
+/* Our own JSON access log: proxy/report/access_log_json.c. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/trace/log_formats.h"
+
+static struct slice text_of(struct trace *trace, const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? trace_copy(trace, slice_of(text)) : (struct slice){ NULL, 0 };
+}
+
+static uint64_t number_of(const json_t *object, const char *key)
+{
+    json_int_t number = json_integer_value(json_object_get(object, key));
+
+    return number > 0 ? (uint64_t)number : 0;
+}
+
+/* "phases_ms": spans from the beginning. */
+static int64_t instant_of(const json_t *object, const char *key, int64_t begin_us)
+{
+    const json_t *span = json_object_get(object, key);
+    double ms = json_number_value(span);
+
+    return json_is_number(span) && ms >= 0 && ms < 1e12 && begin_us != TRACE_NEVER
+               ? begin_us + (int64_t)(ms * 1000)
+               : TRACE_NEVER;
+}
+
+static struct sockaddr_storage address_of(const json_t *object, const char *ip, const char *port)
+{
+    const char *text = json_string_value(json_object_get(object, ip));
+    struct sockaddr_storage address = { 0 };
+
+    if (text)
+        (void)addr_parse_ip(slice_of(text), (uint16_t)number_of(object, port), &address);
+    return address;
+}
+
+/* What came with the request and can be found again in a log of the hop in front; the first that is
+ * there, the one that hops write themselves before those of applications. */
+static struct slice passed_id(struct trace *trace, const json_t *fields)
+{
+    static const char *const names[] = { "x-kong-request-id", "x-request-id", "x-correlation-id",
+                                         "x-amzn-trace-id", "traceparent" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (json_is_string(json_object_get(fields, names[i])))
+            return text_of(trace, fields, names[i]);
+    return (struct slice){ NULL, 0 };
+}
+
+static enum end_reason reason_of(const json_t *object)
+{
+    const char *name = json_string_value(json_object_get(object, "reason"));
+    enum end_reason reason = name ? end_reason_of(name) : END_REASON_COUNT;
+
+    return reason < END_REASON_COUNT ? reason : END_INTERNAL; /* of a newer version */
+}
+
+static void read_try(struct trace *trace, struct trace_account *account, const json_t *from)
+{
+    struct trace_try *try = trace_try_new(account);
+
+    try->begin_us = (int64_t)number_of(from, "balancer_start") * 1000;
+    if (account->begin_us != TRACE_NEVER && try->begin_us < account->begin_us)
+        try->begin_us = account->begin_us; /* both were cut to whole milliseconds */
+    try->sent_us = instant_of(from, "sent_ms", try->begin_us);
+    try->head_us = instant_of(from, "head_ms", try->begin_us);
+    try->end_us = instant_of(from, "end_ms", try->begin_us);
+    try->local = address_of(from, "local_ip", "local_port");
+    try->target = address_of(from, "ip", "port");
+    try->target_name = text_of(trace, from, "target");
+    try->request_number = number_of(from, "request_number");
+    try->status = (unsigned)number_of(from, "status");
+    try->reason = reason_of(from);
+    try->detail = text_of(trace, from, "detail");
+    try->reused = json_is_true(json_object_get(from, "reused"));
+    try->passed_id = account->request_id;
+}
+
+static void read_times(struct trace_account *account, const json_t *root)
+{
+    const json_t *phases = json_object_get(root, "phases_ms");
+
+    account->begin_us = (int64_t)number_of(root, "started_at") * 1000;
+    account->head_us = instant_of(phases, "response_head", account->begin_us);
+    account->end_us = instant_of(phases, "end", account->begin_us);
+    account->precision_us = 1000;
+}
+
+static void read_ends(struct trace *trace, struct trace_account *account, const json_t *root)
+{
+    const char *source = json_string_value(json_object_get(root, "source"));
+
+    account->status = (unsigned)number_of(json_object_get(root, "response"), "status");
+    account->reason = reason_of(root);
+    account->detail = text_of(trace, root, "detail");
+    account->made_here = account->status != 0 && source && strcmp(source, "upstream") != 0;
+}
+
+bool log_read_hopgate(struct trace *trace, const struct log_place *place, struct slice line,
+                      struct trace_account **ret_account)
+{
+    json_t *root =
+        line.len > 0 && line.ptr[0] == '{' ? json_loadb(line.ptr, line.len, 0, NULL) : NULL;
+    const json_t *request = json_object_get(root, "request");
+    const json_t *client = json_object_get(root, "client");
+    struct trace_account *account;
+    const json_t *try;
+    size_t index;
+
+    if (!json_is_object(request) || !json_is_string(json_object_get(root, "hop")) ||
+        !json_is_integer(json_object_get(root, "started_at"))) {
+        json_decref(root);
+        return false;
+    }
+    account = *ret_account = trace_account_new(trace);
+    if (account) {
+        account->format = "hopgate";
+        account->hop = place->hop.len > 0 ? place->hop : text_of(trace, root, "hop");
+        read_times(account, root);
+        account->request_id = text_of(trace, request, "id");
+        account->received_id = passed_id(trace, json_object_get(request, "headers"));
+        account->method = text_of(trace, request, "method");
+        account->target = text_of(trace, request, "uri");
+        account->upstream_target = text_of(trace, root, "upstream_uri");
+        account->service = text_of(trace, json_object_get(root, "service"), "name");
+        account->peer = address_of(client, "peer_ip", "peer_port");
+        account->local = address_of(client, "local_ip", "local_port");
+        account->request_number = number_of(client, "request_number");
+        read_ends(trace, account, root);
+        json_array_foreach(json_object_get(root, "tries"), index, try)
+            read_try(trace, account, try);
+        account->tries_made = (unsigned)number_of(root, "tries_count");
+    }
+    json_decref(root);
+    return true;
+}
