@@ -531,6 +531,11 @@ struct persona_answer {
 struct persona_answer persona_answer(const struct persona *persona, enum end_reason reason,
                                      bool proxied, bool reused);
 
+/* The same with a status that the route chooses (0: none does). */
+struct persona_answer persona_answer_with_status(const struct persona *persona,
+                                                 enum end_reason reason, unsigned status,
+                                                 bool proxied, bool reused);
+
 /* Which retry condition a try that ended like this falls under; 0 for those never tried again. */
 unsigned persona_retry_condition(enum end_reason reason);
 
