@@ -227,3 +227,18 @@ bool settings_catalog_entry(size_t index, struct settings_entry *ret)
     };
     return true;
 }
+
+bool settings_catalog_has(const char *key)
+{
+    const struct setting *setting = settings_find(key);
+
+    /* a family that is refused as a whole knows none of its keys */
+    return setting && !(setting->state == SETTING_REFUSED && strchr(setting->name, '*'));
+}
+
+bool settings_catalog_is_time(const char *key)
+{
+    const struct setting *setting = settings_find(key);
+
+    return setting && setting->type == SETTING_TIME;
+}

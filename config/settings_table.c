@@ -324,6 +324,7 @@ const struct setting settings_table[] = {
       .max = 1 << 20,
       AT(large_client_header_buffers_count),
       .second_offset = offsetof(struct settings, large_client_header_buffers_size_bytes) },
+    { .name = "nginx_http_log_format", AT(http_log_format) },
     ALIAS("nginx_http_proxy_bind", "hopgate_upstream_bind"),
     ALIAS("nginx_main_worker_shutdown_timeout", "hopgate_shutdown_timeout"),
     LIMIT(SWITCH, "nginx_http_proxy_buffering", "on", 0, 0, proxy_buffering),
@@ -341,7 +342,6 @@ const struct setting settings_table[] = {
           proxy_max_temp_file_size_bytes),
     LIMIT(SIZE, "nginx_http_proxy_temp_file_write_size", "8k", 256, 1 << 30,
           proxy_temp_write_size_bytes),
-    { .name = "nginx_http_log_format", AT(http_log_format) },
     ALIAS("client_max_body_size", "nginx_http_client_max_body_size"),
     ALIAS("client_body_buffer_size", "nginx_http_client_body_buffer_size"),
 

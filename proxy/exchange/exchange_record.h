@@ -103,6 +103,7 @@ struct exchange_record {
     uint64_t response_bytes;        /* head and content as sent, TLS not counted */
     uint64_t response_head_bytes;   /* of them, 100 (Continue) not counted */
     uint64_t response_content_bytes;
+    uint64_t response_stored_at_us;  /* the client was slow from then on; 0: it kept up */
     uint64_t response_spooled_bytes; /* of it, went to a file because the client was slow */
     enum end_reason reason;          /* first cause wins */
     struct slice reason_detail;

@@ -129,7 +129,7 @@ static bool find_route(struct exchange *exchange)
         return false;
     }
     if (path_is_refused(exchange, path)) {
-        exchange_answer(exchange, END_CLIENT_REQUEST_INVALID, exchange->request.path);
+        exchange_answer(exchange, END_CLIENT_REQUEST_INVALID, SLICE("request"));
         return false;
     }
     if (!match_route(exchange, &wanted, &match)) {

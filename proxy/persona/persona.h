@@ -390,7 +390,7 @@ struct persona_upstream {
     enum {
         PERSONA_HEAD_TOTAL,
         PERSONA_HEAD_GAP
-    } head_timer; /* one deadline, or re-armed by bytes (LATER) */
+    } head_timer; /* one deadline, or re-armed by bytes */
     enum {
         PERSONA_PIN_NONE,
         PERSONA_PIN_CLIENT

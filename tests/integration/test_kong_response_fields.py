@@ -18,7 +18,7 @@ class Scene:
     """A hop with these settings; what its target does is said per row."""
 
     def __init__(self, lab, conf, number):
-        self.origin = lab.origin()
+        self.origin = lab.origin(deadline_s=600)  # idle connections stay for all rows
         refusing, nowhere = lab.refusing_port(), {"host": "nowhere.upstream", "retries": 0}
         services = ("good", "refuse", "hang", "no_target")
         entities = {"services": [], "upstreams": [{"name": "nowhere.upstream", "targets": []}]}
@@ -74,3 +74,44 @@ def test_client_gets(scenes, module_lab, row):
         assert client.read_response().status == 404
     elif row["stays"] is False:
         assert client.wait_for_end() == "fin"
+
+
+def test_time_lost_in_failed_tries_is_kong_s_latency(lab):
+    """The balancer takes the time anew at each pick, so that the last try alone is the target's."""
+    hang, seen = behaviours.hang(), []
+
+    def first_hangs(connection, request):
+        seen.append(request)
+        (hang if len(seen) == 1 else behaviours.answer(b"x"))(connection, request)
+
+    conf = {"headers": "latency_tokens, X-Kong-Upstream-Status"}
+    kong = lab.kong(lab.origin().otherwise(first_hangs), retries=5, read_timeout=700, conf=conf)
+    answer = lab.client(kong).get("/")
+    assert (answer.status, answer.fields.get("X-Kong-Upstream-Status")) == (200, "200")
+    assert int(answer.fields.get("X-Kong-Proxy-Latency")) >= 700
+    tries = kong.access_log.last()["tries"]
+    assert int(answer.fields.get("X-Kong-Proxy-Latency")) >= 700 * (len(tries) - 1)
+
+
+def test_503_of_a_later_pick_carries_the_fields_of_a_proxied_answer(lab):
+    """Family B2: the first target's failure takes it out, and the next pick finds none."""
+    passive = {"unhealthy": {"tcp_failures": 1}}
+    entities = service_to(lab.refusing_port(), retries=1)
+    port = entities["services"][0]["port"]
+    entities["services"][0]["host"] = "the.upstream"
+    entities["upstreams"] = [{"name": "the.upstream", "targets": [{"target": f"127.0.0.1:{port}"}],
+                              "healthchecks": {"passive": passive}}]
+    answer = lab.client(lab.hop(entities, conf={"headers": "server_tokens, latency_tokens"})).get("/")
+    assert answer.status == 503
+    assert answer.fields.names()[-4:] == ["X-Kong-Upstream-Latency", "X-Kong-Proxy-Latency", "Via", "Server"]
+    assert answer.text == "The upstream server is currently unavailable\nrequest_id: " + answer.text.split()[-1] + "\n"
+
+
+def test_plain_http_on_a_tls_port_is_refused_and_the_connection_ends(lab):
+    """nginx's 497, which Kong leaves to nginx: the status is 400."""
+    hop = lab.make_hop(service_to(lab.origin()), tls=True).start()
+    client = lab.client(hop.https)
+    answer = client.get("/")
+    assert (answer.status, answer.fields.get("Connection"), answer.fields.get("Via")) == (400, "close", None)
+    assert "The plain HTTP request was sent to HTTPS port" in answer.text
+    assert client.wait_for_end() == "fin"

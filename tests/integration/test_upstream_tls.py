@@ -239,6 +239,28 @@ def test_kong_sends_the_host_without_its_port_as_server_name(lab):
     assert seen == ["shop.test", "other.test", None], "an address is no server name"
 
 
+@pytest.mark.parametrize("how, wanted", [("host_header", "up.test"), ("target name", "app.test"),
+                                         ("target address", None), ("service.host", "app.test")])
+def test_kong_s_server_name_follows_the_host_that_it_sends(lab, how, wanted):
+    """proxy_ssl_name is the Host value without its port; an address is no server name."""
+    seen = []
+    origin = sni_origin(lab, seen)
+    hosts = lab.directory / "hosts"
+    hosts.write_text("127.0.0.1 app.test\n")
+    entities = service_to(origin, protocol="https")
+    if how == "service.host":
+        entities["services"][0]["host"] = "app.test"
+    else:
+        target = ("app.test" if how == "target name" else origin.host, origin.port)
+        entities["services"][0]["host"] = "the.upstream"
+        entities["upstreams"] = [{"name": "the.upstream", "targets": [{"target": "{}:{}".format(*target)}],
+                                  **({"host_header": "up.test"} if how == "host_header" else {})}]
+    hop = lab.hop(entities, conf={"dns_hostsfile": hosts})
+    assert lab.client(hop).get("/").content == b"from tls"
+    assert seen == [wanted]
+    assert origin.requests[0].fields.get("Host") == f"{wanted or origin.host}:{origin.port}"
+
+
 def test_edge_verifies_names_but_not_addresses_and_says_so(lab):
     hop = lab.edge(lab.origin(tls=context(lab), content=b"from tls"), protocol="https", name="plain-ip")
     assert ask(lab, hop).status == 200

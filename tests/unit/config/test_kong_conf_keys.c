@@ -94,7 +94,8 @@ static void check_row(const json_t *row)
 
     if (!setting)
         fail_msg("%s is not known", key);
-    CHECK_INT(setting->state == SETTING_USED, used);
+    if ((setting->state == SETTING_USED) != used)
+        fail_msg("%s is %sused", key, used ? "not " : "");
     message_of(row, want, sizeof(want));
     check_said(key, text_of(row, "sample"), text_of(row, "with"), want);
     if (used && json_object_get(row, "default") && strncmp(key, "nginx_http_ssl_", 15) != 0)
