@@ -311,6 +311,17 @@ static bool read_scope(struct loader *loader, const struct document_node *node,
     return true;
 }
 
+/* What is led on unopened has no fields that anyone here could see. */
+static void check_is_http(struct loader *loader, const struct document_node *node,
+                          const struct config_field_rules *rules)
+{
+    if ((rules->service && rules->service->protocol == CONFIG_PROTOCOL_TCP) ||
+        (rules->route && (rules->route->protocols & CONFIG_PROTOCOL_TLS_PASSTHROUGH)))
+        FAIL(loader, node,
+             "its TLS is led on unopened (tls_passthrough), so there are no fields; "
+             "remove the entry");
+}
+
 static void check_only_one(struct loader *loader, const struct document_node *node,
                            const struct config_field_rules *rules)
 {
@@ -346,6 +357,7 @@ static int read_rules(struct loader *loader, const struct document_node *node)
     if (r < 0 || !known)
         return r;
     check_only_one(loader, node, &rules);
+    check_is_http(loader, node, &rules);
     loader->config->field_rules[loader->config->field_rules_count++] = rules;
     return 0;
 }

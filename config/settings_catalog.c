@@ -69,6 +69,7 @@ static const struct {
     { "real_ip_recursive", "skip trusted addresses from the right" },
     { "headers", "fields that are added to responses" },
     { "headers_upstream", "fields that are added to requests" },
+    { "router_flavor", "how routes are matched: traditional_compatible or traditional" },
     { "error_default_type",
       "of error pages when the request says neither Accept nor Content-Type" },
     { "error_template_html", "file with the HTML error page; %s: message, then request id" },
@@ -225,4 +226,19 @@ bool settings_catalog_entry(size_t index, struct settings_entry *ret)
         .alias_of = is_alias ? setting->default_text : NULL,
     };
     return true;
+}
+
+bool settings_catalog_has(const char *key)
+{
+    const struct setting *setting = settings_find(key);
+
+    /* a family that is refused as a whole knows none of its keys */
+    return setting && !(setting->state == SETTING_REFUSED && strchr(setting->name, '*'));
+}
+
+bool settings_catalog_is_time(const char *key)
+{
+    const struct setting *setting = settings_find(key);
+
+    return setting && setting->type == SETTING_TIME;
 }

@@ -178,7 +178,7 @@ static const struct setting directives[] = {
     /* logs and status */
     REFUSED("access_log", NULL, "is not taken as a directive; use proxy_access_log"),
     REFUSED("error_log", NULL, "is not taken as a directive; use proxy_error_log and log_level"),
-    REFUSED("log_format", NULL, "is not supported; use hopgate_access_log_format"),
+    REFUSED("log_format", NULL, "belongs to the http block; use nginx_http_log_format"),
     NO_EFFECT("log_not_found", "on", FILES),
     NO_EFFECT("log_subrequest", "off", "there are no subrequests"),
     NO_EFFECT("open_log_file_cache", "off", "log files are kept open"),

@@ -242,9 +242,10 @@ const struct setting settings_table[] = {
     { .name = "request_debug", .type = SETTING_SWITCH, .default_text = "on", AT(request_debug) },
     { .name = "request_debug_token", AT(request_debug_token) },
     { .name = "router_flavor",
-      .state = SETTING_REFUSED,
       .default_text = "traditional_compatible",
-      .reason = NOT_YET "; routes match as in traditional_compatible" },
+      .one_of = "traditional_compatible, traditional, expressions",
+      .supported = "traditional_compatible, traditional",
+      AT(router_flavor) },
 
     /* upstream connections */
     { .name = "upstream_keepalive_pool_size",
@@ -323,6 +324,7 @@ const struct setting settings_table[] = {
       .max = 1 << 20,
       AT(large_client_header_buffers_count),
       .second_offset = offsetof(struct settings, large_client_header_buffers_size_bytes) },
+    { .name = "nginx_http_log_format", AT(http_log_format) },
     ALIAS("nginx_http_proxy_bind", "hopgate_upstream_bind"),
     ALIAS("nginx_main_worker_shutdown_timeout", "hopgate_shutdown_timeout"),
     LIMIT(SWITCH, "nginx_http_proxy_buffering", "on", 0, 0, proxy_buffering),
@@ -340,7 +342,6 @@ const struct setting settings_table[] = {
           proxy_max_temp_file_size_bytes),
     LIMIT(SIZE, "nginx_http_proxy_temp_file_write_size", "8k", 256, 1 << 30,
           proxy_temp_write_size_bytes),
-    { .name = "nginx_http_log_format", AT(http_log_format) },
     ALIAS("client_max_body_size", "nginx_http_client_max_body_size"),
     ALIAS("client_body_buffer_size", "nginx_http_client_body_buffer_size"),
 

@@ -40,6 +40,19 @@ bool http1_parser_has_started(const struct http1_parser *parser)
     return parser->started;
 }
 
+struct slice http1_parser_peek_first_line(const struct http1_parser *parser)
+{
+    struct slice line = { NULL, 0 };
+
+    if (!parser->started || !parser->chunk)
+        return line;
+    line = (struct slice){ (const char *)parser->chunk->data + parser->start, 0 };
+    while (line.len < parser->end - parser->start && line.ptr[line.len] != '\r' &&
+           line.ptr[line.len] != '\n')
+        line.len++;
+    return line;
+}
+
 static enum http1_result refuse_line(struct http1_parser *parser, struct http1_verdict verdict,
                                      struct slice line)
 {

@@ -114,6 +114,10 @@ enum http1_result http1_parser_feed(struct http1_parser *parser, struct buf *in,
  */
 bool http1_parser_has_started(const struct http1_parser *parser);
 
+/* The first line as far as it has come, without its end; empty: not a byte of it. Good until the next feed
+ * or http1_parser_done. */
+struct slice http1_parser_peek_first_line(const struct http1_parser *parser);
+
 const struct http1_error_info *http1_error_info(enum http1_error error);
 
 #endif

@@ -154,10 +154,22 @@ static bool open_exchange(struct client_conn *conn, bool pipelined)
     }
     conn->requests_count++;
     conn->state = CLIENT_CONN_HEAD;
+    conn->endpoint.chunked_content_max = policy_of(conn)->content_max_bytes;
     http1_endpoint_begin(&conn->endpoint, &policy_of(conn)->limits, &conn->exchange->arena,
                          &conn->exchange->request);
     loop_timer_set(conn->worker->loop, &conn->timer, policy_of(conn)->head_timeout_ms);
     return true;
+}
+
+/* For the logs: what there is of a request whose head will not be whole. */
+static void fail_head(struct client_conn *conn)
+{
+    struct exchange *exchange = conn->exchange;
+
+    conn->state = CLIENT_CONN_EXCHANGE;
+    exchange->record.bad_request_line =
+        arena_copy(&exchange->arena, http1_parser_peek_first_line(&conn->endpoint.parser));
+    exchange_on_front(exchange, HTTP_STREAM_FAILED);
 }
 
 static void read_head(struct client_conn *conn)
@@ -172,8 +184,7 @@ static void read_head(struct client_conn *conn)
         return;
     case ENDPOINT_HEAD_FAILED:
         timer_cancel(&conn->timer);
-        conn->state = CLIENT_CONN_EXCHANGE;
-        exchange_on_front(conn->exchange, HTTP_STREAM_FAILED);
+        fail_head(conn);
         return;
     case ENDPOINT_HEAD_NONE:
         exchange_discard(TAKE(conn->exchange));
@@ -356,9 +367,8 @@ static void on_timer(struct timer *timer)
         close_conn(conn, STREAM_CLOSE_FLUSH);
         return;
     case CLIENT_CONN_HEAD:
-        conn->state = CLIENT_CONN_EXCHANGE;
         http1_endpoint_fail(&conn->endpoint, END_CLIENT_HEAD_TIMEOUT, (struct slice){ NULL, 0 });
-        exchange_on_front(conn->exchange, HTTP_STREAM_FAILED);
+        fail_head(conn);
         return;
     case CLIENT_CONN_EXCHANGE:
         return; /* the exchange has its own timers */
@@ -487,9 +497,8 @@ static void on_write_failed(struct client_conn *conn)
         return;
     }
     timer_cancel(&conn->timer);
-    conn->state = CLIENT_CONN_EXCHANGE;
     http1_endpoint_fail_read(&conn->endpoint, stream_failure(conn->endpoint.stream).error);
-    exchange_on_front(conn->exchange, HTTP_STREAM_FAILED);
+    fail_head(conn);
 }
 
 static void on_event(void *owner, unsigned events)

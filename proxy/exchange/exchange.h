@@ -301,6 +301,9 @@ void exchange_log_spooled(struct exchange *exchange, uint64_t number);
 void exchange_log_response_spooled(struct exchange *exchange, uint64_t number);
 void exchange_log_store_refused(struct exchange *exchange);
 
+/* At its end, once: logs, metrics, the flight recorder. */
+void exchange_note_end(struct exchange *exchange);
+
 /* A line of the error log, about that try or (NULL) the end. False: the persona has none for it. */
 bool exchange_log_line(struct exchange *exchange, const struct try_record *attempt);
 
@@ -342,6 +345,7 @@ void relay_client_is_slow(struct exchange *exchange);
 /* The response has begun and cannot be completed: what the client is still to get goes out first, and
  * that may take as long as it likes. */
 void relay_cut_response(struct exchange *exchange);
+
 /* ---- relay_raw.c: only in the lab ---- */
 
 /* Does the persona pass on what is no HTTP answer at all? */

@@ -271,7 +271,7 @@ void exchange_begin_try(struct exchange *exchange, int picked)
                                   .may_reuse = true };
 
     if (picked < 0) {
-        exchange_answer(exchange, END_NO_TARGET, nothing);
+        exchange_answer(exchange, END_NO_TARGET, slice_of(destination->plan->service->host));
         return;
     }
     if (exchange_pause_before(exchange, exchange->target_use.target))

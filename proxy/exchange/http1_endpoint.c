@@ -2,10 +2,12 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/exchange/refused_head.h"
 #include "tls/tls_failure.h"
 
 /* How much one read of a head may take; what lies behind it is held for the next message. */
@@ -208,7 +210,7 @@ static enum end_reason refused_request_reason(enum http1_error error)
     case 505:
         return END_CLIENT_VERSION_REFUSED;
     default:
-        return END_CLIENT_HEAD_INVALID;
+        return refused_head_is_line(error) ? END_CLIENT_REQUEST_INVALID : END_CLIENT_HEAD_INVALID;
     }
 }
 
@@ -223,6 +225,13 @@ static enum end_reason refused_response_reason(enum http1_error error)
         return END_UPSTREAM_HEAD_TOO_BIG;
     case HTTP1_ERR_BAD_STATUS_LINE:
         return END_UPSTREAM_STATUS_INVALID;
+    case HTTP1_ERR_CONTENT_LENGTH_INVALID:
+    case HTTP1_ERR_CONTENT_LENGTH_DUPLICATE:
+    case HTTP1_ERR_CONTENT_LENGTH_AND_TRANSFER_ENCODING:
+    case HTTP1_ERR_TRANSFER_ENCODING_IN_HTTP10:
+    case HTTP1_ERR_TRANSFER_ENCODING_INVALID:
+    case HTTP1_ERR_TRANSFER_ENCODING_UNKNOWN:
+        return END_UPSTREAM_FRAMING_INVALID;
     default:
         return END_UPSTREAM_HEAD_INVALID;
     }
@@ -260,13 +269,30 @@ static struct slice quote_field_line(struct http1_endpoint *endpoint, const char
     return (struct slice){ endpoint->detail, (size_t)n };
 }
 
+/* What nginx says of a head that contradicts itself; empty: the error is another. */
+static struct slice quote_whole(struct http1_endpoint *endpoint)
+{
+    if (!detail_memory(endpoint))
+        return (struct slice){ NULL, 0 };
+    return refused_head_detail(endpoint->role, endpoint->parser.error, &endpoint->head->fields,
+                               endpoint->detail, ENDPOINT_DETAIL_MAX);
+}
+
 static void fail_request_parse(struct http1_endpoint *endpoint)
 {
+    static const char invalid[] = "client sent invalid ";
     enum http1_error error = endpoint->parser.error;
     enum end_reason reason = refused_request_reason(error);
+    struct slice whole =
+        reason == END_CLIENT_HEAD_INVALID ? quote_whole(endpoint) : (struct slice){ NULL, 0 };
 
     if (reason == END_CLIENT_METHOD_REFUSED)
         http1_endpoint_fail(endpoint, reason, endpoint->head->method_name);
+    else if (reason == END_CLIENT_REQUEST_INVALID)
+        http1_endpoint_fail(endpoint, reason,
+                            slice_of(http1_error_info(error)->phrase + sizeof(invalid) - 1));
+    else if (whole.len > 0)
+        http1_endpoint_fail(endpoint, reason, whole);
     else if (reason != END_CLIENT_HEAD_INVALID)
         http1_endpoint_fail(endpoint, reason, endpoint->parser.error_line);
     else if (is_about_a_field_line(error))
@@ -287,7 +313,10 @@ static void fail_parse(struct http1_endpoint *endpoint)
         http1_endpoint_fail(endpoint, refused_response_reason(error),
                             quote_field_line(endpoint, "", ""));
     else
-        http1_endpoint_fail(endpoint, refused_response_reason(error), endpoint->parser.error_line);
+        http1_endpoint_fail(endpoint, refused_response_reason(error),
+                            refused_response_reason(error) == END_UPSTREAM_FRAMING_INVALID
+                                ? quote_whole(endpoint)
+                                : endpoint->parser.error_line);
 }
 
 static enum end_reason refused_body_reason(enum http1_role role, enum http1_error error)
@@ -296,6 +325,8 @@ static enum end_reason refused_body_reason(enum http1_role role, enum http1_erro
         return END_OUT_OF_MEMORY;
     if (role == HTTP1_RESPONSE)
         return END_UPSTREAM_BODY_INVALID;
+    if (error == HTTP1_ERR_CONTENT_TOO_BIG)
+        return END_CLIENT_CHUNKED_TOO_BIG;
     if (error == HTTP1_ERR_CHUNK_EXTENSION_TOO_LONG)
         return END_CLIENT_CHUNKS_TOO_BIG;
     if (error == HTTP1_ERR_TRAILER_TOO_BIG || error == HTTP1_ERR_TOO_MANY_FIELDS)
@@ -307,10 +338,16 @@ static void fail_body(struct http1_endpoint *endpoint)
 {
     enum http1_error error = endpoint->body.error;
     const struct http1_error_info *info = http1_error_info(error);
+    struct slice detail =
+        slice_of(endpoint->role == HTTP1_REQUEST ? info->phrase : info->upstream_phrase);
+    char sizes[2 * 20 + 2];
 
-    http1_endpoint_fail(
-        endpoint, refused_body_reason(endpoint->role, error),
-        slice_of(endpoint->role == HTTP1_REQUEST ? info->phrase : info->upstream_phrase));
+    if (error == HTTP1_ERR_CONTENT_TOO_BIG) { /* nginx: what there is, and the chunk that comes */
+        (void)snprintf(sizes, sizeof(sizes), "%" PRIu64 "+%" PRIu64, endpoint->body.content_bytes,
+                       endpoint->body.remaining);
+        detail = slice_of(sizes);
+    }
+    http1_endpoint_fail(endpoint, refused_body_reason(endpoint->role, error), detail);
 }
 
 /* ---- receiving ----------------------------------------------------------------------------- */
@@ -328,6 +365,7 @@ static void begin_content(struct http1_endpoint *endpoint)
     fields_init(&endpoint->http.trailers, endpoint->parser.arena);
     http1_body_init(&endpoint->body, endpoint->head, &body_limits, &endpoint->http.trailers,
                     endpoint->parser.arena);
+    endpoint->body.chunked_max = endpoint->chunked_content_max;
     endpoint->state = ENDPOINT_CONTENT;
 }
 
@@ -482,22 +520,33 @@ static void begin_endless_content(struct http1_endpoint *endpoint)
     endpoint->state = ENDPOINT_CONTENT;
 }
 
+/* What the parser has taken goes back to where it was read from. */
+static int give_head_back(struct http1_endpoint *endpoint)
+{
+    const struct http1_parser *parser = &endpoint->parser;
+    uint32_t held = parser->chunk_is_own ? parser->end - parser->start : 0;
+    struct buf rest;
+    int r;
+
+    buf_init(&rest, endpoint->in.pool);
+    r = buf_move(&rest, &endpoint->in, endpoint->in.length);
+    if (r == 0 && held > 0)
+        r = buf_append_bytes(&endpoint->in, parser->chunk->data + parser->start, held);
+    if (r == 0)
+        r = buf_move(&endpoint->in, &rest, rest.length);
+    buf_done(&rest);
+    if (r == 0)
+        endpoint->http.received_bytes -= held; /* they will be read again */
+    return r;
+}
+
 int http1_endpoint_take_as_content(struct http1_endpoint *endpoint, struct arena *arena)
 {
-    struct http1_parser *parser = &endpoint->parser;
-    struct buf rest = endpoint->in;
+    int r = give_head_back(endpoint);
 
-    buf_init(&endpoint->in, rest.pool);
-    if (parser->chunk_is_own && buf_append_bytes(&endpoint->in, parser->chunk->data + parser->start,
-                                                 parser->end - parser->start) < 0) {
-        endpoint->in = rest;
-        return -ENOMEM;
-    }
-    if (buf_move(&endpoint->in, &rest, rest.length) < 0) {
-        buf_done(&rest);
-        return -ENOMEM;
-    }
-    http1_parser_done(parser);
+    if (r < 0)
+        return r;
+    http1_parser_done(&endpoint->parser);
     fields_init(&endpoint->http.trailers, arena);
     begin_endless_content(endpoint);
     return 0;

@@ -59,5 +59,6 @@ void relay_raw_begin(struct exchange *exchange)
     }
     exchange_set_front_response(exchange, FRONT_RESPONSE_BODY);
     exchange_set_back_response(exchange, BACK_RESPONSE_BODY);
+    relay_begin_response(exchange, 0);
     relay_response(exchange);
 }

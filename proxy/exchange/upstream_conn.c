@@ -54,13 +54,41 @@ static struct conn_pool_key pool_key(const struct upstream_goal *goal)
 
 /* ---- failures ------------------------------------------------------------------------------ */
 
+/* nginx words what connect() itself refuses differently from what comes later: the former names the
+ * address, and is critical but for a missing route (ngx_event_connect_peer). */
+static enum end_reason connect_reason(int error)
+{
+    switch (-error) {
+    case ECONNREFUSED:
+        return END_CONNECT_REFUSED;
+    case ENETUNREACH:
+    case ENETDOWN:
+        return END_CONNECT_UNREACHABLE;
+    case EACCES:
+    case EADDRNOTAVAIL:
+    case EAFNOSUPPORT:
+    case EINVAL:
+    case EPERM:
+        return END_CONNECT_IMPOSSIBLE;
+    default:
+        return END_CONNECT_FAILED;
+    }
+}
+
 static void fail_connect(struct upstream_conn *conn, int error)
 {
-    char text[128];
+    enum end_reason reason = connect_reason(error);
+    char text[128], address[ADDR_TEXT_MAX], whole[sizeof(text) + sizeof(address) + 16];
+    struct slice detail = errno_detail(error, text, sizeof(text));
+    int n;
 
-    http1_endpoint_fail(&conn->endpoint,
-                        error == -ECONNREFUSED ? END_CONNECT_REFUSED : END_CONNECT_FAILED,
-                        errno_detail(error, text, sizeof(text)));
+    if (reason == END_CONNECT_UNREACHABLE || reason == END_CONNECT_IMPOSSIBLE) {
+        n = snprintf(whole, sizeof(whole), "%s failed (%.*s)",
+                     addr_format(&conn->goal.target->address, address, sizeof(address)),
+                     SLICE_ARG(detail));
+        detail = (struct slice){ whole, n > 0 ? (size_t)n : 0 };
+    }
+    http1_endpoint_fail(&conn->endpoint, reason, detail);
 }
 
 void upstream_conn_make_room(struct worker *worker, int error)
@@ -323,8 +351,10 @@ static void on_event(void *owner, unsigned events)
         mask |= HTTP_STREAM_DRAINED;
     if (events & STREAM_WRITE_FAILED)
         mask |= HTTP_STREAM_SEND_FAILED;
-    if (events & STREAM_READABLE)
+    if (events & STREAM_READABLE) {
+        conn->received_at_ms = conn->worker->loop->now_ms;
         mask |= on_readable(conn);
+    }
     if (mask)
         raise(conn, mask);
 }

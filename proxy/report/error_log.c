@@ -29,15 +29,79 @@ static const char *own_phrase(const struct exchange_record *record, const struct
         .log_phrase;
 }
 
+/* The try that a client put an end to by leaving, or NULL. */
+static const struct try_record *abandoned_try(const struct exchange_record *record)
+{
+    const struct try_record *last = exchange_record_peek_try(record);
+
+    return record->reason == END_CLIENT_ABORTED && last && last->reason == END_CLIENT_ABORTED
+               ? last
+               : NULL;
+}
+
+/* What was going on when a client left: nginx's action, which stays "sending request" until the first
+ * bytes of the answer are there. */
+static const char *aborted_phase_text(const struct exchange_record *record)
+{
+    const struct try_record *try = abandoned_try(record);
+    enum end_phase phase = END_PHASE_SENDING_TO_CLIENT;
+
+    if (!record->request)
+        phase = END_PHASE_READING_REQUEST_HEAD;
+    else if (try && try->head_at_us != 0)
+        phase = END_PHASE_READING_BODY;
+    else if (try && try->connected_at_us == 0 && !try->reused)
+        phase = END_PHASE_CONNECTING;
+    else if (try && try->over_tls && try->tls_done_at_us == 0 && !try->reused)
+        return end_phase_text(END_PHASE_TLS_HANDSHAKE, END_HOP_UPSTREAM);
+    else if (try)
+        phase = END_PHASE_SENDING;
+    else if (record->request_end_at_us == 0)
+        phase = END_PHASE_READING_REQUEST_BODY;
+    return end_phase_text(phase, END_HOP_CLIENT);
+}
+
+static const char *phase_text(const struct exchange_record *record, const struct try_record *try)
+{
+    const struct end_reason_info *info = end_reason_info(reason_of(record, try));
+    const struct http_head *request = record->request;
+
+    if (reason_of(record, try) == END_CLIENT_ABORTED)
+        return aborted_phase_text(record);
+    /* an announced length is refused before any of the content is read */
+    if (reason_of(record, try) == END_CLIENT_BODY_TOO_BIG && request &&
+        request->framing == HTTP_FRAMING_LENGTH)
+        return "";
+    return end_phase_text(info->phase, info->hop);
+}
+
+/* ngx_http_upstream_check_broken_connection: with a connection to a target there is more to say. */
+static void add_aborted_phrase(struct text *text, const struct exchange_record *record)
+{
+    text_add_string(text, abandoned_try(record)
+                              ? "epoll_wait() reported that client prematurely closed connection, "
+                                "so upstream connection is closed too"
+                              : "client prematurely closed connection");
+    if (record->reason_detail.len == 0)
+        return; /* a FIN has no errno */
+    text_add_string(text, " (");
+    text_add_escaped(text, record->reason_detail, TEXT_ESCAPE_CONTROL);
+    text_add_string(text, ")");
+}
+
 static void add_phrase(struct text *text, const struct exchange_record *record,
                        const struct try_record *try)
 {
     const struct end_reason_info *info = end_reason_info(reason_of(record, try));
     struct slice detail = try ? try->detail : record->reason_detail;
     const char *own = own_phrase(record, try);
-    const char *phrase = own ? own : info->phrase;
-    const char *mark = strstr(phrase, "%s");
+    const char *phrase = own ? own : info->phrase, *mark;
 
+    if (!own && reason_of(record, try) == END_CLIENT_ABORTED) {
+        add_aborted_phrase(text, record);
+        return;
+    }
+    mark = strstr(phrase, "%s");
     if (mark) {
         text_add(text, (struct slice){ phrase, (size_t)(mark - phrase) });
         text_add_escaped(text, detail, TEXT_ESCAPE_CONTROL);
@@ -69,6 +133,14 @@ static void add_upstream(struct text *text, const struct exchange_record *record
     text_add_string(text, "\"");
 }
 
+/* nginx has no id yet while it judges the head (its post-read phase comes later). */
+static bool is_before_the_id(enum end_reason reason)
+{
+    enum end_phase phase = end_reason_info(reason)->phase;
+
+    return phase == END_PHASE_READING_REQUEST_LINE || phase == END_PHASE_READING_REQUEST_HEAD;
+}
+
 static void add_request_pairs(struct text *text, const struct exchange_record *record,
                               const struct try_record *try, enum end_reason reason)
 {
@@ -88,8 +160,7 @@ static void add_request_pairs(struct text *text, const struct exchange_record *r
         add_pair(text, "referrer", referer->value);
     if (explanation.len > 0 && record->persona->log.error_explanation)
         add_pair(text, "explanation", explanation);
-    /* the id is made after the head was read: lines about a bad head have none */
-    if (request && record->persona->log.error_request_id)
+    if (request && !is_before_the_id(reason) && record->persona->log.error_request_id)
         add_pair(text, "request_id", slice_of(record->request_id));
 }
 
@@ -110,7 +181,7 @@ static struct slice nginx_line(const struct exchange_record *record, const struc
     text_add_string(&text, prefix);
     text_addf(&text, "*%llu ", (unsigned long long)record->client_connection_id);
     add_phrase(&text, record, try);
-    text_add_string(&text, end_phase_text(info->phase, info->hop));
+    text_add_string(&text, phase_text(record, try));
     text_add_string(&text, ", client: ");
     if (record->client_ip.len > 0)
         text_add_escaped(&text, record->client_ip, TEXT_ESCAPE_LOG);

@@ -197,7 +197,7 @@ void log_put_seconds(struct text *into, uint64_t span_us)
     log_put_padded(into, span_us / 1000 % 1000, 3);
 }
 
-struct slice log_request_line(const struct exchange_record *record)
+struct slice log_variable_request_line(const struct exchange_record *record)
 {
     return record->request ? record->request->request_line : record->bad_request_line;
 }

@@ -47,7 +47,7 @@ void log_variable_put(const struct log_scope *scope, struct text *into);
 void log_put_ip(const struct exchange_record *record, struct text *into); /* who the client is */
 void log_put_seconds(struct text *into, uint64_t span_us);                /* "0.031" */
 void log_put_padded(struct text *into, uint64_t number, unsigned digits); /* at least so many */
-struct slice log_request_line(const struct exchange_record *record);
+struct slice log_variable_request_line(const struct exchange_record *record);
 uint64_t log_body_bytes(const struct exchange_record *record);
 uint32_t log_tries_kept(const struct exchange_record *record);
 

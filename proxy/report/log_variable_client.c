@@ -183,7 +183,7 @@ VARIABLE(pid)
 
 VARIABLE(request)
 {
-    text_add_escaped(into, log_request_line(scope->record), scope->escape);
+    text_add_escaped(into, log_variable_request_line(scope->record), scope->escape);
 }
 
 VARIABLE(request_method)

@@ -8,6 +8,8 @@ static const char *const states[END_REASON_COUNT] = {
 
     [END_CONNECT_REFUSED] = "SC--",
     [END_CONNECT_FAILED] = "SC--",
+    [END_CONNECT_UNREACHABLE] = "SC--",
+    [END_CONNECT_IMPOSSIBLE] = "SC--",
     [END_CONNECT_TIMEOUT] = "sC--",
     [END_UPSTREAM_TLS_FAILED] = "SC--",
     [END_UPSTREAM_TLS_CLOSED] = "SC--",

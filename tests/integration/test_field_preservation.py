@@ -17,8 +17,9 @@ from test_byte_fidelity import (PERSONA_FILES, REQUEST_BYTES_MAX, RESPONSE_BYTES
 SECTIONS = {"fast": 40, "default": 200, "full": 2000}
 NAMED = [b"X-Alpha", b"x-beta", b"X-GAMMA", b"X-Delta-1", b"X-Delta-Two", b"X-Epsilon"]
 RULES = [
-    {"set": "X-Alpha", "value": "set by a rule"}, {"add": "X-Beta", "value": "added"}, {"append": "X-Gamma", "value": "tail"},
-    {"rename": "X-Epsilon", "to": "X-Renamed"}, {"remove": "X-Delta-*"}, {"case": "X-BETA"}, {"set": "X-New", "value": "$hop"},
+    {"set": "X-Alpha", "value": "set by a rule"}, {"add": "X-Beta", "value": "added"},
+    {"append": "X-Gamma", "value": "tail"}, {"rename": "X-Epsilon", "to": "X-Renamed"}, {"remove": "X-Delta-*"},
+    {"case": "X-BETA"}, {"set": "X-New", "value": "$hop"},
 ]
 
 

@@ -72,7 +72,8 @@ def test_what_has_no_policy_is_as_the_persona_has_it(lab, origin):
 
 
 def test_preserve_adds_nothing_where_nothing_was(lab, origin):
-    names = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Real-IP", "Via", "Forwarded"]
+    names = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Real-IP", "Via",
+             "Forwarded"]
     hop = hop_with(lab, origin, {"forwarded": {name: "preserve" for name in names}}, conf=TRUSTED)
     assert pairs(seen(lab, hop, origin), *names) == []
 
@@ -87,8 +88,8 @@ def test_forwarded_of_rfc_7239(lab, origin, persona):
 
 
 def test_forwarded_can_hide_the_client(lab, origin):
-    entry = {"forwarded": {"Forwarded": {"policy": "replace", "for": "unknown", "by": "_x", "host": False, "proto": False}}}
-    hop = hop_with(lab, origin, entry)
+    policy = {"policy": "replace", "for": "unknown", "by": "_x", "host": False, "proto": False}
+    hop = hop_with(lab, origin, {"forwarded": {"Forwarded": policy}})
     assert seen(lab, hop, origin, [("Forwarded", "for=1.2.3.4")]).all("Forwarded") == ["for=unknown;by=_x"]
 
 
@@ -98,7 +99,8 @@ def test_route_goes_before_service_before_hop_before_kong_conf(lab, origin):
     hop = lab.hop(with_fields(both, {"forwarded": {"X-Forwarded-Host": "preserve", "X-Forwarded-Port": "remove"}},
                               {"service": "b", "forwarded": {"X-Forwarded-Host": "remove"}},
                               {"route": "b-special", "forwarded": {"X-Forwarded-Host": "append"}}),
-                  persona="edge", conf={**TRUSTED, "hopgate_forwarded_host": "replace", "hopgate_forwarded_proto": "remove"})
+                  persona="edge",
+                  conf={**TRUSTED, "hopgate_forwarded_host": "replace", "hopgate_forwarded_proto": "remove"})
     claim = [("Host", "h"), ("X-Forwarded-Host", "c")]
     for target, want in (("/a", ["c"]), ("/b", []), ("/b/special", ["c, h"])):
         fields = seen(lab, hop, origin, claim, target)
@@ -107,7 +109,8 @@ def test_route_goes_before_service_before_hop_before_kong_conf(lab, origin):
 
 
 def test_kong_conf_alone(lab, origin):
-    conf = {**TRUSTED, "hopgate_forwarded_for": "preserve", "hopgate_forwarded_real_ip": "remove", "hopgate_forwarded_rfc7239": "replace"}
+    conf = {**TRUSTED, "hopgate_forwarded_for": "preserve", "hopgate_forwarded_real_ip": "remove",
+            "hopgate_forwarded_rfc7239": "replace"}
     fields = seen(lab, lab.edge(origin, conf=conf), origin, [*CLAIMS, ("Host", "h")])
     assert fields.all("X-Forwarded-For") == ["203.0.113.9", "198.51.100.1"]
     assert fields.all("X-Real-IP") == []
@@ -115,14 +118,16 @@ def test_kong_conf_alone(lab, origin):
 
 
 def test_kong_conf_says_what_becomes_of_untrusted_claims(lab, origin):
-    conf = {"hopgate_forwarded_for": "append", "hopgate_forwarded_proto": "preserve", "hopgate_forwarded_untrusted": "remove"}
+    conf = {"hopgate_forwarded_for": "append", "hopgate_forwarded_proto": "preserve",
+            "hopgate_forwarded_untrusted": "remove"}
     fields = seen(lab, lab.edge(origin, conf=conf), origin, CLAIMS)
     assert pairs(fields, "X-Forwarded-For", "X-Forwarded-Proto") == []
 
 
 @pytest.mark.parametrize("persona, preserve_host, policy, want", [
     ("kong", False, "preserve", "c.test:9"), ("kong", True, "replace", None), ("edge", False, "replace", None),
-    ("edge", False, "preserve", "c.test:9"), ("kong", True, {"policy": "replace", "untrusted": "preserve"}, "c.test:9")])
+    ("edge", False, "preserve", "c.test:9"),
+    ("kong", True, {"policy": "replace", "untrusted": "preserve"}, "c.test:9")])
 def test_host_policy_goes_before_preserve_host_and_persona(lab, origin, persona, preserve_host, policy, want):
     declarative = service_to(origin, route={"preserve_host": preserve_host})
     hop = lab.hop(with_fields(declarative, {"forwarded": {"Host": policy}}), persona=persona)
@@ -137,12 +142,14 @@ def test_authorization_is_kept_from_one_service_only(lab, origin):
     assert seen(lab, hop, origin, sent, "/b").all("Authorization") == []
 
 
-IDENTITY = [("Client-Cert", ":AAAA:"), ("client_cert", ":BBBB:"), ("Client-Cert-Chain", ":AAAA:"), ("X-SSL-Client-Verify", "SUCCESS")]
+IDENTITY = [("Client-Cert", ":AAAA:"), ("client_cert", ":BBBB:"), ("Client-Cert-Chain", ":AAAA:"),
+            ("X-SSL-Client-Verify", "SUCCESS")]
+PAIR = [IDENTITY[0], IDENTITY[2]]
 
 
 @pytest.mark.parametrize("conf, policy, want", [
-    (TRUSTED, "preserve", IDENTITY[:1] + IDENTITY[2:3]), ({}, "preserve", []), (TRUSTED, "replace", []), (TRUSTED, "remove", []),
-    ({}, {"policy": "preserve", "trusted": ["127.0.0.1/32"]}, IDENTITY[:1] + IDENTITY[2:3])])
+    (TRUSTED, "preserve", PAIR), ({}, "preserve", []), (TRUSTED, "replace", []), (TRUSTED, "remove", []),
+    ({}, {"policy": "preserve", "trusted": ["127.0.0.1/32"]}, PAIR)])
 def test_identity_passes_from_trusted_peers_and_by_its_own_name_only(lab, origin, conf, policy, want):
     hop = hop_with(lab, origin, {"forwarded": {"Client-Cert": policy}}, conf=conf)
     assert pairs(seen(lab, hop, origin, IDENTITY), *[name for name, _ in IDENTITY]) == want
@@ -160,7 +167,8 @@ def test_reload_changes_the_rules(lab, origin):
 
 # ---- operations
 
-SENT = [("X-One", "1"), ("x-two", "a"), ("X-Two", "b"), ("X-Debug-A", "1"), ("X-DEBUG-b", "2"), ("Accept", "*/*"), ("Cookie", "a=1")]
+SENT = [("X-One", "1"), ("x-two", "a"), ("X-Two", "b"), ("X-Debug-A", "1"), ("X-DEBUG-b", "2"), ("Accept", "*/*"),
+        ("Cookie", "a=1")]
 OPERATIONS = [  # operation, what changes in SENT, in order: the whole list of those names afterwards
     ({"set": "X-Two", "value": "z"}, [("X-One", "1"), ("X-Two", "z")]),
     ({"set": "X-New", "value": "z"}, [("X-One", "1"), ("x-two", "a"), ("X-Two", "b"), ("X-New", "z")]),
@@ -181,32 +189,21 @@ OPERATIONS = [  # operation, what changes in SENT, in order: the whole list of t
 OPERATION_NAMES = ("X-One", "X-Two", "X-New")
 
 
-@pytest.fixture(scope="module")
-def operation_hops(module_lab):
-    """One hop per persona and scope, in which each operation has a service of its own."""
-    origin = module_lab.origin(content=b"x")
-    origin.otherwise(behaviours.answer(b"x", fields=SENT))
-    return module_lab, origin, {}
-
-
-def operation_hop(hops, persona, scope):
-    lab, origin, made = hops
-    if (persona, scope) not in made:
-        services, entries = [], []
-        for i, (operation, _) in enumerate(OPERATIONS):
-            services.append(service_to(origin, name=f"s{i}", paths=(f"/{i}/",)))
-            entries.append({scope: f"s{i}" + ("-route" if scope == "route" else ""),
-                            "request": [operation], "response": [operation]})
-        made[persona, scope] = lab.hop(with_fields(merge(*services), *entries), persona=persona, name=f"{persona}-{scope}")
-    return made[persona, scope]
+def operation_hop(lab, origin, persona, scope):
+    """Each operation has a service of its own."""
+    services, entries = [], []
+    for i, (operation, _) in enumerate(OPERATIONS):
+        services.append(service_to(origin, name=f"s{i}", paths=(f"/{i}/",)))
+        entries.append({scope: f"s{i}" + ("-route" if scope == "route" else ""),
+                        "request": [operation], "response": [operation]})
+    return lab.hop(with_fields(merge(*services), *entries), persona=persona)
 
 
 @pytest.mark.parametrize("scope", ["service", "route"])
 @pytest.mark.parametrize("persona", ["edge", "kong"])
-def test_each_operation_both_ways(operation_hops, persona, scope):
-    lab, origin, _ = operation_hops
-    hop = operation_hop(operation_hops, persona, scope)
-    client = lab.client(hop)
+def test_each_operation_both_ways(lab, origin, persona, scope):
+    origin.otherwise(behaviours.answer(b"x", fields=SENT))
+    client = lab.client(operation_hop(lab, origin, persona, scope))
     for i, (operation, want) in enumerate(OPERATIONS):
         answer = client.get(f"/{i}/", SENT)
         assert pairs(origin.requests[-1].fields, *OPERATION_NAMES) == want, f"request: {operation}"
@@ -219,7 +216,8 @@ def test_each_operation_both_ways(operation_hops, persona, scope):
 
 def test_operations_run_as_written_hop_then_service_then_route(lab, origin):
     hop = hop_with(lab, origin,
-                   {"route": "main-route", "request": [{"append": "X-Order", "value": "route"}, {"rename": "X-Order", "to": "X-End"}]},
+                   {"route": "main-route", "request": [{"append": "X-Order", "value": "route"},
+                                                       {"rename": "X-Order", "to": "X-End"}]},
                    {"request": [{"remove": "X-Order"}, {"set": "X-Order", "value": "hop"}]},
                    {"service": "main", "request": [{"append": "X-Order", "value": "service"}, {"case": "x-order"}]})
     fields = seen(lab, hop, origin, [("X-Order", "client")])
@@ -227,7 +225,8 @@ def test_operations_run_as_written_hop_then_service_then_route(lab, origin):
 
 
 def test_a_pattern_never_removes_host_connection_or_framing(lab, origin):
-    hop = hop_with(lab, origin, {"request": [{"remove": "C*"}, {"remove": "h*"}, {"remove": "T*"}], "response": [{"remove": "C*"}]})
+    hop = hop_with(lab, origin, {"request": [{"remove": "C*"}, {"remove": "h*"}, {"remove": "T*"}],
+                                 "response": [{"remove": "C*"}]})
     client = lab.client(hop)
     answer = client.post("/", b"12345", [("Content-Type", "a/b"), ("Connection", "keep-alive"), ("Cookie", "a=1")])
     assert answer.content == b"x"
@@ -241,18 +240,21 @@ def test_a_pattern_never_removes_host_connection_or_framing(lab, origin):
 def test_variables(lab, origin):
     names = ["client_ip", "peer_ip", "scheme", "host", "request_id", "route", "service", "method", "request_uri", "query",
              "listener_port", "hop", "http_x_b3_traceid", "http_user_agent"]
-    hop = hop_with(lab, origin, {"request": [{"set": f"V-{name}".replace("_", "-"), "value": "<${%s}>" % name} for name in names]})
-    fields = seen(lab, hop, origin, [("Host", "H.example:1"), ("X-B3-TraceId", "t1"), ("X-B3-TraceId", "t2"), ("User-Agent", "u/1")],
-                  "/p?q=1")
+    rules = [{"set": f"V-{name}".replace("_", "-"), "value": "<${%s}>" % name} for name in names]
+    hop = hop_with(lab, origin, {"request": rules})
+    sent = [("Host", "H.example:1"), ("X-B3-TraceId", "t1"), ("X-B3-TraceId", "t2"), ("User-Agent", "u/1")]
+    fields = seen(lab, hop, origin, sent, "/p?q=1")
     got = {name: fields.get(f"V-{name}".replace("_", "-")) for name in names}
     assert len(got.pop("request_id")) == 34
     assert got == {"client_ip": "<127.0.0.1>", "peer_ip": "<127.0.0.1>", "scheme": "<http>", "host": "<h.example>",
-                   "route": "<main-route>", "service": "<main>", "method": "<GET>", "request_uri": "</p?q=1>", "query": "<q=1>",
-                   "listener_port": f"<{hop.port}>", "hop": "<edge>", "http_x_b3_traceid": "<t1, t2>", "http_user_agent": "<u/1>"}
+                   "route": "<main-route>", "service": "<main>", "method": "<GET>", "request_uri": "</p?q=1>",
+                   "query": "<q=1>", "listener_port": f"<{hop.port}>", "hop": "<edge>",
+                   "http_x_b3_traceid": "<t1, t2>", "http_user_agent": "<u/1>"}
 
 
 def test_tls_facts(lab, origin):
-    hop = hop_with(lab, origin, {"request": [{"set": "X-TLS", "value": "$tls_version $tls_server_name $client_verify"}]}, tls=True)
+    rule = {"set": "X-TLS", "value": "$tls_version $tls_server_name $client_verify"}
+    hop = hop_with(lab, origin, {"request": [rule]}, tls=True)
     lab.client(hop, tls=True).get("/")
     assert origin.requests[-1].fields.get("X-TLS") == "TLSv1.3 edge.test NONE"
     assert seen(lab, hop, origin).get("X-TLS") is None  # every fact is empty, and so is the value
@@ -284,7 +286,8 @@ def test_answers_made_here_get_what_is_meant_always(lab, persona):
 def test_no_route_and_bad_requests_get_the_hops_rules(lab, origin):
     hop = lab.hop(with_fields(service_to(origin, paths=("/only",)),
                               {"response": [{"set": "X-Hop", "value": "1", "always": True}]},
-                              {"service": "main", "response": [{"set": "X-Service", "value": "1", "always": True}]}), persona="edge")
+                              {"service": "main", "response": [{"set": "X-Service", "value": "1", "always": True}]}),
+                  persona="edge")
     assert pairs(lab.client(hop).get("/other").fields, "X-Hop", "X-Service") == [("X-Hop", "1")]
     client = lab.client(hop)
     client.send(b"GET / HTTP/1.1\r\nBad Name: 1\r\n\r\n")
@@ -298,15 +301,16 @@ def test_status_listener_has_no_rules(lab, origin):
     assert lab.client(hop.status_listeners["http"]).get("/status").fields.get("X-Hop") is None
 
 
-HOSTILE = [b"a\tb", b"\x80\xff", b"%0d%0aX-Evil: 1", b"\\r\\n", b"a,b;c=\"d\"", b"\xe2\x80\xa8", b"=?utf-8?q?=0D=0A?=", b"$client_ip ${x} $$"]
+HOSTILE = [b"a\tb", b"\x80\xff", b"%0d%0aX-Evil: 1", b"\\r\\n", b"a,b;c=\"d\"", b"\xe2\x80\xa8",
+           b"=?utf-8?q?=0D=0A?=", b"$client_ip ${x} $$"]
 
 
 @pytest.mark.parametrize("persona", ["edge", "kong", "f5"])
 def test_hostile_bytes_cannot_break_out_of_a_value(lab, origin, persona):
     """What a client sends stands where a variable is, byte for byte, and makes no line of its own."""
     rules = [{"set": "X-Copy", "value": "<$http_x_hostile>"}, {"add": "X-Path", "value": "$request_uri|$authority"}]
-    hop = hop_with(lab, origin, {"request": rules, "response": [{"set": "X-Copy", "value": "<$upstream_http_x_hostile>"}]},
-                   persona=persona)
+    back = [{"set": "X-Copy", "value": "<$upstream_http_x_hostile>"}]
+    hop = hop_with(lab, origin, {"request": rules, "response": back}, persona=persona)
     for value in HOSTILE:
         text = value.decode("latin-1")
         origin.on("/h", behaviours.answer(b"x", fields=[("X-Hostile", text)]))
@@ -327,5 +331,6 @@ def test_trailers_do_not_say_what_an_operation_removes(lab, origin):
 
 
 def test_json_says_the_same(lab, origin):
-    text = json.dumps({"_format_version": "3.0", **with_fields(service_to(origin), {"request": [{"set": "X-J", "value": "1"}]})})
+    rules = {"request": [{"set": "X-J", "value": "1"}]}
+    text = json.dumps({"_format_version": "3.0", **with_fields(service_to(origin), rules)})
     assert seen(lab, lab.hop(text, persona="edge"), origin).get("X-J") == "1"

@@ -11,7 +11,11 @@ from lab.wire import Ended, Malformed
 # every byte but LF, CR and NUL in one go; an escape sequence; UTF-8 with a C1 control (CSI) and with none
 HOSTILE = [bytes(set(range(1, 256)) - {0x0A, 0x0D}), b"\x1b[2J\x1b]0;owned\x07", "\u009b31m".encode(), "grüße".encode(),
            b"a\x00b", b"a\rb", b"\"\\", b"%0d%0a%1b[31m"]
-LOGS = [(persona, log_format) for persona in ("kong", "edge", "f5") for log_format in ("kong", "json")]
+EVERYTHING = ("$request|$request_uri|$uri|$args|$http_user_agent|$http_referer|$http_x_other|$remote_user|$remote_addr|$host|"
+              "$sent_http_x_other|$arg_a|$cookie_a|$upstream_uri|$upstream_host")
+FORMATS = ["kong", "json", "kong-serialize", "haproxy", "alb"] + [f"escape={how} '{EVERYTHING}'" for how in ("default", "json", "none")]
+LOGS = [(persona, log_format) for persona in ("kong", "edge", "f5") for log_format in ("kong", "json")] + [
+    ("kong", log_format) for log_format in FORMATS[2:]]
 
 
 def is_safe(text):
@@ -77,3 +81,13 @@ def test_no_byte_of_an_origin_controls_a_log(lab, persona, log_format):
     assert is_safe(hop.error_log.text())
     if persona != "f5":
         assert hop.error_log.lines("upstream sent invalid header: \"X-Bad\\x20...\"")
+
+
+@pytest.mark.parametrize("log_format", FORMATS)
+def test_credentials_are_in_no_log_that_was_not_asked_for_them(lab, log_format):
+    """$remote_user is the name alone; Kong's serializer shows cookies, as Kong does."""
+    hop = lab.kong(lab.origin(content=b"x"), conf={"hopgate_access_log_format": log_format})
+    lab.client(hop).get("/last", fields=[("Authorization", "Basic YWxpY2U6c2VjcmV0"), ("Proxy-Authorization", "Basic Ym9iOnNlY3JldA==")])
+    wait_until(lambda: "/last" in hop.access_log.text(), "the request to be logged")
+    log = hop.access_log.text() + hop.error_log.text()
+    assert "secret" not in log and "c2VjcmV0" not in log and "Ym9iOnNl" not in log

@@ -59,7 +59,8 @@ def test_header_rules_are_good_ones(hopgate, lab, tmp_path):
     done = hopgate("check", tmp_path / "rules.yaml")
     assert (done.code, done.err) == (0, "")
     client = lab.client(lab.hop(text, persona="edge"))
-    answer = client.get("/legacy", [("Authorization", "x"), ("soapaction", "y"), ("X-Old-Tenant", "t"), ("Host", "c.test")])
+    answer = client.get("/legacy", [("Authorization", "x"), ("soapaction", "y"), ("X-Old-Tenant", "t"),
+                                    ("Host", "c.test")])
     fields = origin.requests[0].fields
     assert answer.fields.get("Strict-Transport-Security") == "max-age=63072000"
     assert (fields.get("Authorization"), fields.get("X-Tenant"), fields.get("Host")) == (None, "t", "c.test")
@@ -69,7 +70,7 @@ def test_header_rules_are_good_ones(hopgate, lab, tmp_path):
 
 
 def test_every_variable_of_header_rules_is_known(hopgate, tmp_path):
-    section = re.search(r"\nVariables: (.*?)\n\n", README.read_text(), re.S).group(1)
+    section = re.search(r"Variables: (.*?)\n\n", README.read_text(), re.S).group(1)
     names = [name.replace("<name>", "x_y") for name in re.findall(r"`([a-z_<>]+)`", section) if name != "check"]
     assert len(names) > 35
     rules = "".join(f"    - {{set: X-{i}, value: \"a${{{name}}}\"}}\n" for i, name in enumerate(names))

@@ -77,7 +77,7 @@ void verb_print_all(FILE *stream)
                           "verbs:\n");
     for (size_t i = 0; i < verbs_count; i++)
         if (!verbs[i].is_hidden)
-            (void)fprintf(stream, "  %-8s %s\n", verbs[i].name, verbs[i].summary);
+            (void)fprintf(stream, "  %-10s %s\n", verbs[i].name, verbs[i].summary);
     (void)fprintf(stream, "\n`hopgate VERB --help` tells the options of a verb.\n"
                           "`hopgate --version` tells the version.\n");
 }

@@ -216,12 +216,51 @@ const struct verb verbs[] = {
       .exit_codes = "0 ended by a signal, 1 failed, 64 usage, 78 bad faults or script" },
     { .name = "lab",
       .run = lab_verb,
-      .summary = "experiments; now: `lab pki`, every broken certificate situation as files",
+      .summary = "whole chains of hops, wires and origins; certificates for them",
       .synopses = SYNOPSES("VERB ..."),
-      .text = "`hopgate lab pki DIR` writes every certificate situation, good and broken, to DIR.\n"
-              "`hopgate lab pki --help` tells more.",
-      .words = "pki",
+      .text =
+          "`hopgate lab up CHAIN` starts a chain, `lab status` shows what is up, `lab down` ends "
+          "it,\n"
+          "`lab schema` tells what a chain file can say, `lab pki DIR` writes every "
+          "certificate\n"
+          "situation, good and broken. Each has a --help of its own.",
+      .words = "up status down schema pki",
       .exit_codes = "as of its verbs" },
+    { .name = "lab up",
+      .run = lab_up_verb,
+      .summary = "start a chain: hops, wires, origins, each a process of its own",
+      .synopses = SYNOPSES("[--detach] [--check] CHAIN"),
+      .text =
+          "Starts every part of CHAIN, a file or a ready-made one (--help lists them), on "
+          "loopback addresses\n"
+          "of its own, draws it, and runs until Ctrl-C. Nothing is left when it ends, however it "
+          "ends.",
+      .words = "FILE",
+      .options = OPTIONS(ARGUMENT("CHAIN", "chain file, or the name of a ready-made chain"),
+                         SWITCH("--detach", "return once all is ready; `hopgate lab down` ends it"),
+                         SWITCH("--check", "only look for mistakes")),
+      .exit_codes = "0 ended, 1 a part failed, 64 usage, 78 bad chain file" },
+    { .name = "lab status",
+      .run = lab_status_verb,
+      .summary = "the chains that are up, and their parts",
+      .synopses = SYNOPSES("[--json]"),
+      .text = "The chains of this user that are up, and how their parts are.",
+      .options = OPTIONS(SWITCH("--json", "for programs")),
+      .exit_codes = "0, 64 usage" },
+    { .name = "lab down",
+      .run = lab_down_verb,
+      .summary = "end a chain and remove what it has written",
+      .synopses = SYNOPSES("[--all | NAME]"),
+      .text = "Ends the chain that is up; of several the one of that name or block of addresses.",
+      .options = OPTIONS(SWITCH("--all", "every chain of this user")),
+      .exit_codes = "0 down, 1 there is none or it does not end, 64 usage" },
+    { .name = "lab schema",
+      .run = lab_schema_verb,
+      .summary = "what a chain file can say",
+      .synopses = SYNOPSES(""),
+      .text = "Every field of a chain file with its type, default and meaning, from the table that "
+              "reads it.",
+      .exit_codes = "0, 64 usage" },
     { .name = "lab pki",
       .run = lab_pki_verb,
       .summary = "write every certificate situation, good and broken, as files",
@@ -254,8 +293,8 @@ const struct verb verbs[] = {
               "and /ledger show the request as it came. Until TERM, INT or QUIT.",
       .options = OPTIONS(
           VALUE("--listen", "ADDRESS",
-                "IP:PORT[,name=NAME][,tls][,script=FILE][,fault=NAME] (127.0.0.1:9000); may be "
-                "repeated"),
+                "IP:PORT (127.0.0.1:9000), then, divided by commas: name=NAME, tls, script=FILE, "
+                "fault=NAME; may be repeated"),
           VALUE("--script", "FILE", "rules, own faults, the good answer: YAML or JSON"),
           VALUE("--fault", "NAME", "every connection gets this one"),
           VALUE("--control", "ADDRESS",

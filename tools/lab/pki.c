@@ -252,23 +252,40 @@ static int write_to(const struct options *options, const struct pki_lab *lab)
     return r;
 }
 
-int lab_pki_verb(int argc, char **argv)
+static int make_and_write(const struct options *options)
 {
     SCOPED(pki_lab) lab = NULL;
     struct tls_error error = { "" };
+
+    lab = pki_lab_create(&options->settings, &error);
+    if (!lab) {
+        (void)fprintf(stderr, "hopgate: %s\n", error.text);
+        return CLI_FAILED;
+    }
+    return write_to(options, lab) < 0 ? CLI_FAILED : CLI_OK;
+}
+
+int lab_pki_write(const struct lab_pki_options *options)
+{
+    const struct options all = { .folder = options->folder,
+                                 .settings = { .server_name = options->server_name,
+                                               .days = options->days,
+                                               .now_s = (int64_t)time(NULL) } };
+
+    return make_and_write(&all);
+}
+
+int lab_pki_verb(int argc, char **argv)
+{
     struct options options;
     size_t count;
     int r = parse(argc, argv, &options);
 
     if (r != 0)
         return r < 0 ? CLI_OK : r;
-    lab = pki_lab_create(&options.settings, &error);
-    if (!lab) {
-        (void)fprintf(stderr, "hopgate: %s\n", error.text);
-        return CLI_FAILED;
-    }
-    if (write_to(&options, lab) < 0)
-        return CLI_FAILED;
+    r = make_and_write(&options);
+    if (r != CLI_OK)
+        return r;
     (void)pki_lab_situations(&count);
     (void)printf("%zu situations in %s; see README and index.json there\n", count, options.folder);
     return CLI_OK;

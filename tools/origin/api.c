@@ -100,13 +100,13 @@ static uint64_t number(struct slice text, uint64_t otherwise)
 
 static json_t *requests_json(const struct origin *origin, const struct control_api_request *request)
 {
-    const struct ledger_query query = {
+    const struct logbook_query query = {
         .since = number(control_api_query(request, "since"), 0),
         .limit = number(control_api_query(request, "limit"), REQUESTS_DEFAULT),
         .case_id = control_api_query(request, "case"),
     };
 
-    return ledger_requests(origin->ledger, &query);
+    return logbook_requests(origin->logbook, &query);
 }
 
 static json_t *ca_json(struct origin *origin)
@@ -161,7 +161,7 @@ static void end_playing(struct origin *origin, struct slice name)
 
     for (struct origin_conn *conn = origin->conns; conn; conn = next) {
         next = conn->next;
-        if (conn->fault && is_meant(conn->listener, name))
+        if (conn->fault && !conn->is_held && is_meant(conn->listener, name))
             origin_conn_end(conn, STREAM_CLOSE_ABORT, "replaced");
     }
 }
@@ -230,7 +230,7 @@ static json_t *reset(struct origin *origin, unsigned *ret_status)
 {
     json_t *answer = begin_again(origin, ret_status);
 
-    ledger_reset(origin->ledger);
+    logbook_reset(origin->logbook);
     origin->begin_at_ms = origin->loop->now_ms;
     return answer;
 }
@@ -271,7 +271,7 @@ static json_t *make_call(struct origin *origin, enum call call,
     case CALL_ABOUT:
         return about();
     case CALL_HITS:
-        return ledger_hits(origin->ledger);
+        return logbook_hits(origin->logbook);
     case CALL_REQUESTS:
         return requests_json(origin, request);
     case CALL_FAULTS:

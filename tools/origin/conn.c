@@ -31,11 +31,27 @@ static void unlist(struct origin_conn *conn)
     conn->origin->conns_count--;
 }
 
+static struct logbook_place place_of(const struct origin_conn *conn)
+{
+    const struct fault *fault = conn->fault;
+
+    return (struct logbook_place){ .listener = conn->listener->name,
+                                   .endpoint = conn->stream->endpoint,
+                                   .tls = stream_tls_info(conn->stream),
+                                   .number = conn->requests_count,
+                                   .fault = !fault        ? NULL
+                                            : fault->name ? fault->name
+                                                          : "(steps)" };
+}
+
 void origin_conn_end(struct origin_conn *conn, enum stream_close how, const char *end)
 {
+    const struct logbook_place place = place_of(conn);
     struct loop *loop = conn->origin->loop;
 
     origin_conn_finish_request(conn, end);
+    if (conn->requests_count == 0)
+        logbook_add_silent(conn->origin->logbook, &place, end);
     unlist(conn);
     timer_cancel(&conn->timer);
     loop_forget(loop, &conn->task);
@@ -49,21 +65,15 @@ void origin_conn_end(struct origin_conn *conn, enum stream_close how, const char
     loop_free_later(loop, &conn->deferred);
 }
 
-/* ---- the request in the ledger ------------------------------------------------------------- */
+/* ---- the request in the logbook ------------------------------------------------------------ */
 
 void origin_conn_note_request(struct origin_conn *conn)
 {
-    const struct ledger_place place = {
-        .listener = conn->listener->name,
-        .endpoint = conn->stream->endpoint,
-        .tls = stream_tls_info(conn->stream),
-        .number = ++conn->requests_count,
-        .fault = !conn->fault        ? NULL
-                 : conn->fault->name ? conn->fault->name
-                                     : "(steps)",
-    };
+    struct logbook_place place;
 
-    conn->record = ledger_add_request(conn->origin->ledger, &place, &conn->head);
+    conn->requests_count++;
+    place = place_of(conn);
+    conn->record = logbook_add_request(conn->origin->logbook, &place, &conn->head);
     conn->head_is_noted = true;
     conn->status = 0;
     conn->sent_before = conn->sent_bytes;
@@ -72,7 +82,7 @@ void origin_conn_note_request(struct origin_conn *conn)
 
 void origin_conn_finish_request(struct origin_conn *conn, const char *end)
 {
-    struct ledger_outcome outcome = {
+    struct logbook_outcome outcome = {
         .content_bytes = conn->content.bytes,
         .content_hash = conn->content.hash,
         .content_broken = conn->content.is_broken,
@@ -85,7 +95,7 @@ void origin_conn_finish_request(struct origin_conn *conn, const char *end)
 
     if (!conn->record)
         return;
-    ledger_finish_request(conn->origin->ledger, conn->record, &outcome);
+    logbook_finish_request(conn->origin->logbook, conn->record, &outcome);
     json_decref(conn->record);
     conn->record = NULL;
 }
@@ -104,7 +114,8 @@ static void play(struct origin_conn *conn, const struct step *steps, size_t coun
 
 static void play_fault(struct origin_conn *conn, const struct fault *fault)
 {
-    uint64_t hits = ledger_count_fault(conn->origin->ledger, fault->name ? fault->name : "(steps)");
+    uint64_t hits =
+        logbook_count_fault(conn->origin->logbook, fault->name ? fault->name : "(steps)");
     size_t last = fault->connections_count - 1;
     const struct step_list *list = &fault->connections[hits < last ? hits : last];
 
@@ -174,9 +185,13 @@ static struct slice wished_fault(const struct request_head *head)
 {
     const struct slice prefix = SLICE("/fault/");
     struct slice name = request_field(head, "X-Origin-Fault");
+    const char *end;
 
-    if (!name.ptr && slice_starts_with(head->path, prefix))
+    if (!name.ptr && slice_starts_with(head->path, prefix)) {
         name = slice_from(head->path, prefix.len);
+        end = name.len > 0 ? memchr(name.ptr, '/', name.len) : NULL;
+        name.len = end ? (size_t)(end - name.ptr) : name.len;
+    }
     return name.ptr ? name : request_parameter(head, "fault");
 }
 
@@ -257,6 +272,11 @@ static enum play choose_next(struct origin_conn *conn)
         if (result != PLAY_NEXT)
             return result;
     }
+    if (conn->is_held) {
+        result = origin_play_await_input(conn);
+        if (result != PLAY_NEXT)
+            return result;
+    }
     if (conn->content.is_broken) { /* where the next request begins cannot be told */
         origin_conn_end(conn, STREAM_CLOSE_LINGER, "content_broken");
         return PLAY_GONE;
@@ -264,7 +284,8 @@ static enum play choose_next(struct origin_conn *conn)
     if (conn->head_is_noted) {
         origin_conn_finish_request(conn, "kept");
         request_head_done(&conn->head);
-        conn->head_is_noted = false;
+        conn->head_is_noted = conn->is_held = false;
+        conn->fault = NULL;
         stream_set_read_size(conn->stream, STREAM_READ_SMALL);
     }
     result = origin_play_read_head(conn);
@@ -293,7 +314,6 @@ void origin_conn_advance(struct origin_conn *conn)
         if (conn->step >= conn->steps_count) {
             conn->steps = NULL;
             conn->head_is_unread = false;
-            conn->fault = NULL;
             continue;
         }
         result = origin_play_step(conn, &conn->steps[conn->step]);
@@ -405,7 +425,7 @@ void origin_conn_begin(struct origin_listener *listener, struct stream *stream)
         stream_close(stream, STREAM_CLOSE_ABORT);
         return;
     }
-    ledger_count_connection(listener->origin->ledger, listener->name);
+    logbook_count_connection(listener->origin->logbook, listener->name);
     fault = choose_for_connection(conn);
     if (fault) {
         play_fault(conn, fault);

@@ -93,7 +93,7 @@ int origin_listener_follow(struct origin_listener *listener)
 
     if (listen != FAULT_LISTEN_TCP && listen != FAULT_LISTEN_BLACKHOLE) {
         if (listener->listener)
-            (void)ledger_count_fault(listener->origin->ledger, fault->name);
+            (void)logbook_count_fault(listener->origin->logbook, fault->name);
         stop(listener);
         return 0;
     }

@@ -91,6 +91,14 @@ static int read_listen(struct origin_options *options, const char *text)
     return r;
 }
 
+/* They stand in texts that are taken apart again. */
+static bool name_is_good(const char *name)
+{
+    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
+               strlen(name) &&
+           strcmp(name, "control") != 0;
+}
+
 /* Names are made up where there is none: "origin", then "origin-2" ... */
 static int name_listeners(struct origin_options *options)
 {
@@ -100,6 +108,11 @@ static int name_listeners(struct origin_options *options)
         if (!listen->name && (i == 0 ? (listen->name = strdup("origin")) == NULL
                                      : asprintf(&listen->name, "origin-%zu", i + 1) < 0))
             return complain("out of memory");
+        if (!name_is_good(listen->name))
+            return complain(
+                "--listen %s: a name has letters, digits, '_', '-' and '.' only, and is "
+                "not \"control\"",
+                listen->text);
         for (size_t k = 0; k < i; k++)
             if (strcmp(options->listens[k].name, listen->name) == 0)
                 return complain("two listeners are named \"%s\"", listen->name);

@@ -18,6 +18,8 @@ enum {
     SCRIPT_BYTES_MAX = 16 * 1024 * 1024,
     CHUNK_BYTES_MAX = 512 * 1024 * 1024, /* of what is on its way */
     STOP_TIMEOUT_MS = 800,               /* TERM ends within a second */
+    STOP_TURN_MS = 20,
+    STOP_TURNS_MIN = 20,
     DESCRIPTORS_SPARE = 64,
 };
 
@@ -139,8 +141,8 @@ static bool create_parts(struct origin *origin, const struct origin_options *opt
                                                          .address = options->listens[i].address,
                                                          .fd = -1 };
     origin->listeners_count = options->listens_count;
-    origin->ledger = ledger_create(options->log, error, error_size);
-    if (!origin->ledger)
+    origin->logbook = logbook_create(options->log, error, error_size);
+    if (!origin->logbook)
         return false;
     origin->identity = identity_create(&options->identity, error, error_size);
     return origin->identity && create_loop(origin, error, error_size);
@@ -168,24 +170,39 @@ static bool open_all(struct origin *origin, const struct origin_options *options
     return origin->api != NULL;
 }
 
-static void tell_ready(const struct origin *origin)
+static void write_ready(const struct origin *origin, FILE *stream)
 {
     char address[ADDR_TEXT_MAX];
 
-    (void)fputs("hopgate: ready", stderr);
+    (void)fputs("hopgate: ready", stream);
     for (size_t i = 0; i < origin->listeners_count; i++) {
         const struct origin_listener *listener = &origin->listeners[i];
 
-        (void)fprintf(stderr, " %s=%s://%s", listener->name, listener->tls ? "https" : "http",
+        (void)fprintf(stream, " %s=%s://%s", listener->name, listener->tls ? "https" : "http",
                       addr_format(&listener->address, address, sizeof(address)));
         if (!listener->listener)
-            (void)fprintf(stderr, " (%s)", listener->script->fault->name);
+            (void)fprintf(stream, " (%s)", listener->script->fault->name);
     }
     if (origin->api)
-        (void)fprintf(stderr, " control=%s%s",
+        (void)fprintf(stream, " control=%s%s",
                       strncmp(control_api_address(origin->api), "unix:", 5) == 0 ? "" : "http://",
                       control_api_address(origin->api));
-    (void)fputc('\n', stderr);
+    (void)fputc('\n', stream);
+}
+
+/* In one piece: who waits for it must not see half a line. */
+static void tell_ready(const struct origin *origin)
+{
+    char *text = NULL;
+    size_t length;
+    FILE *stream = open_memstream(&text, &length);
+
+    if (!stream)
+        return;
+    write_ready(origin, stream);
+    if (fclose(stream) == 0)
+        (void)fputs(text, stderr);
+    free(text);
 }
 
 /* ---- end ----------------------------------------------------------------------------------- */
@@ -193,6 +210,7 @@ static void tell_ready(const struct origin *origin)
 static void close_all(struct origin *origin)
 {
     uint64_t until_ms;
+    unsigned turns = 0;
 
     for (size_t i = 0; i < origin->listeners_count; i++)
         origin_listener_close(&origin->listeners[i]);
@@ -203,9 +221,13 @@ static void close_all(struct origin *origin)
         return;
     conn_abort_closing(origin->loop, true);
     until_ms = origin->loop->now_ms + STOP_TIMEOUT_MS;
-    while (origin->loop->objects > 0 && origin->loop->now_ms < until_ms)
-        if (loop_turn(origin->loop, STOP_TIMEOUT_MS) < 0)
+    /* a process that did not run for a while still gets its turns */
+    while (origin->loop->objects > 0 &&
+           (origin->loop->now_ms < until_ms || turns < STOP_TURNS_MIN)) {
+        if (loop_turn(origin->loop, STOP_TURN_MS) < 0)
             break;
+        turns++;
+    }
 }
 
 static void free_parts(struct origin *origin)
@@ -213,7 +235,7 @@ static void free_parts(struct origin *origin)
     if (origin->loop && origin->loop->objects == 0)
         loop_free(origin->loop); /* else the kernel takes it all back at once */
     identity_free(origin->identity);
-    ledger_free(origin->ledger);
+    logbook_free(origin->logbook);
     fault_library_free(origin->library);
     free(origin->listeners);
 }

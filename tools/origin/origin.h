@@ -1,7 +1,7 @@
 /*
  * origin: `hopgate origin`, an origin server that misbehaves on request.
  *
- * Role    the verb; wires library, ledger, certificates, listeners and control API on one loop
+ * Role    the verb; wires library, logbook, certificates, listeners and control API on one loop
  * Owns    all of them
  * Thread  the main thread
  */

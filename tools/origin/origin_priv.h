@@ -12,13 +12,13 @@
 #include "core/loop.h"
 #include "tools/lab/control_api.h"
 #include "tools/origin/identity.h"
-#include "tools/origin/ledger.h"
+#include "tools/origin/logbook.h"
 #include "tools/origin/script.h"
 
 struct origin {
     struct loop *loop;
     struct fault_library *library;
-    struct ledger *ledger;
+    struct logbook *logbook;
     struct identity *identity; /* certificates */
     struct control_api *api;   /* NULL: none */
     struct origin_listener *listeners;
@@ -77,6 +77,7 @@ struct origin_conn {
     uint64_t progress; /* of the step: bytes or times */
     uint64_t loops_count;
     bool by_connection;        /* chosen before a request was read: its end ends the connection */
+    bool is_held;              /* by a fault that a request has chosen, until the next one */
     const struct fault *fault; /* NULL: the good answer */
     const struct answer *answer;
     enum answer_form form;
@@ -122,6 +123,9 @@ enum play origin_play_step(struct origin_conn *conn, const struct step *step);
 
 /* Reads up to the end of a head; phase 0 begins a new one. */
 enum play origin_play_read_head(struct origin_conn *conn);
+
+/* Something has come and is in conn->in. */
+enum play origin_play_await_input(struct origin_conn *conn);
 
 /* What is left of the request's content. */
 enum play origin_play_read_content(struct origin_conn *conn);

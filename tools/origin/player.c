@@ -331,9 +331,25 @@ static enum play send_bytes(struct origin_conn *conn, const struct step *step)
     return PLAY_NEXT;
 }
 
+enum play origin_play_await_input(struct origin_conn *conn)
+{
+    long n = conn->in.length > 0 ? 1 : fill(conn);
+
+    return n > 0 ? PLAY_NEXT : wait_or_end(conn, n);
+}
+
+/*
+ * A fault that a request has chosen ends with it: what comes next on the connection is a request again,
+ * or a hop that keeps connections would meet this fault for ever after.
+ */
 static enum play hold(struct origin_conn *conn)
 {
-    enum play play = drain(conn);
+    enum play play;
+
+    conn->is_held = !conn->by_connection && conn->step + 1 == conn->steps_count;
+    if (conn->is_held)
+        return PLAY_NEXT;
+    play = drain(conn);
 
     return play == PLAY_NEXT ? end_with_peer(conn) : play;
 }

@@ -152,6 +152,10 @@ static bool parse_fields(struct request_head *head, struct slice rest)
     while (next_line(&rest, &line) && line.len > 0) {
         struct request_field *field;
 
+        if (head->fields_count == REQUEST_FIELDS_MAX) {
+            head->fields_omitted++;
+            continue;
+        }
         if (head->fields_count == capacity) {
             capacity = capacity ? capacity * 2 : 16;
             field = reallocarray(head->fields, capacity, sizeof(*field));

@@ -15,7 +15,10 @@
 #include "core/http/head.h"
 #include "core/http/http1_body.h"
 
-enum { REQUEST_HEAD_MAX = 1024 * 1024 }; /* bytes */
+enum {
+    REQUEST_HEAD_MAX = 256 * 1024, /* bytes */
+    REQUEST_FIELDS_MAX = 5000,     /* told apart; the bytes have them all */
+};
 
 struct request_field {
     struct slice name, value; /* the value without white space around it */
@@ -29,7 +32,7 @@ struct request_head {
     struct slice method, target, version;
     struct slice path, query;
     struct request_field *fields; /* lines without a colon have no value */
-    size_t fields_count;
+    size_t fields_count, fields_omitted;
     enum http_framing
         framing; /* chunked when a Transfer-Encoding names it, else by Content-Length */
     uint64_t content_length;

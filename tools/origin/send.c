@@ -1,4 +1,5 @@
 /* send: the steps that send, and the good answer. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,9 @@ void origin_send(struct origin_conn *conn, const void *bytes, size_t length)
     if (conn->write_shut || length == 0)
         return;
     buf_init(&out, conn->origin->loop->pool);
-    if (buf_append_bytes(&out, bytes, length) == 0 && stream_write(conn->stream, &out) == 0)
+    if (buf_append_bytes(&out, bytes, length) < 0)
+        stream_break_writing(conn->stream, -ENOMEM); /* nothing may follow what is missing */
+    else if (stream_write(conn->stream, &out) == 0)
         conn->sent_bytes += length; /* else STREAM_WRITE_FAILED ends it */
     buf_done(&out);
 }

@@ -106,6 +106,79 @@ TEST(kong_has_its_own_words_where_nginx_has_others)
     exchange_fixture_done(&x);
 }
 
+/* The row "no-route" of tests/data/kong-log-phrases.json: no network here answers like that. */
+TEST(a_target_without_a_route_has_nginx_s_line)
+{
+    struct exchange_fixture x;
+    struct try_record *try;
+
+    exchange_fixture_init(&x, "kong", "Host: h");
+    try = exchange_fixture_try(&x, END_CONNECT_FAILED);
+    try->detail = SLICE("113: No route to host");
+    CHECK_STR(without_prefix(error_log_line(&x.record, try, &x.arena), "error"),
+              "*3 connect() failed (113: No route to host) while connecting to upstream, "
+              "client: 10.0.0.5, server: kong, request: \"GET /a?b=1 HTTP/1.1\", "
+              "upstream: \"http://192.0.2.1:8080/up/a?b=1\", host: \"h\", request_id: \"" ID
+              "\"\n");
+    exchange_fixture_done(&x);
+}
+
+#define TOO                                                                         \
+    "epoll_wait() reported that client prematurely closed connection, so upstream " \
+    "connection is closed too"
+
+/* Behind "*3 ", up to the client. */
+static void check_abort(struct exchange_fixture *x, const char *want)
+{
+    const char *line = without_prefix(error_log_line(&x->record, NULL, &x->arena), "info");
+
+    CHECK(strncmp(line, "*3 ", 3) == 0);
+    CHECK_SLICE(((struct slice){ line + 3, (size_t)(strstr(line, ", client:") - line) - 3 }), want);
+}
+
+TEST(a_client_that_leaves_is_told_with_what_was_going_on)
+{
+    struct exchange_fixture x;
+    struct try_record *try;
+
+    exchange_fixture_init(&x, "kong", "Host: h");
+    x.record.reason = END_CLIENT_ABORTED;
+    check_abort(&x, "client prematurely closed connection while reading client request body");
+    x.record.request_end_at_us = 1001000;
+    try = exchange_fixture_try(&x, END_CLIENT_ABORTED);
+    try->over_tls = true;
+    try->connected_at_us = 0;
+    check_abort(&x, TOO " while connecting to upstream");
+    try->connected_at_us = 1006000;
+    check_abort(&x, TOO " while SSL handshaking to upstream");
+    try->tls_done_at_us = 1007000;
+    x.record.reason_detail = SLICE("104: Connection reset by peer");
+    check_abort(&x, TOO " (104: Connection reset by peer) while sending request to upstream");
+    try->head_at_us = 1008000;
+    check_abort(&x, TOO " (104: Connection reset by peer) while reading upstream");
+    try->reason = END_OK; /* it had all of its answer by then */
+    check_abort(&x, "client prematurely closed connection (104: Connection reset by peer) while "
+                    "sending to client");
+    x.record.request = NULL;
+    x.record.tries_count = 0;
+    x.record.reason_detail = SLICE("");
+    check_abort(&x, "client prematurely closed connection while reading client request headers");
+    exchange_fixture_done(&x);
+}
+
+TEST(a_head_that_is_refused_has_no_id_yet)
+{
+    struct exchange_fixture x;
+
+    exchange_fixture_init(&x, "kong", "Host: h");
+    x.record.reason = END_CLIENT_METHOD_REFUSED;
+    x.record.reason_detail = SLICE("TRACE");
+    CHECK_STR(without_prefix(error_log_line(&x.record, NULL, &x.arena), "info"),
+              "*3 client sent TRACE method while reading client request headers, client: 10.0.0.5, "
+              "server: kong, request: \"GET /a?b=1 HTTP/1.1\", host: \"h\"\n");
+    exchange_fixture_done(&x);
+}
+
 TEST(f5_writes_one_reset_line_for_the_end_and_none_for_a_try)
 {
     struct exchange_fixture x;
@@ -142,6 +215,9 @@ int main(void)
         TEST_CASE(a_bad_request_line_has_no_id_and_cannot_break_the_line),
         TEST_CASE(a_failed_client_handshake_names_the_listener),
         TEST_CASE(kong_has_its_own_words_where_nginx_has_others),
+        TEST_CASE(a_target_without_a_route_has_nginx_s_line),
+        TEST_CASE(a_client_that_leaves_is_told_with_what_was_going_on),
+        TEST_CASE(a_head_that_is_refused_has_no_id_yet),
         TEST_CASE(f5_writes_one_reset_line_for_the_end_and_none_for_a_try),
     };
 

@@ -1,4 +1,4 @@
-#include "tools/origin/ledger.h"
+#include "tools/origin/logbook.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,93 +13,95 @@
 #include "tls/client_certificate.h"
 #include "tls/tls.h"
 
+enum { FIELD_BYTES = 512 }; /* what a field takes as JSON, about */
+
 struct kept {
     json_t *request; /* NULL: free */
     size_t bytes;
 };
 
-struct ledger {
+struct logbook {
     FILE *log; /* NULL: none */
     uint64_t connections_count, requests_count, uncounted_count;
     json_t *faults, *methods, *listeners, *cases, *ids; /* name -> count */
-    struct kept kept[LEDGER_REQUESTS_MAX]; /* a ring: the request number n at n % max */
+    struct kept kept[LOGBOOK_REQUESTS_MAX]; /* a ring: the request number n at n % max */
     uint64_t oldest; /* number of the oldest that is kept; requests are numbered from 1 */
     size_t kept_bytes;
 };
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
-static void drop_oldest(struct ledger *ledger)
+static void drop_oldest(struct logbook *logbook)
 {
-    struct kept *kept = &ledger->kept[ledger->oldest++ % LEDGER_REQUESTS_MAX];
+    struct kept *kept = &logbook->kept[logbook->oldest++ % LOGBOOK_REQUESTS_MAX];
 
     json_decref(kept->request);
-    ledger->kept_bytes -= kept->bytes;
+    logbook->kept_bytes -= kept->bytes;
     *kept = (struct kept){ 0 };
 }
 
-static void drop_all(struct ledger *ledger)
+static void drop_all(struct logbook *logbook)
 {
-    while (ledger->oldest <= ledger->requests_count)
-        drop_oldest(ledger);
-    json_decref(ledger->faults);
-    json_decref(ledger->methods);
-    json_decref(ledger->listeners);
-    json_decref(ledger->cases);
-    json_decref(ledger->ids);
+    while (logbook->oldest <= logbook->requests_count)
+        drop_oldest(logbook);
+    json_decref(logbook->faults);
+    json_decref(logbook->methods);
+    json_decref(logbook->listeners);
+    json_decref(logbook->cases);
+    json_decref(logbook->ids);
 }
 
 /* Without memory the counts stay empty, and everything is uncounted. */
-static void begin(struct ledger *ledger)
+static void begin(struct logbook *logbook)
 {
-    ledger->connections_count = ledger->requests_count = ledger->uncounted_count = 0;
-    ledger->oldest = 1;
-    ledger->faults = json_object();
-    ledger->methods = json_object();
-    ledger->listeners = json_object();
-    ledger->cases = json_object();
-    ledger->ids = json_object();
+    logbook->connections_count = logbook->requests_count = logbook->uncounted_count = 0;
+    logbook->oldest = 1;
+    logbook->faults = json_object();
+    logbook->methods = json_object();
+    logbook->listeners = json_object();
+    logbook->cases = json_object();
+    logbook->ids = json_object();
 }
 
-struct ledger *ledger_create(const char *log, char *error, size_t error_size)
+struct logbook *logbook_create(const char *log, char *error, size_t error_size)
 {
-    struct ledger *ledger = calloc(1, sizeof(*ledger));
+    struct logbook *logbook = calloc(1, sizeof(*logbook));
 
-    if (!ledger) {
+    if (!logbook) {
         snprintf(error, error_size, "out of memory");
         return NULL;
     }
-    begin(ledger);
+    begin(logbook);
     if (!log)
-        return ledger;
-    ledger->log = strcmp(log, "-") == 0 ? stdout : fopen(log, "ae");
-    if (ledger->log)
-        return ledger;
+        return logbook;
+    logbook->log = strcmp(log, "-") == 0 ? stdout : fopen(log, "ae");
+    if (logbook->log)
+        return logbook;
     snprintf(error, error_size, "cannot write %s: %s", log, strerror(errno));
-    ledger_free(ledger);
+    logbook_free(logbook);
     return NULL;
 }
 
-void ledger_free(struct ledger *ledger)
+void logbook_free(struct logbook *logbook)
 {
-    if (!ledger)
+    if (!logbook)
         return;
-    drop_all(ledger);
-    if (ledger->log && ledger->log != stdout)
-        (void)fclose(ledger->log); /* every line was flushed */
-    free(ledger);
+    drop_all(logbook);
+    if (logbook->log && logbook->log != stdout)
+        (void)fclose(logbook->log); /* every line was flushed */
+    free(logbook);
 }
 
-void ledger_reset(struct ledger *ledger)
+void logbook_reset(struct logbook *logbook)
 {
-    drop_all(ledger);
-    begin(ledger);
+    drop_all(logbook);
+    begin(logbook);
 }
 
 /* ---- counting ------------------------------------------------------------------------------ */
 
 /* Returns what it was before. */
-static uint64_t count(struct ledger *ledger, json_t *counts, const char *key)
+static uint64_t count(struct logbook *logbook, json_t *counts, const char *key)
 {
     json_t *value = json_object_get(counts, key);
 
@@ -109,14 +111,14 @@ static uint64_t count(struct ledger *ledger, json_t *counts, const char *key)
         (void)json_integer_set(value, (json_int_t)before + 1); /* it is one */
         return before;
     }
-    if (json_object_size(counts) >= LEDGER_KEYS_MAX ||
+    if (json_object_size(counts) >= LOGBOOK_KEYS_MAX ||
         json_object_set_new(counts, key, json_integer(1)) < 0)
-        ledger->uncounted_count++;
+        logbook->uncounted_count++;
     return 0;
 }
 
 /* Names of a client's choice: as UTF-8, or with what is none escaped. */
-static void count_slice(struct ledger *ledger, json_t *counts, struct slice key)
+static void count_slice(struct logbook *logbook, json_t *counts, struct slice key)
 {
     char text[256];
     size_t length = 0;
@@ -133,18 +135,18 @@ static void count_slice(struct ledger *ledger, json_t *counts, struct slice key)
     while (valid && length > 0 && key.len > length && ((unsigned char)text[length - 1] & 0x80))
         length--; /* cut within a character perhaps */
     text[length] = '\0';
-    (void)count(ledger, counts, text);
+    (void)count(logbook, counts, text);
 }
 
-void ledger_count_connection(struct ledger *ledger, const char *listener)
+void logbook_count_connection(struct logbook *logbook, const char *listener)
 {
-    ledger->connections_count++;
-    (void)count(ledger, ledger->listeners, listener);
+    logbook->connections_count++;
+    (void)count(logbook, logbook->listeners, listener);
 }
 
-uint64_t ledger_count_fault(struct ledger *ledger, const char *fault)
+uint64_t logbook_count_fault(struct logbook *logbook, const char *fault)
 {
-    return count(ledger, ledger->faults, fault);
+    return count(logbook, logbook->faults, fault);
 }
 
 static json_t *repeated(const json_t *counts)
@@ -157,15 +159,15 @@ static json_t *repeated(const json_t *counts)
     return result;
 }
 
-json_t *ledger_hits(const struct ledger *ledger)
+json_t *logbook_hits(const struct logbook *logbook)
 {
     return json_pack("{s:I, s:I, s:O, s:O, s:O, s:O, s:O, s:{s:o, s:o}, s:I}", "connections",
-                     (json_int_t)ledger->connections_count, "requests",
-                     (json_int_t)ledger->requests_count, "listeners", ledger->listeners, "methods",
-                     ledger->methods, "faults", ledger->faults, "cases", ledger->cases,
-                     "request_ids", ledger->ids, "duplicates", "cases", repeated(ledger->cases),
-                     "request_ids", repeated(ledger->ids), "uncounted",
-                     (json_int_t)ledger->uncounted_count);
+                     (json_int_t)logbook->connections_count, "requests",
+                     (json_int_t)logbook->requests_count, "listeners", logbook->listeners,
+                     "methods", logbook->methods, "faults", logbook->faults, "cases",
+                     logbook->cases, "request_ids", logbook->ids, "duplicates", "cases",
+                     repeated(logbook->cases), "request_ids", repeated(logbook->ids), "uncounted",
+                     (json_int_t)logbook->uncounted_count);
 }
 
 /* ---- a request as JSON --------------------------------------------------------------------- */
@@ -206,16 +208,19 @@ static json_t *fields_json(const struct request_head *head)
 static json_t *tls_json(const struct tls_session_info *tls)
 {
     const struct tls_client_certificate *client;
+    json_t *facts;
 
     if (!tls)
         return json_null();
     client = tls->client.certificate;
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s?, s:s?, s:s?, s:s}", "version", tls->version,
-                     "cipher", tls->cipher, "server_name", tls->server_name, "alpn", tls->alpn,
-                     "resumed", tls->resumed, "client_subject", client ? client->subject : NULL,
-                     "client_issuer", client ? client->issuer : NULL, "client_serial",
-                     client ? client->serial : NULL, "client_verify",
-                     tls->client.verify ? tls->client.verify : "NONE");
+    facts =
+        json_pack("{s:s, s:s, s:s, s:b, s:s?, s:s?, s:s?, s:s}", "version", tls->version, "cipher",
+                  tls->cipher, "alpn", tls->alpn, "resumed", tls->resumed, "client_subject",
+                  client ? client->subject : NULL, "client_issuer", client ? client->issuer : NULL,
+                  "client_serial", client ? client->serial : NULL, "client_verify",
+                  tls->client.verify ? tls->client.verify : "NONE");
+    set_bytes(facts, "server_name", slice_of(tls->server_name));
+    return facts;
 }
 
 static const char *framing_text(enum http_framing framing)
@@ -237,23 +242,33 @@ static void format_time(char *into, size_t size)
     snprintf(into, size, "%s.%03uZ", text, (unsigned)(now_ms % 1000));
 }
 
-static json_t *request_json(uint64_t number, const struct ledger_place *place,
-                            const struct request_head *head)
+/* Which connection, and what was to happen on it. */
+static json_t *place_json(uint64_t number, const struct logbook_place *place)
 {
     char now[64], peer[ADDR_TEXT_MAX], local[ADDR_TEXT_MAX];
-    struct slice case_id = request_field(head, "X-Hopgate-Case");
-    struct slice id = request_field(head, "X-Request-Id");
-    json_t *request;
 
     format_time(now, sizeof(now));
-    request = json_pack(
-        "{s:I, s:s, s:s, s:I, s:I, s:s, s:s, s:o, s:s?, s:I, s:s, s:o}", "id", (json_int_t)number,
-        "time", now, "listener", place->listener, "connection",
-        (json_int_t)place->endpoint->connection_id, "number", (json_int_t)place->number, "peer",
-        addr_format(&place->endpoint->peer, peer, sizeof(peer)), "local",
-        addr_format(&place->endpoint->local, local, sizeof(local)), "tls", tls_json(place->tls),
-        "fault", place->fault, "head_bytes", (json_int_t)head->length, "framing",
-        framing_text(head->framing), "fields", fields_json(head));
+    return json_pack("{s:I, s:s, s:s, s:I, s:I, s:s, s:s, s:o, s:s?}", "id", (json_int_t)number,
+                     "time", now, "listener", place->listener, "connection",
+                     (json_int_t)place->endpoint->connection_id, "number",
+                     (json_int_t)place->number, "peer",
+                     addr_format(&place->endpoint->peer, peer, sizeof(peer)), "local",
+                     addr_format(&place->endpoint->local, local, sizeof(local)), "tls",
+                     tls_json(place->tls), "fault", place->fault);
+}
+
+static json_t *request_json(uint64_t number, const struct logbook_place *place,
+                            const struct request_head *head)
+{
+    struct slice case_id = request_field(head, "X-Hopgate-Case");
+    struct slice id = request_field(head, "X-Request-Id");
+    json_t *request = place_json(number, place), *more;
+
+    more = json_pack("{s:I, s:s, s:o, s:I}", "head_bytes", (json_int_t)head->length, "framing",
+                     framing_text(head->framing), "fields", fields_json(head), "fields_omitted",
+                     (json_int_t)head->fields_omitted);
+    (void)json_object_update(request, more); /* without memory it says less */
+    json_decref(more);
     if (!request)
         return NULL;
     set_bytes(request, "method", head->method);
@@ -268,29 +283,31 @@ static json_t *request_json(uint64_t number, const struct ledger_place *place,
 
 /* ---- keeping ------------------------------------------------------------------------------- */
 
-json_t *ledger_add_request(struct ledger *ledger, const struct ledger_place *place,
-                           const struct request_head *head)
+json_t *logbook_add_request(struct logbook *logbook, const struct logbook_place *place,
+                            const struct request_head *head)
 {
     struct slice case_id = request_field(head, "X-Hopgate-Case");
     struct slice id = request_field(head, "X-Request-Id");
-    uint64_t number = ++ledger->requests_count;
-    struct kept *kept = &ledger->kept[number % LEDGER_REQUESTS_MAX];
+    uint64_t number = ++logbook->requests_count;
+    struct kept *kept = &logbook->kept[number % LOGBOOK_REQUESTS_MAX];
+    size_t bytes;
 
-    while (ledger->oldest < number && (number - ledger->oldest >= LEDGER_REQUESTS_MAX ||
-                                       ledger->kept_bytes + head->length > LEDGER_HEADS_BYTES_MAX))
-        drop_oldest(ledger);
-    count_slice(ledger, ledger->methods, head->method);
+    bytes = head->length + head->fields_count * FIELD_BYTES;
+    while (logbook->oldest < number && (number - logbook->oldest >= LOGBOOK_REQUESTS_MAX ||
+                                        logbook->kept_bytes + bytes > LOGBOOK_BYTES_MAX))
+        drop_oldest(logbook);
+    count_slice(logbook, logbook->methods, head->method);
     if (case_id.ptr)
-        count_slice(ledger, ledger->cases, case_id);
+        count_slice(logbook, logbook->cases, case_id);
     if (id.ptr)
-        count_slice(ledger, ledger->ids, id);
+        count_slice(logbook, logbook->ids, id);
     kept->request = request_json(number, place, head);
-    kept->bytes = head->length;
-    ledger->kept_bytes += kept->bytes;
+    kept->bytes = bytes;
+    logbook->kept_bytes += kept->bytes;
     return json_incref(kept->request);
 }
 
-static void write_line(struct ledger *ledger, const json_t *request)
+static void write_line(struct logbook *logbook, const json_t *request)
 {
     json_t *line = json_copy((json_t *)(uintptr_t)request); /* it does not change it */
     char *text;
@@ -299,14 +316,25 @@ static void write_line(struct ledger *ledger, const json_t *request)
     text = json_dumps(line, JSON_COMPACT | JSON_ENSURE_ASCII);
     json_decref(line);
     if (text) {
-        (void)fprintf(ledger->log, "%s\n", text); /* a full disk must not stop the lab */
-        (void)fflush(ledger->log);
+        (void)fprintf(logbook->log, "%s\n", text); /* a full disk must not stop the lab */
+        (void)fflush(logbook->log);
     }
     free(text);
 }
 
-void ledger_finish_request(struct ledger *ledger, json_t *request,
-                           const struct ledger_outcome *outcome)
+void logbook_add_silent(struct logbook *logbook, const struct logbook_place *place, const char *end)
+{
+    json_t *line = logbook->log ? place_json(0, place) : NULL;
+
+    if (!line)
+        return;
+    (void)json_object_set_new(line, "end", json_string(end)); /* without memory it says less */
+    write_line(logbook, line);
+    json_decref(line);
+}
+
+void logbook_finish_request(struct logbook *logbook, json_t *request,
+                            const struct logbook_outcome *outcome)
 {
     char hash[20];
     json_t *more;
@@ -320,8 +348,8 @@ void ledger_finish_request(struct ledger *ledger, json_t *request,
                      (json_int_t)outcome->duration_ms, "end", outcome->end);
     (void)json_object_update(request, more); /* without memory the line says less */
     json_decref(more);
-    if (ledger->log && request)
-        write_line(ledger, request);
+    if (logbook->log && request)
+        write_line(logbook, request);
 }
 
 static bool is_of_case(const json_t *request, struct slice case_id)
@@ -330,17 +358,17 @@ static bool is_of_case(const json_t *request, struct slice case_id)
            slice_equal(slice_of(json_string_value(json_object_get(request, "case"))), case_id);
 }
 
-json_t *ledger_requests(const struct ledger *ledger, const struct ledger_query *query)
+json_t *logbook_requests(const struct logbook *logbook, const struct logbook_query *query)
 {
-    uint64_t number = query->since + 1 > ledger->oldest ? query->since + 1 : ledger->oldest;
+    uint64_t number = query->since + 1 > logbook->oldest ? query->since + 1 : logbook->oldest;
     json_t *list = json_array();
 
-    for (; number <= ledger->requests_count && json_array_size(list) < query->limit; number++) {
-        json_t *request = ledger->kept[number % LEDGER_REQUESTS_MAX].request;
+    for (; number <= logbook->requests_count && json_array_size(list) < query->limit; number++) {
+        json_t *request = logbook->kept[number % LOGBOOK_REQUESTS_MAX].request;
 
         if (request && is_of_case(request, query->case_id))
             (void)json_array_append(list, request); /* a lack of memory shows in the list */
     }
-    return json_pack("{s:o, s:I, s:I}", "requests", list, "oldest", (json_int_t)ledger->oldest,
-                     "count", (json_int_t)ledger->requests_count);
+    return json_pack("{s:o, s:I, s:I}", "requests", list, "oldest", (json_int_t)logbook->oldest,
+                     "count", (json_int_t)logbook->requests_count);
 }

@@ -1,0 +1,96 @@
+/*
+ * chain: a chain file: hops, wires and origins in path order, as its author wrote it.
+ *
+ * Role    the model and its reader; one table of fields (chain_schema.c) drives reading, defaults and
+ *         the text of `hopgate lab schema`
+ * Owns    every text and document of the file
+ * Thread  one
+ *
+ * Nothing here starts a process or takes an address.
+ */
+#ifndef TOOLS_LAB_CHAIN_H
+#define TOOLS_LAB_CHAIN_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "config/config_error.h"
+#include "config/document.h"
+#include "config/entities.h"
+#include "core/cleanup.h"
+
+enum { CHAIN_ELEMENTS_MAX = 20 };
+
+enum chain_kind { CHAIN_HOP, CHAIN_WIRE, CHAIN_ORIGIN };
+
+/* Texts are NULL when they were not stated. */
+struct chain_element {
+    enum chain_kind kind;
+    const char *name;
+    /* of a hop */
+    const char *persona;
+    const char *config;     /* declarative file, as a path that can be opened */
+    const json_t *entities; /* inline; NULL: none */
+    const json_t *settings; /* kong.conf keys; NULL: none */
+    bool redirect;          /* services and targets lead to the next element */
+    bool verify_upstream;
+    const char *client_certificate; /* shown to the next element: a folder of `hopgate lab pki` */
+    /* of a hop or an origin */
+    bool tls;
+    const char *certificate;   /* a folder of `hopgate lab pki` */
+    const char *verify_client; /* off, on, optional */
+    /* of a wire */
+    const json_t *faults; /* NULL: none */
+    /* of a wire or an origin */
+    const char *script;
+    /* of an origin */
+    const char *address; /* one that runs already */
+};
+
+struct chain_client {
+    const char *host, *path, *certificate;
+};
+
+struct chain {
+    const char *name, *description;
+    int64_t time_scale, seed;
+    const char *pki_name;
+    int64_t pki_days;
+    struct chain_client client;
+    struct chain_element elements[CHAIN_ELEMENTS_MAX];
+    size_t count;
+    size_t origins_count; /* the last so many elements */
+    struct config *texts;
+    struct document *document;
+};
+
+/* A path, or the name of a chain that is built in. 0; -EINVAL or another negative errno: see errors;
+ * -ENOMEM. */
+int chain_load(const char *path_or_name, struct chain **ret, struct config_errors *errors);
+
+/* The same from text; relative paths in it are from the directory of `source`. */
+int chain_parse(struct slice text, const char *source, struct chain **ret,
+                struct config_errors *errors);
+
+void chain_free(struct chain *chain);
+DEFINE_SCOPED(chain);
+
+/* Something shows or wants a certificate. */
+bool chain_needs_pki(const struct chain *chain);
+
+const char *chain_kind_name(enum chain_kind kind);
+
+/* What a chain file can say, from the table. */
+void chain_print_schema(FILE *stream);
+
+/* The chains that are built in; the last has no name. */
+struct chain_builtin {
+    const char *name;
+    const unsigned char *text;
+    size_t length;
+};
+extern const struct chain_builtin chain_builtins[];
+
+#endif

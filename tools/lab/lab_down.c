@@ -1,0 +1,198 @@
+/* lab_down: `hopgate lab status` and `hopgate lab down`: labs that run. */
+#include <errno.h>
+#include <jansson.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "tools/cli/cli.h"
+#include "tools/cli/table.h"
+#include "tools/cli/verb.h"
+#include "tools/lab/lab.h"
+#include "tools/lab/lab_place.h"
+
+enum { DOWN_TIMEOUT_MS = 30000 };
+
+/* ---- finding ------------------------------------------------------------------------------- */
+
+/* {"block", "name", "pid", "url", ...} of each lab that is up. */
+static json_t *running_labs(void)
+{
+    json_t *labs = json_array();
+
+    for (unsigned block = LAB_BLOCK_MIN; labs && block <= LAB_BLOCK_MAX; block++) {
+        char folder[LAB_PATH_MAX], path[LAB_PATH_MAX + 16];
+        json_t *state;
+
+        if (!lab_place_is_taken(block, folder, sizeof(folder)))
+            continue;
+        snprintf(path, sizeof(path), "%s/state.json", folder);
+        state = json_load_file(path, 0, NULL);
+        if (!state)
+            continue; /* it begins, or ends */
+        json_object_set_new(state, "block", json_integer(block));
+        json_array_append_new(labs, state);
+    }
+    return labs;
+}
+
+static bool is_alive(const json_t *element)
+{
+    pid_t pid = (pid_t)json_integer_value(json_object_get(element, "pid"));
+
+    return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
+}
+
+/* ---- status -------------------------------------------------------------------------------- */
+
+static void print_lab(const json_t *lab)
+{
+    json_t *rows = json_array();
+    const json_t *element;
+    size_t i;
+
+    (void)printf("%s  (block %lld, process %lld)\n%s\n%s\n",
+                 json_string_value(json_object_get(lab, "name")),
+                 (long long)json_integer_value(json_object_get(lab, "block")),
+                 (long long)json_integer_value(json_object_get(lab, "pid")),
+                 json_string_value(json_object_get(lab, "url")),
+                 json_string_value(json_object_get(lab, "folder")));
+    json_array_foreach(json_object_get(lab, "elements"), i, element)
+    {
+        json_t *pid = json_object_get(element, "pid");
+
+        json_array_append_new(
+            rows, json_pack("{s:O, s:O, s:O, s:O, s:s}", "name", json_object_get(element, "name"),
+                            "what", json_object_get(element, "what"), "address",
+                            json_object_get(element, "address"), "process", pid, "state",
+                            json_integer_value(pid) == 0 ? "not ours"
+                            : is_alive(element)          ? "runs"
+                                                         : "has ended"));
+    }
+    table_print(rows, stdout);
+    json_decref(rows);
+}
+
+static int complain(const char *verb, const char *what, const char *word)
+{
+    (void)fprintf(stderr, "hopgate %s: %s%s\n\n", verb, what, word);
+    verb_print_help(verb_find(verb), stderr);
+    return CLI_USAGE;
+}
+
+static bool wants_help(int argc, char **argv)
+{
+    return argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+}
+
+int lab_status_verb(int argc, char **argv)
+{
+    bool as_json = argc > 1 && strcmp(argv[1], "--json") == 0;
+    json_t *labs;
+    const json_t *lab;
+    size_t i;
+
+    if (wants_help(argc, argv)) {
+        verb_print_help(verb_find("lab status"), stdout);
+        return CLI_OK;
+    }
+    if (argc > 2 || (argc == 2 && !as_json))
+        return complain("lab status", "not understood: ", argv[argc - 1]);
+    labs = running_labs();
+    if (as_json) {
+        (void)json_dumpf(labs, stdout, JSON_INDENT(2));
+        (void)printf("\n");
+    } else if (json_array_size(labs) == 0) {
+        (void)printf("no lab is up\n");
+    }
+    json_array_foreach(labs, i, lab)
+    {
+        if (!as_json)
+            print_lab(lab);
+    }
+    json_decref(labs);
+    return CLI_OK;
+}
+
+/* ---- down ---------------------------------------------------------------------------------- */
+
+/* A pidfd tells the end of a process that is not our child. False: not within the time. */
+static bool end_process(pid_t pid, int pidfd)
+{
+    struct pollfd ended = { .fd = pidfd, .events = POLLIN };
+
+    return (kill(pid, SIGTERM) < 0 && errno == ESRCH) || poll(&ended, 1, DOWN_TIMEOUT_MS) > 0;
+}
+
+static int end_lab(const json_t *lab)
+{
+    pid_t pid = (pid_t)json_integer_value(json_object_get(lab, "pid"));
+    unsigned block = (unsigned)json_integer_value(json_object_get(lab, "block"));
+    const char *name = json_string_value(json_object_get(lab, "name"));
+    int pidfd = pid > 1 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+    bool has_ended = pidfd >= 0 ? end_process(pid, pidfd) : errno == ESRCH;
+
+    if (pidfd >= 0)
+        (void)close(pidfd);
+    if (!has_ended || !lab_place_wait_until_free(block, DOWN_TIMEOUT_MS)) {
+        (void)fprintf(stderr, "hopgate: %s does not end; its process is %d\n", name, (int)pid);
+        return CLI_FAILED;
+    }
+    (void)printf("%s is down\n", name);
+    return CLI_OK;
+}
+
+static bool is_meant(const json_t *lab, const char *which)
+{
+    char block[24];
+
+    snprintf(block, sizeof(block), "%lld",
+             (long long)json_integer_value(json_object_get(lab, "block")));
+    return strcmp(which, "--all") == 0 || strcmp(which, block) == 0 ||
+           strcmp(which, json_string_value(json_object_get(lab, "name"))) == 0;
+}
+
+static int end_meant(const json_t *labs, const char *which)
+{
+    int r = CLI_OK;
+    unsigned ended = 0;
+    const json_t *lab;
+    size_t i;
+
+    json_array_foreach(labs, i, lab)
+    {
+        if (which && !is_meant(lab, which))
+            continue;
+        ended++;
+        if (end_lab(lab) != CLI_OK)
+            r = CLI_FAILED;
+    }
+    if (ended > 0 || (which && strcmp(which, "--all") == 0))
+        return r;
+    (void)fprintf(stderr, "hopgate: no such lab is up; `hopgate lab status` lists them\n");
+    return CLI_FAILED;
+}
+
+int lab_down_verb(int argc, char **argv)
+{
+    const char *which = argc > 1 ? argv[1] : NULL;
+    json_t *labs;
+    int r;
+
+    if (wants_help(argc, argv)) {
+        verb_print_help(verb_find("lab down"), stdout);
+        return CLI_OK;
+    }
+    if (argc > 2 || (which && which[0] == '-' && strcmp(which, "--all") != 0))
+        return complain("lab down", "not understood: ", argv[argc - 1]);
+    labs = running_labs();
+    if (!which && json_array_size(labs) > 1)
+        r = complain("lab down", "several labs are up; say which, or --all", "");
+    else
+        r = end_meant(labs, which);
+    json_decref(labs);
+    return r;
+}

@@ -1,0 +1,457 @@
+#include "tools/lab/lab_run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/addr.h"
+#include "core/clock.h"
+#include "tools/cli/cli.h"
+#include "tools/lab/lab.h"
+#include "tools/lab/lab_guard.h"
+
+enum {
+    READY_TIMEOUT_MS = 60000,
+    END_TIMEOUT_MS = 5000, /* then it is killed */
+    PORT_HOP = 8000,
+    PORT_HOP_TLS = 8443,
+    PORT_WIRE = 9000,
+    PORT_ORIGIN = 8080,
+    PORT_ORIGIN_TLS = 8444,
+    WORDS_MAX = 64,
+    SOCKET_FOLDER_MAX = 90, /* sun_path has 108 bytes */
+};
+
+static int complain(const char *what)
+{
+    (void)fprintf(stderr, "hopgate: %s\n", what);
+    return CLI_FAILED;
+}
+
+/* ---- places -------------------------------------------------------------------------------- */
+
+static uint16_t usual_port(const struct chain_element *element)
+{
+    switch (element->kind) {
+    case CHAIN_HOP:
+        return element->tls ? PORT_HOP_TLS : PORT_HOP;
+    case CHAIN_WIRE:
+        return PORT_WIRE;
+    case CHAIN_ORIGIN:
+        return element->tls ? PORT_ORIGIN_TLS : PORT_ORIGIN;
+    }
+    return 0;
+}
+
+/* 127.0.N.10, .20 ...: the last number says how far from the client. A wire shows what is behind it. */
+static void choose_place(struct lab_run *run, size_t i)
+{
+    const struct chain_element *element = &run->chain->elements[i];
+    struct chain_place *place = &run->places[i];
+    struct sockaddr_storage stated;
+
+    place->tls = element->kind == CHAIN_WIRE ? run->places[i + 1].tls : element->tls;
+    if (element->address && addr_parse(slice_of(element->address), 0, &stated) == 0) {
+        (void)addr_format_ip(&stated, place->address, sizeof(place->address));
+        place->port = addr_port(&stated);
+        return;
+    }
+    snprintf(place->address, sizeof(place->address), "127.0.%u.%zu", run->place.block,
+             10 * (i + 1));
+    place->port = lab_place_port(place->address, usual_port(element));
+}
+
+/* The port of the first address that it says it has: "... http://127.0.20.10:8000 ...". */
+static bool read_port(const char *ready, uint16_t *ret)
+{
+    const char *at = strstr(ready, "://");
+    struct sockaddr_storage address;
+
+    if (!at)
+        return false;
+    at += strlen("://");
+    if (addr_parse((struct slice){ at, strcspn(at, " /") }, 0, &address) < 0)
+        return false;
+    *ret = addr_port(&address);
+    return true;
+}
+
+/* ---- command lines ------------------------------------------------------------------------- */
+
+/* Texts live until the process has been started. */
+struct command {
+    char *words[WORDS_MAX];
+    size_t count;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct command *command, const char *format,
+                                                      ...)
+{
+    va_list args;
+    char *word = NULL;
+
+    va_start(args, format);
+    if (vasprintf(&word, format, args) < 0)
+        word = NULL;
+    va_end(args);
+    if (word && command->count + 1 < WORDS_MAX)
+        command->words[command->count++] = word;
+    else
+        free(word);
+}
+
+static void command_done(struct command *command)
+{
+    for (size_t i = 0; i < command->count; i++)
+        free(command->words[i]);
+}
+
+static int make_hop(struct lab_run *run, size_t i, const char *folder, struct command *command)
+{
+    const struct chain_element *element = &run->chain->elements[i];
+    char prefix[LAB_PATH_MAX * 2];
+    struct chain_config_context context = {
+        .chain = run->chain,
+        .element = element,
+        .prefix = prefix,
+        .pki_folder = run->pki_folder[0] ? run->pki_folder : NULL,
+        .here = run->places[i],
+        .next = { &run->places[i + 1], 1 },
+        .is_root = geteuid() == 0,
+    };
+    struct config_errors errors;
+    json_t *declarative;
+    char *conf, *text;
+    int r = CLI_OK;
+
+    snprintf(prefix, sizeof(prefix), "%s/prefix", folder);
+    if (run->chain->elements[i + 1].kind == CHAIN_ORIGIN)
+        context.next.count = run->chain->origins_count;
+    config_errors_init(&errors);
+    conf = chain_config_kong_conf(&context);
+    declarative = chain_config_declarative(&context, run->notes, &errors);
+    text = declarative ? json_dumps(declarative, JSON_INDENT(2)) : NULL;
+    if (!conf || !text || lab_place_write(folder, "kong.conf", conf) < 0 ||
+        lab_place_write(folder, "kong.json", text) < 0)
+        r = CLI_BAD_CONFIG;
+    config_errors_print(&errors, stderr);
+    config_errors_done(&errors);
+    json_decref(declarative);
+    free(conf);
+    free(text);
+    add(command, "run");
+    add(command, "-c");
+    add(command, "%s/kong.conf", folder);
+    add(command, "%s/kong.json", folder);
+    return r;
+}
+
+static void add_common(const struct lab_run *run, size_t i, const char *folder,
+                       struct command *command)
+{
+    const struct chain_element *element = &run->chain->elements[i];
+    const struct chain_place *here = &run->places[i];
+
+    if (element->script) {
+        add(command, "--script");
+        add(command, "%s", element->script);
+    }
+    add(command, "--control");
+    if (strlen(folder) <= SOCKET_FOLDER_MAX)
+        add(command, "unix:%s/control.sock", folder);
+    else
+        add(command, "%s:0", here->address);
+    add(command, "--log");
+    add(command, "%s/%s.log", folder, chain_kind_name(element->kind));
+    add(command, "--time-scale");
+    add(command, "%lld", (long long)run->chain->time_scale);
+    add(command, "--seed");
+    add(command, "%lld", (long long)run->chain->seed);
+}
+
+static int make_wire(struct lab_run *run, size_t i, const char *folder, struct command *command)
+{
+    const struct chain_element *element = &run->chain->elements[i];
+    const struct chain_place *next = &run->places[i + 1];
+    json_t *script;
+    char *text;
+
+    add(command, "wire");
+    add(command, "--listen");
+    add(command, "%s:%u", run->places[i].address, run->places[i].port);
+    add(command, "--name");
+    add(command, "%s", element->name);
+    add(command, "--to");
+    add(command, strchr(next->address, ':') ? "[%s]:%u" : "%s:%u", next->address, next->port);
+    add(command, "--bind");
+    add(command, "%s", run->places[i].address);
+    if (!element->faults || element->script) {
+        add_common(run, i, folder, command);
+        return CLI_OK;
+    }
+    /* faults go by a script of one step: a command line has no room for all that a file can say */
+    script = json_pack("{s:[{s:i, s:O}]}", "steps", "at_ms", 0, "faults", element->faults);
+    text = script ? json_dumps(script, 0) : NULL;
+    json_decref(script);
+    if (text && lab_place_write(folder, "faults.json", text) == 0) {
+        add(command, "--script");
+        add(command, "%s/faults.json", folder);
+    }
+    free(text);
+    add_common(run, i, folder, command);
+    return CLI_OK;
+}
+
+static int make_origin(struct lab_run *run, size_t i, const char *folder, struct command *command)
+{
+    const struct chain_element *element = &run->chain->elements[i];
+
+    add(command, "origin");
+    add(command, "--listen");
+    add(command, "%s:%u,name=%s%s", run->places[i].address, run->places[i].port, element->name,
+        element->tls ? ",tls" : "");
+    if (element->tls) {
+        add(command, "--cert");
+        add(command, "%s/%s/chain.pem", run->pki_folder, element->certificate);
+        add(command, "--key");
+        add(command, "%s/%s/key.pem", run->pki_folder, element->certificate);
+        add(command, "--pki");
+        add(command, "%s", run->pki_folder);
+    }
+    if (element->tls && strcmp(element->verify_client, "off") != 0) {
+        add(command, "--client-ca");
+        add(command, "%s/ca.pem", run->pki_folder);
+    }
+    if (element->tls && strcmp(element->verify_client, "optional") == 0)
+        add(command, "--client-optional");
+    add_common(run, i, folder, command);
+    return CLI_OK;
+}
+
+/* ---- starting ------------------------------------------------------------------------------ */
+
+static bool a_signal_came(const struct lab_run *run)
+{
+    struct pollfd one = { .fd = run->signal_fd, .events = POLLIN };
+
+    return poll(&one, 1, 0) > 0;
+}
+
+static int await_ready(struct lab_run *run, struct lab_process *process)
+{
+    uint64_t until_ms = clock_now_ms() + READY_TIMEOUT_MS;
+
+    while (!process->is_ready && !process->has_ended && clock_now_ms() < until_ms) {
+        struct pollfd fds[] = { { .fd = process->pipe, .events = POLLIN },
+                                { .fd = process->pidfd, .events = POLLIN },
+                                { .fd = run->signal_fd, .events = POLLIN } };
+
+        (void)poll(fds, 3, (int)(until_ms - clock_now_ms()) + 1);
+        lab_process_look(process);
+        if (a_signal_came(run))
+            return CLI_FAILED;
+    }
+    if (process->is_ready && !process->has_ended)
+        return CLI_OK;
+    if (process->has_ended)
+        lab_process_explain(process);
+    else
+        (void)fprintf(stderr, "hopgate: %s is not ready after %d s\n", process->name,
+                      READY_TIMEOUT_MS / 1000);
+    return CLI_FAILED;
+}
+
+static int start_element(struct lab_run *run, size_t i)
+{
+    static int (*const makers[])(struct lab_run *, size_t, const char *, struct command *) = {
+        [CHAIN_HOP] = make_hop, [CHAIN_WIRE] = make_wire, [CHAIN_ORIGIN] = make_origin
+    };
+    const struct chain_element *element = &run->chain->elements[i];
+    struct lab_process *process = &run->processes[i];
+    struct command command = { .count = 0 };
+    char folder[LAB_PATH_MAX + 64], log[LAB_PATH_MAX * 2];
+    int r;
+
+    if (element->address)
+        return CLI_OK;
+    snprintf(folder, sizeof(folder), "%s/%s", run->place.folder, element->name);
+    snprintf(log, sizeof(log), "%s/output", folder);
+    if (mkdir(folder, 0700) < 0)
+        return complain(strerror(errno));
+    add(&command, "%s", run->binary);
+    r = makers[element->kind](run, i, folder, &command);
+    if (r == CLI_OK &&
+        lab_process_start(process, element->name, command.words, log, run->guard) < 0)
+        r = complain("a process cannot be started");
+    command_done(&command);
+    if (r == CLI_OK)
+        r = await_ready(run, process);
+    if (r == CLI_OK && !read_port(process->ready, &run->places[i].port))
+        r = complain("a part of the chain does not say where it listens");
+    return r;
+}
+
+/* ---- around it ----------------------------------------------------------------------------- */
+
+static int watch_signals(struct lab_run *run)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGQUIT);
+    sigaddset(&set, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return run->signal_fd < 0 ? complain(strerror(errno)) : CLI_OK;
+}
+
+static int make_pki(struct lab_run *run)
+{
+    struct lab_pki_options options = { .server_name = run->chain->pki_name,
+                                       .days = (int)run->chain->pki_days };
+
+    if (!chain_needs_pki(run->chain))
+        return CLI_OK;
+    snprintf(run->pki_folder, sizeof(run->pki_folder), "%s/pki", run->place.folder);
+    options.folder = run->pki_folder;
+    return lab_pki_write(&options);
+}
+
+static int find_binary(struct lab_run *run)
+{
+    ssize_t length = readlink("/proc/self/exe", run->binary, sizeof(run->binary) - 1);
+
+    if (length <= 0 || length >= (ssize_t)sizeof(run->binary) - 1)
+        return complain("cannot find out where this program is");
+    run->binary[length] = '\0';
+    return CLI_OK;
+}
+
+static int take_place(struct lab_run *run)
+{
+    char error[LAB_PATH_MAX + 128];
+
+    if (lab_place_take(&run->place, error, sizeof(error)) < 0)
+        return complain(error);
+    run->guard = lab_guard_start(&run->place, &run->guard_pipe);
+    return run->guard < 0 ? complain(strerror(-run->guard)) : CLI_OK;
+}
+
+int lab_run_start(struct lab_run *run, const struct chain *chain)
+{
+    int r;
+
+    *run = (struct lab_run){ .chain = chain, .signal_fd = -1, .place.lock_fd = -1 };
+    run->notes = json_array();
+    r = find_binary(run);
+    if (r == CLI_OK)
+        r = watch_signals(run);
+    if (r == CLI_OK)
+        r = take_place(run);
+    if (r == CLI_OK)
+        r = make_pki(run);
+    for (size_t i = chain->count; r == CLI_OK && i > 0; i--) {
+        choose_place(run, i - 1);
+        r = start_element(run, i - 1);
+    }
+    return r;
+}
+
+void lab_run_url(const struct lab_run *run, char *into, size_t size)
+{
+    snprintf(into, size, "%s://%s:%u%s", run->places[0].tls ? "https" : "http",
+             run->places[0].tls ? run->chain->client.host : run->places[0].address,
+             run->places[0].port, run->chain->client.path);
+}
+
+/* ---- watching and ending ------------------------------------------------------------------- */
+
+static size_t fill_polls(struct lab_run *run, struct pollfd *fds)
+{
+    size_t count = 0;
+
+    fds[count++] = (struct pollfd){ .fd = run->signal_fd, .events = POLLIN };
+    for (size_t i = 0; i < run->chain->count; i++) {
+        const struct lab_process *process = &run->processes[i];
+
+        if (!process->name || process->has_ended)
+            continue;
+        fds[count++] = (struct pollfd){ .fd = process->pipe, .events = POLLIN };
+        fds[count++] = (struct pollfd){ .fd = process->pidfd, .events = POLLIN };
+    }
+    return count;
+}
+
+static void look_at_all(struct lab_run *run, bool tells)
+{
+    for (size_t i = 0; i < run->chain->count; i++) {
+        struct lab_process *process = &run->processes[i];
+        bool had_ended = process->has_ended;
+
+        if (!process->name || had_ended)
+            continue;
+        lab_process_look(process);
+        if (tells && process->has_ended)
+            lab_process_explain(process);
+    }
+}
+
+void lab_run_watch(struct lab_run *run)
+{
+    struct pollfd fds[1 + 2 * CHAIN_ELEMENTS_MAX];
+
+    while (!a_signal_came(run)) {
+        size_t count = fill_polls(run, fds);
+
+        (void)poll(fds, (nfds_t)count, -1);
+        look_at_all(run, true);
+    }
+}
+
+static bool all_have_ended(const struct lab_run *run)
+{
+    for (size_t i = 0; i < run->chain->count; i++)
+        if (run->processes[i].name && run->processes[i].pid > 0)
+            return false;
+    return true;
+}
+
+/* The front first, so that nobody meets a missing next one. TERM a second time ends what drains. */
+static void end_processes(struct lab_run *run)
+{
+    struct pollfd fds[1 + 2 * CHAIN_ELEMENTS_MAX];
+    uint64_t until_ms = clock_now_ms() + END_TIMEOUT_MS;
+
+    for (int round = 0; round < 2; round++)
+        for (size_t i = 0; i < run->chain->count; i++)
+            if (run->processes[i].name)
+                lab_process_signal(&run->processes[i], SIGTERM);
+    while (!all_have_ended(run) && clock_now_ms() < until_ms) {
+        size_t count = fill_polls(run, fds);
+
+        (void)poll(fds + 1, (nfds_t)(count - 1), (int)(until_ms - clock_now_ms()) + 1);
+        look_at_all(run, false);
+    }
+    for (size_t i = 0; i < run->chain->count; i++)
+        if (run->processes[i].name)
+            lab_process_done(&run->processes[i]);
+}
+
+void lab_run_end(struct lab_run *run)
+{
+    end_processes(run);
+    lab_guard_finish(run->guard, run->guard_pipe);
+    lab_place_leave(&run->place);
+    if (run->signal_fd >= 0)
+        (void)close(run->signal_fd);
+    json_decref(run->notes);
+}
