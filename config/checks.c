@@ -10,6 +10,7 @@
 
 #include "config/entity_id.h"
 #include "core/addr.h"
+#include "core/regex.h"
 #include "core/slice.h"
 
 enum { HOST_NAME_MAX_BYTES = 253, HOST_LABEL_MAX_BYTES = 63 };
@@ -335,15 +336,24 @@ static void remove_dot_segments(char *text)
     *out = '\0';
 }
 
+/* typedefs.router_path: what holds for every path, and that it compiles. */
+static int check_regex_path(const char *text, char *message)
+{
+    char reason[REGEX_MESSAGE_MAX];
+    int r = check_path_shape(text + 1, message);
+
+    if (r == 0 && regex_check(slice_of(text + 1), REGEX_ANCHORED, reason) < 0)
+        r = refuse(message, "invalid regex: '%s' (PCRE returned: %s)", text + 1, reason);
+    return r;
+}
+
 int check_route_path(const char *text, char *message)
 {
     char *normal;
     int r;
 
     if (strncmp(text, "~/", 2) == 0)
-        return refuse(message,
-                      "a regex path ('~/…') is not supported by this version of hopgate; use a "
-                      "prefix path");
+        return check_regex_path(text, message);
     if (text[0] != '/')
         return refuse(message, "should start with: / (fixed path) or ~/ (regex path)");
     r = check_path_shape(text, message);

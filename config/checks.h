@@ -24,7 +24,7 @@ check_function check_host_with_port; /* host_header of an upstream */
 check_function check_upstream_name;
 check_function check_target;
 check_function check_base_path;  /* of a service */
-check_function check_route_path; /* prefix paths; regex paths are refused as not supported */
+check_function check_route_path; /* a prefix in normal form, or a regex behind '~' */
 check_function check_route_host; /* one leading or trailing wildcard label, optional port */
 check_function check_method;
 check_function check_cidr;

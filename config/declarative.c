@@ -40,8 +40,6 @@ static void check_service(struct loader *loader, const struct document_node *nod
                  service->protocol == CONFIG_PROTOCOL_TCP ? "tcp" : "http", tls_fields[i]);
 }
 
-static read_entity read_route;
-
 static int read_service(struct loader *loader, const struct document_node *node, size_t parent)
 {
     struct config_service *service = loader_add(loader, ENTITY_SERVICE);
@@ -75,76 +73,7 @@ static int read_service(struct loader *loader, const struct document_node *node,
         while (r == 0 && document_next(&member, &item))
             r = loader_refer_to(loader, ENTITY_SERVICE, ENTITY_CA_CERTIFICATE, &item);
     }
-    return r < 0 ? r : loader_read_list(loader, node, "routes", read_route, index);
-}
-
-/* Only the server name is in the open; nothing of HTTP can be matched. */
-static void check_passthrough_route(struct loader *loader, const struct document_node *node,
-                                    const struct config_route *route)
-{
-    static const char *const unseen[] = { "methods", "hosts", "paths", "headers" };
-    struct document_node member;
-
-    if (route->protocols != CONFIG_PROTOCOL_TLS_PASSTHROUGH &&
-        document_member(node, "protocols", &member))
-        FAIL(loader, &member,
-             "these sets are mutually exclusive: ('http', 'https'), ('tls_passthrough'); make two "
-             "routes");
-    for (size_t i = 0; i < sizeof(unseen) / sizeof(unseen[0]); i++)
-        if (loader_has_items(node, unseen[i]) && document_member(node, unseen[i], &member))
-            FAIL(loader, &member,
-                 "cannot set '%s' when 'protocols' is 'tls_passthrough'; remove it", unseen[i]);
-    if (!loader_has_items(node, "snis"))
-        FAIL(loader, node, "must set snis when 'protocols' is 'tls_passthrough'");
-}
-
-static void check_route(struct loader *loader, const struct document_node *node,
-                        const struct config_route *route)
-{
-    bool https = route->protocols & CONFIG_PROTOCOL_HTTPS;
-    struct document_node member;
-
-    if (route->protocols & CONFIG_PROTOCOL_TLS_PASSTHROUGH) {
-        check_passthrough_route(loader, node, route);
-        return;
-    }
-    if (loader_has_items(node, "snis") && document_member(node, "snis", &member))
-        FAIL(loader, &member,
-             "'snis' is not supported by this version of hopgate but for tls_passthrough; remove "
-             "it");
-    if (!loader_has_items(node, "methods") && !loader_has_items(node, "hosts") &&
-        !loader_has_items(node, "paths") && !loader_has_items(node, "headers") &&
-        !(https && loader_has_items(node, "snis")))
-        FAIL(loader, node,
-             "must set one of 'methods', 'hosts', 'headers', 'paths'%s when "
-             "'protocols' is '%s'",
-             https ? ", 'snis'" : "", https ? "https" : "http");
-    if (document_member(node, "protocols", &member) && json_is_array(member.value) &&
-        json_array_size(member.value) == 0)
-        FAIL(loader, &member, "length must be at least 1; remove it for http and https");
-    if (document_member(node, "path_handling", &member) && json_is_string(member.value) &&
-        strcmp(json_string_value(member.value), "v1") == 0)
-        document_add_error(&member, DOCUMENT_AT_VALUE, loader->errors, CONFIG_WARNING,
-                           "'v1' has no effect, as in Kong's default router "
-                           "(traditional_compatible); remove it");
-}
-
-static int read_route(struct loader *loader, const struct document_node *node, size_t parent)
-{
-    struct config_route *route = loader_add(loader, ENTITY_ROUTE);
-    int r;
-
-    if (!route)
-        return -ENOMEM;
-    schema_read(&loader->reader, &schema_routes, node, NULL, route);
-    if (json_is_object(node->value))
-        check_route(loader, node, route);
-    r = loader_set_place(loader, node, &route->path, &route->line, &route->column);
-    if (r == 0)
-        r = loader_register(loader, ENTITY_ROUTE, node, route->name, &route->id, route->path);
-    if (r == 0)
-        r = loader_refer_to_parent(loader, ENTITY_ROUTE, ENTITY_SERVICE, node, "service", parent);
-    return r;
+    return r < 0 ? r : loader_read_list(loader, node, "routes", declarative_read_route, index);
 }
 
 int declarative_normalise_target(struct loader *loader, struct config_target *target)
@@ -256,7 +185,7 @@ static int read_document(struct loader *loader)
     schema_read(&loader->reader, &schema_document, &root, NULL, NULL);
     r = loader_read_list(loader, &root, "services", read_service, NO_ENTITY);
     if (r == 0)
-        r = loader_read_list(loader, &root, "routes", read_route, NO_ENTITY);
+        r = loader_read_list(loader, &root, "routes", declarative_read_route, NO_ENTITY);
     if (r == 0)
         r = loader_read_list(loader, &root, "upstreams", read_upstream, NO_ENTITY);
     if (r == 0)

@@ -4,6 +4,7 @@
  * Nothing moves in memory after the lists were handed to the configuration, so from there on the
  * entities can point to each other.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,6 +193,11 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    return strcasecmp(*(char *const *)a, *(char *const *)b);
+}
+
 /* Adds a list as a set: sorted, each once. */
 static int write_set(FILE *stream, const struct config_strings *strings)
 {
@@ -208,6 +214,28 @@ static int write_set(FILE *stream, const struct config_strings *strings)
     free(sorted);
     (void)fputs("\n", stream);
     return 0;
+}
+
+/* Adds the fields that a route asks for; those of one name lie together, whatever the order. */
+static int write_headers(FILE *stream, const struct config_route *route)
+{
+    char **names = reallocarray(NULL, route->headers_count + 1, sizeof(*names));
+    int r = names ? 0 : -ENOMEM;
+
+    for (size_t i = 0; r == 0 && i < route->headers_count; i++)
+        names[i] = route->headers[i].name;
+    if (r == 0)
+        qsort(names, route->headers_count, sizeof(*names), compare_names);
+    for (size_t i = 0; r == 0 && i < route->headers_count; i++) {
+        for (const char *c = names[i]; *c; c++)
+            (void)fputc(*c == '_' ? '-' : tolower((unsigned char)*c), stream);
+        (void)fputs(":\n", stream);
+        for (size_t k = 0; r == 0 && k < route->headers_count; k++)
+            if (route->headers[k].name == names[i])
+                r = write_set(stream, &route->headers[k].values);
+    }
+    free(names);
+    return r;
 }
 
 static void check_protocols(struct loader *loader)
@@ -239,7 +267,8 @@ static char *match_rules(const struct config_route *route)
         return NULL;
     (void)fprintf(stream, "%d\n", route->regex_priority);
     written = write_set(stream, &route->methods) == 0 && write_set(stream, &route->hosts) == 0 &&
-              write_set(stream, &route->paths) == 0 && write_set(stream, &route->snis) == 0;
+              write_set(stream, &route->paths) == 0 && write_set(stream, &route->snis) == 0 &&
+              write_headers(stream, route) == 0;
     if (fclose(stream) == 0 && written)
         return text;
     free(text);

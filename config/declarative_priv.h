@@ -108,6 +108,10 @@ bool loader_has_items(const struct document_node *node, const char *field);
 read_entity declarative_read_sni, declarative_read_certificate, declarative_read_ca_certificate,
     declarative_read_mtls;
 
+/* ---- declarative_route.c ---- */
+
+read_entity declarative_read_route;
+
 /* ---- the parts of the whole ---- */
 
 /* The `hopgate:` object; services and upstreams are in the configuration already. 0 or -ENOMEM. */

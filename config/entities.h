@@ -20,7 +20,9 @@ enum config_protocol {
     CONFIG_PROTOCOL_HTTP = 1 << 0,
     CONFIG_PROTOCOL_HTTPS = 1 << 1,
     CONFIG_PROTOCOL_TCP = 1 << 2,             /* of services that passthrough routes lead to */
-    CONFIG_PROTOCOL_TLS_PASSTHROUGH = 1 << 3, /* of routes */
+    CONFIG_PROTOCOL_TLS_PASSTHROUGH = 1 << 3, /* of routes, as the next two */
+    CONFIG_PROTOCOL_GRPC = 1 << 4,
+    CONFIG_PROTOCOL_GRPCS = 1 << 5,
 };
 
 struct config_strings {
@@ -217,12 +219,23 @@ struct config_service {
     unsigned line, column;
 };
 
+/* A field that a request must have, with one of these values: "~*..." is a regex. */
+struct config_route_header {
+    char *name; /* as written */
+    struct config_strings values;
+};
+
 struct config_route {
     char *id;
     char *name;         /* or NULL */
     unsigned protocols; /* mask of enum config_protocol */
-    struct config_strings methods, hosts, paths;
-    struct config_strings snis; /* of tls_passthrough: "a.example", "*.example", "example.*" */
+    struct config_strings methods, hosts;
+    struct config_strings paths; /* "/prefix" or "~/regex" */
+    struct config_strings snis;  /* "a.example", "*.example", "example.*" */
+    struct config_route_header *headers;
+    size_t headers_count;
+    uint64_t created_at_ms; /* 0: not said */
+    char *path_handling;    /* "v0", "v1"; NULL: v0 */
     bool strip_path, preserve_host, request_buffering, response_buffering;
     int regex_priority;
     unsigned https_redirect_status_code;

@@ -79,6 +79,10 @@ static unsigned protocol_bit(const char *name)
         return CONFIG_PROTOCOL_TCP;
     if (strcmp(name, "tls_passthrough") == 0)
         return CONFIG_PROTOCOL_TLS_PASSTHROUGH;
+    if (strcmp(name, "grpc") == 0)
+        return CONFIG_PROTOCOL_GRPC;
+    if (strcmp(name, "grpcs") == 0)
+        return CONFIG_PROTOCOL_GRPCS;
     return strcmp(name, "https") == 0 ? CONFIG_PROTOCOL_HTTPS : CONFIG_PROTOCOL_HTTP;
 }
 

@@ -15,9 +15,9 @@
 #define PROTOCOLS "grpc, grpcs, http, https, tcp, tls, tls_passthrough, udp"
 
 /* What every entity may carry and nothing here reads. */
-#define BOOKKEEPING                                                                          \
-    { .name = "created_at", .type = SCHEMA_NUMBER },                                         \
-        { .name = "updated_at", .type = SCHEMA_NUMBER },                                     \
+#define BOOKKEEPING { .name = "created_at", .type = SCHEMA_NUMBER }, BOOKKEEPING_BUT_CREATED_AT
+#define BOOKKEEPING_BUT_CREATED_AT                                                           \
+    { .name = "updated_at", .type = SCHEMA_NUMBER },                                         \
         { .name = "tags", .type = SCHEMA_STRINGS, .flags = SCHEMA_SET, .check = check_tag }, \
         { .name = "_comment", .type = SCHEMA_ANY },                                          \
     {                                                                                        \
@@ -100,7 +100,7 @@ static const struct schema_field route_fields[] = {
       .type = SCHEMA_STRINGS,
       .flags = SCHEMA_SET | SCHEMA_PROTOCOL,
       .one_of = PROTOCOLS,
-      .supported = "http, https, tls_passthrough",
+      .supported = "http, https, grpc, grpcs, tls_passthrough",
       .default_json = "[\"http\",\"https\"]",
       STORED(config_route, protocols) },
     { .name = "methods",
@@ -116,7 +116,7 @@ static const struct schema_field route_fields[] = {
       .type = SCHEMA_STRINGS,
       .check = check_route_path,
       STORED(config_route, paths) },
-    { .name = "headers", .type = SCHEMA_ANY, .flags = SCHEMA_NOT_YET },
+    { .name = "headers", .type = SCHEMA_ANY }, /* read by declarative_route.c */
     { .name = "snis", .type = SCHEMA_STRINGS, .check = check_sni, STORED(config_route, snis) },
     { .name = "sources", .type = SCHEMA_ANY, .flags = SCHEMA_NOT_YET },
     { .name = "destinations", .type = SCHEMA_ANY, .flags = SCHEMA_NOT_YET },
@@ -131,7 +131,8 @@ static const struct schema_field route_fields[] = {
     { .name = "path_handling",
       .type = SCHEMA_STRING,
       .one_of = "v0, v1",
-      .default_json = "\"v0\"" },
+      .default_json = "\"v0\"",
+      STORED(config_route, path_handling) },
     { .name = "strip_path",
       .type = SCHEMA_BOOLEAN,
       .default_json = "true",
@@ -155,7 +156,8 @@ static const struct schema_field route_fields[] = {
       STORED(config_route, https_redirect_status_code) },
     { .name = "service", .type = SCHEMA_REFERENCE },
     { .name = "plugins", .type = SCHEMA_ENTITIES, .flags = SCHEMA_NOT_YET },
-    BOOKKEEPING,
+    { .name = "created_at", .type = SCHEMA_NUMBER, STORED(config_route, created_at_ms) },
+    BOOKKEEPING_BUT_CREATED_AT,
 };
 const struct schema schema_routes = { .name = "routes", FIELDS(route_fields) };
 

@@ -84,6 +84,7 @@ struct settings {
     bool real_ip_recursive;
     struct config_strings headers;          /* what is added to responses; empty: off */
     struct config_strings headers_upstream; /* and to requests */
+    char *router_flavor;                    /* traditional_compatible, traditional */
     char *error_default_type;
     /* paths of Kong's page templates; NULL: the persona's */
     char *error_template_html, *error_template_json, *error_template_xml, *error_template_plain;

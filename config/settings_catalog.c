@@ -69,6 +69,7 @@ static const struct {
     { "real_ip_recursive", "skip trusted addresses from the right" },
     { "headers", "fields that are added to responses" },
     { "headers_upstream", "fields that are added to requests" },
+    { "router_flavor", "how routes are matched: traditional_compatible or traditional" },
     { "error_default_type",
       "of error pages when the request says neither Accept nor Content-Type" },
     { "error_template_html", "file with the HTML error page; %s: message, then request id" },

@@ -242,9 +242,10 @@ const struct setting settings_table[] = {
     { .name = "request_debug", .type = SETTING_SWITCH, .default_text = "on", AT(request_debug) },
     { .name = "request_debug_token", AT(request_debug_token) },
     { .name = "router_flavor",
-      .state = SETTING_REFUSED,
       .default_text = "traditional_compatible",
-      .reason = NOT_YET "; routes match as in traditional_compatible" },
+      .one_of = "traditional_compatible, traditional, expressions",
+      .supported = "traditional_compatible, traditional",
+      AT(router_flavor) },
 
     /* upstream connections */
     { .name = "upstream_keepalive_pool_size",

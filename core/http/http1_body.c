@@ -135,6 +135,15 @@ static void begin_chunk_line(struct http1_body *body)
     body->extension_bytes = 0;
 }
 
+/* As nginx (ngx_http_request_body_chunked_filter): before the first byte that is too many. */
+static void check_content_max(struct http1_body *body)
+{
+    uint64_t max = body->chunked_max;
+
+    if (body->error == HTTP1_OK && max != 0 && body->content_bytes + body->remaining > max)
+        body->error = HTTP1_ERR_CONTENT_TOO_BIG;
+}
+
 static void read_framing_byte(struct http1_body *body, char c)
 {
     switch ((enum body_state)body->state) {
@@ -152,6 +161,7 @@ static void read_framing_byte(struct http1_body *body, char c)
     case SIZE_LF:
         expect_byte(body, c == '\n', HTTP1_ERR_CHUNK_LINE_END,
                     body->remaining > 0 ? DATA : TRAILER);
+        check_content_max(body);
         return;
     case DATA_CR:
         expect_byte(body, c == '\r', HTTP1_ERR_CHUNK_DATA_END, DATA_LF);

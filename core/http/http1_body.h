@@ -30,6 +30,7 @@ struct http1_body {
     enum http_framing framing;
     uint64_t remaining;     /* LENGTH: bytes still to come; CHUNKED: of this chunk */
     uint64_t content_bytes; /* content delivered so far */
+    uint64_t chunked_max;   /* of them; known as soon as a chunk announces more. 0: no limit */
     struct http1_body_limits limits;
     enum http1_error error;
     /* trailers dropped because of their name: a reason not to trust this connection any longer */

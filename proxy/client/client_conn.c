@@ -154,6 +154,7 @@ static bool open_exchange(struct client_conn *conn, bool pipelined)
     }
     conn->requests_count++;
     conn->state = CLIENT_CONN_HEAD;
+    conn->endpoint.chunked_content_max = policy_of(conn)->content_max_bytes;
     http1_endpoint_begin(&conn->endpoint, &policy_of(conn)->limits, &conn->exchange->arena,
                          &conn->exchange->request);
     loop_timer_set(conn->worker->loop, &conn->timer, policy_of(conn)->head_timeout_ms);

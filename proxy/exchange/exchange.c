@@ -354,6 +354,14 @@ static uint64_t back_write_deadline(const struct exchange *exchange)
     return since_ms + exchange->record.service->write_timeout_ms;
 }
 
+/* One deadline for the whole head, or for each gap in it. */
+static uint64_t head_wait_since_ms(const struct exchange *exchange)
+{
+    if (exchange->record.persona->upstream.head_timer == PERSONA_HEAD_TOTAL)
+        return exchange->back_step_at_ms;
+    return later(exchange->back_step_at_ms, exchange->back.received_at_ms);
+}
+
 /* The same for the target. Back-pressure is not its fault: no clock runs while we do not read. */
 static uint64_t back_deadline(const struct exchange *exchange)
 {
@@ -385,7 +393,7 @@ static uint64_t back_deadline(const struct exchange *exchange)
         break;
     }
     if (exchange->back_response == BACK_RESPONSE_WAIT)
-        return exchange->back_step_at_ms + service->read_timeout_ms;
+        return head_wait_since_ms(exchange) + service->read_timeout_ms;
     if (exchange->back_response == BACK_RESPONSE_BODY && exchange->back_waits)
         return exchange->back_wait_at_ms + service->read_timeout_ms;
     return 0;

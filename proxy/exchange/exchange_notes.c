@@ -8,6 +8,7 @@
 
 #include "proxy/exchange/exchange.h"
 #include "proxy/exchange/response_store.h"
+#include "proxy/report/metrics.h"
 #include "proxy/worker/worker.h"
 
 /* The directory of the hop, without the one of its files. */
@@ -29,6 +30,7 @@ void exchange_log_spooled(struct exchange *exchange, uint64_t number)
         .ended_at_us = exchange->worker->loop->now_us,
     };
 
+    metrics_count_one(exchange->worker->metrics, METRICS_REQUESTS_SPOOLED);
     (void)exchange_log_line(exchange, &note); /* for the log only */
 }
 
@@ -56,6 +58,7 @@ void exchange_log_response_spooled(struct exchange *exchange, uint64_t number)
     struct slice prefix = prefix_of(exchange);
     unsigned first = (unsigned)(number % 10), second = (unsigned)(number / 10 % 100);
 
+    metrics_count_one(exchange->worker->metrics, METRICS_RESPONSES_SPOOLED);
     note_of_try(exchange, END_RESPONSE_SPOOLED,
                 arena_printf(&exchange->arena, "%.*s/proxy_temp/%u/%02u/%010" PRIu64,
                              SLICE_ARG(prefix), first, second, number));

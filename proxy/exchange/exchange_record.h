@@ -18,6 +18,7 @@
 #include "core/end_reason.h"
 #include "core/http/head.h"
 #include "core/stream.h"
+#include "proxy/route/uri_captures.h"
 #include "tls/tls.h"
 
 struct field_plan;
@@ -89,7 +90,8 @@ struct exchange_record {
     struct slice upstream_uri;            /* path and query sent upstream */
     struct slice upgrade; /* protocol that the client asks to switch to and the persona allows */
     char hash_cookie[37]; /* value of the cookie that the client is to get; "": none */
-    struct slice matched_prefix; /* route path that matched and was stripped; may be empty */
+    struct slice matched_prefix;      /* route path that matched and was stripped; may be empty */
+    struct uri_captures uri_captures; /* of the route's regex path */
 
     uint32_t tries_count; /* all of them, may exceed EXCHANGE_TRIES_KEPT */
     bool was_proxied;     /* a target was picked at least once (Kong's KONG_PROXIED) */
@@ -101,6 +103,7 @@ struct exchange_record {
     uint64_t response_bytes;        /* head and content as sent, TLS not counted */
     uint64_t response_head_bytes;   /* of them, 100 (Continue) not counted */
     uint64_t response_content_bytes;
+    uint64_t response_stored_at_us;  /* the client was slow from then on; 0: it kept up */
     uint64_t response_spooled_bytes; /* of it, went to a file because the client was slow */
     enum end_reason reason;          /* first cause wins */
     struct slice reason_detail;

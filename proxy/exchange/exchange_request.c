@@ -9,6 +9,7 @@
 #include "proxy/report/request_debug.h"
 #include "proxy/rewrite/field_plan.h"
 #include "proxy/route/real_ip.h"
+#include "proxy/route/route_protocol.h"
 #include "proxy/route/router.h"
 #include "proxy/route/uri.h"
 #include "proxy/snapshot/service_plan.h"
@@ -94,7 +95,8 @@ static bool match_route(struct exchange *exchange, const struct router_request *
                         struct router_match *match)
 {
     struct request_debug *debug = &exchange->record.debug;
-    bool matches = router_match(exchange->pinned->snapshot->router, wanted, match);
+    bool matches = router_match(exchange->pinned->snapshot->router, wanted,
+                                exchange->worker->router_scratch, match);
 
     if (debug->is_wanted) {
         request_debug_lap(&debug->lap_us, &debug->router_us);
@@ -112,9 +114,15 @@ static bool find_route(struct exchange *exchange)
         .host = exchange->request.authority,
         .path = path,
         .port = record->listener_port,
+        .fields = &exchange->request.fields,
+        .server_name = slice_of(record->tls ? record->tls->server_name : NULL),
+        .over_tls = record->over_tls,
     };
+    const struct router *router = exchange->pinned->snapshot->router;
+    struct router_scratch *scratch = exchange->worker->router_scratch;
     struct router_match match;
     struct uri_upstream uri;
+    enum end_reason reason;
 
     if (!path.ptr) {
         exchange_answer(exchange, END_OUT_OF_MEMORY, nothing);
@@ -133,6 +141,11 @@ static bool find_route(struct exchange *exchange)
     record->field_plan =
         field_plan_of_route(&exchange->pinned->snapshot->field_plans,
                             (size_t)(match.route - exchange->pinned->snapshot->config->routes));
+    reason = route_protocol_refusal(record);
+    if (reason != END_OK) {
+        exchange_answer(exchange, reason, nothing);
+        return false;
+    }
     if (!match.service) {
         exchange_answer(exchange, END_NO_SERVICE, nothing);
         return false;
@@ -143,19 +156,15 @@ static bool find_route(struct exchange *exchange)
                                  .path = path,
                                  .matched_prefix = match.matched_prefix,
                                  .query = exchange->request.query,
-                                 .strip_path = match.route->strip_path };
+                                 .strip_path = match.route->strip_path,
+                                 .is_v1 = match.is_v1 };
     record->upstream_uri = uri_upstream_target(&exchange->arena, &uri);
-    if (!record->upstream_uri.ptr) {
+    if (!record->upstream_uri.ptr || router_captures(router, &match, path, scratch,
+                                                     &exchange->arena, &record->uri_captures) < 0) {
         exchange_answer(exchange, END_OUT_OF_MEMORY, nothing);
         return false;
     }
     return true;
-}
-
-/* kong/runloop/handler.lua: the route is taken first, then its protocols are looked at. */
-static bool wants_https(const struct exchange *exchange)
-{
-    return !exchange->record.over_tls && exchange->record.route->protocols == CONFIG_PROTOCOL_HTTPS;
 }
 
 static bool asks_to_upgrade(const struct exchange *exchange)
@@ -219,10 +228,6 @@ void exchange_start(struct exchange *exchange)
     begin_debug(exchange);
     if (!find_route(exchange))
         return;
-    if (wants_https(exchange)) {
-        exchange_answer(exchange, END_HTTPS_REQUIRED, nothing);
-        return;
-    }
     exchange->destination =
         &exchange->pinned
              ->destinations[record->service - exchange->pinned->snapshot->config->services];

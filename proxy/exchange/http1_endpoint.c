@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -324,6 +325,8 @@ static enum end_reason refused_body_reason(enum http1_role role, enum http1_erro
         return END_OUT_OF_MEMORY;
     if (role == HTTP1_RESPONSE)
         return END_UPSTREAM_BODY_INVALID;
+    if (error == HTTP1_ERR_CONTENT_TOO_BIG)
+        return END_CLIENT_CHUNKED_TOO_BIG;
     if (error == HTTP1_ERR_CHUNK_EXTENSION_TOO_LONG)
         return END_CLIENT_CHUNKS_TOO_BIG;
     if (error == HTTP1_ERR_TRAILER_TOO_BIG || error == HTTP1_ERR_TOO_MANY_FIELDS)
@@ -335,10 +338,16 @@ static void fail_body(struct http1_endpoint *endpoint)
 {
     enum http1_error error = endpoint->body.error;
     const struct http1_error_info *info = http1_error_info(error);
+    struct slice detail =
+        slice_of(endpoint->role == HTTP1_REQUEST ? info->phrase : info->upstream_phrase);
+    char sizes[2 * 20 + 2];
 
-    http1_endpoint_fail(
-        endpoint, refused_body_reason(endpoint->role, error),
-        slice_of(endpoint->role == HTTP1_REQUEST ? info->phrase : info->upstream_phrase));
+    if (error == HTTP1_ERR_CONTENT_TOO_BIG) { /* nginx: what there is, and the chunk that comes */
+        (void)snprintf(sizes, sizeof(sizes), "%" PRIu64 "+%" PRIu64, endpoint->body.content_bytes,
+                       endpoint->body.remaining);
+        detail = slice_of(sizes);
+    }
+    http1_endpoint_fail(endpoint, refused_body_reason(endpoint->role, error), detail);
 }
 
 /* ---- receiving ----------------------------------------------------------------------------- */
@@ -356,6 +365,7 @@ static void begin_content(struct http1_endpoint *endpoint)
     fields_init(&endpoint->http.trailers, endpoint->parser.arena);
     http1_body_init(&endpoint->body, endpoint->head, &body_limits, &endpoint->http.trailers,
                     endpoint->parser.arena);
+    endpoint->body.chunked_max = endpoint->chunked_content_max;
     endpoint->state = ENDPOINT_CONTENT;
 }
 

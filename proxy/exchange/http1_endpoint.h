@@ -43,9 +43,10 @@ struct http1_endpoint {
     struct http1_parser parser;
     struct http1_body body;
     const struct persona_limits
-        *limits;              /* borrowed from the persona, of the message being received */
-    struct http_head *head;   /* borrowed from the exchange, of the message being received */
-    struct chunk *head_chunk; /* keeps the head's slices alive */
+        *limits;                  /* borrowed from the persona, of the message being received */
+    uint64_t chunked_content_max; /* of messages received; 0: no limit; set before their head */
+    struct http_head *head;       /* borrowed from the exchange, of the message being received */
+    struct chunk *head_chunk;     /* keeps the head's slices alive */
     bool chunked_out;
     bool is_tunnel;
     /* What http.failure.detail points to: ENDPOINT_DETAIL_MAX bytes from the first failure on, so

@@ -149,6 +149,8 @@ void relay_client_is_slow(struct exchange *exchange)
     flow->held_up_since_ms = 0;
     flow->store = make_store(exchange);
     flow->is_stored = flow->store != NULL;
+    if (flow->store)
+        exchange->record.response_stored_at_us = exchange->worker->loop->now_us;
     relay_response(exchange);
 }
 

@@ -351,8 +351,10 @@ static void on_event(void *owner, unsigned events)
         mask |= HTTP_STREAM_DRAINED;
     if (events & STREAM_WRITE_FAILED)
         mask |= HTTP_STREAM_SEND_FAILED;
-    if (events & STREAM_READABLE)
+    if (events & STREAM_READABLE) {
+        conn->received_at_ms = conn->worker->loop->now_ms;
         mask |= on_readable(conn);
+    }
     if (mask)
         raise(conn, mask);
 }

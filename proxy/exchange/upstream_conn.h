@@ -51,6 +51,7 @@ struct upstream_conn {
     uint64_t idle_ms;        /* before it was reused */
     uint32_t requests_count; /* requests that this connection carried, the present one included */
     uint64_t opened_at_ms;
+    uint64_t received_at_ms; /* the latest bytes, or the end, came then */
     struct sockaddr_storage local;
     uint64_t connection_id;
 };

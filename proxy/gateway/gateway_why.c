@@ -300,7 +300,10 @@ static char *routes_lines(const struct snapshot *snapshot, const struct recorded
 {
     const struct route_question question = { .method = recorded_slice(entry, entry->method),
                                              .host = recorded_slice(entry, entry->host),
-                                             .path = recorded_slice(entry, entry->path) };
+                                             .path = recorded_slice(entry, entry->path),
+                                             .flavor = router_flavor_of(
+                                                 snapshot->settings->router_flavor),
+                                             .over_tls = entry->over_tls };
     char *text = NULL;
     size_t length;
     FILE *out = entry->reason == END_NO_ROUTE ? open_memstream(&text, &length) : NULL;

@@ -390,7 +390,7 @@ struct persona_upstream {
     enum {
         PERSONA_HEAD_TOTAL,
         PERSONA_HEAD_GAP
-    } head_timer; /* one deadline, or re-armed by bytes (LATER) */
+    } head_timer; /* one deadline, or re-armed by bytes */
     enum {
         PERSONA_PIN_NONE,
         PERSONA_PIN_CLIENT
@@ -530,6 +530,11 @@ struct persona_answer {
 /* proxied: a target was picked. reused: the last try went over a pooled connection. */
 struct persona_answer persona_answer(const struct persona *persona, enum end_reason reason,
                                      bool proxied, bool reused);
+
+/* The same with a status that the route chooses (0: none does). */
+struct persona_answer persona_answer_with_status(const struct persona *persona,
+                                                 enum end_reason reason, unsigned status,
+                                                 bool proxied, bool reused);
 
 /* Which retry condition a try that ended like this falls under; 0 for those never tried again. */
 unsigned persona_retry_condition(enum end_reason reason);

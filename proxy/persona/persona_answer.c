@@ -56,8 +56,9 @@ static void take_rule(struct pending *pending, const struct persona_answer_rule 
         answer->fields = rule->fields;
 }
 
-struct persona_answer persona_answer(const struct persona *persona, enum end_reason reason,
-                                     bool proxied, bool reused)
+struct persona_answer persona_answer_with_status(const struct persona *persona,
+                                                 enum end_reason reason, unsigned status,
+                                                 bool proxied, bool reused)
 {
     const struct persona_error_page *table = &persona->error_page;
     struct pending pending = { .keep_alive = PERSONA_UNSET, .logged = PERSONA_UNSET };
@@ -75,6 +76,8 @@ struct persona_answer persona_answer(const struct persona *persona, enum end_rea
             rule_fits(persona, rule, proxied, reused))
             take_rule(&pending, rule);
     }
+    if (status != 0)
+        answer->status = status;
     if (answer->status == 0)
         answer->status = end_reason_info(reason)->status;
     for (size_t i = 0; i < table->answers_count; i++) {
@@ -149,4 +152,10 @@ unsigned persona_retry_condition_of_status(unsigned status)
     default:
         return 0;
     }
+}
+
+struct persona_answer persona_answer(const struct persona *persona, enum end_reason reason,
+                                     bool proxied, bool reused)
+{
+    return persona_answer_with_status(persona, reason, 0, proxied, reused);
 }

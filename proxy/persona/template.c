@@ -269,6 +269,28 @@ static void put_upgrade(const struct template_scope *scope, struct text *into)
     put(into, scope, scope->record->upgrade);
 }
 
+/* kong/runloop/handler.lua: the host that a trusted peer tells of, else nginx's $host. */
+static void put_https_location(const struct template_scope *scope, struct text *into)
+{
+    const struct http_head *request = scope->record->request;
+    const struct field *told = request && scope->record->client_is_trusted
+                                   ? fields_find_name(&request->fields, SLICE("X-Forwarded-Host"))
+                                   : NULL;
+
+    if (!request)
+        return;
+    text_add_string(into, "https://");
+    if (told)
+        put(into, scope, told->value);
+    else
+        put_host(scope, into);
+    put(into, scope, request->path);
+    if (request->query.ptr) {
+        text_add_string(into, "?");
+        put(into, scope, request->query);
+    }
+}
+
 static void put_upstream_host(const struct template_scope *scope, struct text *into)
 {
     put(into, scope, scope->record->upstream_host);

@@ -235,13 +235,21 @@ static int make_proxy_status(const struct exchange_record *record, struct arena 
     return ret->ptr ? 0 : -ENOMEM;
 }
 
+/* What the configuration says of this answer; 0: nothing. */
+static unsigned chosen_status(const struct exchange_record *record)
+{
+    return record->reason == END_HTTPS_REDIRECT && record->route
+               ? record->route->https_redirect_status_code
+               : 0;
+}
+
 int error_page_make(const struct exchange_record *record, struct arena *arena,
                     struct error_page *ret)
 {
     const struct try_record *last = exchange_record_peek_try(record);
-    struct error_page page = { .answer =
-                                   persona_answer(record->persona, record->reason,
-                                                  record->was_proxied, last && last->reused) };
+    struct error_page page = { .answer = persona_answer_with_status(
+                                   record->persona, record->reason, chosen_status(record),
+                                   record->was_proxied, last && last->reused) };
     int r;
 
     if (page.answer.action == PERSONA_PAGE) {

@@ -250,6 +250,9 @@ void metrics_on_exchange(struct metrics_shard *shard, struct metrics_route_shard
         metrics_on_try(shard, last);
     if (record->tries_count > 1)
         metrics_add(&shard->counters[METRICS_RETRIES], record->tries_count - 1);
+    if (record->response_spooled_bytes > 0)
+        metrics_add(&shard->counters[METRICS_RESPONSE_SPOOLED_BYTES],
+                    record->response_spooled_bytes);
     if (!route)
         return;
     count_status(route, record);

@@ -49,6 +49,9 @@ enum metrics_counter {
     METRICS_CLIENT_TLS_DEFERRED, /* steps of handshakes: see tls/handshake_queue.h */
     METRICS_UPSTREAM_TLS_OK,
     METRICS_UPSTREAM_TLS_FAILED,
+    METRICS_REQUESTS_SPOOLED,  /* content went to a file */
+    METRICS_RESPONSES_SPOOLED, /* likewise, because the client was slow */
+    METRICS_RESPONSE_SPOOLED_BYTES,
     METRICS_MEMORY_CUT,         /* exchanges and connections ended to free memory */
     METRICS_MEMORY_IDLE_CLOSED, /* idle client connections closed for it */
     METRICS_COUNTERS

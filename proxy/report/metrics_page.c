@@ -324,6 +324,14 @@ static void put_traffic(struct metrics_text *text, const struct metrics *metrics
     counter(text, "hopgate_queue_refused_total",
             "Requests that found the queue of their upstream full, or waited there too long",
             metrics_total(metrics, METRICS_QUEUE_REFUSED));
+    counter(text, "hopgate_requests_spooled_total", "Requests whose content went to a file",
+            metrics_total(metrics, METRICS_REQUESTS_SPOOLED));
+    counter(text, "hopgate_responses_spooled_total",
+            "Responses whose content went to a file because the client was slow",
+            metrics_total(metrics, METRICS_RESPONSES_SPOOLED));
+    counter(text, "hopgate_response_spooled_bytes_total",
+            "Bytes that went there, of responses that have ended",
+            metrics_total(metrics, METRICS_RESPONSE_SPOOLED_BYTES));
     counter(text, "hopgate_pool_hits_total", "Tries on a kept connection to the target",
             metrics_total(metrics, METRICS_POOL_HITS));
     counter(text, "hopgate_pool_misses_total", "Tries that needed a new connection to the target",

@@ -358,6 +358,8 @@ static void add_numbers(struct recorded_exchange *entry, const struct exchange_r
     entry->request_bytes = record->request_bytes;
     entry->response_bytes = record->response_bytes;
     entry->response_content_bytes = record->response_content_bytes;
+    entry->response_stored_at_us = record->response_stored_at_us;
+    entry->response_spooled_bytes = record->response_spooled_bytes;
     entry->tries_count = record->tries_count;
     entry->status = record->status;
     entry->reason = (uint16_t)record->reason;

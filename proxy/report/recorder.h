@@ -68,6 +68,7 @@ struct recorded_exchange {
     uint64_t started_at_unix_ms;
     uint64_t started_at_us, request_head_at_us, request_end_at_us, response_head_at_us, ended_at_us;
     uint64_t request_bytes, response_bytes, response_content_bytes;
+    uint64_t response_stored_at_us, response_spooled_bytes;
     struct recorded_limits limits;
     struct recorded_address client_peer, client_local;
     struct recorded_text hop_name, persona_name;

@@ -3,7 +3,7 @@
 
 #include "proxy/report/story_priv.h"
 
-enum { INSTANTS_MAX = 6 + EXCHANGE_TRIES_KEPT * 6 };
+enum { INSTANTS_MAX = 8 + EXCHANGE_TRIES_KEPT * 6 };
 
 struct instant {
     uint64_t at_us;
@@ -121,6 +121,31 @@ static void add_try(struct timeline *timeline, const struct recorded_try *try, u
     }
 }
 
+static void print_spooled(FILE *out, const struct recorded_exchange *entry,
+                          const struct recorded_try *try)
+{
+    (void)try;
+    if (entry->response_spooled_bytes > 0)
+        (void)fprintf(out, ": %" PRIu64 " bytes wait in a file", entry->response_spooled_bytes);
+}
+
+/* The target is done before its client is. */
+static void add_store(struct timeline *timeline, const struct recorded_exchange *entry)
+{
+    uint32_t tries = recorded_tries_count(entry);
+    const struct recorded_try *last = tries > 0 ? &entry->tries[tries - 1] : NULL;
+
+    if (entry->response_stored_at_us == 0)
+        return;
+    add(timeline, (struct instant){ .at_us = entry->response_stored_at_us,
+                                    .text = "the client takes it more slowly than the target sends",
+                                    .print_more = print_spooled });
+    if (last && last->reason == END_OK)
+        add(timeline,
+            (struct instant){ .at_us = last->ended_at_us,
+                              .text = "the target has sent all, its connection is free" });
+}
+
 static int compare(const void *left, const void *right)
 {
     const struct instant *a = left, *b = right;
@@ -161,6 +186,7 @@ void story_print_timeline(FILE *out, const struct recorded_exchange *entry)
     add(&timeline, (struct instant){ .at_us = entry->response_head_at_us,
                                      .text = "response to the client begins",
                                      .print_more = print_status });
+    add_store(&timeline, entry);
     add(&timeline,
         (struct instant){ .at_us = entry->ended_at_us, .text = "end", .print_more = print_bytes });
     qsort(timeline.items, timeline.count, sizeof(timeline.items[0]), compare);

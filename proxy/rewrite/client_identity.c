@@ -365,14 +365,24 @@ bool client_identity_passes(const struct exchange_record *record, struct slice n
     return false;
 }
 
-bool client_identity_refuses(const struct exchange_record *record, struct slice name)
+/* Of a family that is written here, or whose policy refuses it. */
+static bool is_of_ours(const struct exchange_record *record, struct slice name)
 {
-    enum persona_trusted_cert source = record->persona->client.trusted_client_cert;
-
+    if (!record->field_plan)
+        return owns(&families[record->persona->request.client_cert_fields], name, true);
     for (size_t i = 0; i < FAMILIES_COUNT; i++)
         if ((is_written(record, i) || policy_of(record, i) != CONFIG_POLICY_UNSET) &&
             owns(&families[i], name, true))
             return true;
+    return false;
+}
+
+bool client_identity_refuses(const struct exchange_record *record, struct slice name)
+{
+    enum persona_trusted_cert source = record->persona->client.trusted_client_cert;
+
+    if (is_of_ours(record, name))
+        return true;
     /* of a trusted hop only what we read: what is spelled otherwise would be believed behind us */
     return client_certificate_field_is(source, name, true) &&
            !(record->client_is_trusted && client_certificate_field_is(source, name, false));

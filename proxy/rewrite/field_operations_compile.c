@@ -19,7 +19,6 @@ static const char *nginx_variable(struct slice name)
         { "remote_port", "peer_port" },
         { "server_addr", "listener_ip" },
         { "server_port", "listener_port" },
-        { "http_host", "authority" },
         { "request_method", "method" },
         { "uri", "request_path" },
         { "args", "query" },

@@ -189,9 +189,10 @@ static struct slice take(const struct config_hash_input *input, struct exchange_
 {
     switch (input->source) {
     case CONFIG_HASH_NONE:
-    case CONFIG_HASH_CONSUMER:    /* nobody authenticates yet */
-    case CONFIG_HASH_URI_CAPTURE: /* of regex paths, which are refused */
+    case CONFIG_HASH_CONSUMER: /* nobody authenticates yet */
         return missing;
+    case CONFIG_HASH_URI_CAPTURE:
+        return uri_captures_find(&record->uri_captures, slice_of(input->name));
     case CONFIG_HASH_IP:
         return record->client_ip;
     case CONFIG_HASH_HEADER:

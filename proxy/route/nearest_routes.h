@@ -10,11 +10,13 @@
 
 #include <stdio.h>
 
-#include "config/entities.h"
-#include "core/slice.h"
+#include "proxy/route/router.h"
 
+/* What is remembered of the request; its fields and server name are not. */
 struct route_question {
-    struct slice method, host, path; /* host: with its port, if it has one */
+    struct slice method, host, path; /* host: with its port, if it has one; path: as sent */
+    enum router_flavor flavor;
+    bool over_tls;
 };
 
 /* One line per route, at most three, the nearest first. Printable ASCII. */

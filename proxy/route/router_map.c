@@ -4,6 +4,8 @@
 
 #include "proxy/route/router_priv.h"
 
+#define HASH_MIX 0x9e3779b97f4a7c15u /* 2^64 by the golden ratio: spreads what FNV left close */
+
 int router_map_init(struct router_map *map, size_t keys_max)
 {
     size_t slots = 8;
@@ -25,12 +27,15 @@ void router_map_done(struct router_map *map)
 static struct router_map_slot *slot_of(const struct router_map *map, uint64_t hash, uint32_t scope,
                                        struct slice text)
 {
-    size_t at = (size_t)(hash ^ hash >> 29);
+    uint64_t mixed = hash * HASH_MIX;
+    size_t at = (size_t)(mixed >> 32);
+    uint32_t half = (uint32_t)mixed;
 
     for (;; at++) {
         struct router_map_slot *slot = &map->slots[at & map->mask];
 
-        if (slot->value_plus_1 == 0 || (slot->scope == scope && slice_equal(slot->text, text)))
+        if (slot->value_plus_1 == 0 ||
+            (slot->hash == half && slot->scope == scope && slice_equal(slot->text, text)))
             return slot;
     }
 }
@@ -47,5 +52,23 @@ void router_map_add(struct router_map *map, uint64_t hash, uint32_t scope, struc
     struct router_map_slot *slot = slot_of(map, hash, scope, text);
 
     assert(slot->value_plus_1 == 0);
-    *slot = (struct router_map_slot){ .text = text, .scope = scope, .value_plus_1 = value + 1 };
+    *slot = (struct router_map_slot){
+        .text = text, .scope = scope, .value_plus_1 = value + 1, .hash = (uint32_t)(hash * HASH_MIX)
+    };
+}
+
+uint32_t router_map_get(const struct router_map *map, uint32_t scope, struct slice text)
+{
+    return router_map_find(map, router_hash_of(scope, text), scope, text);
+}
+
+uint32_t router_map_put(struct router_map *map, uint32_t scope, struct slice text, uint32_t value)
+{
+    uint64_t hash = router_hash_of(scope, text);
+    uint32_t known = router_map_find(map, hash, scope, text);
+
+    if (known != ROUTER_MAP_NONE)
+        return known;
+    router_map_add(map, hash, scope, text, value);
+    return value;
 }

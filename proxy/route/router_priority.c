@@ -45,3 +45,17 @@ uint64_t router_priority(const struct router_priority_inputs *inputs)
     return (inputs->hosts_are_plain ? PLAIN_HOSTS : 0) | (regex ? REGEX : 0) | widen(attributes) |
            widen(headers) | widen(regex_priority) | prefix;
 }
+
+uint64_t router_priority_documented(const struct router_priority_inputs *inputs)
+{
+    uint64_t headers = inputs->headers_count < HEADERS_MAX ? inputs->headers_count : HEADERS_MAX;
+    uint64_t attributes = (uint64_t)inputs->has_methods + inputs->has_hosts + inputs->has_paths +
+                          inputs->has_snis + (headers > 0);
+    uint64_t priority =
+        attributes << 61 | headers << 52 | (inputs->hosts_are_plain ? PLAIN_HOSTS : 0);
+
+    if (inputs->paths_are_regexes)
+        return priority | REGEX |
+               (uint64_t)(uint32_t)inputs->regex_priority << REGEX_PRIORITY_SHIFT;
+    return priority | (inputs->prefix_bytes & PREFIX_BYTES_MASK);
+}

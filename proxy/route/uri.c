@@ -205,7 +205,7 @@ static struct slice stripped_rest(const struct uri_upstream *uri)
 {
     struct slice rest;
 
-    assert(slice_starts_with(uri->path, uri->matched_prefix));
+    assert(uri->matched_prefix.len <= uri->path.len);
     rest = slice_from(uri->path, uri->matched_prefix.len > 0 ? uri->matched_prefix.len : 1);
     if (slice_equal(rest, SLICE(".")) || slice_equal(rest, SLICE("..")))
         return slice_from(rest, rest.len);
@@ -271,6 +271,18 @@ static struct joined join(const struct uri_upstream *uri)
     return (struct joined){ base, SLICE("/"), rest };
 }
 
+/* v1 adds no slash, and takes one away only where two would meet. */
+static struct joined join_v1(const struct uri_upstream *uri)
+{
+    struct slice base = slice_is_empty(uri->base) ? SLICE("/") : uri->base;
+    struct slice rest = uri->strip_path ? stripped_rest(uri) : slice_from(uri->path, 1);
+    struct slice none = slice_from(base, base.len);
+
+    if (uri->strip_path && ends_with_slash(base) && slice_starts_with(rest, SLICE("/")))
+        base = without_last_byte(base);
+    return (struct joined){ base, none, rest };
+}
+
 static char *put_path(char *to, struct slice path)
 {
     for (size_t i = 0; i < path.len; i++) {
@@ -286,7 +298,7 @@ static char *put_path(char *to, struct slice path)
 
 struct slice uri_upstream_target(struct arena *arena, const struct uri_upstream *uri)
 {
-    struct joined path = join(uri);
+    struct joined path = uri->is_v1 ? join_v1(uri) : join(uri);
     size_t path_bytes_max = 3 * (path.base.len + path.slash.len + path.rest.len);
     char *text = arena_alloc(arena, path_bytes_max + 1 + uri->query.len);
     char *to = text;

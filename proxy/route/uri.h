@@ -38,14 +38,16 @@ bool uri_climbs_above_root(struct slice raw);
 struct uri_upstream {
     struct slice base;           /* the service's path; empty means "/" */
     struct slice path;           /* of the request, normalised, not empty */
-    struct slice matched_prefix; /* route path at the front of `path`; empty: route without paths */
+    struct slice matched_prefix; /* as many bytes are stripped off `path`; empty: no route path */
     struct slice query;          /* raw, without '?'; ptr NULL when the request had no '?' */
     bool strip_path;
+    bool is_v1; /* path_handling */
 };
 
 /*
- * The request target to send: base and path joined by Kong's rule v0 and escaped again; the query
- * follows byte for byte, a lone '?' stays. ptr NULL: no memory.
+ * The request target to send: base and path joined by Kong's rule v0 (v1: parts are just put in a row,
+ * see kong/router/traditional.lua) and escaped again; the query follows byte for byte, a lone '?' stays.
+ * ptr NULL: no memory.
  */
 struct slice uri_upstream_target(struct arena *arena, const struct uri_upstream *uri);
 

@@ -15,6 +15,7 @@
 #include "proxy/report/metrics.h"
 #include "proxy/report/request_debug.h"
 #include "proxy/route/router.h"
+#include "proxy/route/router_check.h"
 #include "proxy/snapshot/inherited_sockets.h"
 #include "proxy/snapshot/memory_limit.h"
 #include "proxy/snapshot/name_settings.h"
@@ -70,6 +71,8 @@ void snapshot_check(const struct settings *settings, const struct config *config
     struct resolver_options names;
 
     (void)name_settings_read(settings, &names, errors); /* for its errors */
+    if (config)
+        router_check(config, router_flavor_of(settings->router_flavor), errors);
     if (persona) {
         (void)log_choice_make(settings, persona, errors, &formats); /* the same */
         log_choice_done(&formats);
@@ -206,6 +209,7 @@ static bool prepare(struct snapshot *snapshot, struct hop *hop, const struct sna
 
     if (name_settings_read(settings, &names, errors) < 0)
         return false;
+    router_check(snapshot->config, router_flavor_of(settings->router_flavor), errors);
     snapshot->real_ip = (struct real_ip_settings){ .field_name = slice_of(settings->real_ip_header),
                                                    .recursive = settings->real_ip_recursive,
                                                    .trusted = &settings->trusted_ips };
@@ -259,7 +263,8 @@ int snapshot_compile(struct snapshot *snapshot, const struct hop *hop, uint64_t 
     char error[640] = "out of memory";
 
     snapshot->resolver = hop->resolver;
-    snapshot->router = router_create(snapshot->config);
+    snapshot->router =
+        router_create(snapshot->config, router_flavor_of(snapshot->settings->router_flavor));
     if (snapshot->router)
         snapshot->services = service_plans_create(&options, error, sizeof(error));
     client_tls_done(&snapshot->client_tls);

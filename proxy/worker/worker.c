@@ -15,6 +15,7 @@
 #include "proxy/exchange/exchange.h"
 #include "proxy/report/metrics.h"
 #include "proxy/report/recorder.h"
+#include "proxy/route/router.h"
 #include "proxy/worker/connection_limits.h"
 #include "proxy/worker/worker_drain.h"
 #include "proxy/worker/worker_handover.h"
@@ -357,10 +358,11 @@ static bool open_all(struct worker *worker)
     worker->pool = conn_pool_create(&pool, worker->loop->pool);
     worker->tls_sessions = tls_session_cache_create(TLS_SESSIONS_MAX);
     worker->client_verifier = tls_client_verifier_create(CLIENT_JUDGEMENTS_MAX);
+    worker->router_scratch = router_scratch_create();
     worker->recorder =
         recorder_create(worker->newest->snapshot->settings->hopgate_recorder_size_bytes);
     return worker->local_memory && worker->pool && worker->tls_sessions &&
-           worker->client_verifier && worker->recorder &&
+           worker->client_verifier && worker->router_scratch && worker->recorder &&
            (worker->hop->accepts_later || worker_start_listeners(worker));
 }
 
@@ -404,6 +406,7 @@ static void close_all(struct worker *worker)
     exchange_free_spares(worker);
     tls_session_cache_free(worker->tls_sessions);
     tls_client_verifier_free(worker->client_verifier);
+    router_scratch_free(worker->router_scratch);
     pinned_snapshot_unpin(TAKE(worker->newest));
     tls_handshake_queue_done(&worker->handshakes);
     waiting_lines_close(worker->hop->waiting_lines, worker->index);

@@ -32,6 +32,7 @@ struct worker_order {
 };
 
 struct recorder;
+struct router_scratch;
 
 struct worker {
     struct hop *hop;
@@ -42,6 +43,7 @@ struct worker {
     struct conn_pool *pool;
     struct timer pool_timer;
     struct tls_session_cache *tls_sessions;
+    struct router_scratch *router_scratch; /* what a search for a route writes */
     struct recorder *recorder; /* outlives the thread: what it remembers can still be asked for */
     _Atomic bool has_ended;    /* the thread touches nothing any more */
     struct tls_client_verifier *client_verifier;

@@ -6,7 +6,7 @@ import pytest
 
 from lab import behaviours
 from lab.client import run
-from lab.lab import service_to
+from lab.lab import merge, service_to
 from lab.wait import wait_until
 
 ID = "[0-9a-f]{32}"
@@ -109,19 +109,19 @@ def test_a_format_may_stand_in_the_setting_itself(lab):
 
 
 def test_bytes_and_times_of_tries(lab):
+    """Two requests over two targets, one of which refuses: at least one of them is tried twice."""
     origin = lab.origin(content=b"hello")
     text = "$upstream_bytes_sent|$upstream_bytes_received|$bytes_sent|$body_bytes_sent|$request_length|$upstream_response_time"
-    hop = lab.kong(lab.refusing_port(), origin, retries=1, conf={"hopgate_access_log_format": text,
-                                                                "nginx_worker_processes": "1"})
+    hop = lab.hop(merge(service_to(lab.refusing_port(), origin, retries=1), service_to(origin, name="one", paths=("/one",))),
+                  conf={"hopgate_access_log_format": text, "nginx_worker_processes": "1"})
     client = lab.client(hop)
-    request = client.request_bytes("GET", "/")
-    for _ in range(2):
-        client.send(request)
+    request = client.request_bytes("GET", "/one")
+    for data in (request, client.request_bytes("GET", "/"), client.request_bytes("GET", "/")):
+        client.send(data)
         assert client.read_response().content == b"hello"
-    wait_until(lambda: hop.access_log.text().count("\n") == 2, "two lines")
+    wait_until(lambda: hop.access_log.text().count("\n") == 3, "three lines")
     lines = [line.split("|") for line in hop.access_log.text().splitlines()]
-    retried = next(line for line in lines if "," in line[0])
-    once = next(line for line in lines if "," not in line[0])
+    once, retried = lines[0], next(line for line in lines if "," in line[0])
     assert re.fullmatch(r"0, [1-9]\d+", retried[0]) and re.fullmatch(r"0, [1-9]\d+", retried[1])
     assert int(once[0]) > len(request) - 1 and int(once[1]) > 5
     assert (once[3], once[4]) == ("5", str(len(request))) and int(once[2]) > 5

@@ -25,6 +25,12 @@ RELOADS_MAX = 1000  # one makes some 30,000 allocations: a sample in the full ti
 CUT = (Ended, Truncated, ConnectionResetError, BrokenPipeError, ssl.SSLError)
 CONTENT = b"c" * 100_000
 HANG_S = 10.0
+FIELD_RULES = {  # of the whole hop
+    "forwarded": {"X-Forwarded-For": {"policy": "append", "trusted": ["127.0.0.0/8"]}, "Forwarded": "replace"},
+    "request": [{"set": "X-Rule", "value": "$client_ip $http_host"}, {"add": "X-More", "value": "1"},
+                {"case": "canonical"}],
+    "response": [{"append": "X-Rule", "value": "$status $upstream_http_date", "always": True}],
+}
 
 
 def one_at_a_time(origin):
@@ -33,7 +39,7 @@ def one_at_a_time(origin):
     targets = declarative["upstreams"][0]["targets"] = declarative["upstreams"][0]["targets"][:1]
     declarative["hopgate"] = {"balancing": [{
         "upstream": "queue.upstream", "members": [{**targets[0], "max_requests": 1}],
-        "queue": {"max": 10, "timeout_ms": 5000}, "persistence": {"method": "cookie"}}]}
+        "queue": {"max": 10, "timeout_ms": 5000}, "persistence": {"method": "cookie"}}], "fields": [FIELD_RULES]}
     return declarative
 
 

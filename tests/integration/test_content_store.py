@@ -131,6 +131,8 @@ def test_content_over_the_limit_is_413_and_reaches_nobody(lab, framing):
     assert client.read_response().status == 413
     assert origin.connections == []
     wait_spool_empty(kong)
+    size = f"large body: {MB} bytes" if framing == "length" else "large chunked body: 0+262144 bytes"
+    kong.error_log.wait_for("[error]", f"client intended to send too {size}, client: 127.0.0.1")
 
 
 def swallow_errors(function):

@@ -189,33 +189,21 @@ OPERATIONS = [  # operation, what changes in SENT, in order: the whole list of t
 OPERATION_NAMES = ("X-One", "X-Two", "X-New")
 
 
-@pytest.fixture(scope="module")
-def operation_hops(module_lab):
-    """One hop per persona and scope, in which each operation has a service of its own."""
-    origin = module_lab.origin(content=b"x")
-    origin.otherwise(behaviours.answer(b"x", fields=SENT))
-    return module_lab, origin, {}
-
-
-def operation_hop(hops, persona, scope):
-    lab, origin, made = hops
-    if (persona, scope) not in made:
-        services, entries = [], []
-        for i, (operation, _) in enumerate(OPERATIONS):
-            services.append(service_to(origin, name=f"s{i}", paths=(f"/{i}/",)))
-            entries.append({scope: f"s{i}" + ("-route" if scope == "route" else ""),
-                            "request": [operation], "response": [operation]})
-        made[persona, scope] = lab.hop(with_fields(merge(*services), *entries), persona=persona,
-                                       name=f"{persona}-{scope}")
-    return made[persona, scope]
+def operation_hop(lab, origin, persona, scope):
+    """Each operation has a service of its own."""
+    services, entries = [], []
+    for i, (operation, _) in enumerate(OPERATIONS):
+        services.append(service_to(origin, name=f"s{i}", paths=(f"/{i}/",)))
+        entries.append({scope: f"s{i}" + ("-route" if scope == "route" else ""),
+                        "request": [operation], "response": [operation]})
+    return lab.hop(with_fields(merge(*services), *entries), persona=persona)
 
 
 @pytest.mark.parametrize("scope", ["service", "route"])
 @pytest.mark.parametrize("persona", ["edge", "kong"])
-def test_each_operation_both_ways(operation_hops, persona, scope):
-    lab, origin, _ = operation_hops
-    hop = operation_hop(operation_hops, persona, scope)
-    client = lab.client(hop)
+def test_each_operation_both_ways(lab, origin, persona, scope):
+    origin.otherwise(behaviours.answer(b"x", fields=SENT))
+    client = lab.client(operation_hop(lab, origin, persona, scope))
     for i, (operation, want) in enumerate(OPERATIONS):
         answer = client.get(f"/{i}/", SENT)
         assert pairs(origin.requests[-1].fields, *OPERATION_NAMES) == want, f"request: {operation}"

@@ -26,7 +26,7 @@ class Scene:
     """A hop of the row's settings and the target behind it."""
 
     def __init__(self, lab, setup, number):
-        self.origin = lab.origin(content=b"x")
+        self.origin = lab.origin(content=b"x", deadline_s=600)  # idle connections stay for all rows
         conf = {"nginx_worker_processes": "1", **setup.get("conf", {})}
         address = "127.0.0.1:0"
         if "app.test" in json.dumps(setup):

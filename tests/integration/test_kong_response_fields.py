@@ -18,7 +18,7 @@ class Scene:
     """A hop with these settings; what its target does is said per row."""
 
     def __init__(self, lab, conf, number):
-        self.origin = lab.origin()
+        self.origin = lab.origin(deadline_s=600)  # idle connections stay for all rows
         refusing, nowhere = lab.refusing_port(), {"host": "nowhere.upstream", "retries": 0}
         services = ("good", "refuse", "hang", "no_target")
         entities = {"services": [], "upstreams": [{"name": "nowhere.upstream", "targets": []}]}

@@ -191,8 +191,8 @@ def test_wrong_usage_is_64(hopgate, arguments, said):
 
 
 def test_other_verbs_of_lab_are_not_there_yet(hopgate):
-    assert hopgate("lab", "up").code == 64
-    assert 'unknown verb "lab up"' in hopgate("lab", "up").err
+    assert hopgate("lab", "matrix").code == 64
+    assert 'unknown verb "lab matrix"' in hopgate("lab", "matrix").err
     assert hopgate("lab", "--help").code == 0
 
 

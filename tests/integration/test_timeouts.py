@@ -46,6 +46,15 @@ def test_head_that_trickles_does_not_extend_the_read_timeout(lab):
     assert within(watch, SHORT_MS)
 
 
+def test_head_that_trickles_extends_it_where_the_persona_says_so(lab):
+    """Each gap counts for itself: `head_timer` of persona f5."""
+    origin = lab.origin().on("/", lambda connection, request: (
+        behaviours.trickle(HEAD, gap_s=0.5, size=5)(connection, request), connection.send(b"0123456789")))
+    watch = Stopwatch()
+    assert lab.client(lab.f5(origin, read_timeout=3000)).get("/").content == b"0123456789"
+    assert watch.seconds > 3
+
+
 def test_content_that_trickles_faster_than_the_timeout_passes(lab):
     origin = lab.origin().on("/slow", lambda connection, request: (connection.send(HEAD), behaviours.trickle(
         b"0123456789", gap_s=0.35)(connection, request)))

@@ -74,8 +74,7 @@ static const struct schema_field chain_fields[] = {
 static const char *const chain_meanings[] = {
     "lower case letters, digits and dashes",
     "a sentence for people",
-    "divides times: of faults and scripts; of settings, services and health checks where they are "
-    "stated; of the three timeouts of services even where they are not",
+    "divides times that are stated, and the three timeouts of every service",
     "of everything that is left to chance",
     "certificates that are made for the chain, see `hopgate lab pki`",
     "who stands in front of the path",

@@ -1,9 +1,12 @@
 /* lab_down: `hopgate lab status` and `hopgate lab down`: labs that run. */
 #include <errno.h>
 #include <jansson.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "tools/cli/cli.h"
 #include "tools/cli/table.h"
@@ -116,17 +119,25 @@ int lab_status_verb(int argc, char **argv)
 
 /* ---- down ---------------------------------------------------------------------------------- */
 
+/* A pidfd tells the end of a process that is not our child. False: not within the time. */
+static bool end_process(pid_t pid, int pidfd)
+{
+    struct pollfd ended = { .fd = pidfd, .events = POLLIN };
+
+    return (kill(pid, SIGTERM) < 0 && errno == ESRCH) || poll(&ended, 1, DOWN_TIMEOUT_MS) > 0;
+}
+
 static int end_lab(const json_t *lab)
 {
     pid_t pid = (pid_t)json_integer_value(json_object_get(lab, "pid"));
     unsigned block = (unsigned)json_integer_value(json_object_get(lab, "block"));
     const char *name = json_string_value(json_object_get(lab, "name"));
+    int pidfd = pid > 1 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+    bool has_ended = pidfd >= 0 ? end_process(pid, pidfd) : errno == ESRCH;
 
-    if (pid <= 1 || (kill(pid, SIGTERM) < 0 && errno != ESRCH)) {
-        (void)fprintf(stderr, "hopgate: %s: process %d: %s\n", name, (int)pid, strerror(errno));
-        return CLI_FAILED;
-    }
-    if (!lab_place_wait_until_free(block, DOWN_TIMEOUT_MS)) {
+    if (pidfd >= 0)
+        (void)close(pidfd);
+    if (!has_ended || !lab_place_wait_until_free(block, DOWN_TIMEOUT_MS)) {
         (void)fprintf(stderr, "hopgate: %s does not end; its process is %d\n", name, (int)pid);
         return CLI_FAILED;
     }

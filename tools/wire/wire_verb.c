@@ -146,7 +146,7 @@ static int parse(int argc, char **argv, struct relay_options *ret)
     const struct verb *verb = verb_find("wire");
 
     *ret = (struct relay_options){ .time_scale = 1, .seed = 1 };
-    for (int i = 1; i < argc; i++) {
+    for (int i = 1; i < argc; i += 2) {
         const struct verb_option *option = verb_option_find(verb, argv[i]);
         int r;
 
@@ -164,7 +164,6 @@ static int parse(int argc, char **argv, struct relay_options *ret)
         r = take_value(ret, option->name, argv[i + 1]);
         if (r != 0)
             return r;
-        i++;
     }
     return check_wires(ret);
 }

@@ -61,9 +61,17 @@ class ChainProcess:
         return [self.process.pid] + [element["pid"] for element in self.state["elements"] if element["pid"]]
 
     def left_over(self):
-        """What is still there of it."""
+        """What is still there of it. The folder may be another lab's by now, which took the same block."""
         alive = [pid for pid in self.pids()[1:] if is_running(pid)]
-        return alive + ([str(self.folder)] if self.folder.exists() else [])
+        try:
+            owner = json.loads((self.folder / "state.json").read_text())["pid"]
+        except (FileNotFoundError, ValueError):
+            owner = None
+        is_ours = self.folder.exists() and owner in (None, self.process.pid)
+        return alive + ([str(self.folder)] if is_ours else [])
+
+    def wait_nothing_left(self):
+        wait_until(lambda: not self.left_over(), lambda: f"all to go, there is {self.left_over()}", START_S)
 
     def end(self, number=signal.SIGINT):
         """Returns the exit code."""
@@ -74,9 +82,9 @@ class ChainProcess:
         """What is wrong with how it ended."""
         if self.process.poll() is None:
             self.end()
-        if any(mark in self.err() for mark in REPORTS) or (self.state and self.left_over()):
-            return f"{self.err()} left: {self.state and self.left_over()}"
-        return ""
+        if self.state:
+            self.wait_nothing_left()
+        return self.err() if any(mark in self.err() for mark in REPORTS) else ""
 
 
 def is_running(pid):

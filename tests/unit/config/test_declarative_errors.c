@@ -76,21 +76,56 @@ TEST(what_hopgate_does_not_run_yet_is_refused_by_name)
         { HEAD "consumers: [{username: a}]\nplugins: []\nvaults: [{}]",
           "k.yaml:2:1: error: consumers: 'consumers' " NOT_YET "; remove it\n"
           "k.yaml:4:1: error: vaults: 'vaults' " NOT_YET "; remove it\n" },
-        { HEAD "services: [{host: a, plugins: [{name: key-auth}], routes: [{paths: [/], headers: "
-               "{x: [y]}, snis: [a.b], plugins: []}]}]",
+        { HEAD "services: [{host: a, plugins: [{name: key-auth}], routes: [{paths: [/], sources: "
+               "[{ip: 10.0.0.1}]}]}]",
           "k.yaml:2:22: error: services[0].plugins: 'plugins' " NOT_YET "; remove it\n"
-          "k.yaml:2:73: error: services[0].routes[0].headers: 'headers' " NOT_YET "; remove it\n"
-          "k.yaml:2:98: error: services[0].routes[0].snis: 'snis' " NOT_YET
-          " but for tls_passthrough; remove it\n" },
-        { HEAD "routes: [{paths: ['~/a']}]",
-          "k.yaml:2:19: error: routes[0].paths[0]: a regex path ('~/…') " NOT_YET "; use a prefix "
-          "path\n" },
+          "k.yaml:2:73: error: services[0].routes[0].sources: 'sources' " NOT_YET "; remove it\n" },
         { HEAD "services: [{host: a, protocol: grpc}]",
           "k.yaml:2:32: error: services[0].protocol: 'grpc' " NOT_YET
           "; use one of: http, https, tcp\n" },
-        { HEAD "services: [{host: a, routes: [{paths: [/], path_handling: v1}]}]",
-          "k.yaml:2:59: warning: services[0].routes[0].path_handling: 'v1' has no effect, as in "
-          "Kong's default router (traditional_compatible); remove it\n" },
+    };
+    CHECK_ROWS(rows);
+}
+
+/* kong/db/schema/entities/routes.lua, routes_subschemas.lua and typedefs.lua */
+TEST(what_a_route_matches_is_checked_with_kongs_words)
+{
+    static const struct row rows[] = {
+        { HEAD "routes: [{paths: ['~/users/(foo/profile', '~/a//b', '~/a%2', '~b']}]",
+          "k.yaml:2:19: error: routes[0].paths[0]: invalid regex: '/users/(foo/profile' (PCRE "
+          "returned: pcre2_compile() failed: missing closing parenthesis in "
+          "\"/users/(foo/profile\")\n"
+          "k.yaml:2:43: error: routes[0].paths[1]: must not have empty segments\n"
+          "k.yaml:2:53: error: routes[0].paths[2]: invalid url-encoded value: '%2'\n"
+          "k.yaml:2:62: error: routes[0].paths[3]: should start with: / (fixed path) or ~/ (regex "
+          "path)\n" },
+        { HEAD "routes: [{paths: [/%41/./b]}]",
+          "k.yaml:2:19: error: routes[0].paths[0]: non-normalized path, consider use '/A/b' "
+          "instead\n" },
+        { HEAD "routes: [{headers: {HOST: [a], x: ['~*(', 5], y: [], z: a, 'a b': [c]}}]",
+          "k.yaml:2:21: error: routes[0].headers.HOST: cannot contain 'host' header, which must be "
+          "specified in the 'hosts' attribute\n"
+          "k.yaml:2:36: error: routes[0].headers.x[0]: invalid regex: '(' (PCRE returned: "
+          "pcre2_compile() failed: missing closing parenthesis in \"(\")\n"
+          "k.yaml:2:43: error: routes[0].headers.x[1]: expected a string; write it in quotes\n"
+          "k.yaml:2:50: error: routes[0].headers.y: length must be at least 1\n"
+          "k.yaml:2:57: error: routes[0].headers.z: expected an array; write it as a list: [ … ]\n"
+          "k.yaml:2:60: error: routes[0].headers.a b: invalid name 'a b', allowed are letters, "
+          "digits and !#$%&'*+-.^_`|~\n" },
+        { HEAD "routes: [{protocols: [http], paths: [/], snis: [a.b]}]",
+          "k.yaml:2:48: error: routes[0].snis: 'snis' can only be set when 'protocols' is 'grpcs', "
+          "'https', 'tls' or 'tls_passthrough'\n" },
+        { HEAD "routes: [{protocols: [http, grpc], paths: [/]}]",
+          "k.yaml:2:22: error: routes[0].protocols: these sets are mutually exclusive: ('http', "
+          "'https'), ('grpc', 'grpcs'); make two routes\n" },
+        { HEAD "routes: [{protocols: [grpc], paths: [/], strip_path: true, methods: [GET]}, "
+               "{protocols: [grpcs]}, {protocols: [grpc], paths: [/]}]",
+          "k.yaml:2:54: error: routes[0].strip_path: cannot set 'strip_path' when 'protocols' is "
+          "'grpc' or 'grpcs'\n"
+          "k.yaml:2:69: error: routes[0].methods: cannot set 'methods' when 'protocols' is 'grpc' "
+          "or 'grpcs'; remove it\n"
+          "k.yaml:2:77: error: routes[1]: must set one of 'hosts', 'headers', 'paths', 'snis' when "
+          "'protocols' is 'grpcs'\n" },
     };
     CHECK_ROWS(rows);
 }
@@ -392,6 +427,7 @@ TEST(routes_that_match_the_same_requests_are_a_warning)
 
 TESTS(TEST_CASE(the_head_of_the_file_is_checked),
       TEST_CASE(what_hopgate_does_not_run_yet_is_refused_by_name),
+      TEST_CASE(what_a_route_matches_is_checked_with_kongs_words),
       TEST_CASE(hashing_is_checked_as_a_whole), TEST_CASE(every_field_of_a_service_is_checked),
       TEST_CASE(every_field_of_a_route_is_checked), TEST_CASE(upstreams_and_targets_are_checked),
       TEST_CASE(certificates_and_snis_are_checked),

@@ -241,8 +241,8 @@ static const struct row mistakes[] = {
       "hopgate\n"
       "k.conf:2:1: error: role: is not supported by this version of hopgate; hopgate has no "
       "control plane and no data planes; remove it\n"
-      "k.conf:3:1: error: router_flavor: is not supported by this version of hopgate; routes "
-      "match as in traditional_compatible; remove it\n" },
+      "k.conf:3:17: error: router_flavor: 'expressions' is not supported by this version of "
+      "hopgate; use one of: traditional_compatible, traditional\n" },
     { "ssl_cert = a, b\nssl_cert_key = a",
       "k.conf:1:12: error: ssl_cert: ssl_cert names 2 certificates and ssl_cert_key 1 keys; "
       "each certificate needs its key, in the same order\n" },

@@ -18,7 +18,8 @@ static void check_lines(struct config_route *routes, size_t count, const char *w
     const struct config config = { .routes = routes, .routes_count = count };
     const struct route_question question = { .method = SLICE("GET"),
                                              .host = SLICE("shop.example.com:8000"),
-                                             .path = SLICE("/Shop/1") };
+                                             .path = SLICE("/Shop/1"),
+                                             .over_tls = true };
     char *text = NULL;
     size_t length;
     FILE *out = open_memstream(&text, &length);
@@ -51,6 +52,24 @@ TEST(nearest_comes_first_and_says_what_differs)
                 "  route \"host\"; path \"/Shop/1\" is none of: /x\n");
 }
 
+/* Of the request neither fields nor the server name are remembered: what is asked for is said. */
+TEST(regexes_fields_and_server_names_are_named)
+{
+    struct config_route_header headers[] = { { "x-v", STRINGS("1", "~*^b") } };
+    struct config_route routes[] = {
+        { .name = "regex", .paths = STRINGS("~/Shop/[a-z]+$", "~/x") },
+        { .name = "field", .paths = STRINGS("~/Shop/\\d"), .headers = headers, .headers_count = 1 },
+        { .name = "sni", .paths = STRINGS("/Shop"), .snis = STRINGS("a.test", "*.b.test") },
+    };
+
+    check_lines(routes, 3,
+                "  route \"field\"; it needs the field x-v with one of: 1, ~*^b; host, path and "
+                "method match\n"
+                "  route \"sni\"; it needs the server name (SNI) to be one of: a.test, *.b.test; "
+                "host, path and method match\n"
+                "  route \"regex\"; path \"/Shop/1\" is none of: ~/Shop/[a-z]+$, ~/x\n");
+}
+
 TEST(no_route_and_a_route_that_matches_are_said_to_be)
 {
     struct config_service service = { .enabled = false };
@@ -68,4 +87,5 @@ TEST(no_route_and_a_route_that_matches_are_said_to_be)
 }
 
 TESTS(TEST_CASE(nearest_comes_first_and_says_what_differs),
+      TEST_CASE(regexes_fields_and_server_names_are_named),
       TEST_CASE(no_route_and_a_route_that_matches_are_said_to_be))

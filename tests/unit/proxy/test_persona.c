@@ -77,7 +77,8 @@ TEST(f5_resets_and_pins)
     SCOPED(persona) f5 = fixture_persona("f5");
 
     for (unsigned i = END_OK + 1; i < END_REASON_COUNT; i++)
-        CHECK_INT(persona_answer(f5, (enum end_reason)i, true, false).action, PERSONA_RESET);
+        CHECK_INT(persona_answer(f5, (enum end_reason)i, true, false).action,
+                  i == END_HTTPS_REDIRECT ? PERSONA_PAGE : PERSONA_RESET);
     CHECK_INT(f5->upstream.pin, PERSONA_PIN_CLIENT);
     CHECK_INT(f5->retry.policy, PERSONA_RETRY_NONE);
     CHECK_INT(f5->log.error_shape, PERSONA_ERROR_F5);

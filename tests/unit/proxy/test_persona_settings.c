@@ -137,7 +137,40 @@ TEST(the_blame_line_has_a_switch)
     persona_free(p);
 }
 
-TESTS(TEST_CASE(an_empty_file_changes_nothing),
+TEST(buffering_has_nginxs_words)
+{
+    struct persona *p = with("kong", "");
+
+    CHECK_INT(p->content.request, PERSONA_STORE);
+    CHECK_INT(p->content.response, PERSONA_STORE);
+    CHECK_INT(p->content.response_buffer_bytes, 4096);
+    CHECK_INT(p->content.response_buffers_count * p->content.response_buffers_bytes, 32768);
+    CHECK_INT(p->content.response_file_max_bytes, 1 << 30);
+    persona_free(p);
+    p = with("kong", "nginx_proxy_proxy_buffering = off\n"
+                     "nginx_http_proxy_request_buffering = off\n"
+                     "nginx_http_proxy_buffer_size = 16k\n"
+                     "nginx_http_proxy_buffers = 4 32k\n"
+                     "nginx_http_proxy_max_temp_file_size = 0\n");
+    CHECK_INT(p->content.request, PERSONA_STREAM);
+    CHECK_INT(p->content.response, PERSONA_STREAM);
+    CHECK_INT(p->content.response_buffer_bytes, 16384);
+    CHECK_INT(p->upstream.limits.head_max_bytes, 16384);
+    CHECK_INT(p->upstream.limits.field_line_max_bytes, 16384);
+    CHECK_INT(p->content.response_buffers_count, 4);
+    CHECK_INT(p->content.response_buffers_bytes, 32768);
+    CHECK_INT(p->content.response_file_max_bytes, 0);
+    persona_free(p);
+    p = with("edge", "nginx_http_proxy_buffering = on\n"
+                     "hopgate_upstream_max_head = 6k\n"
+                     "nginx_http_proxy_buffer_size = 8k\n");
+    CHECK_INT(p->content.request, PERSONA_STREAM);
+    CHECK_INT(p->content.response, PERSONA_STORE);
+    CHECK_INT(p->upstream.limits.head_max_bytes, 6 * 1024); /* the key that says only this */
+    persona_free(p);
+}
+
+TESTS(TEST_CASE(buffering_has_nginxs_words), TEST_CASE(an_empty_file_changes_nothing),
       TEST_CASE(what_is_set_wins_also_with_the_value_of_kongs_default),
       TEST_CASE(limits_of_our_own_reach_the_side_they_are_for),
       TEST_CASE(header_buffers_bound_a_line_and_the_head),

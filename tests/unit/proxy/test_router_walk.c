@@ -75,37 +75,22 @@ static bool any_method_matches(const struct config_route *route, const char *met
     return route->methods.count == 0;
 }
 
-static bool is_new_length(const struct config_route *route, size_t path)
-{
-    for (size_t i = 0; i < path; i++) {
-        if (strlen(route->paths.items[i]) == strlen(route->paths.items[path]))
-            return false;
-    }
-    return true;
-}
-
 /* The rank of the part of the route that holds paths[path]. */
 static struct rank rank_of(const struct config_route *route, size_t path)
 {
     struct rank rank = { .plain_hosts = route->hosts.count > 0 };
-    unsigned parts = 0, part = 0;
     char name[80];
 
     rank.attributes =
         (route->hosts.count > 0) + (route->methods.count > 0) + (route->paths.count > 0);
     for (size_t i = 0; i < route->hosts.count; i++)
         rank.plain_hosts &= strchr(route->hosts.items[i], '*') == NULL;
-    for (size_t i = 0; i < route->paths.count; i++) {
-        parts += is_new_length(route, i);
-        if (part == 0 && strlen(route->paths.items[i]) == strlen(route->paths.items[path]))
-            part = parts;
-    }
     snprintf(rank.id, sizeof(rank.id), "%s", route->id);
-    snprintf(name, sizeof(name), "%s#%u", route->id, part);
-    if (parts > 1)
-        CHECK(uuid_v5("7f145bf9-0dce-4f91-98eb-debbce4b9f6b", slice_of(name), rank.id));
-    if (parts > 0)
+    if (route->paths.count > 0)
         rank.prefix_bytes = strlen(route->paths.items[path]);
+    snprintf(name, sizeof(name), "%s#%zu", route->id, rank.prefix_bytes);
+    if (route->paths.count > 1)
+        CHECK(uuid_v5("7f145bf9-0dce-4f91-98eb-debbce4b9f6b", slice_of(name), rank.id));
     return rank;
 }
 
@@ -203,7 +188,8 @@ static struct config_route random_route(struct random_route *room)
 
 static unsigned check_requests(const struct config *config)
 {
-    SCOPED(router) router = router_create(config);
+    SCOPED(router) router = router_create(config, ROUTER_TRADITIONAL_COMPATIBLE);
+    SCOPED(router_scratch) scratch = router_scratch_create();
     unsigned matched = 0;
 
     CHECK(router);
@@ -220,7 +206,7 @@ static unsigned check_requests(const struct config *config)
                                                .host = slice_of(asked.host),
                                                .path = slice_of(asked.path),
                                                .port = (uint16_t)asked.port },
-                     &got);
+                     scratch, &got);
         if (got.route != want)
             fail_msg("%s %s %s (port %u): route %s, the walk says %s", asked.method, asked.host,
                      asked.path, asked.port, got.route ? got.route->id : "none",
@@ -291,7 +277,8 @@ static void many_done(struct many *many)
 static double match_cost_ns(size_t count, bool by_host)
 {
     struct many many = many_create(count, by_host);
-    SCOPED(router) router = router_create(&many.config);
+    SCOPED(router) router = router_create(&many.config, ROUTER_TRADITIONAL_COMPATIBLE);
+    SCOPED(router_scratch) scratch = router_scratch_create();
     enum { MATCHES = 20000 };
     struct timespec begin, end;
 
@@ -306,7 +293,7 @@ static double match_cost_ns(size_t count, bool by_host)
                            &(struct router_request){ .method = SLICE("GET"),
                                                      .host = by_host ? text : SLICE("any"),
                                                      .path = by_host ? SLICE("/") : text },
-                           &found));
+                           scratch, &found));
         CHECK(found.route == &many.config.routes[wanted]);
     }
     clock_gettime(CLOCK_MONOTONIC, &end);
