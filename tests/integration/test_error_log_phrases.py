@@ -299,7 +299,7 @@ SCENARIOS = {
     "client-left": leaving("close"),
     "client-reset": leaving("reset"),
     "client-left-in-head": sent(b"GET / HTTP/1.1\r\nHost: a\r\n", leave=True),
-    "client-head-timeout": sent(b"GET / HTTP/1.1\r\nHost: a\r\n", conf={"nginx_http_client_header_timeout": "200ms"}),
+    "client-head-timeout": sent(b"GET / HTTP/1.1\r\nHost: a\r\n", conf={"nginx_http_client_header_timeout": f"{HEAD_MS}ms"}),
     "client-no-host": sent(b"GET / HTTP/1.1\r\n\r\n"),
     "client-bad-field": sent(b"GET / HTTP/1.1\r\nHost: a\r\nBad name: 1\r\n\r\n"),
     "client-trace": sent(f"TRACE / HTTP/1.1\r\nHost: {HOST}\r\nReferer: {REFERRER}\r\n\r\n".encode()),
