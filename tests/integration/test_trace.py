@@ -258,7 +258,9 @@ def test_clocks_that_differ_are_named_and_moved(lab, chain, trace, tmp_path):
         copy.write_text(json.dumps(entry) + "\n")
         logs.append(copy)
     (story,) = stories(trace("--json", "--all", *logs))
-    assert re.search(r'the clock of hop "gateway" differs by about (7200000|7199999) ms', story["evidence"])
+    told = re.search(r'the clock of hop "gateway" differs by about (\d+) ms', story["evidence"])
+    # the way from hop to hop counts as a difference, and it took no longer than the whole request
+    assert 7_199_999 <= int(told[1]) <= 7_200_001 + chain.edge.access_log.last()["latencies"]["request"]
     gateway = story["request"]["tries"][0]["hop"]
     assert 0 <= gateway["begin_ms"] < 5000
 
