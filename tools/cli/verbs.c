@@ -262,26 +262,29 @@ const struct verb verbs[] = {
       .run = lab_matrix_verb,
       .summary = "every fault at every place of a chain: what the client gets, who made it, why",
       .synopses = SYNOPSES("[OPTIONS] CHAIN"),
-      .text = "Starts CHAIN and tries every fault at every place, side by side: each case has its own "
-              "route, upstream,\n"
-              "origin and wire. Tells what the client got, which hop broke it and why, what each hop "
-              "logged, and how\n"
-              "often the request came to the origins. Times are those that are stated, whatever the "
-              "time scale is.",
+      .text =
+          "Starts CHAIN and tries every fault at every place, side by side: each case has its own "
+          "route, upstream,\n"
+          "origin and wire. Tells what the client got, which hop broke it and why, what each hop "
+          "logged, and how\n"
+          "often the request came to the origins. Times are those that are stated, whatever the "
+          "time scale is.",
       .words = "FILE",
       .options = OPTIONS(
           ARGUMENT("CHAIN", "chain file, or the name of a ready-made chain"),
           VALUE("--faults", "LIST",
                 "all, origin, wire, names of `hopgate origin --faults`, wire-NAME, or "
                 "KIND:KEY=VALUE+KEY=VALUE of `hopgate wire`; a telling choice"),
-          VALUE("--places", "LIST", "wires, ways (outer-gateway), origins; all but the client's way"),
+          VALUE("--places", "LIST",
+                "wires, ways (outer-gateway), origins; all but the client's way"),
           VALUE("--methods", "LIST", "GET,POST"),
           VALUE("--time-scale", "N", "stated times pass N times as fast (the chain's, else 100)"),
           VALUE("--expect", "FILE", "what should be so: rules, or what --json printed before"),
           SWITCH("--json", "for programs"), VALUE("--junit", "FILE", "for build servers"),
           VALUE("--html", "FILE", "for people: one file that needs nothing else")),
-      .exit_codes = "0 done, 1 a part failed or something is not as expected, 64 usage, 78 bad chain "
-                    "or expectations" },
+      .exit_codes =
+          "0 done, 1 a part failed or something is not as expected, 64 usage, 78 bad chain "
+          "or expectations" },
     { .name = "lab status",
       .run = lab_status_verb,
       .summary = "the chains that are up, and their parts",

@@ -25,7 +25,8 @@ const struct case_wire_fault case_wire_faults[] = {
       false },
     { "wire-reset", "reset:direction=to-client,after_bytes=20", "RST after 20 bytes of the answer",
       false },
-    { "wire-idle", "idle:ms=10000", "a firewall forgets connections that were idle for 10 s", true },
+    { "wire-idle", "idle:ms=10000", "a firewall forgets connections that were idle for 10 s",
+      true },
     { "wire-idle-reset", "idle:ms=10000,then=reset",
       "a firewall resets connections that were idle for 10 s", true },
 };

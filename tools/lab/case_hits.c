@@ -12,9 +12,8 @@ static void count_line(json_t *hits, const char *line, const char *origin)
     if (name && !counts)
         json_object_set_new(hits, name, counts = json_object());
     if (counts)
-        json_object_set_new(
-            counts, origin,
-            json_integer(json_integer_value(json_object_get(counts, origin)) + 1));
+        json_object_set_new(counts, origin,
+                            json_integer(json_integer_value(json_object_get(counts, origin)) + 1));
     json_decref(request);
 }
 

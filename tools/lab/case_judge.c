@@ -18,7 +18,7 @@ struct judging {
     const struct case_plan *plan;
     const struct lab_run *run;
     struct trace trace;
-    json_t *hits; /* case -> {origin: count} */
+    json_t *hits;                            /* case -> {origin: count} */
     char *arguments[2 * CHAIN_ELEMENTS_MAX]; /* the trace points into them */
     size_t arguments_count;
     int64_t read_timeout_us[CHAIN_ELEMENTS_MAX]; /* real; of hops; 0: not known */
@@ -152,8 +152,8 @@ struct stretch {
 static void stretch_one(const struct stretch *stretch, int64_t shift_us, int64_t *at_us)
 {
     if (*at_us != TRACE_NEVER)
-        *at_us = stretch->base_us + (*at_us + shift_us - stretch->base_us) * stretch->scale -
-                 shift_us;
+        *at_us =
+            stretch->base_us + (*at_us + shift_us - stretch->base_us) * stretch->scale - shift_us;
 }
 
 static void stretch_account(const struct stretch *stretch, struct trace_account *account,
@@ -245,10 +245,10 @@ static json_t *hops_json(const struct verdict *verdict)
     for (unsigned i = 0; i < verdict->chain_count; i++) {
         const struct trace_account *at = verdict->chain[i];
 
-        json_array_append_new(
-            hops, json_pack("{s:o, s:i, s:s, s:i, s:o}", "hop", printable(at->hop), "status",
-                            (int)at->status, "reason", end_reason_info(at->reason)->name, "tries",
-                            (int)at->tries_made, "log", printable(at->error)));
+        json_array_append_new(hops, json_pack("{s:o, s:i, s:s, s:i, s:o}", "hop",
+                                              printable(at->hop), "status", (int)at->status,
+                                              "reason", end_reason_info(at->reason)->name, "tries",
+                                              (int)at->tries_made, "log", printable(at->error)));
     }
     return hops;
 }
@@ -273,12 +273,12 @@ static json_t *picture_of(const struct trace_account *root)
 
 static json_t *maker_of(const struct verdict *verdict)
 {
-    json_t *maker = json_null();
+    const struct trace_account *maker = NULL;
 
     for (unsigned i = 0; i < verdict->chain_count; i++)
         if (verdict->chain[i]->made_here)
-            maker = printable(verdict->chain[i]->hop);
-    return maker;
+            maker = verdict->chain[i];
+    return maker ? printable(maker->hop) : json_null();
 }
 
 static void add_verdict(const struct judging *judging, const struct lab_case *one,
@@ -329,12 +329,15 @@ static json_t *judge_one(const struct judging *judging, const struct lab_case *o
 {
     struct trace_account *root = find_root(judging, one);
     json_t *hits = one ? json_object_get(judging->hits, one->name) : NULL, *count;
-    json_t *into = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:f}", "case",
-                             one ? one->name : "", "fault", one ? one->fault : "", "about",
-                             !one ? "" : one->about ? one->about : one->words, "place",
-                             one ? one->place : "", "method", one ? one->method : "", "status",
-                             (int)answer->status, "end", answer->end, "detail", answer->detail,
-                             "elapsed_ms", answer->ms * (double)judging->run->chain->time_scale);
+    json_t *into =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:f}", "case", one ? one->name : "",
+                  "fault", one ? one->fault : "", "about",
+                  !one         ? ""
+                  : one->about ? one->about
+                               : one->words,
+                  "place", one ? one->place : "", "method", one ? one->method : "", "status",
+                  (int)answer->status, "end", answer->end, "detail", answer->detail, "elapsed_ms",
+                  answer->ms * (double)judging->run->chain->time_scale);
     json_int_t total = 0;
     const char *key;
 
@@ -362,8 +365,8 @@ json_t *case_judge(const struct case_plan *plan, const struct lab_run *run,
     if (load(&judging))
         list = json_array();
     for (size_t i = 0; list && i < (plan ? plan->count : 1); i++)
-        json_array_append_new(list, judge_one(&judging, plan ? &plan->cases[i] : NULL,
-                                              &answers[i]));
+        json_array_append_new(list,
+                              judge_one(&judging, plan ? &plan->cases[i] : NULL, &answers[i]));
     json_decref(judging.hits);
     trace_done(&judging.trace);
     for (size_t i = 0; i < judging.arguments_count; i++)

@@ -29,15 +29,15 @@ enum {
 
 struct lab_case {
     char name[24];
-    char fault[64]; /* "" none */
-    char words[256]; /* of `hopgate wire`; "" the origin's */
+    char fault[64];    /* "" none */
+    char words[256];   /* of `hopgate wire`; "" the origin's */
     const char *about; /* NULL: its words say it */
     char place[CASE_PLACE_MAX];
     size_t after;   /* hop whose way on it is; CASE_CLIENT */
     size_t targets; /* so many, from the first one */
     bool is_one;    /* of several origins only this one fails: number `one` */
     size_t one;
-    bool warm;      /* a request goes before, so that connections are there to be reused */
+    bool warm; /* a request goes before, so that connections are there to be reused */
     char method[16];
     /* where each target of this case listens; chosen when the chain runs; 0: the usual place */
     uint16_t ports[CHAIN_ELEMENTS_MAX];

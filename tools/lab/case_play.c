@@ -40,12 +40,12 @@ static struct tls_probe *make_tls(const struct lab_run *run, struct tls_error *r
     char *ca = read_text(run->pki_folder, NULL, "ca.pem");
     char *chain = certificate ? read_text(run->pki_folder, certificate, "chain.pem") : NULL;
     char *key = certificate ? read_text(run->pki_folder, certificate, "key.pem") : NULL;
-    struct tls_probe *tls = tls_probe_create(
-        &(struct tls_probe_settings){ .server_name = run->chain->client.host,
-                                      .ca_pem = ca,
-                                      .certificate = { chain, key },
-                                      .now_s = (int64_t)time(NULL) },
-        reterr);
+    struct tls_probe *tls =
+        tls_probe_create(&(struct tls_probe_settings){ .server_name = run->chain->client.host,
+                                                       .ca_pem = ca,
+                                                       .certificate = { chain, key },
+                                                       .now_s = (int64_t)time(NULL) },
+                         reterr);
 
     free(ca);
     free(chain);
@@ -160,9 +160,9 @@ static void send_as(const struct play *play, const struct lab_case *one, bool wa
 {
     const char *path = play->plan->chain->client.path;
     const char *suffix = warm ? "-warm" : "";
-    bool has_content = !warm && (strcmp(one->method, "POST") == 0 ||
-                                 strcmp(one->method, "PUT") == 0 ||
-                                 strcmp(one->method, "PATCH") == 0);
+    bool has_content =
+        !warm && (strcmp(one->method, "POST") == 0 || strcmp(one->method, "PUT") == 0 ||
+                  strcmp(one->method, "PATCH") == 0);
     char target[512], field[64];
     struct case_request request = { .method = warm ? "GET" : one->method,
                                     .path = target,

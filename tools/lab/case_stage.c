@@ -26,7 +26,7 @@ static void wires_address(const struct lab_run *run, char *into, size_t size)
 static uint16_t next_port(const char *address, unsigned *port)
 {
     while (*port < UINT16_MAX)
-        if (lab_place_port(address, (uint16_t)++*port) != 0)
+        if (lab_place_port(address, (uint16_t)++ * port) != 0)
             return (uint16_t)*port;
     return 0;
 }
@@ -138,9 +138,8 @@ static void copy_records(json_t *declarative, const char *upstream, const char *
         for (size_t i = 0; upstream && i < count; i++) {
             const char *its =
                 json_string_value(json_object_get(json_array_get(list, i), "upstream"));
-            json_t *copy = its && strcmp(its, upstream) == 0
-                               ? json_deep_copy(json_array_get(list, i))
-                               : NULL;
+            json_t *copy =
+                its && strcmp(its, upstream) == 0 ? json_deep_copy(json_array_get(list, i)) : NULL;
 
             if (copy) {
                 json_object_set_new(copy, "upstream", json_string(name));
@@ -154,9 +153,9 @@ static json_t *route_json(const json_t *pattern, const struct lab_case *one)
 {
     static const char *const kept[] = { "preserve_host", "request_buffering", "response_buffering",
                                         "path_handling" };
-    json_t *route = json_pack("{s:s, s:[s], s:b, s:{s:[s, o]}}", "name", one->name, "paths", "/",
-                              "strip_path", 0, "headers", CASE_FIELD, one->name,
-                              json_sprintf("%s-warm", one->name));
+    json_t *route =
+        json_pack("{s:s, s:[s], s:b, s:{s:[s, o]}}", "name", one->name, "paths", "/", "strip_path",
+                  0, "headers", CASE_FIELD, one->name, json_sprintf("%s-warm", one->name));
 
     for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
         if (json_object_get(pattern, kept[i]))

@@ -1,6 +1,7 @@
 #include "tools/lab/experiment.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,11 +64,12 @@ static void tell_persona(const struct chain_element *hop, json_t *list)
     persona = persona_load(hop->persona, &errors);
     if (persona)
         json_array_append_new(
-            list, json_sprintf("%s: what only the persona %s says keeps its length: the timers towards "
-                               "clients, TLS with servers (%llu s), idle connections (%llu s)",
-                               hop->name, hop->persona,
-                               (unsigned long long)persona->upstream.tls_timeout_ms / 1000,
-                               (unsigned long long)persona->upstream.keepalive_timeout_ms / 1000));
+            list,
+            json_sprintf("%s: what only the persona %s says keeps its length: the timers towards "
+                         "clients, TLS with servers (%llu s), idle connections (%llu s)",
+                         hop->name, hop->persona,
+                         (unsigned long long)persona->upstream.tls_timeout_ms / 1000,
+                         (unsigned long long)persona->upstream.keepalive_timeout_ms / 1000));
     persona_free(persona);
     config_errors_done(&errors);
 }
@@ -94,8 +96,9 @@ static void add_notes(const struct experiment *experiment, json_t *notes, const 
     size_t last = case_plan_last_hop(chain);
 
     if (experiment->plan && chain->elements[last + 1].kind == CHAIN_WIRE)
-        json_array_append_new(notes, json_sprintf("faults of the origin are met without the wire %s",
-                                                  chain->elements[last + 1].name));
+        json_array_append_new(notes,
+                              json_sprintf("faults of the origin are met without the wire %s",
+                                           chain->elements[last + 1].name));
     for (size_t i = case_plan_first_origin(chain); experiment->plan && i < chain->count; i++)
         if (chain->elements[i].address)
             json_array_append_new(notes, json_sprintf("%s is not ours: it cannot be made to fail",
@@ -129,7 +132,8 @@ static int play(const struct experiment *experiment, struct lab_run *run)
     return CLI_OK;
 }
 
-json_t *experiment_run(const struct chain *chain, const struct experiment *experiment, int *ret_code)
+json_t *experiment_run(const struct chain *chain, const struct experiment *experiment,
+                       int *ret_code)
 {
     struct lab_run_hook hook = { case_stage_amend, experiment->plan };
     struct lab_run *run = calloc(1, sizeof(*run));
@@ -137,6 +141,7 @@ json_t *experiment_run(const struct chain *chain, const struct experiment *exper
     uint64_t begin_ms = clock_now_ms();
 
     *ret_code = CLI_FAILED;
+    (void)signal(SIGPIPE, SIG_IGN); /* a hop that goes away is a finding, not our end */
     if (!run)
         return NULL;
     *ret_code = lab_run_start(run, chain, experiment->plan ? &hook : NULL);

@@ -15,8 +15,9 @@
 enum { EXPERIMENT_TIME_SCALE = 100, EXPERIMENT_TIME_SCALE_MAX = 100000 };
 
 struct experiment {
-    struct case_plan *plan;             /* NULL: one request to the chain as it is */
-    const struct case_request *request; /* for the plan's only case, or without one; NULL: usual ones */
+    struct case_plan *plan; /* NULL: one request to the chain as it is */
+    const struct case_request
+        *request; /* for the plan's only case, or without one; NULL: usual ones */
     void (*on_progress)(size_t done, size_t all); /* may be NULL */
     struct case_answer *answers;                  /* as many as cases, at least one; zeroed */
 };

@@ -42,8 +42,8 @@ static int parse_request(int argc, char **argv, struct once_options *ret)
     struct case_request *request = &ret->request;
 
     for (int i = 0; i < argc; i++) {
-        bool takes = strcmp(argv[i], "-X") == 0 || strcmp(argv[i], "-H") == 0 ||
-                     strcmp(argv[i], "-d") == 0;
+        bool takes =
+            strcmp(argv[i], "-X") == 0 || strcmp(argv[i], "-H") == 0 || strcmp(argv[i], "-d") == 0;
         int r = 0;
 
         if (takes && i + 1 == argc)
@@ -57,8 +57,9 @@ static int parse_request(int argc, char **argv, struct once_options *ret)
         else if (argv[i][0] == '/' && !request->path)
             request->path = argv[i];
         else
-            return complain("behind -- follow -X METHOD, -H 'NAME: VALUE', -d CONTENT and a /path, not ",
-                            argv[i]);
+            return complain(
+                "behind -- follow -X METHOD, -H 'NAME: VALUE', -d CONTENT and a /path, not ",
+                argv[i]);
         if (r != 0)
             return r;
     }
@@ -153,8 +154,8 @@ static void print_story(const json_t *document, const struct case_answer *answer
         if (matrix_text(hop, "log")[0])
             (void)printf("%s: %s\n", matrix_text(hop, "hop"), matrix_text(hop, "log"));
     }
-    json_array_foreach(json_object_get(document, "notes"), i, hop)
-        (void)printf("note   %s\n", json_string_value(hop));
+    json_array_foreach(json_object_get(document, "notes"), i, hop)(void)
+        printf("note   %s\n", json_string_value(hop));
 }
 
 /* ---- the verb ------------------------------------------------------------------------------ */

@@ -34,9 +34,12 @@ static int take_value(struct matrix_options *options, const char *name, const ch
     const struct {
         const char *name;
         const char **into;
-    } texts[] = { { "--faults", &options->cases.faults },   { "--places", &options->cases.places },
-                  { "--methods", &options->cases.methods }, { "--junit", &options->junit },
-                  { "--html", &options->html },             { "--expect", &options->expect } };
+    } texts[] = { { "--faults", &options->cases.faults },
+                  { "--places", &options->cases.places },
+                  { "--methods", &options->cases.methods },
+                  { "--junit", &options->junit },
+                  { "--html", &options->html },
+                  { "--expect", &options->expect } };
 
     if (!value)
         return complain("a value must follow ", name);

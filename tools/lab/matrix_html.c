@@ -13,7 +13,8 @@ static const char head[] =
     "table{border-collapse:collapse;width:100%}\n"
     "th,td{text-align:left;padding:.25em .6em;border-bottom:1px solid #ddd;vertical-align:top}\n"
     ".ok{color:#176e2c}.bad{color:#a3200d}.note{color:#666}summary{cursor:pointer}\n"
-    "details{border-bottom:1px solid #ddd;padding:.35em 0}b.got{display:inline-block;min-width:6em}\n"
+    "details{border-bottom:1px solid #ddd;padding:.35em "
+    "0}b.got{display:inline-block;min-width:6em}\n"
     "</style>\n";
 
 static void element(const char *tag, const char *class, const char *text, FILE *stream)
@@ -142,10 +143,11 @@ static void print_summary(const json_t *document, FILE *stream)
         failed += json_is_true(json_object_get(one, "failed"));
         doubled += matrix_is_doubled(one);
     }
-    snprintf(text, sizeof(text),
-             "%zu faults were tried; the client got an error in %zu cases. In %zu cases a POST came "
-             "to the servers more than once.",
-             json_array_size(cases), failed, doubled);
+    snprintf(
+        text, sizeof(text),
+        "%zu faults were tried; the client got an error in %zu cases. In %zu cases a POST came "
+        "to the servers more than once.",
+        json_array_size(cases), failed, doubled);
     paragraph("", "", text, stream);
 }
 

@@ -41,9 +41,8 @@ struct row {
     char cells[COLUMNS][CELL_MAX];
 };
 
-static const char *const titles[COLUMNS] = { "client got", "culprit", "cause",
-                                             "fault",      "place",   "method",
-                                             "after",      "hits" };
+static const char *const titles[COLUMNS] = { "client got", "culprit", "cause", "fault",
+                                             "place",      "method",  "after", "hits" };
 /* None is wider; together with a space between them they fit. */
 static const int widest[COLUMNS] = { 14, 12, 21, 22, 15, 6, 8, 4 };
 
@@ -57,9 +56,7 @@ static void fill_row(const json_t *one, struct row *row)
     snprintf(row->cells[1], CELL_MAX, "%s", culprit[0] ? culprit : "-");
     snprintf(row->cells[2], CELL_MAX, "%s", culprit[0] ? cause : "-");
     for (char *at = row->cells[2]; *at; at++)
-        *at = *at == '_'                ? ' '
-              : *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a')
-                                         : *at;
+        *at = *at == '_' ? ' ' : *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a') : *at;
     snprintf(row->cells[3], CELL_MAX, "%s", matrix_text(one, "fault"));
     snprintf(row->cells[4], CELL_MAX, "%s", matrix_text(one, "place"));
     snprintf(row->cells[5], CELL_MAX, "%s", matrix_text(one, "method"));
@@ -177,7 +174,8 @@ void matrix_print_table(const json_t *document, FILE *stream)
                   (long long)json_integer_value(json_object_get(document, "time_scale")));
     print_expectations(document, stream);
     if (doubled > 0)
-        (void)fprintf(stream, "DOUBLED  a POST came to the origins more than once in %zu cases (!)\n",
+        (void)fprintf(stream,
+                      "DOUBLED  a POST came to the origins more than once in %zu cases (!)\n",
                       doubled);
     if (ties > 0)
         (void)fprintf(stream, "TIE    in %zu cases timers end too near to each other (*)\n", ties);
@@ -194,5 +192,6 @@ void matrix_print_table(const json_t *document, FILE *stream)
     (void)fprintf(stream, "\n");
     print_list(json_object_get(document, "notes"), "note   ", stream);
     print_list(json_object_get(document, "not_scaled"), "time   ", stream);
-    (void)fprintf(stream, "more   --json, --html FILE: verdict, picture and log lines of each case\n");
+    (void)fprintf(stream,
+                  "more   --json, --html FILE: verdict, picture and log lines of each case\n");
 }

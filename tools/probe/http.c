@@ -233,7 +233,8 @@ static void read_content(struct reading *reading, char *bytes)
     for (;;) {
         r = http1_body_decode(&body, &reading->in, &content, SIZE_MAX);
         keep_content(reading, &content);
-        if (r != HTTP1_BODY_MORE || is_too_much(reading, &body) || !receive(reading, bytes, &length))
+        if (r != HTTP1_BODY_MORE || is_too_much(reading, &body) ||
+            !receive(reading, bytes, &length))
             break;
         if (reading->ended) {
             r = http1_body_eof(&body);
