@@ -68,7 +68,6 @@ bool case_fault_is_telling(const struct fault *fault, bool is_tls)
         "cl_and_te",
         "chunk_bad_size",
         "extra_after_cl",
-        "early413_close",
         "stale_close_on_request",
         "stale_rst_on_request",
     };

@@ -6,6 +6,8 @@
 
 #include "tools/cli/cli.h"
 #include "tools/lab/case_hits.h"
+#include "tools/lab/case_stage.h"
+#include "tools/lab/case_wires.h"
 #include "tools/trace/causes.h"
 #include "tools/trace/draw.h"
 #include "tools/trace/join.h"
@@ -72,7 +74,10 @@ static bool load(struct judging *judging)
     struct log_error_lines *errors = log_error_lines_new(&judging->trace);
 
     if (!errors || read_logs(judging, errors) != CLI_OK || judging->trace.out_of_memory ||
-        !log_attach_errors(&judging->trace, errors) || !trace_join_accounts(&judging->trace))
+        !log_attach_errors(&judging->trace, errors))
+        return false;
+    case_wires_see_through(judging->run, &judging->trace);
+    if (!trace_join_accounts(&judging->trace))
         return false;
     read_timers(judging);
     judging->hits = case_hits_read(judging->run);
@@ -192,7 +197,7 @@ static size_t name_of_address(const struct judging *judging, const struct lab_ca
     port = *end == ':' ? strtoul(end + 1, &end, 10) : 0;
     if (port == 0)
         return 0;
-    if (number == 250 && one)
+    if (number == CASE_WIRES_NUMBER && one)
         snprintf(into, size, "wire \"%s\"", one->place);
     else if (number % 10 == 0 && number >= 10 && number / 10 <= run->chain->count)
         snprintf(into, size, "%s \"%s\"",
@@ -281,6 +286,24 @@ static json_t *maker_of(const struct verdict *verdict)
     return maker ? printable(maker->hop) : json_null();
 }
 
+/* The wire of a case broke what the hop behind it is said to have done. */
+static json_t *verdict_text(const struct judging *judging, const struct lab_case *one,
+                            const struct verdict *verdict)
+{
+    char prefix[32], address[ADDR_TEXT_MAX], text[VERDICT_TEXT_MAX + 512];
+    bool is_across = false;
+
+    snprintf(prefix, sizeof(prefix), "127.0.%u.%d:", judging->run->place.block, CASE_WIRES_NUMBER);
+    if (verdict->try && verdict->try->next && trace_is_known(&verdict->try->target))
+        is_across = strncmp(addr_format(&verdict->try->target, address, sizeof(address)), prefix,
+                            strlen(prefix)) == 0;
+    snprintf(text, sizeof(text), "%s%s%s%s%s", verdict->text,
+             is_across && one ? "; between them is wire \"" : "",
+             is_across && one ? one->place : "", is_across && one ? "\": " : "",
+             is_across && one ? (one->about ? one->about : one->words) : "");
+    return with_names(judging, one, text);
+}
+
 static void add_verdict(const struct judging *judging, const struct lab_case *one,
                         struct trace_account *root, json_t *into)
 {
@@ -292,7 +315,7 @@ static void add_verdict(const struct judging *judging, const struct lab_case *on
     if (root->begin_us != TRACE_NEVER)
         stretch_account(&stretch, root, 0);
     verdict_find(root, &verdict);
-    json_object_set_new(into, "verdict", with_names(judging, one, verdict.text));
+    json_object_set_new(into, "verdict", verdict_text(judging, one, &verdict));
     json_object_set_new(into, "fix", with_names(judging, one, verdict.fix));
     json_object_set_new(into, "evidence", with_names(judging, one, verdict.evidence));
     json_object_set_new(into, "failed", json_boolean(verdict.failed));

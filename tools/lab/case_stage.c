@@ -11,7 +11,6 @@ enum {
     PORTS_PER_HOP = 1500,
     LISTENERS_PER_PROCESS = 200,
     WIRES_PER_PROCESS = 60,
-    WIRES_NUMBER = 250, /* 127.0.N.250 */
     BATCHES_MAX = LAB_PROCESSES_MAX,
 };
 
@@ -19,7 +18,7 @@ enum {
 
 static void wires_address(const struct lab_run *run, char *into, size_t size)
 {
-    snprintf(into, size, "127.0.%u.%d", run->place.block, WIRES_NUMBER);
+    snprintf(into, size, "127.0.%u.%d", run->place.block, CASE_WIRES_NUMBER);
 }
 
 /* The next one that is free there; 0: none. */

@@ -16,6 +16,8 @@
 #include "tools/lab/case_plan.h"
 #include "tools/lab/lab_run.h"
 
+enum { CASE_WIRES_NUMBER = 250 }; /* wires of cases are at 127.0.N.250 */
+
 /* A lab_run_hook: owner is the plan. */
 void case_stage_amend(void *owner, const struct lab_run *run, size_t element, json_t *declarative);
 

@@ -24,7 +24,7 @@ struct logbook {
     FILE *log; /* NULL: none */
     uint64_t connections_count, requests_count, uncounted_count;
     json_t *faults, *methods, *listeners, *cases, *ids; /* name -> count */
-    json_t *played; /* "listener fault" -> count */
+    json_t *played;                                     /* "listener fault" -> count */
     struct kept kept[LOGBOOK_REQUESTS_MAX]; /* a ring: the request number n at n % max */
     uint64_t oldest; /* number of the oldest that is kept; requests are numbered from 1 */
     size_t kept_bytes;
