@@ -342,6 +342,33 @@ def test_the_control_api_on_a_unix_socket(start, tmp_path):
         assert json.loads(answer.read())["requests"] == 0
 
 
+def test_a_control_socket_is_not_taken_from_who_listens_there(start, hopgate, tmp_path):
+    path = tmp_path / "control.sock"
+
+    def answers():
+        with socket.socket(socket.AF_UNIX) as raw:
+            raw.settimeout(DEADLINE_S)
+            raw.connect(str(path))
+            raw.sendall(b"GET /hits HTTP/1.1\r\nHost: a\r\n\r\n")
+            return raw.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+    first = start(control=f"unix:{path}")
+    done = hopgate("origin", "--listen", "127.0.0.1:0", "--control", f"unix:{path}")
+    assert done.code == 1 and f"cannot listen on unix:{path}: it is in use" in done.err, done
+    assert answers()
+    path.unlink()
+    second = start(control=f"unix:{path}")
+    assert first.stop() == ""
+    assert answers(), "the first one has removed what is not its own"
+    second.process.kill()
+    second.process.wait()
+    second.stop = lambda: ""
+    assert path.exists()
+    third = start(control=f"unix:{path}")
+    assert answers()
+    assert third.stop() == "" and not path.exists()
+
+
 # ---- TLS ---------------------------------------------------------------------------------------
 
 

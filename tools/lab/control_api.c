@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "core/http/http1_parser.h"
 #include "core/http/http1_writer.h"
 #include "core/listener.h"
+#include "tools/lab/control_socket.h"
 
 #define UNIX_PREFIX "unix:"
 
@@ -39,6 +39,7 @@ struct control_api {
     void *owner;
     struct api_conn *conns;
     unsigned conns_count;
+    struct control_socket file; /* of a unix socket */
     char address[sizeof(((struct sockaddr_un *)0)->sun_path) + sizeof(UNIX_PREFIX)];
 };
 
@@ -299,34 +300,6 @@ static size_t room(void *owner)
 
 /* ---- listening ----------------------------------------------------------------------------- */
 
-/* A socket that a killed process left is in the way; anything else there is somebody's file. */
-static int open_unix(const char *path, char *error, size_t error_size)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    struct stat status;
-    mode_t before;
-    int fd, r;
-
-    if (strlen(path) >= sizeof(address.sun_path)) {
-        snprintf(error, error_size, "the path of the control socket is longer than %zu bytes",
-                 sizeof(address.sun_path) - 1);
-        return -1;
-    }
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    if (lstat(path, &status) == 0 && S_ISSOCK(status.st_mode))
-        (void)unlink(path); /* if it cannot go, bind says so */
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    before = umask(0177); /* never reachable for others, not even at first */
-    r = fd < 0 ? -1 : bind(fd, (struct sockaddr *)&address, sizeof(address));
-    (void)umask(before);
-    if (r == 0 && listen(fd, CONTROL_API_CONNECTIONS_MAX) == 0)
-        return fd;
-    snprintf(error, error_size, "cannot listen on unix:%s: %s", path, strerror(errno));
-    if (fd >= 0)
-        (void)close(fd);
-    return -1;
-}
-
 static bool is_loopback(const struct sockaddr_storage *address)
 {
     struct addr_cidr v4, v6;
@@ -381,7 +354,7 @@ struct control_api *control_api_start(struct loop *loop, const char *address,
     api->owner = owner;
     if (strncmp(address, UNIX_PREFIX, prefix) == 0) {
         snprintf(api->address, sizeof(api->address), "%s", address);
-        fd = open_unix(address + prefix, error, error_size);
+        fd = control_socket_open(&api->file, address + prefix, error, error_size);
     } else {
         fd = open_tcp(api, address, error, error_size);
     }
@@ -390,6 +363,7 @@ struct control_api *control_api_start(struct loop *loop, const char *address,
         listener_set_room(api->listener, room);
         return api;
     }
+    control_socket_remove(&api->file, api->address + prefix);
     free(api);
     return NULL;
 }
@@ -401,14 +375,11 @@ const char *control_api_address(const struct control_api *api)
 
 void control_api_stop(struct control_api *api)
 {
-    size_t prefix = strlen(UNIX_PREFIX);
-
     if (!api)
         return;
     listener_stop(api->listener);
     while (api->conns)
         drop(api->conns, STREAM_CLOSE_ABORT);
-    if (strncmp(api->address, UNIX_PREFIX, prefix) == 0)
-        (void)unlink(api->address + prefix); /* or somebody else has done it */
+    control_socket_remove(&api->file, api->address + strlen(UNIX_PREFIX)); /* if there is one */
     free(api);
 }
