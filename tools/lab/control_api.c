@@ -39,6 +39,7 @@ struct control_api {
     void *owner;
     struct api_conn *conns;
     unsigned conns_count;
+    bool is_unix;
     struct control_socket file; /* of a unix socket */
     char address[sizeof(((struct sockaddr_un *)0)->sun_path) + sizeof(UNIX_PREFIX)];
 };
@@ -168,12 +169,56 @@ static struct slice whole_content(struct api_conn *conn)
     return (struct slice){ copy, buf_peek(&conn->content, copy, conn->content.length) };
 }
 
+/* ---- who may ask --------------------------------------------------------------------------- */
+
+static bool is_loopback(const struct sockaddr_storage *address)
+{
+    struct addr_cidr v4, v6;
+
+    (void)addr_cidr_parse(SLICE("127.0.0.0/8"), &v4); /* they are right */
+    (void)addr_cidr_parse(SLICE("::1"), &v6);
+    return addr_cidr_contains(&v4, address) || addr_cidr_contains(&v6, address);
+}
+
+/* A page whose own name was made to lead here (DNS rebinding) asks for that name. */
+static bool is_asked_for_loopback(const struct http_head *head)
+{
+    struct sockaddr_storage address;
+    struct slice host, port;
+
+    if (!http_authority_split(head->authority, &host, &port))
+        return false;
+    return slice_equal_nocase(host, SLICE("localhost")) ||
+           (addr_parse(host, 0, &address) == 0 && is_loopback(&address));
+}
+
+/* Browsers tell who asks: another site's page, or their user. */
+static bool is_from_web_page(const struct http_head *head)
+{
+    const struct field *site = fields_find_name(&head->fields, SLICE("Sec-Fetch-Site"));
+
+    return fields_find_name(&head->fields, SLICE("Origin")) ||
+           (site && !slice_equal(site->value, SLICE("none")) &&
+            !slice_equal(site->value, SLICE("same-origin")));
+}
+
+/* NULL: nothing is against it. */
+static const char *find_objection(const struct api_conn *conn)
+{
+    if (is_from_web_page(&conn->head))
+        return "web pages may not use this";
+    if (!conn->api->is_unix && !is_asked_for_loopback(&conn->head))
+        return "the host that is asked for must be localhost or a loopback address";
+    return NULL;
+}
+
 static void answer_request(struct api_conn *conn)
 {
     struct control_api_request request = { .method = conn->head.method_name,
                                            .path = conn->head.path,
                                            .query = conn->head.query,
                                            .content = whole_content(conn) };
+    const char *objection = find_objection(conn);
     unsigned status = 200;
     json_t *answer;
 
@@ -181,8 +226,8 @@ static void answer_request(struct api_conn *conn)
         drop(conn, STREAM_CLOSE_ABORT);
         return;
     }
-    if (fields_find_name(&conn->head.fields, SLICE("Origin"))) {
-        refuse(conn, 403, "web pages may not use this");
+    if (objection) {
+        refuse(conn, 403, objection);
         return;
     }
     answer = conn->api->answer(conn->api->owner, &request, &status);
@@ -300,15 +345,6 @@ static size_t room(void *owner)
 
 /* ---- listening ----------------------------------------------------------------------------- */
 
-static bool is_loopback(const struct sockaddr_storage *address)
-{
-    struct addr_cidr v4, v6;
-
-    (void)addr_cidr_parse(SLICE("127.0.0.0/8"), &v4); /* they are right */
-    (void)addr_cidr_parse(SLICE("::1"), &v6);
-    return addr_cidr_contains(&v4, address) || addr_cidr_contains(&v6, address);
-}
-
 static int open_tcp(struct control_api *api, const char *text, char *error, size_t error_size)
 {
     const struct listener_options options = { .backlog = CONTROL_API_CONNECTIONS_MAX };
@@ -352,7 +388,8 @@ struct control_api *control_api_start(struct loop *loop, const char *address,
     api->loop = loop;
     api->answer = answer;
     api->owner = owner;
-    if (strncmp(address, UNIX_PREFIX, prefix) == 0) {
+    api->is_unix = strncmp(address, UNIX_PREFIX, prefix) == 0;
+    if (api->is_unix) {
         snprintf(api->address, sizeof(api->address), "%s", address);
         fd = control_socket_open(&api->file, address + prefix, error, error_size);
     } else {
