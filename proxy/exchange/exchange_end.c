@@ -1,6 +1,7 @@
 /* What is written down of an exchange: lines of the logs, metrics, the flight recorder. */
 #include "lb/target.h"
 #include "proxy/exchange/exchange.h"
+#include "proxy/persona/persona.h"
 #include "proxy/report/access_log.h"
 #include "proxy/report/error_log.h"
 #include "proxy/report/metrics.h"
@@ -74,6 +75,16 @@ static void note_company(struct exchange *exchange)
         in_flight > 0 && exchange->target_use.target == last ? in_flight - 1 : in_flight;
 }
 
+/* What the log of this persona says where nothing was sent. */
+static uint16_t status_of_nothing(const struct exchange_record *record)
+{
+    const struct try_record *last = exchange_record_peek_try(record);
+
+    return (uint16_t)persona_answer(record->persona, record->reason, record->was_proxied,
+                                    last && last->reused)
+        .status;
+}
+
 /* For logs, metrics and the flight recorder. */
 static void write_down_end(struct exchange *exchange)
 {
@@ -91,7 +102,7 @@ static void write_down_end(struct exchange *exchange)
     if (record->status == 0 && end_reason_info(record->reason)->hop == END_HOP_CLIENT)
         record->status = record->reason == END_CLIENT_ABORTED && !record->request
                              ? 400
-                             : (uint16_t)end_reason_info(record->reason)->status;
+                             : status_of_nothing(record);
     note_company(exchange);
     exchange_report_health(exchange, false);
     count(exchange);

@@ -19,6 +19,7 @@
 #include "proxy/snapshot/inherited_sockets.h"
 #include "proxy/snapshot/memory_limit.h"
 #include "proxy/snapshot/name_settings.h"
+#include "proxy/snapshot/persona_defaults.h"
 #include "proxy/snapshot/server_tls.h"
 #include "proxy/snapshot/service_plan.h"
 #include "proxy/worker/hop.h"
@@ -218,6 +219,7 @@ static bool prepare(struct snapshot *snapshot, struct hop *hop, const struct sna
         !log_choice_make(settings, snapshot->persona, errors, &snapshot->log_formats) ||
         !choose_debug_token(snapshot, errors))
         return false;
+    persona_defaults_fill_in(snapshot->persona, snapshot->config);
     if (field_plans_compile(settings, snapshot->config, snapshot->persona, &snapshot->field_plans,
                             errors) < 0)
         return false;
