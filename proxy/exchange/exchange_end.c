@@ -55,6 +55,7 @@ static struct log_file *access_log_of(const struct exchange *exchange)
     switch (exchange->kind) {
     case VIRTUAL_SERVER_PROXY:
     case VIRTUAL_SERVER_PASSTHROUGH:
+    case VIRTUAL_SERVER_TCP:
         return hop->access_log;
     case VIRTUAL_SERVER_STATUS:
         return hop->status_access_log;

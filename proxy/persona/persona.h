@@ -350,6 +350,9 @@ struct persona_limits {
 
 struct persona_client {
     enum persona_basis basis;
+    /* tcp: the listeners of proxy_listen relay the bytes of each connection, whatever they are, to a target of
+     * the one service; upstream.read_timeout_ms is the idle time of the flow, see passthrough.h */
+    enum { PERSONA_LAYER_HTTP, PERSONA_LAYER_TCP } layer;
     uint64_t tls_handshake_timeout_ms; /* whole handshake; 0: as head_timeout_ms (nginx) */
     uint64_t head_timeout_ms;          /* whole head, from its first byte */
     uint64_t body_timeout_ms;          /* without a byte of content while it is waited for */

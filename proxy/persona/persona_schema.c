@@ -226,6 +226,10 @@ WORDS(passive_words) = { { "cause", PERSONA_PASSIVE_CAUSE, false },
                          { "status", PERSONA_PASSIVE_STATUS, false },
                          WORDS_END };
 
+WORDS(layer_words) = { { "http", PERSONA_LAYER_HTTP, false },
+                       { "tcp", PERSONA_LAYER_TCP, false },
+                       WORDS_END };
+
 WORDS(all_unhealthy_words) = { { "fail", PERSONA_FAIL_CLOSED, false },
                                { "ask_all", PERSONA_FAIL_OPEN, false },
                                WORDS_END };
@@ -455,6 +459,7 @@ static const struct persona_schema client_schema = {
     .keys =
         (const struct persona_key[]){
             BASIS(persona_client),
+            KEY(persona_client, layer, WORD, .words = layer_words, .optional = true),
             NUMBER(persona_client, tls_handshake_timeout_ms, DAY_MS),
             NUMBER(persona_client, head_timeout_ms, DAY_MS),
             NUMBER(persona_client, body_timeout_ms, DAY_MS),
