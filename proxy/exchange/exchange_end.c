@@ -1,6 +1,7 @@
 /* What is written down of an exchange: lines of the logs, metrics, the flight recorder. */
 #include "lb/target.h"
 #include "proxy/exchange/exchange.h"
+#include "proxy/persona/persona.h"
 #include "proxy/report/access_log.h"
 #include "proxy/report/error_log.h"
 #include "proxy/report/metrics.h"
@@ -56,6 +57,7 @@ static struct log_file *access_log_of(const struct exchange *exchange)
     switch (exchange->kind) {
     case VIRTUAL_SERVER_PROXY:
     case VIRTUAL_SERVER_PASSTHROUGH:
+    case VIRTUAL_SERVER_TCP:
         return hop->access_log;
     case VIRTUAL_SERVER_STATUS:
         return hop->status_access_log;
@@ -97,6 +99,16 @@ static void write_access_line(struct exchange *exchange, struct log_file *access
     arena_done(&scratch);
 }
 
+/* What the log of this persona says where nothing was sent. */
+static uint16_t status_of_nothing(const struct exchange_record *record)
+{
+    const struct try_record *last = exchange_record_peek_try(record);
+
+    return (uint16_t)persona_answer(record->persona, record->reason, record->was_proxied,
+                                    last && last->reused)
+        .status;
+}
+
 /* For logs, metrics and the flight recorder. */
 static void write_down_end(struct exchange *exchange)
 {
@@ -114,7 +126,7 @@ static void write_down_end(struct exchange *exchange)
     if (record->status == 0 && end_reason_info(record->reason)->hop == END_HOP_CLIENT)
         record->status = record->reason == END_CLIENT_ABORTED && !record->request
                              ? 400
-                             : (uint16_t)end_reason_info(record->reason)->status;
+                             : status_of_nothing(record);
     note_company(exchange);
     exchange_report_health(exchange, false);
     count(exchange);

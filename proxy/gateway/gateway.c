@@ -157,9 +157,10 @@ static void say_ready(const struct snapshot *snapshot)
 
         length += (size_t)snprintf(line + length, sizeof(line) - length, " %s%s://%s",
                                    virtual_server->kind == VIRTUAL_SERVER_STATUS ? "status=" : "",
-                                   virtual_server->kind == VIRTUAL_SERVER_PASSTHROUGH ? "tls"
-                                   : virtual_server->tls                              ? "https"
-                                                                                      : "http",
+                                   virtual_server->kind == VIRTUAL_SERVER_TCP           ? "tcp"
+                                   : virtual_server->kind == VIRTUAL_SERVER_PASSTHROUGH ? "tls"
+                                   : virtual_server->tls                                ? "https"
+                                                                                        : "http",
                                    addr_format(&virtual_server->address, text, sizeof(text)));
     }
     (void)fprintf(stderr, "hopgate: ready%s\n", line);
