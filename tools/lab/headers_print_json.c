@@ -81,7 +81,7 @@ static json_t *place_json(struct headers_report *report, const struct headers_pl
 
 static json_t *expect_json(struct headers_report *report, const struct headers_expect *expect)
 {
-    json_t *unmet = json_array();
+    json_t *unmet = expect ? json_array() : NULL;
 
     if (!expect)
         return json_null();
@@ -106,7 +106,7 @@ void headers_print_json(struct headers_report *report, const struct headers_expe
                         FILE *stream)
 {
     char *summary = headers_report_summary(report);
-    json_t *hops = json_array(), *whole = json_null(), *json;
+    json_t *hops = json_array(), *whole = NULL, *json;
 
     for (size_t i = 0; i < report->count; i++) {
         const struct headers_place *place = &report->places[i];
@@ -117,7 +117,7 @@ void headers_print_json(struct headers_report *report, const struct headers_expe
             whole = place_json(report, place);
     }
     json =
-        json_pack("{s:s, s:s?, s:o, s:o, s:o}", "title", report->title, "summary", summary, "hops",
+        json_pack("{s:s, s:s?, s:o, s:o?, s:o}", "title", report->title, "summary", summary, "hops",
                   hops, "end_to_end", whole, "expectations", expect_json(report, expect));
     free(summary);
     (void)json_dumpf(json, stream, JSON_INDENT(2) | JSON_ENSURE_ASCII);

@@ -40,6 +40,7 @@ static const char *const request_fields[] = {
     "X-Listed: 1",
     "Keep-Alive: timeout=5",
     "TE: trailers",
+    "Trailer: X-Sum",
     "Proxy-Connection: keep-alive",
     "Proxy-Authorization: Basic cHJveHk6bGFi",
     "Proxy: http://forged.test",
