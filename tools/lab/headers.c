@@ -1,5 +1,6 @@
 /* headers: `hopgate lab headers`. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,6 +191,7 @@ int lab_headers_verb(int argc, char **argv)
         return r;
     if (headers_report_init(&report) < 0)
         return CLI_FAILED;
+    (void)signal(SIGPIPE, SIG_IGN); /* a hop that resets is part of the report */
     report.shows_secrets = options.shows_secrets;
     report.shows_all = options.all;
     report.only_at = options.at;

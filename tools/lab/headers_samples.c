@@ -100,7 +100,7 @@ static const char *const response_fields[] = {
     "X-Pad: avoid browser bug",
     "X-Request-ID: 11112222333344445555666677778888",
     "Strict-Transport-Security: max-age=1",
-    "X-Kong-Upstream-Latency: 1",
+    "X-Kong-Upstream-Latency: 99999999",
     "Alt-Svc: clear",
 };
 
