@@ -113,7 +113,8 @@ struct exchange_record {
     uint32_t clients_count, target_requests_count;
 
     /* times */
-    uint64_t started_at_unix_ms; /* wall clock, first byte of the request */
+    /* wall clock, first byte of the request */
+    uint64_t started_at_unix_ms, started_at_unix_us;
     uint64_t started_at_us, request_head_at_us, request_end_at_us, response_head_at_us, ended_at_us;
 
     struct request_debug debug;

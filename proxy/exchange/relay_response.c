@@ -464,6 +464,8 @@ static bool end_if_all_is_given(struct exchange *exchange)
         return false;
     }
     flow->head_waits = false;
+    if (flow->store)
+        response_store_done(TAKE(flow->store)); /* others may need its place on the disk */
     if (exchange->front->ops->send_end(exchange->front, &flow->trailers) < 0) {
         exchange_abort(exchange, END_OUT_OF_MEMORY);
         return false;
@@ -513,7 +515,8 @@ void relay_cut_response(struct exchange *exchange)
         exchange_cut_response(exchange, false);
         return;
     }
-    if (!flow->is_stored || flow->is_cut || end_reason_info(reason)->hop != END_HOP_UPSTREAM) {
+    if ((flow->fill.buffer_bytes == 0 && !flow->store) || flow->is_cut ||
+        end_reason_info(reason)->hop != END_HOP_UPSTREAM) {
         exchange_cut_response(exchange, true);
         return;
     }

@@ -19,8 +19,9 @@ def test_content_beyond_the_limit_is_413(lab, persona, framing):
         request = client.request_bytes("POST", "/", [("Transfer-Encoding", "chunked")]) + chunked(b"x" * 21)
     client.send_what_is_taken(request)
     assert client.read_response().status == 413
-    hop.error_log.wait_for("client intended to send too large body: 21 bytes")
-    assert hop.access_log.last().reason == "CLIENT_BODY_TOO_BIG"
+    size, reason = ("body: 21", "CLIENT_BODY_TOO_BIG") if framing == "length" else ("chunked body: 0+21", "CLIENT_CHUNKED_TOO_BIG")
+    hop.error_log.wait_for(f"client intended to send too large {size} bytes")
+    assert hop.access_log.last().reason == reason
     assert not any(request.content_read for request in origin.requests)
 
 

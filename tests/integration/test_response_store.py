@@ -11,9 +11,10 @@ import zlib
 import pytest
 
 from lab import behaviours
+from lab.exposition import scrape
 from lab.lab import service_to
 from lab.origin import wait_until_received
-from lab.upgrade import upgrade
+from lab.upgrade import upgrade, verb
 from lab.wait import wait_until
 from lab.wire import Ended, head
 
@@ -83,8 +84,7 @@ def test_target_is_free_while_its_client_still_reads(lab, framing, tls):
     read_rest(client, answer, LARGE)
     wait_spool_empty(kong)
     assert client.get("/other").status == 200, "the client's connection goes on"
-    entry = next(entry for entry in kong.access_log.wait(3) if entry["request"]["uri"] == "/")
-    assert fields_of(entry) == (LARGE, "OK")
+    assert fields_of(wait_entry(kong, "/")) == (LARGE, "OK")
     assert len(kong.error_log.lines("buffered to a temporary file")) == 1
     for each in lab.clients:
         each.close()
@@ -292,6 +292,42 @@ def test_target_that_fails_after_much_was_stored(lab, end):
     assert (entry.status, entry["response"]["content_size"], entry["truncated"]) == (200, len(content), True)
     assert len(kong.error_log.lines("[error]", " while reading upstream")) == 1
     wait_spool_empty(kong)
+
+
+def test_end_of_a_target_that_had_to_wait_loses_nothing(lab):
+    """There is no file: the client holds the target up, which then ends too early."""
+    sent = LARGE + 100
+
+    def behave(connection, request):
+        connection.send(head("HTTP/1.1 200 OK", [("Content-Length", str(LARGE * 2))]))
+        for block in behaviours.pattern(sent):
+            connection.send(block)
+        connection.end_cleanly()
+        raise Ended("fin")
+
+    kong = lab.kong(lab.origin(deadline_s=120).on("/", behave), conf=ONE_WORKER | {"nginx_http_proxy_max_temp_file_size": "0"})
+    client, answer = slow_client(lab, kong)
+    started = time.monotonic()
+    wait_until(lambda: time.monotonic() - started > 0.5, "longer than a client may take to be slow")
+    count = 0
+    with pytest.raises(Ended) as ended:
+        for piece in client.content_pieces(answer):
+            count += len(piece)
+    assert (count + len(client.buffer), ended.value.how) == (sent, "fin")
+
+
+def test_metrics_and_story_tell_of_it(lab):
+    kong = lab.kong(lab.origin().on("/", behaviours.stream(LARGE)), conf=ONE_WORKER | {"status_listen": "127.0.0.1:0"})
+    client, answer = slow_client(lab, kong)
+    kong.error_log.wait_for("an upstream response is buffered to a temporary file")
+    read_rest(client, answer, LARGE)
+    wait_entry(kong, "/")
+    metrics = scrape(lab, kong)
+    assert metrics.value("hopgate_responses_spooled_total") == 1
+    assert 0 < metrics.value("hopgate_response_spooled_bytes_total") <= LARGE
+    story = verb(kong, "why", "--last").out
+    assert "the client takes it more slowly than the target sends: " in story and " bytes wait in a file" in story
+    assert "the target has sent all, its connection is free" in story
 
 
 def test_client_that_takes_nothing_at_all_is_given_up(lab):

@@ -113,12 +113,12 @@ def test_request_timeout_does_not_cut_an_answer_that_began(lab):
         return True
 
     origin = lab.origin().on("/", slow_content).on("/hang", behaviours.hang())
-    kong = lab.kong(origin, read_timeout=30000, conf={"hopgate_request_timeout": "3s"})
-    client = lab.client(kong)
+    edge = lab.edge(origin, read_timeout=30000, conf={"hopgate_request_timeout": "3s"})
+    client = lab.client(edge)
     client.send(client.request_bytes("GET", "/"))
     client.read_until(b"abc")
     # the same clock, begun later, has run out by the time that this is answered
-    assert lab.client(kong).get("/hang").status == 504
+    assert lab.client(edge).get("/hang").status == 504
     gate.set()
     assert client.read_exact(3) == b"def"
 

@@ -18,7 +18,7 @@ from lab.wait import wait_until
 DATA = pathlib.Path(__file__).parents[1] / "data"
 CASES = json.loads((DATA / "router-vectors.json").read_text())
 PATHS = json.loads((DATA / "path-handling.json").read_text())["rows"]
-CONFIGURATIONS = {"traditional_compatible": 50, "traditional": 45}
+CONFIGURATIONS = {"traditional_compatible": 40, "traditional": 32}
 CASES_MIN = 60  # in each flavour; together more than 120
 FIELDS = ("id", "name", "protocols", "methods", "hosts", "paths", "headers", "snis", "strip_path", "preserve_host",
           "path_handling", "regex_priority", "https_redirect_status_code", "created_at")

@@ -116,7 +116,7 @@ def test_kill_of_one_side_leaves_the_other_in_the_dark(make_wire, server):
     wire.told("POST", "/kill", {"side": "client"})
     assert read_all(client) == (b"", "reset")
     assert_silent(upstream)
-    for content in ({"side": "left"}, {"how": "softly"}, {"connektion": 1}):
+    for content in ({"side": "left"}, {"how": "softly"}, {"connektion": 1}, {"connection": -1}):
         assert wire.ask("POST", "/kill", content)[0] == 400
 
 

@@ -95,8 +95,7 @@ static int read_listen(struct origin_options *options, const char *text)
 static bool name_is_good(const char *name)
 {
     return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
-               strlen(name) &&
-           strcmp(name, "control") != 0;
+           strlen(name);
 }
 
 /* Names are made up where there is none: "origin", then "origin-2" ... */

@@ -194,15 +194,17 @@ static json_t *kill_these(struct relay *relay, const json_t *which, unsigned *re
                                   error.text);
     if (wire && !relay_find_wire(relay, wire))
         return control_api_refuse(ret_status, 404, "there is no wire \"%s\"", wire);
+    if (connection < 0)
+        return control_api_refuse(ret_status, 400, "connection: numbers begin at 1");
     if (!is_one_of(how, "reset", "fin", NULL))
         return control_api_refuse(ret_status, 400, "how: expected one of: reset, fin");
     if (!is_one_of(side, "client", "server", "both"))
         return control_api_refuse(ret_status, 400, "side: expected one of: client, server, both");
     sides = (strcmp(side, "server") != 0 ? 1u << FLOW_CLIENT : 0) |
             (strcmp(side, "client") != 0 ? 1u << FLOW_SERVER : 0);
-    return json_pack("{s:i}", "killed",
-                     (int)relay_kill(relay, wire, connection > 0 ? (uint64_t)connection : 0,
-                                     strcmp(how, "reset") == 0, sides));
+    return json_pack(
+        "{s:i}", "killed",
+        (int)relay_kill(relay, wire, (uint64_t)connection, strcmp(how, "reset") == 0, sides));
 }
 
 static json_t *post_kill(struct relay *relay, const struct control_api_request *request,
