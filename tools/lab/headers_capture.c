@@ -23,7 +23,7 @@ static const char *text_of(const json_t *line, const char *object, const char *m
     return text ? text : "";
 }
 
-static bool came_over(const json_t *line, const struct headers_origin_of *from)
+static bool came_over(const json_t *line, const struct headers_arrival *from)
 {
     return strcmp(text_of(line, "client", "peer_ip"), from->ip) == 0 &&
            number_of(line, "client", "peer_port") == from->port &&
@@ -32,7 +32,7 @@ static bool came_over(const json_t *line, const struct headers_origin_of *from)
 
 /* The line of that exchange, a new reference; NULL: it is not there (yet). is_any: the last one will do,
  * for nobody knows how the request came. */
-static json_t *find_line(const char *path, const struct headers_origin_of *from, bool is_any)
+static json_t *find_line(const char *path, const struct headers_arrival *from, bool is_any)
 {
     FILE *stream = fopen(path, "re");
     char *text = NULL;
@@ -64,7 +64,7 @@ static bool wait_a_little(const struct lab_run *run)
 }
 
 static json_t *await_line(const struct lab_run *run, const char *hop,
-                          const struct headers_origin_of *from)
+                          const struct headers_arrival *from)
 {
     uint64_t until_ms = clock_now_ms() + PATIENCE_MS;
     char path[LAB_PATH_MAX * 2];
@@ -100,24 +100,24 @@ static int fill(const json_t *line, struct headers_report *report, struct header
     return r;
 }
 
-static void note_client(const struct sockaddr_storage *client, struct headers_origin_of *ret)
+static void note_client(const struct sockaddr_storage *client, struct headers_arrival *ret)
 {
-    *ret = (struct headers_origin_of){ .port = addr_port(client), .number = 1 };
+    *ret = (struct headers_arrival){ .port = addr_port(client), .number = 1 };
     (void)addr_format_ip(client, ret->ip, sizeof(ret->ip));
 }
 
 /* The next hop's client is this one's connection to its target. */
-static void note_target(const json_t *line, struct headers_origin_of *ret)
+static void note_target(const json_t *line, struct headers_arrival *ret)
 {
-    *ret = (struct headers_origin_of){ .port = (uint16_t)number_of(line, "target", "local_port"),
-                                       .number = number_of(line, "target", "request_number") };
+    *ret = (struct headers_arrival){ .port = (uint16_t)number_of(line, "target", "local_port"),
+                                     .number = number_of(line, "target", "request_number") };
     snprintf(ret->ip, sizeof(ret->ip), "%s", text_of(line, "target", "local_ip"));
 }
 
 int headers_capture_collect(const struct lab_run *run, const struct sockaddr_storage *client,
                             struct headers_report *report)
 {
-    struct headers_origin_of from;
+    struct headers_arrival from;
     bool goes_on = true;
 
     note_client(client, &from);
@@ -128,7 +128,7 @@ int headers_capture_collect(const struct lab_run *run, const struct sockaddr_sto
         int r;
 
         if (element->kind == CHAIN_WIRE)
-            from = (struct headers_origin_of){ .port = 0 };
+            from = (struct headers_arrival){ .port = 0 };
         if (element->kind != CHAIN_HOP)
             continue;
         place = headers_report_add(report, element->name);

@@ -16,7 +16,7 @@
 #define HEADERS_CAPTURE_FILE "capture.jsonl"
 
 /* How a request came to a hop; all 0: through a wire, nobody knows. */
-struct headers_origin_of {
+struct headers_arrival {
     char ip[46];
     uint16_t port;
     uint64_t number; /* n-th request of the connection */

@@ -109,8 +109,11 @@ static void print_leg(struct headers_report *report, const struct headers_place 
     const struct headers_leg *leg = &place->legs[direction];
     bool is_first = true;
 
-    if (!leg->before.exists && !leg->after.exists)
+    if (!leg->before.exists && !leg->after.exists) {
+        if (direction == HEADERS_RESPONSE && place->legs[HEADERS_REQUEST].before.exists)
+            (void)fprintf(stream, "\n%s, response: none\n", place->name);
         return;
+    }
     (void)fprintf(stream, "\n%s, %s", place->name, headers_direction_name(direction));
     if (leg->before.exists && !leg->after.exists)
         (void)fputs(direction == HEADERS_REQUEST ? ": was not sent on" : ": was not passed on",

@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,8 +103,12 @@ static int travel(const struct lab_run *run, const struct headers_options *optio
                   struct headers_journey *journey, struct headers_report *report)
 {
     int r = aim_at_chain(run, options, journey);
+    sigset_t all;
     json_t *seen;
 
+    /* from here on a signal may kill us at once: the guard cleans up */
+    sigfillset(&all);
+    (void)sigprocmask(SIG_UNBLOCK, &all, NULL);
     if (r != CLI_OK)
         return r;
     headers_journey_go(journey);
