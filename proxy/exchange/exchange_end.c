@@ -12,7 +12,11 @@
 
 /* Memory for one line: a head in which every byte is escaped to six (33 KiB), and as much again for a text
  * that grows; of an access log both heads, and the target several times. */
-enum { ERROR_LINE_BYTES_MAX = 1024 * 1024, ACCESS_LINE_BYTES_MAX = 4 * 1024 * 1024 };
+enum {
+    ERROR_LINE_BYTES_MAX = 1024 * 1024,
+    ACCESS_LINE_BYTES_MAX = 4 * 1024 * 1024,
+    CAPTURE_BYTES_MAX = 4 * 1024 * 1024
+};
 
 bool exchange_log_line(struct exchange *exchange, const struct try_record *attempt)
 {
@@ -143,11 +147,36 @@ static void write_down_end(struct exchange *exchange)
     write_access_line(exchange, access_log);
 }
 
+/* Only where the lab wants it: see capture_log.h. */
+static void capture(struct exchange *exchange)
+{
+    const struct settings *settings = exchange->pinned->snapshot->settings;
+    const struct capture_log *log = &exchange->worker->hop->capture_log;
+    const struct capture_heads heads = {
+        .request_sent = exchange->request_out.fields ? &exchange->request_out : NULL,
+        .response_sent = exchange->response_out.fields ? &exchange->response_out : NULL,
+        .response_received = exchange->response_chunk ? &exchange->response : NULL,
+    };
+    struct arena scratch;
+    struct slice line;
+
+    if (!log->file || !settings->hopgate_lab || !settings->hopgate_capture_log ||
+        exchange->kind != VIRTUAL_SERVER_PROXY)
+        return;
+    arena_init(&scratch, exchange->worker->loop->pool, CAPTURE_BYTES_MAX);
+    line = capture_log_line(&log->key, settings->hopgate_capture_secrets, &exchange->record, &heads,
+                            &scratch);
+    if (line.len > 0)
+        log_write(log->file, line);
+    arena_done(&scratch);
+}
+
 void exchange_note_end(struct exchange *exchange)
 {
     struct chunk_pool *pool = exchange->worker->loop->pool;
     bool was_privileged = chunk_pool_privilege(pool, true);
 
     write_down_end(exchange);
+    capture(exchange);
     (void)chunk_pool_privilege(pool, was_privileged);
 }

@@ -47,6 +47,9 @@ static struct persona *load_persona(const struct settings *settings, struct conf
 
     if (!persona)
         return NULL;
+    if (settings->hopgate_capture_log && !settings->hopgate_lab)
+        config_errors_add(errors, CONFIG_ERROR, settings_place(settings, "hopgate_capture_log"),
+                          "writes down what clients send: only with hopgate_lab = on");
     persona_set_lab(persona, settings->hopgate_lab);
     lab = persona_lab_words(persona);
     for (size_t i = 0; i < lab.count; i++) {

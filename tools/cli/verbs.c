@@ -226,7 +226,7 @@ const struct verb verbs[] = {
           "`lab schema` tells what a chain file can say, `lab pki DIR` writes every "
           "certificate\n"
           "situation, good and broken. Each has a --help of its own.",
-      .words = "up run matrix status down schema pki",
+      .words = "up run matrix headers status down schema pki",
       .exit_codes = "as of its verbs" },
     { .name = "lab up",
       .run = lab_up_verb,
@@ -299,6 +299,32 @@ const struct verb verbs[] = {
       .text = "Ends the chain that is up; of several the one of that name or block of addresses.",
       .options = OPTIONS(SWITCH("--all", "every chain of this user")),
       .exit_codes = "0 down, 1 there is none or it does not end, 64 usage" },
+    { .name = "lab headers",
+      .run = lab_headers_verb,
+      .summary = "what each hop does to every header",
+      .synopses = SYNOPSES("[OPTIONS] CHAIN", "[OPTIONS] --url URL --origin IP:PORT"),
+      .text = "Brings CHAIN up, sends one request with telling fields, has the origin answer with "
+              "telling fields,\n"
+              "and shows for each hop which fields it kept, added, dropped, changed, extended, "
+              "merged, split,\n"
+              "wrote in other case or moved; credentials are masked. With --url: from end to end, "
+              "through any\n"
+              "product whose origin is IP:PORT.",
+      .words = "FILE",
+      .options = OPTIONS(
+          ARGUMENT("CHAIN", "chain file, or the name of a ready-made chain"),
+          VALUE("--url", "URL", "of a product that runs already"),
+          VALUE("--origin", "ADDRESS", "IP:PORT where our origin is to listen behind it"),
+          VALUE("--connect", "ADDRESS", "connect to that IP:PORT instead of the URL's"),
+          VALUE("--cacert", "FILE", "certificates that its own must lead to"),
+          VALUE("--request", "FILE", "send this request instead: a head, lines as in HTTP"),
+          VALUE("--expect", "FILE", "expectations (YAML or JSON); exit code 1 if one is not met"),
+          VALUE("--junit", "FILE", "write how they went, for CI"),
+          VALUE("--html", "FILE", "write the report as one page"),
+          VALUE("--at", "HOP", "show only this hop"),
+          SWITCH("--all", "show fields that were kept, too"), SWITCH("--json", "for programs"),
+          SWITCH("--show-secrets", "do not mask credentials")),
+      .exit_codes = "0, 1 failed or an expectation is not met, 64 usage, 78 bad file" },
     { .name = "lab schema",
       .run = lab_schema_verb,
       .summary = "what a chain file can say",

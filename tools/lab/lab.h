@@ -16,6 +16,7 @@ int lab_run_verb(int argc, char **argv);
 int lab_matrix_verb(int argc, char **argv);
 int lab_status_verb(int argc, char **argv);
 int lab_down_verb(int argc, char **argv);
+int lab_headers_verb(int argc, char **argv);
 int lab_schema_verb(int argc, char **argv);
 
 struct lab_pki_options {
