@@ -76,8 +76,9 @@ static int write_state(const struct lab_run *run)
     for (size_t i = 0; i < run->chain->count; i++)
         json_array_append_new(elements, element_json(run, i));
     lab_run_url(run, url, sizeof(url));
-    state = json_pack("{s:s, s:i, s:s, s:s, s:I, s:s?, s:o}", "name", run->chain->name, "pid",
-                      (int)getpid(), "url", url, "folder", run->place.folder, "time_scale",
+    state = json_pack("{s:s, s:i, s:I, s:s, s:s, s:I, s:s?, s:o}", "name", run->chain->name, "pid",
+                      (int)getpid(), "began_at_ticks", (json_int_t)lab_process_began_at(getpid()),
+                      "url", url, "folder", run->place.folder, "time_scale",
                       (json_int_t)run->chain->time_scale, "pki",
                       run->pki_folder[0] ? run->pki_folder : NULL, "elements", elements);
     text = state ? json_dumps(state, JSON_INDENT(2)) : NULL;
