@@ -12,6 +12,7 @@
 #include "tools/lab/lab.h"
 #include "tools/lab/lab_drawing.h"
 #include "tools/lab/lab_run.h"
+#include "tools/lab/lab_words.h"
 
 struct up_options {
     const char *chain;
@@ -125,15 +126,13 @@ static void tell(const struct lab_run *run, bool is_detached)
 
 /* ---- running ------------------------------------------------------------------------------- */
 
-/* Whoever waits for a detached lab reads its words up to the end, which is NUL and the exit code. */
+/* Of whoever waits for a detached lab. */
 static void let_go(int code)
 {
-    char end[2] = { '\0', (char)code };
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
     (void)fflush(stdout);
-    if (write(STDOUT_FILENO, end, sizeof(end)) < 0)
-        (void)errno; /* nobody waits any more */
+    (void)lab_words_end(STDOUT_FILENO, code); /* or nobody waits any more */
     (void)dup2(null, STDOUT_FILENO);
     (void)dup2(null, STDERR_FILENO);
 }
@@ -162,18 +161,10 @@ static int run_chain(const struct chain *chain, bool is_detached)
 /* The lab's own words, then its exit code. */
 static int relay_words(int pipe, pid_t lab)
 {
-    char words[4096];
-    ssize_t n;
-    int status;
+    int code = lab_words_relay(pipe, stdout), status;
 
-    while ((n = read(pipe, words, sizeof(words))) > 0 || (n < 0 && errno == EINTR)) {
-        const char *end = n > 0 ? memchr(words, '\0', (size_t)n) : NULL;
-
-        if (n > 0)
-            (void)fwrite(words, 1, end ? (size_t)(end - words) : (size_t)n, stdout);
-        if (end && end + 1 < words + n)
-            return end[1];
-    }
+    if (code >= 0)
+        return code;
     while (waitpid(lab, &status, 0) < 0 && errno == EINTR)
         continue;
     return CLI_FAILED;
