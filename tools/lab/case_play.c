@@ -13,7 +13,7 @@
 
 enum {
     PATIENCE_MIN_MS = 5000, /* real: a busy machine is no fault of the chain */
-    PAUSE_MIN_MS = 2500, /* real: also a wire that the machine lets wait has seen it pass */
+    PAUSE_MIN_MS = 2500,    /* real: also a wire that the machine lets wait has seen it pass */
     CONTENT_BYTES_MAX = 4 * 1024 * 1024,
     CONTENT_KEPT_MAX = 64 * 1024,
     LOOK_MS = 100,
