@@ -9,7 +9,11 @@
 #include "proxy/worker/connection_limits.h"
 #include "proxy/worker/worker.h"
 
-enum { LOG_LINE_BYTES_MAX = 64 * 1024, CAPTURE_BYTES_MAX = 4 * 1024 * 1024 };
+/* Memory for one line: a head in which every byte is escaped to six (33 KiB), and as much again for a text
+ * that grows; of an access log both heads, and the target several times. */
+enum { ERROR_LINE_BYTES_MAX = 1024 * 1024, ACCESS_LINE_BYTES_MAX = 4 * 1024 * 1024 };
+/* All four heads. */
+enum { CAPTURE_BYTES_MAX = 8 * 1024 * 1024 };
 
 bool exchange_log_line(struct exchange *exchange, const struct try_record *attempt)
 {
@@ -19,7 +23,7 @@ bool exchange_log_line(struct exchange *exchange, const struct try_record *attem
 
     if (log_is_off(log) || !log_level_is_on(error_log_level(&exchange->record, attempt)))
         return true;
-    arena_init(&scratch, exchange->worker->loop->pool, LOG_LINE_BYTES_MAX);
+    arena_init(&scratch, exchange->worker->loop->pool, ERROR_LINE_BYTES_MAX);
     line = error_log_line(&exchange->record, attempt, &scratch);
     if (line.len > 0)
         log_write(log, line);
@@ -74,6 +78,27 @@ static void note_company(struct exchange *exchange)
         in_flight > 0 && exchange->target_use.target == last ? in_flight - 1 : in_flight;
 }
 
+/* No client may make its line vanish by what it sends: what is too much for the exchange's own memory
+ * gets more. */
+static void write_access_line(struct exchange *exchange, struct log_file *access_log)
+{
+    const struct snapshot *snapshot = exchange->pinned->snapshot;
+    const struct access_log_format *format = exchange->kind == VIRTUAL_SERVER_STATUS
+                                                 ? snapshot->log_formats.status
+                                                 : snapshot->log_formats.proxy;
+    struct arena scratch;
+    struct slice line = access_log_line(format, &exchange->record, &exchange->arena);
+
+    arena_init(&scratch, exchange->worker->loop->pool, ACCESS_LINE_BYTES_MAX);
+    if (line.len == 0)
+        line = access_log_line(format, &exchange->record, &scratch);
+    if (line.len > 0)
+        log_write(access_log, line);
+    else
+        log_count_lost(access_log);
+    arena_done(&scratch);
+}
+
 /* For logs, metrics and the flight recorder. */
 static void write_down_end(struct exchange *exchange)
 {
@@ -105,11 +130,7 @@ static void write_down_end(struct exchange *exchange)
         log_write(exchange->worker->hop->error_log, line);
     if (log_is_off(access_log) || !exchange->is_logged)
         return;
-    line = access_log_line(exchange->kind == VIRTUAL_SERVER_STATUS ? snapshot->log_formats.status
-                                                                   : snapshot->log_formats.proxy,
-                           record, &exchange->arena);
-    if (line.len > 0)
-        log_write(access_log, line);
+    write_access_line(exchange, access_log);
 }
 
 /* Only where the lab wants it: see capture_log.h. */

@@ -17,6 +17,22 @@
 
 static const struct slice nothing = { NULL, 0 };
 
+/* Each option is looked for among all fields: a head of both would be work without end. */
+enum { CONNECTION_OPTIONS_MAX = 100 };
+
+static bool lists_too_many_options(const struct fields *fields)
+{
+    unsigned count = 0;
+
+    for (uint32_t i = 0; i < fields->count; i++) {
+        struct slice rest = fields->items[i].value, option;
+
+        while (fields->items[i].id == FIELD_CONNECTION && field_list_next(&rest, &option))
+            count++;
+    }
+    return count > CONNECTION_OPTIONS_MAX;
+}
+
 /* What this hop never does, whatever the route says. END_OK: nothing against it. */
 static enum end_reason refusal(struct exchange *exchange, struct slice *ret_detail)
 {
@@ -27,6 +43,10 @@ static enum end_reason refusal(struct exchange *exchange, struct slice *ret_deta
 
     if (reason != END_OK)
         return reason;
+    if (lists_too_many_options(&request->fields)) {
+        *ret_detail = SLICE("client sent more than 100 options in \"Connection\"");
+        return END_CLIENT_HEAD_INVALID;
+    }
     *ret_detail = request->method_name;
     if ((request->method == HTTP_METHOD_CONNECT && policy->connect == PERSONA_METHOD_INVALID) ||
         (request->method == HTTP_METHOD_TRACE && policy->trace == PERSONA_METHOD_INVALID))

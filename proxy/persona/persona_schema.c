@@ -88,6 +88,7 @@ WORDS(request_version_words) = { { "1.1", PERSONA_VERSION_1_1, false },
 
 WORDS(host_words) = { { "route", PERSONA_HOST_ROUTE, false },
                       { "client", PERSONA_HOST_CLIENT, false },
+                      { "service", PERSONA_HOST_SERVICE, false },
                       WORDS_END };
 
 WORDS(upgrade_when_words) = { { "asked", PERSONA_UPGRADE_ASKED, false },
@@ -188,6 +189,7 @@ WORDS(replay_words) = { { "idempotent", PERSONA_REPLAY_IDEMPOTENT, false },
 
 WORDS(stale_words) = { { "counts", PERSONA_STALE_COUNTS, false },
                        { "free", PERSONA_STALE_FREE, false },
+                       { "free_if_broken", PERSONA_STALE_FREE_IF_BROKEN, false },
                        { "silent", PERSONA_STALE_SILENT, false },
                        WORDS_END };
 
@@ -261,6 +263,8 @@ WORDS(lenient_words) = { { "bare_lf", PERSONA_LENIENT_BARE_LF, true },
                          { "no_host", PERSONA_LENIENT_NO_HOST, true },
                          { "merge_lengths", PERSONA_LENIENT_MERGE_LENGTHS, true },
                          { "length_and_coding", PERSONA_LENIENT_LENGTH_AND_CODING, true },
+                         { "any_length", PERSONA_LENIENT_ANY_LENGTH, true },
+                         { "any_coding", PERSONA_LENIENT_ANY_CODING, true },
                          { "odd_status", PERSONA_LENIENT_ODD_STATUS, true },
                          WORDS_END };
 

@@ -147,7 +147,8 @@ static void add_uri_and_url(struct json_object *object, const struct exchange_re
 
 static bool is_redacted(const struct field *field)
 {
-    return field->id == FIELD_AUTHORIZATION || field->id == FIELD_PROXY_AUTHORIZATION;
+    return field->id == FIELD_AUTHORIZATION || field->id == FIELD_PROXY_AUTHORIZATION ||
+           slice_equal_nocase(field->name, SLICE("X-Kong-Request-Debug-Token")); /* ours */
 }
 
 static bool is_never_redacted(const struct field *field)

@@ -274,6 +274,18 @@ def test_lab_that_is_not_up_cannot_be_ended(hopgate):
     assert hopgate("lab", "down", "no-such-lab").code == 1
 
 
+def test_folder_whose_lock_cannot_be_had_is_not_touched(hopgate, tmp_path):
+    root = tmp_path / f"hopgate-lab-{os.getuid()}"
+    kept = root / "lab-20" / "kept"
+    kept.parent.mkdir(parents=True)
+    root.chmod(0o700)
+    kept.write_text("of a lab that runs")
+    (root / "block-20.lock").symlink_to(tmp_path / "elsewhere")
+    done = hopgate("lab", "up", "kong-alone", env={**os.environ, "TMPDIR": str(tmp_path)})
+    assert done.code == 1 and f"the lock of block 20 in {root}: " in done.err, done
+    assert kept.exists() and not (tmp_path / "elsewhere").exists()
+
+
 def test_schema_tells_every_field(hopgate):
     done = hopgate("lab", "schema")
     assert done.code == 0

@@ -125,11 +125,16 @@ int lab_place_take(struct lab_place *place, char *error, size_t error_size)
 
         if (fd == -EWOULDBLOCK)
             continue;
+        if (fd < 0) { /* without the lock the folder may be somebody's who runs */
+            snprintf(error, error_size, "the lock of block %u in %s: %s", block, root,
+                     strerror(-fd));
+            return fd;
+        }
         place->lock_fd = fd;
         place->block = block;
         folder_path(root, block, place->folder, sizeof(place->folder));
         lab_place_remove_tree(place->folder);
-        r = fd < 0 ? fd : mkdir(place->folder, 0700) < 0 ? -errno : 0;
+        r = mkdir(place->folder, 0700) < 0 ? -errno : 0;
         if (r < 0)
             snprintf(error, error_size, "%s: %s", place->folder, strerror(-r));
         return r;
