@@ -179,7 +179,7 @@ json_t *headers_control_get(const char *address, const char *path)
     size_t length = 0, head;
     int fd = connect_to(address);
     int size = snprintf(request, sizeof(request),
-                        "GET %s HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n", path);
+                        "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
 
     if (fd < 0)
         return NULL;
