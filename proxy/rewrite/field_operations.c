@@ -105,13 +105,6 @@ static struct slice trimmed(struct slice value)
     return value;
 }
 
-static void disarm(char *bytes, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        if (bytes[i] == '\r' || bytes[i] == '\n' || bytes[i] == '\0')
-            bytes[i] = ' ';
-}
-
 /* Behind `before`, if that is not empty. ptr NULL: no memory. */
 static struct slice expand(const struct editor *editor, const struct field_operation *operation,
                            struct slice before, const char *separator)
@@ -127,9 +120,7 @@ static struct slice expand(const struct editor *editor, const struct field_opera
     text_add(&text, before);
     text_add_string(&text, before.len > 0 ? separator : "");
     start = text.length;
-    template_expand(value, &editor->scope, &text);
-    if (text.length > start)
-        disarm(text.ptr + start, text.length - start);
+    template_expand_value(value, &editor->scope, &text);
     own = text_take(&text);
     if (!own.ptr)
         return own;

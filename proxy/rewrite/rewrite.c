@@ -240,7 +240,7 @@ static struct slice merged_value(struct rewriter *w, const struct persona_rule *
     own_at = text.length;
     if (own_at > 0 || (policy == PERSONA_APPEND_FIRST && old_count > 0)) /* Lua: "" is a value */
         text_add_string(&text, ", ");
-    template_expand(own, &scope, &text);
+    template_expand_value(own, &scope, &text);
     if (own_at > 0 && text.length == own_at + 2)
         text.length = own_at; /* nothing of our own: no comma either */
     return text_take(&text);
