@@ -96,6 +96,38 @@ TEST(each_operation_both_ways_for_hop_service_and_route)
     }
 }
 
+/* Behind CGI "X_A" and "X-A" are one variable, and the client's might be the one that counts. */
+TEST(the_underscore_spelling_goes_from_requests_and_stays_in_responses)
+{
+    static const struct {
+        const char *operations, *in, *request, *response;
+    } spellings[] = {
+        { "{set: X-A, value: z}", "X_A: 1|X-B: 1|x_a: 2", "X-A: z|X-B: 1",
+          "X_A: 1|X-B: 1|x_a: 2|X-A: z" },
+        { "{set: X-A, value: z}", "X-A: 1|X_A: 2", "X-A: z", "X-A: z|X_A: 2" },
+        { "{set: X_A, value: z}", "X-A: 1", "X_A: z", "X-A: 1|X_A: z" },
+        { "{set: X-A, value: $http_none}", "X_A: 1|X-B: 1", "X-B: 1", "X_A: 1|X-B: 1" },
+        { "{add: X-A, value: z, if_absent: true}", "X_A: 1", "X_A: 1", "X_A: 1|X-A: z" },
+        { "{add: X-A, value: z}", "X_A: 1", "X_A: 1|X-A: z", "X_A: 1|X-A: z" },
+        { "{remove: X-A}", "X_A: 1|X-A: 2|X_AB: 3", "X_AB: 3", "X_A: 1|X_AB: 3" },
+        { "{remove: X-A-*}", "X_A_1: 1|x-a_2: 2|X_A: 3", "X_A: 3", "X_A_1: 1|x-a_2: 2|X_A: 3" },
+        { "{append: X-A, value: z}", "X_A: 1", "X_A: 1|X-A: z", "X_A: 1|X-A: z" },
+        { "{rename: X-A, to: X-B}", "X_A: 1", "X_A: 1", "X_A: 1" },
+    };
+    char text[256];
+
+    for (size_t i = 0; i < sizeof(spellings) / sizeof(spellings[0]); i++) {
+        struct plan_fixture p;
+
+        (void)snprintf(text, sizeof(text), "[{request: [%s], response: [%s]}]",
+                       spellings[i].operations, spellings[i].operations);
+        plan_fixture_init(&p, "kong", "", text);
+        CHECK_STR(apply(&p, false, 0, spellings[i].in), spellings[i].request);
+        CHECK_STR(apply(&p, true, 200, spellings[i].in), spellings[i].response);
+        plan_fixture_done(&p);
+    }
+}
+
 TEST(a_list_of_one_way_leaves_the_other_alone)
 {
     struct plan_fixture p;
@@ -273,6 +305,7 @@ TEST(no_memory_is_an_answer_and_not_a_crash)
 }
 
 TESTS(TEST_CASE(each_operation_both_ways_for_hop_service_and_route),
+      TEST_CASE(the_underscore_spelling_goes_from_requests_and_stays_in_responses),
       TEST_CASE(a_list_of_one_way_leaves_the_other_alone),
       TEST_CASE(hop_then_service_then_route_whatever_their_order_in_the_file),
       TEST_CASE(statuses_are_those_of_nginxs_add_header),
