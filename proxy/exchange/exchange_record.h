@@ -92,7 +92,7 @@ struct exchange_record {
     struct slice upstream_uri;            /* path and query sent upstream */
     struct slice upgrade; /* protocol that the client asks to switch to and the persona allows */
     char hash_cookie[37]; /* value of the cookie that the client is to get; "": none */
-    struct slice matched_prefix;      /* route path that matched and was stripped; may be empty */
+    struct slice matched_prefix; /* what strip_path took, as a field may have it; may be empty */
     struct uri_captures uri_captures; /* of the route's regex path */
 
     uint32_t tries_count; /* all of them, may exceed EXCHANGE_TRIES_KEPT */

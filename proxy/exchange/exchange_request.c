@@ -147,6 +147,18 @@ static bool match_route(struct exchange *exchange, const struct router_request *
     return matches;
 }
 
+/* Kong (runloop/handler.lua) hands match_t.prefix to nginx decoded as it is, CR and LF with it: there the
+ * client of a regex route may write fields of its own. This is not done as Kong does. False: no memory. */
+static bool note_prefix(struct exchange *exchange, const struct router_match *match)
+{
+    struct slice *prefix = &exchange->record.matched_prefix;
+
+    if (!match->route->strip_path)
+        return true;
+    *prefix = uri_field_value(&exchange->arena, match->matched_prefix);
+    return prefix->ptr != NULL;
+}
+
 static bool find_route(struct exchange *exchange)
 {
     struct exchange_record *record = &exchange->record;
@@ -192,8 +204,6 @@ static bool find_route(struct exchange *exchange)
         exchange_answer(exchange, END_NO_SERVICE, nothing);
         return false;
     }
-    if (match.route->strip_path)
-        record->matched_prefix = match.matched_prefix;
     uri = (struct uri_upstream){ .base = slice_of(match.service->base_path),
                                  .path = path,
                                  .matched_prefix = match.matched_prefix,
@@ -201,8 +211,9 @@ static bool find_route(struct exchange *exchange)
                                  .strip_path = match.route->strip_path,
                                  .is_v1 = match.is_v1 };
     record->upstream_uri = uri_upstream_target(&exchange->arena, &uri);
-    if (!record->upstream_uri.ptr || router_captures(router, &match, path, scratch,
-                                                     &exchange->arena, &record->uri_captures) < 0) {
+    if (!record->upstream_uri.ptr || !note_prefix(exchange, &match) ||
+        router_captures(router, &match, path, scratch, &exchange->arena, &record->uri_captures) <
+            0) {
         exchange_answer(exchange, END_OUT_OF_MEMORY, nothing);
         return false;
     }

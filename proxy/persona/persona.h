@@ -90,6 +90,7 @@ struct persona_rule {
     /* of a rule that hopgate.fields has changed, see field_plan.h */
     const struct addr_cidrs *trusted_peers; /* for `trusted`; NULL: trusted_ips */
     bool adds_none; /* preserve: where there is no line, there is none after it */
+    bool as_cgi;    /* replace and remove: also what has "_" for "-", see field_name.h */
 };
 
 struct persona_rules {

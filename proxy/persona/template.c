@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "core/addr.h"
+#include "core/http/http_chars.h"
 #include "proxy/persona/persona.h"
 #include "proxy/report/request_debug.h"
 #include "proxy/rewrite/amazon_trace.h"
@@ -540,4 +541,18 @@ void template_expand(const struct template *source, const struct template_scope 
         else
             putters[part->variable](scope, into);
     }
+}
+
+void template_expand_value(const struct template *source, const struct template_scope *scope,
+                           struct text *into)
+{
+    size_t start = into->length;
+    struct slice rest;
+
+    template_expand(source, scope, into);
+    if (into->length == start)
+        return;
+    rest = (struct slice){ into->ptr + start, into->length - start };
+    while ((rest = slice_from(rest, http_text_bad_at(rest))).len > 0)
+        into->ptr[into->length - rest.len] = ' ';
 }

@@ -64,6 +64,10 @@ struct template_scope {
 void template_expand(const struct template *source, const struct template_scope *scope,
                      struct text *into);
 
+/* The same for the value of a field: what no value may hold (RFC 9110 5.5) becomes a space. */
+void template_expand_value(const struct template *source, const struct template_scope *scope,
+                           struct text *into);
+
 /* "Fri, 20 Nov 2026 23:10:00 GMT" (RFC 9110 5.6.7); into has room for 30 bytes. */
 void template_format_date(uint64_t unix_ms, char into[30]);
 

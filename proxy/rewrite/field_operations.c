@@ -35,12 +35,23 @@ static bool is_protected(const struct editor *editor, const struct field *field)
     }
 }
 
-static bool is_meant(const struct field_operation *operation, struct slice name)
+/* as_cgi: also with "_" for "-", see field_name.h. */
+static bool is_meant(const struct field_operation *operation, struct slice name, bool as_cgi)
 {
-    return operation->is_prefix
-               ? name.len >= operation->name.len &&
-                     strncasecmp(name.ptr, operation->name.ptr, operation->name.len) == 0
-               : slice_equal_nocase(name, operation->name);
+    if (operation->is_prefix) {
+        if (name.len < operation->name.len)
+            return false;
+        name.len = operation->name.len;
+    }
+    return field_name_matches(operation->name, name, as_cgi);
+}
+
+/* What set and remove take out of a request, they take out in either spelling: a target behind CGI
+ * has one variable for both. A response goes to no such reader. */
+static bool is_taken(const struct editor *editor, const struct field_operation *operation,
+                     struct slice name)
+{
+    return is_meant(operation, name, !editor->response);
 }
 
 static char upper(char c)
@@ -105,13 +116,6 @@ static struct slice trimmed(struct slice value)
     return value;
 }
 
-static void disarm(char *bytes, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        if (bytes[i] == '\r' || bytes[i] == '\n' || bytes[i] == '\0')
-            bytes[i] = ' ';
-}
-
 /* Behind `before`, if that is not empty. ptr NULL: no memory. */
 static struct slice expand(const struct editor *editor, const struct field_operation *operation,
                            struct slice before, const char *separator)
@@ -127,9 +131,7 @@ static struct slice expand(const struct editor *editor, const struct field_opera
     text_add(&text, before);
     text_add_string(&text, before.len > 0 ? separator : "");
     start = text.length;
-    template_expand(value, &editor->scope, &text);
-    if (text.length > start)
-        disarm(text.ptr + start, text.length - start);
+    template_expand_value(value, &editor->scope, &text);
     own = text_take(&text);
     if (!own.ptr)
         return own;
@@ -140,9 +142,13 @@ static struct slice expand(const struct editor *editor, const struct field_opera
 
 /* ---- operations ---- */
 
-static struct field *find(const struct editor *editor, struct slice name)
+static struct field *find_taken(const struct editor *editor,
+                                const struct field_operation *operation)
 {
-    return (struct field *)fields_find_name(editor->fields, name);
+    for (uint32_t i = 0; i < editor->fields->count; i++)
+        if (is_taken(editor, operation, editor->fields->items[i].name))
+            return &editor->fields->items[i];
+    return NULL;
 }
 
 static void remove_named(const struct editor *editor, const struct field_operation *operation,
@@ -153,7 +159,7 @@ static void remove_named(const struct editor *editor, const struct field_operati
 
     for (uint32_t i = 0; i < fields->count; i++) {
         const struct field *field = &fields->items[i];
-        bool stays = field == kept || !is_meant(operation, field->name) ||
+        bool stays = field == kept || !is_taken(editor, operation, field->name) ||
                      (operation->is_prefix && is_protected(editor, field));
 
         if (stays)
@@ -166,7 +172,7 @@ static int add(const struct editor *editor, const struct field_operation *operat
 {
     struct slice value;
 
-    if (operation->if_absent && find(editor, operation->name))
+    if (operation->if_absent && find_taken(editor, operation))
         return 0;
     value = expand(editor, operation, SLICE(""), "");
     if (!value.ptr)
@@ -178,7 +184,7 @@ static int add(const struct editor *editor, const struct field_operation *operat
 
 static int set(const struct editor *editor, const struct field_operation *operation)
 {
-    struct field *first = find(editor, operation->name);
+    struct field *first = find_taken(editor, operation);
     struct slice value;
 
     if (!first || operation->if_absent)
@@ -190,6 +196,7 @@ static int set(const struct editor *editor, const struct field_operation *operat
         return 0; /* a request without Host is none */
     if (value.len > 0) {
         first->name = operation->name;
+        first->id = (uint8_t)operation->written_id;
         first->value = value;
     }
     remove_named(editor, operation, value.len > 0 ? first : NULL);
@@ -202,7 +209,7 @@ static int append(const struct editor *editor, const struct field_operation *ope
     struct slice value;
 
     for (uint32_t i = editor->fields->count; i > 0 && !last; i--)
-        if (is_meant(operation, editor->fields->items[i - 1].name))
+        if (is_meant(operation, editor->fields->items[i - 1].name, false))
             last = &editor->fields->items[i - 1];
     if (!last)
         return add(editor, operation);
@@ -220,7 +227,7 @@ static void rename_all(const struct editor *editor, const struct field_operation
     for (uint32_t i = 0; i < editor->fields->count; i++) {
         struct field *field = &editor->fields->items[i];
 
-        if (!is_meant(operation, field->name))
+        if (!is_meant(operation, field->name, false))
             continue;
         field->name = operation->to;
         field->id = (uint8_t)operation->written_id;
@@ -236,7 +243,7 @@ static int change_case(const struct editor *editor, const struct field_operation
 
         if (operation->spelling != FIELD_SPELLING_GIVEN)
             r = spell(editor, field, operation->spelling);
-        else if (is_meant(operation, field->name))
+        else if (is_meant(operation, field->name, false))
             field->name = operation->name;
     }
     return r;
@@ -328,7 +335,7 @@ bool field_operations_name(const struct field_plan *plan, bool of_request, struc
             const struct field_operation *operation = &scopes[i].items[k];
 
             if (operation->operation != CONFIG_CASE &&
-                (is_meant(operation, name) || slice_equal_nocase(operation->to, name)))
+                (is_meant(operation, name, of_request) || slice_equal_nocase(operation->to, name)))
                 return true;
         }
     return false;

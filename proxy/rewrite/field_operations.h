@@ -7,8 +7,8 @@
  *
  * Connection, framing and (of requests) Host stay as they are, whatever a pattern of `remove` says;
  * the reader of the configuration refuses their names. A value that comes out empty is none: `set`
- * then removes (nginx's proxy_set_header), `add` and `append` do nothing. No value ever holds CR, LF
- * or NUL: what a variable brings of them becomes a space (RFC 9110 5.5).
+ * then removes (nginx's proxy_set_header), `add` and `append` do nothing. No value ever holds a control
+ * byte: what a variable brings of them becomes a space (RFC 9110 5.5).
  */
 #ifndef PROXY_FIELD_OPERATIONS_H
 #define PROXY_FIELD_OPERATIONS_H

@@ -182,6 +182,7 @@ static void change_rule(struct field_compiler *compiler, const struct config_for
     rule->trusted = policy_of(forwarded->policy);
     rule->trusted_peers = compile_trusted(compiler, forwarded);
     rule->adds_none = true;
+    rule->as_cgi = true;
     if (rule->value.count == 0 || forwarded->field == CONFIG_FORWARDED)
         rule->value = own_value(compiler, forwarded);
     if (!appends) /* Kong's other value is for a list that begins here */

@@ -75,15 +75,6 @@ static bool rule_acts(const struct rewriter *w, const struct persona_rule *rule)
     return !rule->off && when_holds(rule->when, w);
 }
 
-static const struct persona_rule *rule_in(const struct rewriter *w,
-                                          const struct persona_rules *rules, struct slice name)
-{
-    for (size_t i = 0; rules && i < rules->count; i++)
-        if (slice_equal_nocase(rules->items[i].name, name) && rule_acts(w, &rules->items[i]))
-            return &rules->items[i];
-    return NULL;
-}
-
 static enum persona_policy policy_of(const struct rewriter *w, const struct persona_rule *rule)
 {
     bool is_trusted = rule->trusted_peers
@@ -91,6 +82,29 @@ static enum persona_policy policy_of(const struct rewriter *w, const struct pers
                           : w->record->client_is_trusted;
 
     return rule->trusted != PERSONA_POLICY_UNSET && is_trusted ? rule->trusted : rule->policy;
+}
+
+/* A persona's own rule is about one spelling, as the product's is. What hopgate.fields replaces or
+ * removes must not come in the other one: behind CGI both are one variable. */
+static bool is_ruled(const struct rewriter *w, const struct persona_rule *rule, struct slice name)
+{
+    enum persona_policy policy;
+
+    if (slice_equal_nocase(rule->name, name))
+        return true;
+    if (!rule->as_cgi || !field_name_matches(rule->name, name, true))
+        return false;
+    policy = policy_of(w, rule);
+    return policy == PERSONA_REPLACE || policy == PERSONA_REMOVE;
+}
+
+static const struct persona_rule *rule_in(const struct rewriter *w,
+                                          const struct persona_rules *rules, struct slice name)
+{
+    for (size_t i = 0; rules && i < rules->count; i++)
+        if (is_ruled(w, &rules->items[i], name) && rule_acts(w, &rules->items[i]))
+            return &rules->items[i];
+    return NULL;
 }
 
 /* ---- what does not pass ---- */
@@ -240,7 +254,7 @@ static struct slice merged_value(struct rewriter *w, const struct persona_rule *
     own_at = text.length;
     if (own_at > 0 || (policy == PERSONA_APPEND_FIRST && old_count > 0)) /* Lua: "" is a value */
         text_add_string(&text, ", ");
-    template_expand(own, &scope, &text);
+    template_expand_value(own, &scope, &text);
     if (own_at > 0 && text.length == own_at + 2)
         text.length = own_at; /* nothing of our own: no comma either */
     return text_take(&text);
@@ -252,9 +266,18 @@ static bool merges(enum persona_policy policy)
            policy == PERSONA_APPEND_FIRST || policy == PERSONA_REPLACE;
 }
 
-static bool is_first_of_name(const struct rewriter *w, const struct field *field)
+/* Where the one line goes. The other spelling may be refused as such, and then holds no place. */
+static bool is_first_ruled(const struct rewriter *w, const struct field *field,
+                           const struct persona_rule *rule)
 {
-    return fields_find_name(w->source, field->name) == field;
+    for (uint32_t i = 0; i < w->source->count; i++) {
+        const struct field *other = &w->source->items[i];
+
+        if (slice_equal_nocase(rule->name, other->name) ||
+            (is_ruled(w, rule, other->name) && !ends_here(w, other) && !is_refused(w, other)))
+            return other == field;
+    }
+    return false;
 }
 
 /* A line that has a rule: one merged line takes the place of the first. */
@@ -268,12 +291,13 @@ static int place_ruled(struct rewriter *w, const struct field *field,
         return 0;
     if (!merges(policy))
         return copy_field(w, field);
-    if (!is_first_of_name(w, field))
+    if (!is_first_ruled(w, field, rule))
         return 0;
     value = merged_value(w, rule, policy, true);
     if (!value.ptr)
         return -ENOMEM;
-    if (slice_equal(value, field->value) && (value.len > 0 || policy != PERSONA_FIRST_LINE))
+    if (slice_equal(value, field->value) && (value.len > 0 || policy != PERSONA_FIRST_LINE) &&
+        slice_equal_nocase(rule->name, field->name))
         return copy_field(w, field);
     if (value.len == 0)
         return 0;
@@ -331,8 +355,7 @@ static bool was_placed(const struct rewriter *w, const struct persona_rule *rule
     for (uint32_t i = 0; i < w->source->count; i++) {
         const struct field *field = &w->source->items[i];
 
-        if (slice_equal_nocase(field->name, rule->name) && !ends_here(w, field) &&
-            !is_refused(w, field))
+        if (is_ruled(w, rule, field->name) && !ends_here(w, field) && !is_refused(w, field))
             return true;
     }
     return false;

@@ -296,6 +296,37 @@ static char *put_path(char *to, struct slice path)
     return to;
 }
 
+static bool is_control(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
+static bool has_control(struct slice path)
+{
+    for (size_t i = 0; i < path.len; i++)
+        if (is_control(path.ptr[i]))
+            return true;
+    return false;
+}
+
+struct slice uri_field_value(struct arena *arena, struct slice path)
+{
+    char *text, *to;
+
+    if (!has_control(path))
+        return path;
+    text = to = arena_alloc(arena, 3 * path.len);
+    if (!text)
+        return (struct slice){ 0 };
+    for (size_t i = 0; i < path.len; i++) {
+        if (is_control(path.ptr[i]))
+            to = put_escaped(to, (unsigned char)path.ptr[i]);
+        else
+            *to++ = path.ptr[i];
+    }
+    return (struct slice){ text, (size_t)(to - text) };
+}
+
 struct slice uri_upstream_target(struct arena *arena, const struct uri_upstream *uri)
 {
     struct joined path = uri->is_v1 ? join_v1(uri) : join(uri);

@@ -45,6 +45,12 @@ struct uri_upstream {
 };
 
 /*
+ * A normalised path, or a part of one, as it may stand in a field: control bytes are escaped again, all
+ * else stays (obs-text and spaces too). Returns `path` itself when nothing changes; ptr NULL: no memory.
+ */
+struct slice uri_field_value(struct arena *arena, struct slice path);
+
+/*
  * The request target to send: base and path joined by Kong's rule v0 (v1: parts are just put in a row,
  * see kong/router/traditional.lua) and escaped again; the query follows byte for byte, a lone '?' stays.
  * ptr NULL: no memory.

@@ -237,6 +237,23 @@ def test_a_pattern_never_removes_host_connection_or_framing(lab, origin):
     assert client.get("/").content == b"x"
 
 
+@pytest.mark.parametrize("persona", ["edge", "kong"])
+@pytest.mark.parametrize("twins", [[], [("X-Real-IP", "6.6.6.6")]])
+def test_underscore_spelling_comes_past_no_rule(lab, origin, persona, twins):
+    """A WSGI or CGI application cannot tell X_User from X-User."""
+    hop = hop_with(lab, origin, {"request": [{"set": "X-User", "value": "ours"}, {"remove": "X-Debug"}],
+                                 "forwarded": {"X-Real-IP": {"policy": "replace", "untrusted": "replace"},
+                                               "X-Forwarded-Host": {"policy": "remove", "untrusted": "remove"}}},
+                   persona=persona)
+    claims = [("X_User", "root"), ("X_Debug", "1"), ("X_Real_IP", "127.0.0.1"), ("X-Real_IP", "6.6.6.6"),
+              ("X_Forwarded_Host", "evil.test"), ("X_Fine", "1")]
+    fields = seen(lab, hop, origin, claims + twins)
+    folded = [(name.lower().replace("_", "-"), name, value) for name, value in fields]
+    got = [(name, value) for key, name, value in folded
+           if key in ("x-user", "x-debug", "x-real-ip", "x-forwarded-host")]
+    assert sorted(got) == [("X-Real-IP", "127.0.0.1"), ("X-User", "ours")]
+
+
 def test_variables(lab, origin):
     names = ["client_ip", "peer_ip", "scheme", "host", "request_id", "route", "service", "method", "request_uri", "query",
              "listener_port", "hop", "http_x_b3_traceid", "http_user_agent"]

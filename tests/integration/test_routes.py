@@ -142,6 +142,27 @@ def test_other_regexes_open_nothing_that_a_regex_guards(lab, flavor):
     assert client.get("/public").content == b"open"
 
 
+@pytest.mark.parametrize("escaped, shown", [("x%0d%0aX-Evil:%20y", "x%0D%0AX-Evil: y"), ("a%01%7f%09b", "a%01%7F%09b"),
+                                            ("%c3%a9%20", "\xc3\xa9"), ("a%00b", "a%00b")])
+@pytest.mark.parametrize("persona", ("kong", "edge", "f5"))
+def test_stripped_prefix_cannot_break_out_of_its_field(lab, persona, escaped, shown):
+    origin = lab.origin()
+    hop = lab.hop({**service(origin, {"paths": ["~/caps/[^;]+"]}),
+                   "hopgate": {"fields": [{"request": [{"set": "X-Copy", "value": "$matched_prefix"}]}]}},
+                  persona=persona, conf={"router_flavor": "traditional"})
+    response = lab.client(hop).get(f"/caps/{escaped};rest")
+    if response.status == 400:  # what a hop does not take at all cannot get anywhere
+        assert ("%00" in escaped, origin.requests) == (True, [])
+        return
+    assert response.status == 200
+    fields = origin.requests[0].fields
+    if persona == "kong":
+        assert fields.get("X-Forwarded-Prefix") == f"/caps/{shown}"
+    assert fields.get("X-Copy") == f"/caps/{shown}"
+    assert fields.get("X-Evil") is None
+    assert hop.error_log.lines("crit") == []
+
+
 def test_check_tells_what_the_flavour_makes_of_the_routes(lab, tmp_path):
     hop = lab.make_hop(service(
         lab.origin(), {"name": "look", "paths": ["~/a(?=b)"]}, {"name": "old", "paths": ["/old"], "path_handling": "v1"},

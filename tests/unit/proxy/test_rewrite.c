@@ -145,6 +145,21 @@ TEST(kong_names_the_stripped_prefix)
     exchange_fixture_done(&x);
 }
 
+/* Wherever a fact comes from: the writer refuses such a field, and the request would end with 500. */
+TEST(no_fact_brings_a_control_byte_into_a_field)
+{
+    static const char prefix[] = "/a\r\nX: y\0\x7f";
+    struct exchange_fixture x;
+    struct fields out;
+
+    exchange_fixture_init(&x, "kong", IN);
+    x.record.matched_prefix = (struct slice){ prefix, sizeof(prefix) - 1 };
+    fields_init(&out, &x.arena);
+    CHECK_INT(rewrite_request(&x.record, &no_content, &out), 0);
+    check_field(&out, "X-Forwarded-Prefix", "/a  X: y  ");
+    exchange_fixture_done(&x);
+}
+
 TEST(kong_appends_to_via_and_writes_versions_as_lua_numbers)
 {
     struct exchange_fixture x;
@@ -513,6 +528,7 @@ TESTS(TEST_CASE(kong_puts_its_own_fields_first_in_its_order),
       TEST_CASE(kong_forwards_the_client_as_in_its_ten_worked_examples),
       TEST_CASE(kong_keeps_only_the_first_line_of_x_forwarded_for),
       TEST_CASE(kong_names_the_stripped_prefix),
+      TEST_CASE(no_fact_brings_a_control_byte_into_a_field),
       TEST_CASE(kong_appends_to_via_and_writes_versions_as_lua_numbers),
       TEST_CASE(kong_removes_expect_proxy_and_what_connection_lists),
       TEST_CASE(te_passes_only_as_trailers),

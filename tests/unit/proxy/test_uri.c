@@ -245,6 +245,20 @@ TEST(query_is_passed_byte_for_byte)
     check_query(SLICE("b=%2f&c=\"x\"?/../"), "/a?b=%2f&c=\"x\"?/../");
 }
 
+TEST(no_control_byte_of_a_path_gets_into_a_field)
+{
+    static const char bytes[] = "/a\r\nX: y\0\t\x1f\x7f \xc3\xa9%2F\"";
+    struct slice plain = SLICE("/a b/\xc3\xa9%0D\"\\");
+    struct memory memory;
+
+    memory_init(&memory);
+    CHECK_SLICE(uri_field_value(&memory.arena, (struct slice){ bytes, sizeof(bytes) - 1 }),
+                "/a%0D%0AX: y%00%09%1F%7F \xc3\xa9%2F\"");
+    CHECK(uri_field_value(&memory.arena, plain).ptr == plain.ptr);
+    CHECK_INT(uri_field_value(&memory.arena, SLICE("")).len, 0);
+    memory_done(&memory);
+}
+
 TEST(no_memory_is_reported)
 {
     struct memory memory;
@@ -254,6 +268,7 @@ TEST(no_memory_is_reported)
     arena_init(&small, memory.pool, 4);
     CHECK(uri_normalise(&small, SLICE("/a%20bcd")).ptr == NULL);
     CHECK(uri_upstream_target(&small, &(struct uri_upstream){ .path = SLICE("/abc") }).ptr == NULL);
+    CHECK(uri_field_value(&small, SLICE("/ab\n")).ptr == NULL);
     arena_done(&small);
     memory_done(&memory);
 }
@@ -265,4 +280,5 @@ TESTS(TEST_CASE(climbing_above_the_root_is_noticed_however_it_is_written),
       TEST_CASE(sound_escapes_are_two_hex_digits_and_not_nul),
       TEST_CASE(dot_segments_are_resolved_after_decoding), TEST_CASE(repeated_slashes_are_merged),
       TEST_CASE(upstream_path_follows_kongs_table), TEST_CASE(sent_path_is_escaped_again),
-      TEST_CASE(query_is_passed_byte_for_byte), TEST_CASE(no_memory_is_reported))
+      TEST_CASE(query_is_passed_byte_for_byte),
+      TEST_CASE(no_control_byte_of_a_path_gets_into_a_field), TEST_CASE(no_memory_is_reported))
