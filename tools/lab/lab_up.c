@@ -144,7 +144,7 @@ static int run_chain(const struct chain *chain, bool is_detached)
 
     if (!run)
         return CLI_FAILED;
-    r = lab_run_start(run, chain);
+    r = lab_run_start(run, chain, NULL);
     if (r == CLI_OK && write_state(run) < 0)
         r = CLI_FAILED;
     if (r == CLI_OK)

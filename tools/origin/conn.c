@@ -114,8 +114,8 @@ static void play(struct origin_conn *conn, const struct step *steps, size_t coun
 
 static void play_fault(struct origin_conn *conn, const struct fault *fault)
 {
-    uint64_t hits =
-        logbook_count_fault(conn->origin->logbook, fault->name ? fault->name : "(steps)");
+    uint64_t hits = logbook_count_played(conn->origin->logbook, conn->listener->name,
+                                         fault->name ? fault->name : "(steps)");
     size_t last = fault->connections_count - 1;
     const struct step_list *list = &fault->connections[hits < last ? hits : last];
 
