@@ -12,11 +12,9 @@
 
 /* Memory for one line: a head in which every byte is escaped to six (33 KiB), and as much again for a text
  * that grows; of an access log both heads, and the target several times. */
-enum {
-    ERROR_LINE_BYTES_MAX = 1024 * 1024,
-    ACCESS_LINE_BYTES_MAX = 4 * 1024 * 1024,
-    CAPTURE_BYTES_MAX = 4 * 1024 * 1024
-};
+enum { ERROR_LINE_BYTES_MAX = 1024 * 1024, ACCESS_LINE_BYTES_MAX = 4 * 1024 * 1024 };
+/* All four heads. */
+enum { CAPTURE_BYTES_MAX = 8 * 1024 * 1024 };
 
 bool exchange_log_line(struct exchange *exchange, const struct try_record *attempt)
 {

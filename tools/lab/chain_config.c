@@ -14,6 +14,9 @@
 #define CERTIFICATE_ID "5f0c2f5e-7f52-4f38-9d6c-0f8d9a3f1bc1"
 #define UPSTREAM_NAME  "next"
 
+/* Kong's default of the three timeouts of a service. */
+enum { SERVICE_TIMEOUT_MS = 60000 };
+
 /* ---- time ---------------------------------------------------------------------------------- */
 
 static int64_t scaled_ms(int64_t ms, int64_t scale)
@@ -45,6 +48,8 @@ static void scale_service(json_t *service, const struct persona_upstream *usual,
         const json_t *stated = json_object_get(service, times[i].name);
         int64_t ms = stated ? json_integer_value(stated) : (int64_t)times[i].usual_ms;
 
+        if (!stated && scale == 1 && ms == SERVICE_TIMEOUT_MS)
+            continue; /* the hop's own default says it */
         if (!stated || json_is_integer(stated))
             json_object_set_new(service, times[i].name, json_integer(scaled_ms(ms, scale)));
     }

@@ -136,7 +136,7 @@ int headers_run_chain(const struct headers_options *options, struct chain *chain
     if (r == CLI_OK)
         r = prepare(chain, journey.script, made);
     if (r == CLI_OK) {
-        r = lab_run_start(run, chain);
+        r = lab_run_start(run, chain, NULL);
         if (r == CLI_OK)
             r = travel(run, options, &journey, report);
         lab_run_end(run);
