@@ -182,7 +182,7 @@ ONE_DIR, DAYS = "one DIR must be named", "--days is a number from 1 to 3650"
 
 
 @pytest.mark.parametrize("arguments, said", [
-    ([], ONE_DIR), (["a", "b"], ONE_DIR), (["--days", "0", "a"], DAYS), (["--days", "x", "a"], DAYS),
+    ([], ONE_DIR), (["a", "b"], ONE_DIR), (["--days", "0", "a"], DAYS), (["--days", "4294967297", "a"], DAYS), (["--days", "x", "a"], DAYS),
     (["--frob", "a"], "an option is not known, or lacks its value"),
 ])
 def test_wrong_usage_is_64(hopgate, arguments, said):

@@ -142,6 +142,9 @@ def test_hits_and_duplicates_are_counted(start):
     assert hits["faults"] == {"status_503": 1} and (hits["requests"], hits["connections"]) == (5, 1)
     assert [request["case"] for request in origin.requests("case=b")] == ["b"]
     assert [request["id"] for request in origin.requests("since=2&limit=2")] == [3, 4]
+    assert origin.requests("since=18446744073709551615") == []
+    for query in ("since=18446744073709551616", "since=-1", "limit=x", "limit=5&since=%31"):
+        assert origin.ask("GET", f"/requests?{query}")[0] == 400, query
     origin.told("POST", "/reset")
     assert origin.hits()["requests"] == 0 and origin.requests() == []
 

@@ -87,6 +87,7 @@ def test_faults_that_are_wrong_change_nothing_and_say_what(make_wire, server):
                           ([{"kind": "latency", "ms": -1}], "between 0"),
                           ([{"kind": "latency", "ms": 1, "bytes": 3}], "does not have this field"),
                           ([{"kind": "latency", "mss": 1}], "did you mean 'ms'"),
+                          ([{"kind": "reset", "chance": 0.0004}], "the least is 0.001"),
                           ([{"kind": "corrupt"}], "either 'offset' or 'one_in'"),
                           ([{"kind": "idle", "ms": 5, "then": "wait"}], "drop, reset"),
                           ([{"kind": "drop", "wire": "w9"}], 'no wire "w9"'),

@@ -36,6 +36,7 @@ static int parse(int argc, char **argv, struct options *ret)
                                                   { "help", no_argument, NULL, 'h' },
                                                   { NULL, 0, NULL, 0 } };
     char *end;
+    long days;
     int option;
 
     *ret = (struct options){ .settings.server_name = "shelf.test",
@@ -47,8 +48,9 @@ static int parse(int argc, char **argv, struct options *ret)
             ret->settings.server_name = optarg;
             break;
         case 'd':
-            ret->settings.days = (int)strtol(optarg, &end, 10);
-            if (*end == '\0' && ret->settings.days > 0 && ret->settings.days <= DAYS_MAX)
+            days = strtol(optarg, &end, 10);
+            ret->settings.days = (int)days;
+            if (*end == '\0' && days > 0 && days <= DAYS_MAX)
                 break;
             (void)fprintf(stderr, "hopgate: --days is a number from 1 to %d\n", DAYS_MAX);
             return CLI_USAGE;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/units.h"
 #include "core/addr.h"
 #include "tools/origin/origin_priv.h"
 
@@ -87,25 +88,29 @@ static json_t *about(void)
     return json_pack("{s:s, s:o}", "hopgate", "origin", "calls", strings(calls));
 }
 
-static uint64_t number(struct slice text, uint64_t otherwise)
+/* *ret stays as it was without the parameter. False: it is no whole number. */
+static bool read_number(const struct control_api_request *request, const char *name, uint64_t *ret)
 {
+    struct slice text = control_api_query(request, name);
     char digits[24];
 
-    if (text.len == 0 || text.len >= sizeof(digits))
-        return otherwise;
-    memcpy(digits, text.ptr, text.len);
-    digits[text.len] = '\0';
-    return strtoull(digits, NULL, 10);
+    if (text.len == 0)
+        return true;
+    snprintf(digits, sizeof(digits), "%.*s", SLICE_ARG(text));
+    return strlen(digits) == text.len && units_parse_number(digits, ret) == 0;
 }
 
-static json_t *requests_json(const struct origin *origin, const struct control_api_request *request)
+static json_t *requests_json(const struct origin *origin, const struct control_api_request *request,
+                             unsigned *ret_status)
 {
-    const struct logbook_query query = {
-        .since = number(control_api_query(request, "since"), 0),
-        .limit = number(control_api_query(request, "limit"), REQUESTS_DEFAULT),
+    struct logbook_query query = {
+        .limit = REQUESTS_DEFAULT,
         .case_id = control_api_query(request, "case"),
     };
 
+    if (!read_number(request, "since", &query.since) ||
+        !read_number(request, "limit", &query.limit))
+        return control_api_refuse(ret_status, 400, "since and limit are whole numbers");
     return logbook_requests(origin->logbook, &query);
 }
 
@@ -273,7 +278,7 @@ static json_t *make_call(struct origin *origin, enum call call,
     case CALL_HITS:
         return logbook_hits(origin->logbook);
     case CALL_REQUESTS:
-        return requests_json(origin, request);
+        return requests_json(origin, request, ret_status);
     case CALL_FAULTS:
         return faults_json(origin);
     case CALL_LIBRARY:

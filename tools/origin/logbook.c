@@ -372,7 +372,9 @@ static bool is_of_case(const json_t *request, struct slice case_id)
 
 json_t *logbook_requests(const struct logbook *logbook, const struct logbook_query *query)
 {
-    uint64_t number = query->since + 1 > logbook->oldest ? query->since + 1 : logbook->oldest;
+    uint64_t since =
+        query->since < logbook->requests_count ? query->since : logbook->requests_count;
+    uint64_t number = since + 1 > logbook->oldest ? since + 1 : logbook->oldest;
     json_t *list = json_array();
 
     for (; number <= logbook->requests_count && json_array_size(list) < query->limit; number++) {

@@ -53,6 +53,7 @@ static void check_words(const struct document_node *node, const struct wire_faul
 {
     bool waits = fault->then && strcmp(fault->then, "wait") == 0;
     bool drops = fault->then && strcmp(fault->then, "drop") == 0;
+    struct document_node chance;
 
     if (fault->kind == FAULT_IDLE && waits)
         document_add_error(node, DOCUMENT_AT_VALUE, errors, CONFIG_ERROR,
@@ -66,6 +67,10 @@ static void check_words(const struct document_node *node, const struct wire_faul
     if (fault->ms == 0 && fault->kind == FAULT_IDLE)
         document_add_error(node, DOCUMENT_AT_VALUE, errors, CONFIG_ERROR,
                            "ms: must be at least 1; 'drop' forgets at once");
+    if (fault->chance == 0 && document_member(node, "chance", &chance) &&
+        json_number_value(chance.value) > 0)
+        document_add_error(&chance, DOCUMENT_AT_VALUE, errors, CONFIG_ERROR,
+                           "chances are counted in thousandths; the least is 0.001");
 }
 
 static unsigned directions_of(const struct wire_fault *fault)
