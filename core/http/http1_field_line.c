@@ -40,3 +40,18 @@ struct http1_verdict http1_read_field_line(struct slice line, struct slice *ret_
     *ret_value = http_trim(raw_value);
     return http1_accept();
 }
+
+/* As nginx (ngx_http_parse_header_line): the name has neither blanks nor control bytes, the line neither NUL
+ * nor CR. */
+bool http1_field_line_may_be_dropped(struct slice line)
+{
+    size_t at = 0;
+
+    while (at < line.len && line.ptr[at] != ':') {
+        unsigned char c = (unsigned char)line.ptr[at++];
+
+        if (c <= 0x20 || c == 0x7f)
+            return false;
+    }
+    return at > 0 && !memchr(line.ptr, '\0', line.len) && !memchr(line.ptr, '\r', line.len);
+}

@@ -191,16 +191,54 @@ static bool response_has_no_content(const struct http_head *head, enum http_meth
     return request_method == HTTP_METHOD_HEAD;
 }
 
-enum http1_error http1_judge_response(struct http_head *head, enum http_method request_method)
+/* HTTP1_LENIENT_ANY_CODING */
+static bool names_chunked(const struct fields *fields)
+{
+    const struct slice chunked = SLICE("chunked");
+    bool found = false;
+
+    for (uint32_t i = 0; i < fields->count; i++) {
+        struct slice value = fields->items[i].value;
+
+        for (size_t at = 0;
+             fields->items[i].id == FIELD_TRANSFER_ENCODING && at + chunked.len <= value.len; at++)
+            found |= slice_equal_nocase((struct slice){ value.ptr + at, chunked.len }, chunked);
+    }
+    return found;
+}
+
+/* Takes away from the facts what the leniencies settle; head->framing is what they settle it to. */
+static void judge_leniently(struct http_head *head, struct framing_facts *facts,
+                            unsigned leniencies)
+{
+    if ((leniencies & HTTP1_LENIENT_ANY_CODING) && facts->transfer_encoding_count > 0) {
+        facts->transfer_encoding_count = 0;
+        if (names_chunked(&head->fields)) {
+            head->framing = HTTP_FRAMING_CHUNKED;
+            facts->content_length_count = 0;
+        }
+    }
+    if ((leniencies & HTTP1_LENIENT_LENGTH_AND_CODING) && facts->transfer_encoding_count > 0)
+        facts->content_length_count = 0;
+    if ((leniencies & HTTP1_LENIENT_ANY_LENGTH) && facts->content_length_count > 0)
+        facts->content_length_count =
+            content_length_parse(facts->content_length->value, &head->content_length);
+}
+
+enum http1_error http1_judge_response(struct http_head *head, enum http_method request_method,
+                                      unsigned leniencies)
 {
     struct framing_facts facts = collect_facts(&head->fields);
     enum http1_error error;
 
     head->framing = HTTP_FRAMING_CLOSE;
+    judge_leniently(head, &facts, leniencies);
     error = judge_framing_fields(head, &facts);
     if (error != HTTP1_OK)
         return error;
-    if (response_has_no_content(head, request_method))
+    if ((leniencies & HTTP1_LENIENT_INTERIM_CONTENT) && head->status < 200)
+        head->framing = HTTP_FRAMING_CLOSE;
+    else if (response_has_no_content(head, request_method))
         head->framing = HTTP_FRAMING_NONE;
     head->keep_alive = persists(head, &facts);
     head->upgrade = facts.connection_upgrade && facts.has_upgrade;

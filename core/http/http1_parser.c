@@ -71,9 +71,10 @@ static enum http1_result refuse_no_memory(struct http1_parser *parser)
 
 static enum http1_result finish_head(struct http1_parser *parser)
 {
-    enum http1_error error = parser->role == HTTP1_REQUEST
-                                 ? http1_judge_request(parser->head)
-                                 : http1_judge_response(parser->head, parser->request_method);
+    enum http1_error error =
+        parser->role == HTTP1_REQUEST
+            ? http1_judge_request(parser->head)
+            : http1_judge_response(parser->head, parser->request_method, parser->leniencies);
 
     if (error != HTTP1_OK)
         return refuse_line(parser, http1_refuse(error, 0), (struct slice){ NULL, 0 });
@@ -87,6 +88,9 @@ static enum http1_result read_field(struct http1_parser *parser, struct slice li
     struct slice name, value;
     struct http1_verdict verdict = http1_read_field_line(line, &name, &value);
 
+    if (verdict.error != HTTP1_OK && (parser->leniencies & HTTP1_LENIENT_DROP_BAD_LINE) &&
+        http1_field_line_may_be_dropped(line))
+        return HTTP1_NEED_MORE;
     if (verdict.error == HTTP1_OK && fields->count >= parser->limits.fields_count_max)
         verdict = http1_refuse(HTTP1_ERR_TOO_MANY_FIELDS, 0);
     if (verdict.error != HTTP1_OK)
@@ -98,9 +102,10 @@ static enum http1_result read_field(struct http1_parser *parser, struct slice li
 
 static enum http1_result read_start_line(struct http1_parser *parser, struct slice line)
 {
-    struct http1_verdict verdict = parser->role == HTTP1_REQUEST
-                                       ? http1_read_request_line(parser->head, line)
-                                       : http1_read_status_line(parser->head, line);
+    struct http1_verdict verdict =
+        parser->role == HTTP1_REQUEST
+            ? http1_read_request_line(parser->head, line)
+            : http1_read_status_line(parser->head, line, parser->leniencies);
 
     if (verdict.error != HTTP1_OK)
         return refuse_line(parser, verdict, line);
@@ -114,7 +119,7 @@ static enum http1_result read_line(struct http1_parser *parser, struct slice lin
     bool crlf = line.len >= 2 && line.ptr[line.len - 2] == '\r';
 
     line.len -= crlf ? 2 : 1;
-    if (!crlf)
+    if (!crlf && !(parser->leniencies & HTTP1_LENIENT_BARE_LF))
         return refuse_line(parser, http1_refuse(HTTP1_ERR_BARE_LF, line.len), line);
     if (parser->state == START_LINE)
         return read_start_line(parser, line);
@@ -158,7 +163,7 @@ static enum http1_result read_lines(struct http1_parser *parser)
         if (lf)
             line.len = (size_t)(lf - line.ptr) + 1;
         if (parser->state == START_LINE)
-            verdict = http1_start_line_may_begin(parser->role, line);
+            verdict = http1_start_line_may_begin(parser->role, line, parser->leniencies);
         if (verdict.error == HTTP1_OK && !lf && line.len == max)
             verdict = http1_refuse(too_long, max);
         if (verdict.error != HTTP1_OK)

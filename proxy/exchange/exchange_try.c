@@ -316,6 +316,17 @@ void exchange_begin_try(struct exchange *exchange, int picked)
 
 /* ---- the request goes out ------------------------------------------------------------------ */
 
+static unsigned leniencies_of(const struct persona *persona)
+{
+    unsigned leniencies = persona->parse.response;
+
+    if (!persona->lab_is_on)
+        return 0;
+    if (persona->response.interim == PERSONA_INTERIM_FINAL)
+        leniencies |= HTTP1_LENIENT_INTERIM_CONTENT;
+    return leniencies;
+}
+
 static void begin_response_head(struct exchange *exchange,
                                 void (*begin)(struct http1_endpoint *endpoint,
                                               const struct persona_limits *limits,
@@ -325,6 +336,7 @@ static void begin_response_head(struct exchange *exchange,
     begin(&exchange->back.endpoint, &exchange->record.persona->upstream.limits, &exchange->arena,
           &exchange->response);
     exchange->back.endpoint.parser.request_method = exchange->request.method;
+    exchange->back.endpoint.parser.leniencies = leniencies_of(exchange->record.persona);
 }
 
 static unsigned request_version(const struct exchange *exchange)
@@ -344,18 +356,18 @@ static int send_request_head(struct exchange *exchange)
 {
     struct http_stream *back = &exchange->back.endpoint.http;
     const struct rewrite_framing framing = relay_request_framing(exchange);
-    struct http_outgoing outgoing = {
+    int r;
+
+    exchange->request_out = (struct http_outgoing){
         .method = exchange->request.method_name,
         .target = exchange->record.upstream_uri,
         .version_minor = request_version(exchange),
         .fields = &exchange->sent_request,
         .chunked = framing.framing == HTTP_FRAMING_CHUNKED,
     };
-    int r;
-
     fields_init(&exchange->sent_request, &exchange->arena);
     r = rewrite_request(&exchange->record, &framing, &exchange->sent_request);
-    return r < 0 ? r : back->ops->send_head(back, &outgoing);
+    return r < 0 ? r : back->ops->send_head(back, &exchange->request_out);
 }
 
 static void start_sending(struct exchange *exchange)
@@ -454,6 +466,10 @@ static struct rewrite_framing response_framing(const struct exchange *exchange)
     struct rewrite_framing framing = { .framing = response->framing,
                                        .content_length = response->content_length };
 
+    if (response->status < 200) {
+        framing.framing = HTTP_FRAMING_NONE; /* nginx frames no 1xx, whatever follows it */
+        return framing;
+    }
     if (response->framing == HTTP_FRAMING_CHUNKED || response->framing == HTTP_FRAMING_CLOSE)
         framing.framing =
             exchange->request.version_minor == 0 ? HTTP_FRAMING_CLOSE : HTTP_FRAMING_CHUNKED;
@@ -465,14 +481,15 @@ static void forward_head(struct exchange *exchange)
     struct http_stream *front = exchange->front;
     struct exchange_record *record = &exchange->record;
     struct rewrite_framing framing = response_framing(exchange);
-    const struct http_outgoing outgoing = { .status = exchange->response.status,
-                                            .reason = exchange->response.reason,
-                                            .version_minor = 1,
-                                            .fields = &exchange->sent_response,
-                                            .chunked = framing.framing == HTTP_FRAMING_CHUNKED };
     uint64_t before = front->sent_bytes;
     int r;
 
+    exchange->response_out =
+        (struct http_outgoing){ .status = exchange->response.status,
+                                .reason = exchange->response.reason,
+                                .version_minor = 1,
+                                .fields = &exchange->sent_response,
+                                .chunked = framing.framing == HTTP_FRAMING_CHUNKED };
     record->status = exchange->response.status;
     record->from_upstream = true;
     exchange->response_chunk = chunk_ref(exchange->back.endpoint.head_chunk);
@@ -491,7 +508,7 @@ static void forward_head(struct exchange *exchange)
                                     exchange->target_use.target, &exchange->sent_response);
     record->response_fields = &exchange->sent_response;
     if (r == 0)
-        r = front->ops->send_head(front, &outgoing);
+        r = front->ops->send_head(front, &exchange->response_out);
     if (r < 0) {
         exchange_answer(exchange, r == -ENOMEM ? END_OUT_OF_MEMORY : END_INTERNAL,
                         SLICE("a field of the response cannot be sent"));
@@ -499,7 +516,7 @@ static void forward_head(struct exchange *exchange)
     }
     exchange_set_front_response(exchange, FRONT_RESPONSE_BODY);
     exchange_set_back_response(exchange, BACK_RESPONSE_BODY);
-    if (exchange->response.status == 101) {
+    if (exchange->response.status == 101 && exchange->response.framing == HTTP_FRAMING_NONE) {
         tunnel_open(exchange);
         return;
     }
@@ -523,7 +540,8 @@ static void on_response_head(struct exchange *exchange)
 {
     struct try_record *attempt = exchange_record_last_try(&exchange->record);
 
-    if (exchange->response.status < 200 && !is_expected_switch(exchange)) {
+    if (exchange->response.status < 200 && !is_expected_switch(exchange) &&
+        exchange->response.framing == HTTP_FRAMING_NONE) {
         if (take_interim(exchange))
             upstream_conn_read(&exchange->back);
         return;

@@ -69,8 +69,12 @@ void relay_begin_response(struct exchange *exchange, uint64_t head_bytes)
 {
     const struct persona_response *policy = &exchange->record.persona->response;
     struct response_flow *flow = &exchange->flow;
+    struct try_record *attempt = exchange_record_last_try(&exchange->record);
 
     flow->is_stored = is_to_be_stored(exchange);
+    attempt->content_stored = flow->is_stored;
+    attempt->content_with_head = !flow->is_stored;
+    attempt->content_chunked = exchange->response.framing == HTTP_FRAMING_CHUNKED;
     if (!flow->is_stored)
         return;
     flow->head_waits =
@@ -187,10 +191,31 @@ static int send_to_client(struct exchange *exchange, struct buf *content)
     return exchange->front->ops->send_content(exchange->front, content);
 }
 
+/* A client that has caught up gets its bytes at once: only the rest waits. */
+static int send_what_fits(struct exchange *exchange, struct buf *content)
+{
+    size_t room = http_stream_room(exchange->front);
+    struct buf part;
+    int r;
+
+    if (room == 0 || response_store_length(exchange->flow.store) > 0)
+        return 0;
+    if (room >= content->length)
+        return send_to_client(exchange, content);
+    buf_init(&part, exchange->worker->loop->pool);
+    r = buf_move(&part, content, room);
+    if (r == 0)
+        r = send_to_client(exchange, &part);
+    buf_done(&part);
+    return r;
+}
+
 static int put_in_store(struct exchange *exchange, struct buf *content)
 {
-    int r = response_store_append(exchange->flow.store, content);
+    int r = send_what_fits(exchange, content);
 
+    if (r == 0 && content->length > 0)
+        r = response_store_append(exchange->flow.store, content);
     log_store(exchange);
     return r;
 }
@@ -252,6 +277,7 @@ static bool take_in(struct exchange *exchange, uint64_t received)
 
 static void wait_for_target(struct exchange *exchange)
 {
+    exchange_record_last_try(&exchange->record)->content_with_head = false;
     exchange->back_waits = true;
     exchange->back_wait_at_ms = exchange->worker->loop->now_ms;
 }
@@ -280,6 +306,7 @@ static void response_is_complete(struct exchange *exchange)
         exchange_log_surplus(exchange);
     exchange_set_back_response(exchange, BACK_RESPONSE_DONE);
     exchange->back_waits = false;
+    exchange->front_waits = false; /* of its content nothing is wanted any more */
     exchange_set_back_request(exchange, BACK_REQUEST_NONE);
     upstream_conn_release(&exchange->back, reusable ? &hint : NULL);
     target_use_end(&exchange->target_use);
@@ -437,9 +464,11 @@ static long feed_client(struct exchange *exchange)
 static bool move_response(struct exchange *exchange)
 {
     int stopped = 0;
+    bool had_store, moves;
     long fed;
 
     do {
+        had_store = exchange->flow.store != NULL;
         if (exchange->back_response == BACK_RESPONSE_BODY)
             stopped = receive(exchange);
         if (stopped < 0)
@@ -447,7 +476,8 @@ static bool move_response(struct exchange *exchange)
         fed = feed_client(exchange);
         if (fed < 0)
             return false;
-    } while (stopped > 0 && fed > 0 && exchange->back_response == BACK_RESPONSE_BODY);
+        moves = fed > 0 || (had_store && !exchange->flow.store); /* that one was in the way */
+    } while (stopped > 0 && moves && exchange->back_response == BACK_RESPONSE_BODY);
     return true;
 }
 

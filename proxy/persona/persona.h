@@ -25,6 +25,7 @@
 #include "core/addr.h"
 #include "core/cleanup.h"
 #include "core/end_reason.h"
+#include "core/http/http1_parser.h"
 #include "core/log.h"
 #include "core/slice.h"
 #include "proxy/persona/template.h"
@@ -126,7 +127,13 @@ struct persona_request {
     } version; /* sent upstream */
     /* whose Host goes upstream: the route's rules (Kong: preserve_host, host_header, target) or the
      * client's, always */
-    enum { PERSONA_HOST_ROUTE, PERSONA_HOST_CLIENT } host;
+    enum {
+        PERSONA_HOST_ROUTE,
+        PERSONA_HOST_CLIENT,
+        PERSONA_HOST_LISTENER, /* unless the route preserves it: the client's with the listener's port;
+                                  80 and 443 are left out (AWS) */
+        PERSONA_HOST_SERVICE /* as route, but for the target: the service's host (nginx: $proxy_host) */
+    } host;
     enum persona_name_case name_case;
     enum persona_connection_fields connection_fields;
     enum persona_underscores underscores;                         /* names with "_" */
@@ -178,7 +185,7 @@ struct persona_response {
     enum {
         PERSONA_INTERIM_FORWARD,
         PERSONA_INTERIM_SWALLOW,
-        PERSONA_INTERIM_FINAL /* LAB; LATER, until then as swallow */
+        PERSONA_INTERIM_FINAL /* LAB: taken for the answer; what follows it is its content (nginx) */
     } interim;
     enum { PERSONA_ACCEL_IGNORE, PERSONA_ACCEL_OBEY } accel; /* X-Accel-Buffering */
     /* how a cut response ends for the client; close-delimited content is always reset, or the cut
@@ -221,10 +228,11 @@ struct persona_answer_rule {
     enum persona_tristate keep_alive; /* the client connection may stay after the page */
     enum persona_tristate logged;     /* an access log line is written */
     enum persona_negotiation negotiation;
-    struct template message;                       /* no parts: not said */
-    const char *reason_phrase, *page, *log_phrase; /* NULL: not said */
-    const char *termination;                       /* HAProxy's "SH--"; or NULL */
-    enum persona_name_case name_case;              /* of the page's fields, as the next two */
+    struct template message; /* no parts: not said */
+    const char *reason_phrase, *page,
+        *log_phrase;                  /* NULL: not said; log_phrase "": no error line */
+    const char *termination;          /* HAProxy's "SH--"; or NULL */
+    enum persona_name_case name_case; /* of the page's fields, as the next two */
     enum persona_connection connection;
     struct persona_strings lead; /* instead of gateway_lead, if not empty */
     struct persona_rules fields; /* added to the page's */
@@ -300,9 +308,10 @@ struct persona_retry {
     enum { PERSONA_REPLAY_IDEMPOTENT, PERSONA_REPLAY_NOT_POST, PERSONA_REPLAY_ANY } replay;
     /* a pooled connection that died before any byte of the answer */
     enum {
-        PERSONA_STALE_COUNTS, /* an ordinary failed try */
-        PERSONA_STALE_FREE,   /* tried again without using up a try */
-        PERSONA_STALE_SILENT, /* the answer rules with "reused" decide; never tried again */
+        PERSONA_STALE_COUNTS,         /* an ordinary failed try */
+        PERSONA_STALE_FREE,           /* tried again without using up a try */
+        PERSONA_STALE_FREE_IF_BROKEN, /* the same, also after a part of the head (nginx) */
+        PERSONA_STALE_SILENT,         /* the answer rules with "reused" decide; never tried again */
     } stale;
     uint64_t budget_percent; /* of a service's running requests that may be retries; 0: no budget */
     uint64_t budget_min_count; /* and never fewer than this */
@@ -345,6 +354,9 @@ struct persona_limits {
 
 struct persona_client {
     enum persona_basis basis;
+    /* tcp: the listeners of proxy_listen relay the bytes of each connection, whatever they are, to a target of
+     * the one service; upstream.read_timeout_ms is the idle time of the flow, see passthrough.h */
+    enum { PERSONA_LAYER_HTTP, PERSONA_LAYER_TCP } layer;
     uint64_t tls_handshake_timeout_ms; /* whole handshake; 0: as head_timeout_ms (nginx) */
     uint64_t head_timeout_ms;          /* whole head, from its first byte */
     uint64_t body_timeout_ms;          /* without a byte of content while it is waited for */
@@ -354,8 +366,10 @@ struct persona_client {
     uint64_t send_timeout_ms; /* without a byte taken by the client */
     uint64_t keepalive_timeout_ms;
     uint64_t keepalive_requests_count; /* 0: no limit */
+    uint64_t keepalive_age_ms; /* since it was accepted: the next answer is the last; 0: no limit */
     struct persona_limits limits;
-    uint64_t content_max_bytes; /* 0: no limit */
+    uint64_t forwarded_for_max_count; /* addresses in X-Forwarded-For; 0: no limit */
+    uint64_t content_max_bytes;       /* 0: no limit */
     enum persona_method_policy connect, trace,
         unknown_method; /* forwarding CONNECT, TRACE is LAB; they alone can be invalid */
     enum persona_path_policy path;
@@ -369,7 +383,8 @@ struct persona_client {
 
 struct persona_upstream {
     enum persona_basis basis;
-    /* LATER: where no service says them; Kong's services always do */
+    /* where a service does not say them; 0 of tls_timeout_ms: as connect_timeout_ms. A service that says its
+     * connect_timeout means the handshake's as well, as in Kong */
     uint64_t connect_timeout_ms, tls_timeout_ms, send_timeout_ms, read_timeout_ms;
     uint64_t
         request_timeout_ms; /* from the whole request to the answer's head, over all tries; 0: none */
@@ -409,6 +424,8 @@ struct persona_upstream {
     /* what a failed try counts as in passive health: what it was, or Kong's way by the status that the
      * client gets (lb/passive_health.h) */
     enum persona_passive { PERSONA_PASSIVE_CAUSE, PERSONA_PASSIVE_STATUS } passive;
+    /* an upstream without a panic_threshold of which no target is usable: none is asked, or all are */
+    enum { PERSONA_FAIL_CLOSED, PERSONA_FAIL_OPEN } all_unhealthy;
 };
 
 enum persona_content_mode {
@@ -433,17 +450,19 @@ struct persona_content {
     enum { PERSONA_OLD_CLOSE, PERSONA_OLD_CHUNKED /* LAB */ } old_client;
 };
 
-/* What a parser lets pass beyond the strict rules; every word is LAB, and LATER. */
+/* What a parser lets pass beyond the strict rules; every word is LAB. Those from core/http1_parser act on
+ * responses, bare_lf and drop_bad_line on requests as well; what else a persona names is LATER. */
 enum persona_lenient {
-    PERSONA_LENIENT_BARE_LF = 1 << 0,
-    PERSONA_LENIENT_OBS_FOLD = 1 << 1, /* joined by spaces */
-    PERSONA_LENIENT_NUL_IN_VALUE = 1 << 2,
-    PERSONA_LENIENT_DROP_BAD_LINE = 1
-                                    << 3, /* a line without colon or with a bad name is left out */
-    PERSONA_LENIENT_NO_HOST = 1 << 5,
-    PERSONA_LENIENT_MERGE_LENGTHS = 1 << 6,     /* equal Content-Length lines become one */
-    PERSONA_LENIENT_LENGTH_AND_CODING = 1 << 7, /* Transfer-Encoding wins, Content-Length goes */
-    PERSONA_LENIENT_ODD_STATUS = 1 << 8,        /* 000, 99, 1000 */
+    PERSONA_LENIENT_BARE_LF = HTTP1_LENIENT_BARE_LF,
+    PERSONA_LENIENT_DROP_BAD_LINE = HTTP1_LENIENT_DROP_BAD_LINE,
+    PERSONA_LENIENT_LENGTH_AND_CODING = HTTP1_LENIENT_LENGTH_AND_CODING,
+    PERSONA_LENIENT_ANY_LENGTH = HTTP1_LENIENT_ANY_LENGTH,
+    PERSONA_LENIENT_ANY_CODING = HTTP1_LENIENT_ANY_CODING,
+    PERSONA_LENIENT_ODD_STATUS = HTTP1_LENIENT_ODD_STATUS,
+    PERSONA_LENIENT_OBS_FOLD = 1 << 16, /* joined by spaces */
+    PERSONA_LENIENT_NUL_IN_VALUE = 1 << 17,
+    PERSONA_LENIENT_NO_HOST = 1 << 18,
+    PERSONA_LENIENT_MERGE_LENGTHS = 1 << 19, /* equal Content-Length lines become one */
 };
 
 struct persona_parse {
@@ -498,6 +517,10 @@ const char *persona_builtin_name(size_t index);
 /* "request.connection_fields=forward" ...: what needs hopgate_lab. Empty for production personas.
  */
 struct persona_strings persona_lab_words(const struct persona *persona);
+
+/* Turns the lab on, or all that persona_lab_words lists into the strict word of the same key. Before traffic
+ * only, once. */
+void persona_set_lab(struct persona *persona, bool on);
 
 /*
  * Kong's `headers_upstream` (request) and `headers` (response): rules with a token act only if it
