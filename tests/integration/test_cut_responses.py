@@ -6,13 +6,13 @@ import threading
 import pytest
 
 from lab import behaviours
-from lab.lab import service_to
+from lab.lab import merge, service_to
 from lab.origin import wait_until_received
 from lab.wire import Ended
 
 DATA = pathlib.Path(__file__).parent.parent / "data" / "nginx-cut-responses.json"
 ROWS = {row["id"]: row for row in json.loads(DATA.read_text())["rows"]}
-READ_TIMEOUT_MS = 3000  # longer than a machine may stand still before the head is there
+READ_TIMEOUT_MS = 5000  # of targets that stall; longer than a machine may stand still before their heads are there
 WAYS = {"buffered": True, "unbuffered": False}
 
 
@@ -59,8 +59,11 @@ def start(lab, cases, way):
     origin = lab.origin()
     for name, case in cases.items():
         origin.on(f"/{name}", case.behave)
-    service = service_to(origin, route={"response_buffering": WAYS[way]}, read_timeout=READ_TIMEOUT_MS)
-    return lab.hop(service, persona="kong")
+    route = {"response_buffering": WAYS[way]}
+    stalling = [f"/{name}" for name, case in cases.items() if case.row["then"] == "hang"]
+    services = merge(service_to(origin, name="ends", route=route),
+                     service_to(origin, name="stalls", paths=stalling, route=route, read_timeout=READ_TIMEOUT_MS))
+    return lab.hop(services, persona="kong")
 
 
 @pytest.mark.parametrize("way", WAYS)
