@@ -8,6 +8,7 @@ from .lab import address_of
 GOOD = {"listen": "tcp", "origin": [[["serve", "server-b"]] * 8 + [["hold"]]]}
 DEAD = {"listen": "refused", "origin": [[["close"]]]}
 LINE = re.compile(r"\[(\w+)\] \d+#\d+: (?:\*\d+ )?(.*?), client: (?!.*/second)")
+HTTPLOG = re.compile(r" (?P<log_status>-?\d+) \d+ - - (?P<termination>\S{4}) \d+/\d+/\d+/\d+/(?P<retries>\+?\d+) \d+/\d+ \"(?P<request>.*)\"$")
 SPOOL = re.compile(r" /\S+/\d{10}")
 MORE_RETRY = "error timeout invalid_header http_500 http_502 http_503 http_504 http_429 non_idempotent"
 CONF = {
@@ -50,6 +51,8 @@ def settings(row):
     conf.pop("persona", None)
     if row["group"] == "client":
         conf |= {"nginx_http_client_header_timeout": "1s", "nginx_http_client_body_timeout": "1s"}
+    if row["persona"] == "haproxy":
+        conf["hopgate_access_log_format"] = "haproxy"
     return {**conf, "hopgate_lab": "on", "log_level": "info", "nginx_worker_processes": "1",
             "upstream_keepalive_pool_size": 8}
 
@@ -64,9 +67,24 @@ def observe_hop(lab, row, persona):
     seen = fault_client.observe(hop.http, row["method"], fault,
                                 lambda: asked_other.append(other.connections_count > 0))
     hop.stop()
+    told = httplog_of if row["persona"] == "haproxy" else nginx_logs_of
+    return {**seen, **told(hop, row), "next_server_tried": asked_other[0]}
+
+
+def nginx_logs_of(hop, _row):
     lines = LINE.findall(hop.error_log.text())
-    seen |= {"log_phrase": [f"[{level}] {SPOOL.sub(' <tempfile>', text)}" for level, text in lines]}
+    seen = {"log_phrase": [f"[{level}] {SPOOL.sub(' <tempfile>', text)}" for level, text in lines]}
     entries = [entry for entry in hop.access_log.entries() if "/fault" in str(entry["request"])]
     if entries:
         seen |= {"access_status": f'{entries[0].status:03d}', "upstream_status": entries[0]["upstream_status"] or "-"}
-    return {**seen, "next_server_tried": asked_other[0]}
+    return seen
+
+
+def httplog_of(hop, row):
+    """Of the line that tells of the case: not of the requests before and after it on the connection."""
+    found = [match for match in map(HTTPLOG.search, hop.access_log.text().splitlines())
+             if match and "/second" not in match["request"] and "/warm" not in match["request"]]
+    if not found:
+        return {"no_log_line": True}
+    line = found[0].groupdict()
+    return {"termination": line["termination"], "log_status": int(line["log_status"]), "retries": line["retries"]}
