@@ -16,7 +16,7 @@
 #include "proxy/snapshot/service_plan.h"
 #include "proxy/worker/worker.h"
 
-enum { INTERIM_HEADS_MAX = 16 };
+enum { INTERIM_HEADS_MAX = 16, INTERIM_HEADS_LAB_MAX = 1024 };
 
 static const struct slice nothing = { NULL, 0 };
 
@@ -424,13 +424,22 @@ static void forward_interim(struct exchange *exchange)
         exchange->continue_sent = true;
 }
 
+static uint32_t interim_max(const struct exchange *exchange)
+{
+    const struct persona *persona = exchange->record.persona;
+
+    return persona->lab_is_on && (persona->parse.response & PERSONA_LENIENT_MANY_INTERIMS)
+               ? INTERIM_HEADS_LAB_MAX
+               : INTERIM_HEADS_MAX;
+}
+
 /* An interim head (1xx) is taken off and the next head is awaited. False: the try failed. */
 static bool take_interim(struct exchange *exchange)
 {
     bool lets_content_go = exchange->response.status == 100 && exchange->hold_until_ms != 0;
     uint32_t this_try = exchange->record.tries_count;
 
-    if (exchange->response.status == 101 || ++exchange->interim_count > INTERIM_HEADS_MAX) {
+    if (exchange->response.status == 101 || ++exchange->interim_count > interim_max(exchange)) {
         exchange_try_failed(exchange, END_UPSTREAM_HEAD_INVALID,
                             exchange->response.status == 101 ? SLICE("101 that was not asked for")
                                                              : SLICE("too many interim responses"));
@@ -446,8 +455,20 @@ static bool take_interim(struct exchange *exchange)
            exchange->back_request != BACK_REQUEST_NONE;
 }
 
-/* The framing towards the client is made anew: chunked where the length is not known, and for an
- * HTTP/1.0 client the end of the connection. */
+/* Content without a length: chunked, or ended by the end of the connection. */
+static enum http_framing open_framing(const struct exchange *exchange)
+{
+    const struct persona *persona = exchange->record.persona;
+
+    if (exchange->response.framing == HTTP_FRAMING_CLOSE &&
+        persona->content.until_close == PERSONA_UNTIL_CLOSE_CLOSE)
+        return HTTP_FRAMING_CLOSE;
+    if (exchange->request.version_minor == 0 &&
+        !(persona->lab_is_on && persona->content.old_client == PERSONA_OLD_CHUNKED))
+        return HTTP_FRAMING_CLOSE;
+    return HTTP_FRAMING_CHUNKED;
+}
+
 static struct rewrite_framing response_framing(const struct exchange *exchange)
 {
     const struct http_head *response = &exchange->response;
@@ -455,9 +476,15 @@ static struct rewrite_framing response_framing(const struct exchange *exchange)
                                        .content_length = response->content_length };
 
     if (response->framing == HTTP_FRAMING_CHUNKED || response->framing == HTTP_FRAMING_CLOSE)
-        framing.framing =
-            exchange->request.version_minor == 0 ? HTTP_FRAMING_CLOSE : HTTP_FRAMING_CHUNKED;
+        framing.framing = open_framing(exchange);
     return framing;
+}
+
+static unsigned response_version(const struct exchange *exchange)
+{
+    return exchange->record.persona->response.version == PERSONA_STATUS_LINE_UPSTREAM
+               ? exchange->response.version_minor
+               : 1;
 }
 
 static void forward_head(struct exchange *exchange)
@@ -467,7 +494,7 @@ static void forward_head(struct exchange *exchange)
     struct rewrite_framing framing = response_framing(exchange);
     const struct http_outgoing outgoing = { .status = exchange->response.status,
                                             .reason = exchange->response.reason,
-                                            .version_minor = 1,
+                                            .version_minor = response_version(exchange),
                                             .fields = &exchange->sent_response,
                                             .chunked = framing.framing == HTTP_FRAMING_CHUNKED };
     uint64_t before = front->sent_bytes;
@@ -477,6 +504,7 @@ static void forward_head(struct exchange *exchange)
     record->from_upstream = true;
     exchange->response_chunk = chunk_ref(exchange->back.endpoint.head_chunk);
     record->response_head_at_us = exchange->worker->loop->now_us;
+    exchange->ends_by_closing = framing.framing == HTTP_FRAMING_CLOSE;
     exchange->client_keep_alive =
         exchange_may_keep_client(exchange) && framing.framing != HTTP_FRAMING_CLOSE &&
         exchange->front_request == FRONT_REQUEST_DONE &&   /* else its rest would be in the way */
@@ -533,6 +561,8 @@ static void on_response_head(struct exchange *exchange)
     target_latency_add(exchange->target_use.target, attempt->head_at_us - attempt->picked_at_us,
                        attempt->head_at_us);
     if (exchange_retry_on_status(exchange))
+        return;
+    if (!relay_check_content(exchange))
         return;
     relay_forget_content(exchange);
     forward_head(exchange);

@@ -33,8 +33,6 @@ enum retry_verdict retry_decide(const struct persona_retry *policy, const struct
         return RETRY_NO;
     if (facts->request_sent && !retry_may_replay(policy, facts->method))
         return RETRY_NO;
-    if (stale && policy->stale == PERSONA_STALE_SILENT)
-        return RETRY_NO;
     if (stale && policy->stale == PERSONA_STALE_FREE)
         return RETRY_FREE;
     if (policy->policy == PERSONA_RETRY_NONE || !(policy->conditions & condition))

@@ -51,7 +51,8 @@ TEST(every_built_in_persona_loads_and_needs_no_lab)
         CHECK(persona->client.head_timeout_ms > 0);
         CHECK(persona->upstream.limits.head_max_bytes > 0);
     }
-    CHECK_INT(count, 5); /* edge, f5, haproxy, kong, and kong-admin for what the hop serves itself */
+    CHECK_INT(count,
+              5); /* edge, f5, haproxy, kong, and kong-admin for what the hop serves itself */
 }
 
 TEST(kong_says_what_its_reference_says)

@@ -133,16 +133,19 @@ TEST(a_stale_connection_costs_what_the_persona_says)
           RETRY_NO });
 }
 
-TEST(a_silent_persona_never_repeats_a_stale_one)
+/* HAProxy: no connection is free of its rules, however it died. */
+TEST(a_silent_persona_repeats_a_stale_one_only_if_its_conditions_say_so)
 {
-    struct persona_retry silent = kong;
+    struct persona_retry silent = kong, told = kong;
 
-    silent.stale = PERSONA_STALE_SILENT;
+    silent.stale = told.stale = PERSONA_STALE_SILENT;
+    silent.conditions = PERSONA_RETRY_CONNECT;
     CHECK_ROWS(
         { &silent,
           FACTS(UPSTREAM_HEAD_RESET, GET, .request_sent = true, .reused = true, .tries_left = 5),
           RETRY_NO },
-        { &silent, FACTS(UPSTREAM_HEAD_RESET, GET, .request_sent = true, .tries_left = 5),
+        { &told,
+          FACTS(UPSTREAM_HEAD_RESET, GET, .request_sent = true, .reused = true, .tries_left = 5),
           RETRY_YES });
 }
 
