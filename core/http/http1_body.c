@@ -50,6 +50,8 @@ void http1_body_done(struct http1_body *body)
 }
 
 static void read_size_end(struct http1_body *body, char c);
+static void begin_chunk_line(struct http1_body *body);
+static void check_content_max(struct http1_body *body);
 
 static void count_extension_byte(struct http1_body *body)
 {
@@ -82,6 +84,9 @@ static void read_size_end(struct http1_body *body, char c)
         body->error = HTTP1_ERR_CHUNK_SIZE_INVALID;
     } else if (c == '\r' && body->state == SIZE) {
         body->state = SIZE_LF;
+    } else if (c == '\n' && body->state == SIZE && body->bare_lf) {
+        body->state = body->remaining > 0 ? DATA : TRAILER;
+        check_content_max(body);
     } else if (c == ';') {
         body->state = EXTENSION;
         count_extension_byte(body);
@@ -164,6 +169,11 @@ static void read_framing_byte(struct http1_body *body, char c)
         check_content_max(body);
         return;
     case DATA_CR:
+        if (c == '\n' && body->bare_lf) {
+            body->state = SIZE;
+            begin_chunk_line(body);
+            return;
+        }
         expect_byte(body, c == '\r', HTTP1_ERR_CHUNK_DATA_END, DATA_LF);
         return;
     case DATA_LF:
@@ -247,10 +257,12 @@ static enum http1_error read_trailer_line(struct http1_body *body, struct slice 
 {
     struct http1_verdict verdict;
     struct slice name, value;
+    bool crlf;
 
-    if (line.len < 2 || line.ptr[line.len - 2] != '\r')
+    crlf = line.len >= 2 && line.ptr[line.len - 2] == '\r';
+    if (!crlf && !body->bare_lf)
         return HTTP1_ERR_BARE_LF;
-    line.len -= 2;
+    line.len -= crlf ? 2 : 1;
     verdict = http1_read_field_line(line, &name, &value);
     if (verdict.error != HTTP1_OK)
         return verdict.error;
@@ -293,6 +305,11 @@ static void read_framing(struct http1_body *body, struct buf *in)
     bool line_begins = !body->trailer_line || body->trailer_line->used == 0;
     size_t n = 0;
 
+    if (body->state == TRAILER && line_begins && front.ptr[0] == '\n' && body->bare_lf) {
+        body->state = END;
+        buf_consume(in, 1);
+        return;
+    }
     if (body->state == TRAILER && !(line_begins && front.ptr[0] == '\r')) {
         body->error = read_trailer(body, in);
         return;

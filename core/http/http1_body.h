@@ -36,6 +36,7 @@ struct http1_body {
     /* trailers dropped because of their name: a reason not to trust this connection any longer */
     uint32_t forbidden_trailer_count;
     struct fields *trailers; /* borrowed; NULL: trailers are checked and dropped */
+    bool bare_lf;            /* HTTP1_LENIENT_BARE_LF; set after init */
     /* private */
     unsigned state;
     unsigned size_digits;

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "core/http/http1_priv.h"
+#include "core/http/http_chars.h"
 
 /*
  *  EMPTY_LINE -> EMPTY_LINE_LF -> START_LINE -> FIELDS -> END
@@ -71,9 +72,10 @@ static enum http1_result refuse_no_memory(struct http1_parser *parser)
 
 static enum http1_result finish_head(struct http1_parser *parser)
 {
-    enum http1_error error = parser->role == HTTP1_REQUEST
-                                 ? http1_judge_request(parser->head)
-                                 : http1_judge_response(parser->head, parser->request_method);
+    enum http1_error error =
+        parser->role == HTTP1_REQUEST
+            ? http1_judge_request(parser->head, parser->leniencies)
+            : http1_judge_response(parser->head, parser->request_method, parser->leniencies);
 
     if (error != HTTP1_OK)
         return refuse_line(parser, http1_refuse(error, 0), (struct slice){ NULL, 0 });
@@ -81,12 +83,24 @@ static enum http1_result finish_head(struct http1_parser *parser)
     return HTTP1_DONE;
 }
 
+static bool is_unfolded(const struct http1_parser *parser, struct slice line)
+{
+    return (parser->leniencies & HTTP1_LENIENT_OBS_FOLD) && parser->head->fields.count > 0 &&
+           (line.ptr[0] == ' ' || line.ptr[0] == '\t') && http_text_bad_at(line) == line.len;
+}
+
 static enum http1_result read_field(struct http1_parser *parser, struct slice line)
 {
     struct fields *fields = &parser->head->fields;
     struct slice name, value;
-    struct http1_verdict verdict = http1_read_field_line(line, &name, &value);
+    struct http1_verdict verdict;
 
+    if (is_unfolded(parser, line))
+        return http1_unfold(fields, line) < 0 ? refuse_no_memory(parser) : HTTP1_NEED_MORE;
+    verdict = http1_read_field_line(line, &name, &value);
+    if (verdict.error != HTTP1_OK && (parser->leniencies & HTTP1_LENIENT_DROP_BAD_LINE) &&
+        http1_field_line_may_be_dropped(line))
+        return HTTP1_NEED_MORE;
     if (verdict.error == HTTP1_OK && fields->count >= parser->limits.fields_count_max)
         verdict = http1_refuse(HTTP1_ERR_TOO_MANY_FIELDS, 0);
     if (verdict.error != HTTP1_OK)
@@ -98,9 +112,10 @@ static enum http1_result read_field(struct http1_parser *parser, struct slice li
 
 static enum http1_result read_start_line(struct http1_parser *parser, struct slice line)
 {
-    struct http1_verdict verdict = parser->role == HTTP1_REQUEST
-                                       ? http1_read_request_line(parser->head, line)
-                                       : http1_read_status_line(parser->head, line);
+    struct http1_verdict verdict =
+        parser->role == HTTP1_REQUEST
+            ? http1_read_request_line(parser->head, line)
+            : http1_read_status_line(parser->head, line, parser->leniencies);
 
     if (verdict.error != HTTP1_OK)
         return refuse_line(parser, verdict, line);
@@ -114,7 +129,7 @@ static enum http1_result read_line(struct http1_parser *parser, struct slice lin
     bool crlf = line.len >= 2 && line.ptr[line.len - 2] == '\r';
 
     line.len -= crlf ? 2 : 1;
-    if (!crlf)
+    if (!crlf && !(parser->leniencies & HTTP1_LENIENT_BARE_LF))
         return refuse_line(parser, http1_refuse(HTTP1_ERR_BARE_LF, line.len), line);
     if (parser->state == START_LINE)
         return read_start_line(parser, line);
@@ -158,7 +173,7 @@ static enum http1_result read_lines(struct http1_parser *parser)
         if (lf)
             line.len = (size_t)(lf - line.ptr) + 1;
         if (parser->state == START_LINE)
-            verdict = http1_start_line_may_begin(parser->role, line);
+            verdict = http1_start_line_may_begin(parser->role, line, parser->leniencies);
         if (verdict.error == HTTP1_OK && !lf && line.len == max)
             verdict = http1_refuse(too_long, max);
         if (verdict.error != HTTP1_OK)
@@ -244,6 +259,13 @@ static enum http1_result feed_held(struct http1_parser *parser, struct buf *in)
     return read_lines(parser);
 }
 
+static void skip_line_ends(const struct http1_parser *parser, struct buf *in)
+{
+    while (!parser->started && !buf_is_empty(in) &&
+           (buf_front(in).ptr[0] == '\r' || buf_front(in).ptr[0] == '\n'))
+        buf_consume(in, 1);
+}
+
 /* RFC 9112 2.2: a server should ignore at least one empty line before a request line. */
 static enum http1_result skip_empty_line(struct http1_parser *parser, struct buf *in)
 {
@@ -272,6 +294,8 @@ enum http1_result http1_parser_feed(struct http1_parser *parser, struct buf *in,
     assert(parser->state != END && "one init per head");
     if (parser->error != HTTP1_OK)
         return HTTP1_ERROR;
+    if (parser->leniencies & HTTP1_LENIENT_EMPTY_LINES)
+        skip_line_ends(parser, in);
     result = skip_empty_line(parser, in);
     while (result == HTTP1_NEED_MORE && !buf_is_empty(in))
         result = parser->chunk ? feed_held(parser, in) : feed_in_place(parser, in);

@@ -48,11 +48,44 @@ struct http1_error_info {
     const char *upstream_phrase; /* the same of a target; "" when only a request can do it */
 };
 
+/*
+ * What a parser lets pass beyond the strict rules. A set of them is for the lab alone: each has been used
+ * to smuggle messages. None changes what a line that is well-formed means.
+ */
+enum http1_leniency {
+    HTTP1_LENIENT_BARE_LF = 1 << 0, /* ends lines, chunked framing included */
+    /* a line without colon, with an odd name or a control byte in its value is left out; NUL, CR and blanks
+     * in names are still refused */
+    HTTP1_LENIENT_DROP_BAD_LINE = 1 << 1,
+    HTTP1_LENIENT_LENGTH_AND_CODING = 1 << 2, /* Transfer-Encoding wins */
+    /* responses, as nginx (ngx_http_upstream_process_content_length, _process_transfer_encoding) */
+    HTTP1_LENIENT_ANY_LENGTH = 1 << 3, /* the last line counts; what is no number counts as none */
+    HTTP1_LENIENT_ANY_CODING =
+        1 << 4, /* chunked if that stands anywhere in it, else none; also in 1.0 */
+    HTTP1_LENIENT_ODD_STATUS = 1 << 5, /* HTTP/2.0, several blanks, "200." */
+    HTTP1_LENIENT_INTERIM_CONTENT =
+        1 << 6, /* a 1xx is a final answer whose content ends with the stream */
+    /* as HAProxy, in both directions */
+    HTTP1_LENIENT_OBS_FOLD = 1 << 7, /* joined, CR and LF become spaces; not of the first line */
+    HTTP1_LENIENT_MERGE_LENGTHS = 1 << 8, /* equal Content-Length values, also in a list, are one */
+    HTTP1_LENIENT_EMPTY_LINES = 1 << 9,   /* any number of them before the first line */
+    HTTP1_LENIENT_OLD_CODING = 1 << 10, /* Transfer-Encoding in HTTP/1.0; it cannot persist then */
+    HTTP1_LENIENT_ANY_HOST = 1 << 11,   /* no Host, or one of any form */
+};
+
+enum {
+    HTTP1_LENIENT_IN_REQUESTS = HTTP1_LENIENT_BARE_LF | HTTP1_LENIENT_DROP_BAD_LINE |
+                                HTTP1_LENIENT_LENGTH_AND_CODING | HTTP1_LENIENT_OBS_FOLD |
+                                HTTP1_LENIENT_MERGE_LENGTHS | HTTP1_LENIENT_EMPTY_LINES |
+                                HTTP1_LENIENT_OLD_CODING | HTTP1_LENIENT_ANY_HOST,
+};
+
 struct http1_parser {
     enum http1_role role;
     struct http1_limits limits;
     /* responses: the method of the request this answers decides the framing (HEAD, CONNECT) */
     enum http_method request_method;
+    unsigned leniencies; /* mask of enum http1_leniency; set after init, 0 outside the lab */
 
     enum http1_error error;
     uint32_t error_at;      /* byte offset in the head */

@@ -10,9 +10,10 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static struct http1_verdict response_may_begin(struct slice bytes)
+static struct http1_verdict response_may_begin(struct slice bytes, unsigned leniencies)
 {
-    const struct slice prefix = SLICE("HTTP/1.");
+    const struct slice prefix =
+        leniencies & HTTP1_LENIENT_ODD_STATUS ? SLICE("HTTP/") : SLICE("HTTP/1.");
     size_t n = bytes.len < prefix.len ? bytes.len : prefix.len;
 
     for (size_t i = 0; i < n; i++)
@@ -21,10 +22,11 @@ static struct http1_verdict response_may_begin(struct slice bytes)
     return http1_accept();
 }
 
-struct http1_verdict http1_start_line_may_begin(enum http1_role role, struct slice bytes)
+struct http1_verdict http1_start_line_may_begin(enum http1_role role, struct slice bytes,
+                                                unsigned leniencies)
 {
     if (role == HTTP1_RESPONSE)
-        return response_may_begin(bytes);
+        return response_may_begin(bytes, leniencies);
     if (bytes.len == 0 || http_char_is(bytes.ptr[0], HTTP_CHAR_TOKEN))
         return http1_accept();
     switch (bytes.ptr[0]) {
@@ -170,7 +172,7 @@ struct http1_verdict http1_read_request_line(struct http_head *head, struct slic
 }
 
 /* RFC 9112 4: "HTTP/1.x" SP 3DIGIT [ SP reason-phrase ]. */
-struct http1_verdict http1_read_status_line(struct http_head *head, struct slice line)
+static struct http1_verdict read_plain_status_line(struct http_head *head, struct slice line)
 {
     struct slice version = { line.ptr, line.len < VERSION_LENGTH ? line.len : VERSION_LENGTH };
     struct slice digits = slice_from(line, VERSION_LENGTH + 1);
@@ -198,4 +200,38 @@ struct http1_verdict http1_read_status_line(struct http_head *head, struct slice
     head->status = (uint16_t)status;
     head->reason = reason;
     return http1_accept();
+}
+
+/* HTTP1_LENIENT_ODD_STATUS, as ngx_http_parse_status_line: any version (later ones are 1.1 to it), blanks
+ * before the status, a '.' after it. */
+static struct slice plain_status_line(struct http_head *head, struct slice line)
+{
+    size_t at = VERSION_LENGTH, more = 0;
+    char *plain;
+
+    if (line.len < VERSION_LENGTH || !version_is_well_formed((struct slice){ line.ptr, at }))
+        return line;
+    while (at + more + 1 < line.len && line.ptr[at + more] == ' ' && line.ptr[at + more + 1] == ' ')
+        more++;
+    plain = arena_alloc(head->fields.arena, line.len - more);
+    if (!plain)
+        return line;
+    memcpy(plain,
+           line.ptr[5] == '0' || slice_starts_with(line, SLICE("HTTP/1.0")) ? "HTTP/1.0"
+                                                                            : "HTTP/1.1",
+           at);
+    memcpy(plain + at, line.ptr + at + more, line.len - more - at);
+    line = (struct slice){ plain, line.len - more };
+    at += 1 + STATUS_DIGITS;
+    if (at < line.len && plain[at] == '.')
+        plain[at] = ' ';
+    return line;
+}
+
+struct http1_verdict http1_read_status_line(struct http_head *head, struct slice line,
+                                            unsigned leniencies)
+{
+    if (leniencies & HTTP1_LENIENT_ODD_STATUS)
+        line = plain_status_line(head, line);
+    return read_plain_status_line(head, line);
 }

@@ -157,6 +157,9 @@ static bool open_exchange(struct client_conn *conn, bool pipelined)
     conn->endpoint.chunked_content_max = policy_of(conn)->content_max_bytes;
     http1_endpoint_begin(&conn->endpoint, &policy_of(conn)->limits, &conn->exchange->arena,
                          &conn->exchange->request);
+    if (conn->exchange->record.persona->lab_is_on)
+        conn->endpoint.parser.leniencies =
+            conn->exchange->record.persona->parse.request & HTTP1_LENIENT_IN_REQUESTS;
     loop_timer_set(conn->worker->loop, &conn->timer, policy_of(conn)->head_timeout_ms);
     return true;
 }

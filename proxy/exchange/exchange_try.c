@@ -316,6 +316,17 @@ void exchange_begin_try(struct exchange *exchange, int picked)
 
 /* ---- the request goes out ------------------------------------------------------------------ */
 
+static unsigned leniencies_of(const struct persona *persona)
+{
+    unsigned leniencies = persona->parse.response;
+
+    if (!persona->lab_is_on)
+        return 0;
+    if (persona->response.interim == PERSONA_INTERIM_FINAL)
+        leniencies |= HTTP1_LENIENT_INTERIM_CONTENT;
+    return leniencies;
+}
+
 static void begin_response_head(struct exchange *exchange,
                                 void (*begin)(struct http1_endpoint *endpoint,
                                               const struct persona_limits *limits,
@@ -325,6 +336,7 @@ static void begin_response_head(struct exchange *exchange,
     begin(&exchange->back.endpoint, &exchange->record.persona->upstream.limits, &exchange->arena,
           &exchange->response);
     exchange->back.endpoint.parser.request_method = exchange->request.method;
+    exchange->back.endpoint.parser.leniencies = leniencies_of(exchange->record.persona);
 }
 
 static unsigned request_version(const struct exchange *exchange)
@@ -475,6 +487,10 @@ static struct rewrite_framing response_framing(const struct exchange *exchange)
     struct rewrite_framing framing = { .framing = response->framing,
                                        .content_length = response->content_length };
 
+    if (response->status < 200) {
+        framing.framing = HTTP_FRAMING_NONE; /* nginx frames no 1xx, whatever follows it */
+        return framing;
+    }
     if (response->framing == HTTP_FRAMING_CHUNKED || response->framing == HTTP_FRAMING_CLOSE)
         framing.framing = open_framing(exchange);
     return framing;
@@ -527,7 +543,7 @@ static void forward_head(struct exchange *exchange)
     }
     exchange_set_front_response(exchange, FRONT_RESPONSE_BODY);
     exchange_set_back_response(exchange, BACK_RESPONSE_BODY);
-    if (exchange->response.status == 101) {
+    if (exchange->response.status == 101 && exchange->response.framing == HTTP_FRAMING_NONE) {
         tunnel_open(exchange);
         return;
     }
@@ -551,7 +567,8 @@ static void on_response_head(struct exchange *exchange)
 {
     struct try_record *attempt = exchange_record_last_try(&exchange->record);
 
-    if (exchange->response.status < 200 && !is_expected_switch(exchange)) {
+    if (exchange->response.status < 200 && !is_expected_switch(exchange) &&
+        exchange->response.framing == HTTP_FRAMING_NONE) {
         if (take_interim(exchange))
             upstream_conn_read(&exchange->back);
         return;

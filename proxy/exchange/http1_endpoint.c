@@ -278,6 +278,14 @@ static struct slice quote_whole(struct http1_endpoint *endpoint)
                                endpoint->detail, ENDPOINT_DETAIL_MAX);
 }
 
+/* Of several lines the first, which is the one that nginx quotes. */
+static struct slice transfer_encoding_of(const struct http_head *head)
+{
+    const struct field *field = fields_find(&head->fields, FIELD_TRANSFER_ENCODING);
+
+    return field ? field->value : (struct slice){ NULL, 0 };
+}
+
 static void fail_request_parse(struct http1_endpoint *endpoint)
 {
     static const char invalid[] = "client sent invalid ";
@@ -293,6 +301,8 @@ static void fail_request_parse(struct http1_endpoint *endpoint)
                             slice_of(http1_error_info(error)->phrase + sizeof(invalid) - 1));
     else if (whole.len > 0)
         http1_endpoint_fail(endpoint, reason, whole);
+    else if (reason == END_CLIENT_CODING_UNKNOWN)
+        http1_endpoint_fail(endpoint, reason, transfer_encoding_of(endpoint->head));
     else if (reason != END_CLIENT_HEAD_INVALID)
         http1_endpoint_fail(endpoint, reason, endpoint->parser.error_line);
     else if (is_about_a_field_line(error))
@@ -309,7 +319,7 @@ static void fail_parse(struct http1_endpoint *endpoint)
 
     if (endpoint->role == HTTP1_REQUEST)
         fail_request_parse(endpoint);
-    else if (is_about_a_field_line(error))
+    else if (is_about_a_field_line(error) || error == HTTP1_ERR_BARE_CR)
         http1_endpoint_fail(endpoint, refused_response_reason(error),
                             quote_field_line(endpoint, "", ""));
     else
@@ -366,6 +376,7 @@ static void begin_content(struct http1_endpoint *endpoint)
     http1_body_init(&endpoint->body, endpoint->head, &body_limits, &endpoint->http.trailers,
                     endpoint->parser.arena);
     endpoint->body.chunked_max = endpoint->chunked_content_max;
+    endpoint->body.bare_lf = endpoint->parser.leniencies & HTTP1_LENIENT_BARE_LF;
     endpoint->state = ENDPOINT_CONTENT;
 }
 

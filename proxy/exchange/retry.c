@@ -35,6 +35,10 @@ enum retry_verdict retry_decide(const struct persona_retry *policy, const struct
         return RETRY_NO;
     if (stale && policy->stale == PERSONA_STALE_FREE)
         return RETRY_FREE;
+    /* ngx_http_upstream_next: peer.cached and NGX_HTTP_UPSTREAM_FT_ERROR give a try back */
+    if (facts->reused && policy->stale == PERSONA_STALE_FREE_IF_BROKEN &&
+        (policy->conditions & condition & PERSONA_RETRY_BROKEN))
+        return RETRY_FREE;
     if (policy->policy == PERSONA_RETRY_NONE || !(policy->conditions & condition))
         return RETRY_NO;
     return facts->tries_left > 0 ? RETRY_YES : RETRY_NO;

@@ -284,6 +284,24 @@ struct persona *persona_load(const char *name_or_path, struct config_errors *err
     return NULL;
 }
 
+void persona_set_lab(struct persona *persona, bool on)
+{
+    struct persona_client *client = &persona->client;
+
+    persona->lab_is_on = on; /* answers ask for it themselves */
+    if (on)
+        return;
+    persona->parse.request = persona->parse.response = 0;
+    if (persona->response.interim == PERSONA_INTERIM_FINAL)
+        persona->response.interim = PERSONA_INTERIM_SWALLOW;
+    if (persona->content.old_client == PERSONA_OLD_CHUNKED)
+        persona->content.old_client = PERSONA_OLD_CLOSE;
+    if (client->connect == PERSONA_METHOD_FORWARD)
+        client->connect = PERSONA_METHOD_REFUSE;
+    if (client->trace == PERSONA_METHOD_FORWARD)
+        client->trace = PERSONA_METHOD_REFUSE;
+}
+
 struct persona_strings persona_lab_words(const struct persona *persona)
 {
     return persona->memory->lab_words;

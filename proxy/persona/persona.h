@@ -25,6 +25,7 @@
 #include "core/addr.h"
 #include "core/cleanup.h"
 #include "core/end_reason.h"
+#include "core/http/http1_parser.h"
 #include "core/log.h"
 #include "core/slice.h"
 #include "proxy/persona/template.h"
@@ -178,7 +179,7 @@ struct persona_response {
     enum {
         PERSONA_INTERIM_FORWARD,
         PERSONA_INTERIM_SWALLOW,
-        PERSONA_INTERIM_FINAL /* LAB; LATER, until then as swallow */
+        PERSONA_INTERIM_FINAL /* LAB: taken for the answer; what follows it is its content (nginx) */
     } interim;
     enum { PERSONA_ACCEL_IGNORE, PERSONA_ACCEL_OBEY } accel; /* X-Accel-Buffering */
     /* how a cut response ends for the client; close-delimited content is always reset, or the cut
@@ -222,10 +223,11 @@ struct persona_answer_rule {
     enum persona_tristate keep_alive; /* the client connection may stay after the page */
     enum persona_tristate logged;     /* an access log line is written */
     enum persona_negotiation negotiation;
-    struct template message;                       /* no parts: not said */
-    const char *reason_phrase, *page, *log_phrase; /* NULL: not said */
-    const char *termination;                       /* HAProxy's "SH--"; or NULL */
-    enum persona_name_case name_case;              /* of the page's fields, as the next two */
+    struct template message; /* no parts: not said */
+    const char *reason_phrase, *page,
+        *log_phrase;                  /* NULL: not said; log_phrase "": no error line */
+    const char *termination;          /* HAProxy's "SH--"; or NULL */
+    enum persona_name_case name_case; /* of the page's fields, as the next two */
     enum persona_connection connection;
     struct persona_strings lead; /* instead of gateway_lead, if not empty */
     struct persona_rules fields; /* added to the page's */
@@ -301,8 +303,9 @@ struct persona_retry {
     enum { PERSONA_REPLAY_IDEMPOTENT, PERSONA_REPLAY_NOT_POST, PERSONA_REPLAY_ANY } replay;
     /* a pooled connection that died before any byte of the answer */
     enum {
-        PERSONA_STALE_COUNTS, /* an ordinary failed try */
-        PERSONA_STALE_FREE,   /* tried again without using up a try */
+        PERSONA_STALE_COUNTS,         /* an ordinary failed try */
+        PERSONA_STALE_FREE,           /* tried again without using up a try */
+        PERSONA_STALE_FREE_IF_BROKEN, /* the same, also after a part of the head (nginx) */
         PERSONA_STALE_SILENT, /* only the conditions decide; the answer rules with "reused" tell it */
     } stale;
     uint64_t budget_percent; /* of a service's running requests that may be retries; 0: no budget */
@@ -436,18 +439,22 @@ struct persona_content {
     enum { PERSONA_OLD_CLOSE, PERSONA_OLD_CHUNKED /* LAB */ } old_client;
 };
 
-/* What a parser lets pass beyond the strict rules; every word is LAB, and LATER. */
+/* What a parser lets pass beyond the strict rules; every word is LAB. Those from core/http1_parser act;
+ * what else a persona names is LATER. */
 enum persona_lenient {
-    PERSONA_LENIENT_BARE_LF = 1 << 0,
-    PERSONA_LENIENT_OBS_FOLD = 1 << 1, /* joined by spaces */
-    PERSONA_LENIENT_NUL_IN_VALUE = 1 << 2,
-    PERSONA_LENIENT_DROP_BAD_LINE = 1
-                                    << 3, /* a line without colon or with a bad name is left out */
-    PERSONA_LENIENT_NO_HOST = 1 << 5,
-    PERSONA_LENIENT_MERGE_LENGTHS = 1 << 6,     /* equal Content-Length lines become one */
-    PERSONA_LENIENT_LENGTH_AND_CODING = 1 << 7, /* Transfer-Encoding wins, Content-Length goes */
-    PERSONA_LENIENT_ODD_STATUS = 1 << 8,        /* 000, 99, 1000 */
-    PERSONA_LENIENT_MANY_INTERIMS = 1 << 20,    /* hundreds before an answer */
+    PERSONA_LENIENT_BARE_LF = HTTP1_LENIENT_BARE_LF,
+    PERSONA_LENIENT_DROP_BAD_LINE = HTTP1_LENIENT_DROP_BAD_LINE,
+    PERSONA_LENIENT_LENGTH_AND_CODING = HTTP1_LENIENT_LENGTH_AND_CODING,
+    PERSONA_LENIENT_ANY_LENGTH = HTTP1_LENIENT_ANY_LENGTH,
+    PERSONA_LENIENT_ANY_CODING = HTTP1_LENIENT_ANY_CODING,
+    PERSONA_LENIENT_ODD_STATUS = HTTP1_LENIENT_ODD_STATUS,
+    PERSONA_LENIENT_OBS_FOLD = HTTP1_LENIENT_OBS_FOLD,
+    PERSONA_LENIENT_NO_HOST = HTTP1_LENIENT_ANY_HOST,
+    PERSONA_LENIENT_MERGE_LENGTHS = HTTP1_LENIENT_MERGE_LENGTHS,
+    PERSONA_LENIENT_EMPTY_LINES = HTTP1_LENIENT_EMPTY_LINES,
+    PERSONA_LENIENT_OLD_CODING = HTTP1_LENIENT_OLD_CODING,
+    PERSONA_LENIENT_NUL_IN_VALUE = 1 << 17,
+    PERSONA_LENIENT_MANY_INTERIMS = 1 << 20, /* hundreds before an answer */
 };
 
 struct persona_parse {
@@ -502,6 +509,10 @@ const char *persona_builtin_name(size_t index);
 /* "request.connection_fields=forward" ...: what needs hopgate_lab. Empty for production personas.
  */
 struct persona_strings persona_lab_words(const struct persona *persona);
+
+/* Turns the lab on, or all that persona_lab_words lists into the strict word of the same key. Before traffic
+ * only, once. */
+void persona_set_lab(struct persona *persona, bool on);
 
 /*
  * Kong's `headers_upstream` (request) and `headers` (response): rules with a token act only if it

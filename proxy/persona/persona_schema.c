@@ -190,6 +190,7 @@ WORDS(replay_words) = { { "idempotent", PERSONA_REPLAY_IDEMPOTENT, false },
 
 WORDS(stale_words) = { { "counts", PERSONA_STALE_COUNTS, false },
                        { "free", PERSONA_STALE_FREE, false },
+                       { "free_if_broken", PERSONA_STALE_FREE_IF_BROKEN, false },
                        { "silent", PERSONA_STALE_SILENT, false },
                        WORDS_END };
 
@@ -267,7 +268,11 @@ WORDS(lenient_words) = { { "bare_lf", PERSONA_LENIENT_BARE_LF, true },
                          { "no_host", PERSONA_LENIENT_NO_HOST, true },
                          { "merge_lengths", PERSONA_LENIENT_MERGE_LENGTHS, true },
                          { "length_and_coding", PERSONA_LENIENT_LENGTH_AND_CODING, true },
+                         { "any_length", PERSONA_LENIENT_ANY_LENGTH, true },
+                         { "any_coding", PERSONA_LENIENT_ANY_CODING, true },
                          { "odd_status", PERSONA_LENIENT_ODD_STATUS, true },
+                         { "empty_lines", PERSONA_LENIENT_EMPTY_LINES, true },
+                         { "old_coding", PERSONA_LENIENT_OLD_CODING, true },
                          { "many_interims", PERSONA_LENIENT_MANY_INTERIMS, true },
                          WORDS_END };
 

@@ -45,7 +45,7 @@ static struct persona *load_persona(const struct settings *settings, struct conf
 
     if (!persona)
         return NULL;
-    persona->lab_is_on = settings->hopgate_lab;
+    persona_set_lab(persona, settings->hopgate_lab);
     lab = persona_lab_words(persona);
     for (size_t i = 0; i < lab.count; i++) {
         if (settings->hopgate_lab)
@@ -53,8 +53,8 @@ static struct persona *load_persona(const struct settings *settings, struct conf
                               "persona %s uses the lab leniency %.*s: never in production",
                               persona->name, SLICE_ARG(lab.items[i]));
         else
-            config_errors_add(errors, CONFIG_ERROR, settings_place(settings, "hopgate_persona"),
-                              "persona %s uses the lab leniency %.*s, which needs hopgate_lab = on",
+            config_errors_add(errors, CONFIG_WARNING, settings_place(settings, "hopgate_persona"),
+                              "persona %s: the lab leniency %.*s is off: it needs hopgate_lab = on",
                               persona->name, SLICE_ARG(lab.items[i]));
     }
     persona_apply_settings(persona, settings);

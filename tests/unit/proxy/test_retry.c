@@ -192,6 +192,6 @@ TESTS(TEST_CASE(nothing_sent_goes_to_the_next_target_whatever_the_method),
       TEST_CASE(a_condition_that_is_not_listed_is_final),
       TEST_CASE(content_that_is_gone_cannot_be_sent_again),
       TEST_CASE(a_stale_connection_costs_what_the_persona_says),
-      TEST_CASE(a_silent_persona_never_repeats_a_stale_one),
+      TEST_CASE(a_silent_persona_repeats_a_stale_one_only_if_its_conditions_say_so),
       TEST_CASE(non_idempotent_lifts_the_method_rule),
       TEST_CASE(a_status_is_passed_over_only_when_it_is_listed))
