@@ -503,6 +503,13 @@ static unsigned response_version(const struct exchange *exchange)
                : 1;
 }
 
+/* RFC 9112 6.1: its framing is dubious; only the lab lets it in. */
+static bool is_old_chunked(const struct exchange *exchange)
+{
+    return exchange->response.version_minor == 0 &&
+           exchange->response.framing == HTTP_FRAMING_CHUNKED;
+}
+
 static void forward_head(struct exchange *exchange)
 {
     struct http_stream *front = exchange->front;
@@ -523,6 +530,7 @@ static void forward_head(struct exchange *exchange)
     exchange->ends_by_closing = framing.framing == HTTP_FRAMING_CLOSE;
     exchange->client_keep_alive =
         exchange_may_keep_client(exchange) && framing.framing != HTTP_FRAMING_CLOSE &&
+        !is_old_chunked(exchange) &&
         exchange->front_request == FRONT_REQUEST_DONE &&   /* else its rest would be in the way */
         (!exchange->pin || exchange->response.keep_alive); /* both go on, or neither */
     framing.keep_alive = exchange->client_keep_alive;

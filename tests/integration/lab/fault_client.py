@@ -18,7 +18,7 @@ BODY = b"hello=world"
 def request_bytes(method, fault):
     client = fault.get("client")
     if client in ("bigpost", "bigpost2m"):
-        size = 8_000_000 if client == "bigpost" else 2_000_000
+        size = 8_000_000 if client == "bigpost" else 2 << 20
         return [f"POST /fault HTTP/1.1\r\nHost: edge.test\r\nContent-Length: {size}\r\n\r\n".encode() + b"x" * size]
     if client:
         return [part if part in ("FIN", "CLOSE", "RST") or part.startswith("SLEEP") else part.encode("latin-1")

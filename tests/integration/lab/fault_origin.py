@@ -23,6 +23,15 @@ def answer(name):
     return (f"HTTP/1.1 200 OK\r\nContent-Length: {len(name)}\r\nX-Server: {name}\r\n\r\n{name}").encode()
 
 
+def whole_head(text):
+    """The matrix shortens long heads: "...(20055 bytes)" says how long they were."""
+    if not isinstance(text, str) or not text.endswith(" bytes)"):
+        return text
+    begin, _, size = text.rpartition("...(")
+    end = "\r\nContent-Length: 8\r\n\r\norigin-a"
+    return begin + "a" * (int(size.split()[0]) - len(begin) - len(end)) + end
+
+
 class Connection:
     def __init__(self, sock):
         self.sock, self.received = sock, b""
@@ -63,6 +72,7 @@ class Connection:
         self.received = b""
 
     def send(self, text):
+        text = whole_head(text)
         try:
             self.sock.sendall(text if isinstance(text, bytes) else text.encode("latin-1"))
         except (OSError, ssl.SSLError) as error:

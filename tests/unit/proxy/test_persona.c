@@ -39,7 +39,13 @@ static void check_refusal(const char *text, const char *want)
         fail_msg("for %s\n got: %swant: %s", text, got, want);
 }
 
-TEST(every_built_in_persona_loads_and_needs_no_lab)
+/* Whose leniencies act in the lab only; elsewhere they are off and `check` says so. */
+static bool has_leniencies(const char *name)
+{
+    return strncmp(name, "nginx", 5) == 0 || strcmp(name, "haproxy") == 0;
+}
+
+TEST(every_built_in_persona_loads)
 {
     size_t count = 0;
 
@@ -47,12 +53,40 @@ TEST(every_built_in_persona_loads_and_needs_no_lab)
         SCOPED(persona) persona = fixture_persona(persona_builtin_name(i));
 
         CHECK_STR(persona->name, persona_builtin_name(i));
-        CHECK_INT(persona_lab_words(persona).count, 0);
+        CHECK_INT(persona_lab_words(persona).count > 0, has_leniencies(persona_builtin_name(i)));
         CHECK(persona->client.head_timeout_ms > 0);
         CHECK(persona->upstream.limits.head_max_bytes > 0);
     }
-    CHECK_INT(count,
-              5); /* edge, f5, haproxy, kong, and kong-admin for what the hop serves itself */
+    CHECK_INT(
+        count,
+        5); /* edge, f5, haproxy, kong; kong-admin for what the hop serves itself */
+}
+
+static void check_is_strict(struct persona *persona)
+{
+    persona_set_lab(persona, false);
+    CHECK(!persona->lab_is_on);
+    CHECK_INT(persona->parse.request, 0);
+    CHECK_INT(persona->parse.response, 0);
+    CHECK_INT(persona->response.interim == PERSONA_INTERIM_FINAL, 0);
+    CHECK_INT(persona->content.old_client, PERSONA_OLD_CLOSE);
+    CHECK_INT(persona->client.trace == PERSONA_METHOD_FORWARD, 0);
+    CHECK_INT(persona->client.connect == PERSONA_METHOD_FORWARD, 0);
+    CHECK_INT(persona->response.cut == PERSONA_CUT_FIN_ALWAYS, 0);
+}
+
+TEST(outside_the_lab_no_leniency_is_left)
+{
+    SCOPED(persona) haproxy = fixture_persona("haproxy");
+    SCOPED(persona)
+    all = fixture_persona(
+        "{\"extends\": \"kong\", \"client\": {\"trace\": \"forward\", \"connect\": \"forward\"},"
+        " \"response\": {\"interim\": \"final\"}, \"content\": {\"old_client\": \"chunked\"},"
+        " \"parse\": {\"request\": [\"bare_lf\"], \"response\": [\"any_length\"]}}");
+
+    CHECK_INT(persona_lab_words(all).count, 6);
+    check_is_strict(haproxy);
+    check_is_strict(all);
 }
 
 TEST(kong_says_what_its_reference_says)
@@ -277,7 +311,7 @@ TEST(headers_tokens_switch_their_rules)
     CHECK_INT(on, 1);
 }
 
-TESTS(TEST_CASE(every_built_in_persona_loads_and_needs_no_lab),
+TESTS(TEST_CASE(every_built_in_persona_loads), TEST_CASE(outside_the_lab_no_leniency_is_left),
       TEST_CASE(kong_says_what_its_reference_says), TEST_CASE(f5_resets_and_pins),
       TEST_CASE(edge_names_a_cause_for_everything_it_answers),
       TEST_CASE(answers_take_the_reason_first_and_the_status_for_the_rest),
