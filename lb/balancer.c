@@ -44,6 +44,28 @@ static bool forgets(const struct balancer *balancer, const struct upstream_targe
            (balancer->ops->retry == BALANCER_RETRY_ENDS && !are_several_usable(targets, count));
 }
 
+/* The highest group below those in use that has a target for this request: a backup is asked when all
+ * others were tried (nginx). */
+static int pick_below(struct balancer *balancer, const struct upstream_target *targets,
+                      size_t count, const struct balancer_request *request)
+{
+    const uint32_t in_use = balancer->lowest_group;
+    uint32_t next = 0;
+    int index;
+
+    for (size_t i = 0; i < count; i++)
+        if (targets[i].priority_group < in_use && targets[i].priority_group > next &&
+            upstream_target_is_usable(&targets[i]) &&
+            !balancer_was_tried(request, targets[i].target))
+            next = targets[i].priority_group;
+    if (in_use == 0)
+        return -ENOENT;
+    balancer->lowest_group = next;
+    index = balancer->ops->pick(balancer, targets, count, request);
+    balancer->lowest_group = in_use;
+    return index;
+}
+
 int balancer_pick(struct balancer *balancer, const struct upstream_target *targets, size_t count,
                   const struct balancer_request *request)
 {
@@ -56,6 +78,10 @@ int balancer_pick(struct balancer *balancer, const struct upstream_target *targe
     if (!forgotten && (index != -ENOENT || request->tried_count == 0))
         return index;
     if (!forgotten && request->policy_decides && balancer->ops->retry == BALANCER_RETRY_ENDS)
+        return index;
+    if (!request->policy_decides)
+        index = pick_below(balancer, targets, count, request);
+    if (index != -ENOENT)
         return index;
     again.tried_count = 0; /* better one of them again than none */
     return balancer->ops->pick(balancer, targets, count, &again);

@@ -160,7 +160,8 @@ static void begin_record(struct exchange *exchange, const struct exchange_client
     record->tls = client->tls;
     record->proxy_header = client->proxy_header;
     record->listener_port = client->virtual_server->port;
-    record->started_at_unix_ms = clock_unix_ms();
+    record->started_at_unix_us = clock_unix_us();
+    record->started_at_unix_ms = record->started_at_unix_us / 1000;
     record->started_at_us = exchange->worker->loop->now_us;
 }
 

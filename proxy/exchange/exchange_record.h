@@ -45,6 +45,8 @@ struct try_record {
     struct slice explanation; /* what an operator should know beside it; may be empty */
     int tls_alert;            /* number of the alert that ended it; 0: none */
     uint16_t status;          /* of the response head; else the reason's status; 0: none */
+    /* of its content, for nginx's words: it is stored, chunked, being read together with the head */
+    bool content_stored, content_chunked, content_with_head;
     uint64_t sent_bytes, received_bytes; /* on its connection, TLS not counted; set at its end */
 };
 
@@ -113,7 +115,8 @@ struct exchange_record {
     uint32_t clients_count, target_requests_count;
 
     /* times */
-    uint64_t started_at_unix_ms; /* wall clock, first byte of the request */
+    /* wall clock, first byte of the request */
+    uint64_t started_at_unix_ms, started_at_unix_us;
     uint64_t started_at_us, request_head_at_us, request_end_at_us, response_head_at_us, ended_at_us;
 
     struct request_debug debug;

@@ -33,15 +33,16 @@ static void tell(struct exchange *exchange)
 static void pretend_head(struct exchange *exchange)
 {
     struct exchange_record *record = &exchange->record;
+    const struct persona_answer answer =
+        persona_answer(record->persona, END_UPSTREAM_STATUS_INVALID, true, exchange->back.reused);
 
     exchange->response =
         (struct http_head){ .version_minor = 0, .status = 200, .framing = HTTP_FRAMING_CLOSE };
-    record->status = (uint16_t)persona_answer(record->persona, END_UPSTREAM_STATUS_INVALID, true,
-                                              exchange->back.reused)
-                         .status;
+    record->status = (uint16_t)answer.status;
     record->from_upstream = true;
     record->response_head_at_us = exchange->worker->loop->now_us;
-    exchange->client_keep_alive = false;
+    /* a client that waits for the end of such an answer waits for long where it stays (nginx) */
+    exchange->client_keep_alive = answer.keep_alive && exchange_may_keep_client(exchange);
 }
 
 void relay_raw_begin(struct exchange *exchange)

@@ -69,8 +69,12 @@ void relay_begin_response(struct exchange *exchange, uint64_t head_bytes)
 {
     const struct persona_response *policy = &exchange->record.persona->response;
     struct response_flow *flow = &exchange->flow;
+    struct try_record *attempt = exchange_record_last_try(&exchange->record);
 
     flow->is_stored = is_to_be_stored(exchange);
+    attempt->content_stored = flow->is_stored;
+    attempt->content_with_head = !flow->is_stored;
+    attempt->content_chunked = exchange->response.framing == HTTP_FRAMING_CHUNKED;
     if (!flow->is_stored)
         return;
     flow->head_waits =
@@ -252,6 +256,7 @@ static bool take_in(struct exchange *exchange, uint64_t received)
 
 static void wait_for_target(struct exchange *exchange)
 {
+    exchange_record_last_try(&exchange->record)->content_with_head = false;
     exchange->back_waits = true;
     exchange->back_wait_at_ms = exchange->worker->loop->now_ms;
 }

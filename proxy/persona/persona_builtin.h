@@ -1,7 +1,7 @@
 /*
  * persona_builtin: the texts of proxy/personas/, put into the binary by the build.
  *
- * Role    generated source fills the table (proxy/personas/embed.cmake)
+ * Role    generated source fills the table (tools/embed.cmake)
  * Owns    constant bytes
  * Thread  any
  */

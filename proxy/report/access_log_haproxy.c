@@ -140,8 +140,8 @@ static bool has_moved(const struct exchange_record *record)
 static void put_counters(struct text *text, const struct exchange_record *record)
 {
     text_addf(text, " %u/%u/%u/%u/%s%u 0/0", record->clients_count, record->clients_count,
-              record->target_requests_count, record->target_requests_count, has_moved(record) ? "+" : "",
-              record->tries_count > 0 ? record->tries_count - 1 : 0);
+              record->target_requests_count, record->target_requests_count,
+              has_moved(record) ? "+" : "", record->tries_count > 0 ? record->tries_count - 1 : 0);
 }
 
 /* src/log.c: '"', '#' and what is not printable as #XX. */

@@ -150,6 +150,7 @@ static void add_try(struct text *text, const struct exchange_record *record,
     struct json_object object = json_object_open(text);
 
     json_add_number(&object, "balancer_start", exchange_record_unix_ms(record, try->picked_at_us));
+    add_span(&object, "begin_ms", record->started_at_us, try->picked_at_us);
     json_add_address(&object, "ip", "port", &try->target);
     if (try->reason != END_OK) {
         json_add_text(&object, "state", SLICE("failed"));
@@ -324,6 +325,7 @@ struct slice access_log_json_line(const struct access_log_format *format,
     text_init_sized(&text, arena, 2048);
     object = json_object_open(&text);
     json_add_number(&object, "started_at", record->started_at_unix_ms);
+    json_add_number(&object, "started_at_us", record->started_at_unix_us);
     json_add_text(&object, "hop", record->hop_name);
     json_add_text(&object, "persona", slice_of(record->persona->name));
     json_add_number(&object, "exchange", record->number);

@@ -61,6 +61,39 @@ static const char *aborted_phase_text(const struct exchange_record *record)
     return end_phase_text(phase, END_HOP_CLIENT);
 }
 
+/* nginx's words where they depend on how it reads content: stored content with readv(), see
+ * ngx_event_pipe_read_upstream; surplus after chunks, see ngx_http_proxy_chunked_filter. */
+static const char *phrase_of_content(const struct exchange_record *record,
+                                     const struct try_record *try)
+{
+    const struct try_record *read = try ?
+    try : exchange_record_peek_try(record)
+        ;
+    enum end_reason reason = reason_of(record, try);
+
+    if (!read || record->persona->log.error_explanation) /* what happened matters more there */
+        return end_reason_info(reason)->phrase;
+    if (read->over_tls && (reason == END_UPSTREAM_BODY_RESET || reason == END_UPSTREAM_HEAD_RESET))
+        return "upstream prematurely closed connection"; /* ngx_ssl_handle_recv */
+    if (reason == END_UPSTREAM_BODY_RESET && read->content_stored)
+        return "readv() failed (%s)";
+    if (reason == END_UPSTREAM_BODY_SURPLUS && read->content_chunked)
+        return "upstream sent data after final chunk";
+    return end_reason_info(reason)->phrase;
+}
+
+/* nginx still says what it did when the head came (ngx_http_upstream_send_response, not buffered). */
+static bool came_with_head(const struct exchange_record *record, const struct try_record *try)
+{
+    const struct try_record *read = try ?
+    try : exchange_record_peek_try(record)
+        ;
+    enum end_reason reason = reason_of(record, try);
+
+    return read && read->content_with_head &&
+           (reason == END_UPSTREAM_BODY_SURPLUS || reason == END_UPSTREAM_BODY_INVALID);
+}
+
 static const char *phase_text(const struct exchange_record *record, const struct try_record *try)
 {
     const struct end_reason_info *info = end_reason_info(reason_of(record, try));
@@ -72,6 +105,8 @@ static const char *phase_text(const struct exchange_record *record, const struct
     if (reason_of(record, try) == END_CLIENT_BODY_TOO_BIG && request &&
         request->framing == HTTP_FRAMING_LENGTH)
         return "";
+    if (came_with_head(record, try))
+        return end_phase_text(END_PHASE_READING_HEAD, END_HOP_UPSTREAM);
     return end_phase_text(info->phase, info->hop);
 }
 
@@ -92,10 +127,9 @@ static void add_aborted_phrase(struct text *text, const struct exchange_record *
 static void add_phrase(struct text *text, const struct exchange_record *record,
                        const struct try_record *try)
 {
-    const struct end_reason_info *info = end_reason_info(reason_of(record, try));
     struct slice detail = try ? try->detail : record->reason_detail;
     const char *own = own_phrase(record, try);
-    const char *phrase = own ? own : info->phrase, *mark;
+    const char *phrase = own ? own : phrase_of_content(record, try), *mark;
 
     if (!own && reason_of(record, try) == END_CLIENT_ABORTED) {
         add_aborted_phrase(text, record);
@@ -225,6 +259,10 @@ static struct slice f5_line(const struct exchange_record *record, struct arena *
 struct slice error_log_line(const struct exchange_record *record, const struct try_record *try,
                             struct arena *arena)
 {
+    const char *own = own_phrase(record, try);
+
+    if (own && own[0] == '\0')
+        return SLICE(""); /* the product is silent about it */
     switch (record->persona->log.error_shape) {
     case PERSONA_ERROR_NGINX:
         return nginx_line(record, try, arena);

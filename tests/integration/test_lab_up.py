@@ -257,8 +257,12 @@ def test_mistake_in_a_chain_file_has_its_place_and_its_fix(hopgate, tmp_path, te
 
 
 def test_chain_that_is_neither_file_nor_ready_made_is_named(hopgate):
-    done = hopgate("lab", "up", "no-such-chain")
-    assert done.code == 78 and "no-such-chain" in done.err
+    done = hopgate("lab", "up", "f5-kong-f6")
+    assert done.code == 78
+    assert "f5-kong-f6: error: there is no such file, and no ready-made chain of that name: " in done.err
+    assert "f5-kong-f5" in done.err
+    done = hopgate("lab", "up", "missing.yaml")
+    assert done.code == 78 and "missing.yaml: error: cannot be read: No such file or directory" in done.err
 
 
 @pytest.mark.parametrize("arguments", [("up",), ("up", "--frob", "x"), ("down", "--frob"), ("status", "x"), ("schema", "x")])

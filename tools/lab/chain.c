@@ -1,8 +1,10 @@
 #include "tools/lab/chain.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config/file.h"
 #include "config/settings_catalog.h"
@@ -319,6 +321,25 @@ int chain_parse(struct slice text, const char *source, struct chain **ret,
     return 0;
 }
 
+static bool is_builtin_like(const char *name)
+{
+    return !strchr(name, '/') && !strchr(name, '.') && access(name, F_OK) < 0;
+}
+
+/* A word that is no file was meant as a name. */
+static void add_unknown_name(const char *name, struct config_errors *errors)
+{
+    char names[512] = "";
+    size_t length = 0;
+
+    for (const struct chain_builtin *one = chain_builtins; one->name && length < sizeof(names);
+         one++)
+        length += (size_t)snprintf(names + length, sizeof(names) - length, "%s%s",
+                                   length > 0 ? ", " : "", one->name);
+    config_errors_add(errors, CONFIG_ERROR, (struct config_place){ .file = name },
+                      "there is no such file, and no ready-made chain of that name: %s", names);
+}
+
 int chain_load(const char *path_or_name, struct chain **ret, struct config_errors *errors)
 {
     char *text = NULL;
@@ -329,6 +350,10 @@ int chain_load(const char *path_or_name, struct chain **ret, struct config_error
         if (strcmp(builtin->name, path_or_name) == 0)
             return chain_parse((struct slice){ (const char *)builtin->text, builtin->length },
                                builtin->name, ret, errors);
+    if (is_builtin_like(path_or_name)) {
+        add_unknown_name(path_or_name, errors);
+        return -ENOENT;
+    }
     r = file_read(path_or_name, DOCUMENT_BYTES_MAX, &text, &length, errors);
     if (r < 0)
         return r;

@@ -206,7 +206,7 @@ bool fault_library_read(struct reader *reader, const struct document_node *node,
 
 struct fault_library *fault_library_builtin(void)
 {
-    struct slice text = { (const char *)fault_builtin_text, fault_builtin_length };
+    struct slice text = { (const char *)fault_builtins[0].text, fault_builtins[0].length };
     struct fault_library *library = calloc(1, sizeof(*library));
     SCOPED(document) document = NULL;
     struct document_node root, faults;

@@ -1,7 +1,7 @@
 /*
  * fault_builtin: the text of tools/origin/faults.json, put into the binary by the build.
  *
- * Role    generated source defines both (tools/origin/embed.cmake)
+ * Role    generated source fills the table (tools/embed.cmake)
  * Owns    constant bytes
  * Thread  any
  */
@@ -10,7 +10,13 @@
 
 #include <stddef.h>
 
-extern const unsigned char fault_builtin_text[];
-extern const size_t fault_builtin_length;
+struct fault_builtin {
+    const char *name; /* of the file, without ".json"; NULL ends the table */
+    const unsigned char *text;
+    size_t length; /* bytes */
+};
+
+/* One file, and the end. */
+extern const struct fault_builtin fault_builtins[];
 
 #endif

@@ -40,17 +40,18 @@ struct trace_try {
     struct slice detail, target_name;
     struct slice passed_id; /* a request id that this hop wrote into the request */
     bool reused;
-    struct trace_account *next; /* the hop behind, if its log is here */
+    const struct trace_flow *flow; /* the wire that it went through, or NULL */
+    struct trace_account *next;    /* the hop behind, if its log is here */
     enum trace_join join;
 };
 
 struct trace_account {
     const char *file;
     unsigned line;
-    const char *format;                   /* "hopgate", "nginx", "haproxy", "alb" */
-    struct slice hop;                     /* its name */
-    struct slice text;                    /* the line itself */
-    struct slice error;                   /* lines of the hop's error log about it, or empty */
+    const char *format; /* "hopgate", "nginx", "haproxy", "alb"; "origin": a server of the lab */
+    struct slice hop;   /* its name */
+    struct slice text;  /* the line itself */
+    struct slice error; /* lines of the hop's error log about it, or empty */
     struct slice request_id, received_id; /* its own; the one that came with the request */
     struct slice method, target, upstream_target, service;
     struct sockaddr_storage peer, local; /* of the connection that the request came on */
@@ -69,10 +70,21 @@ struct trace_account {
     struct trace_account *next_in_trace;
 };
 
+/* A connection through a `hopgate wire`: on its two sides it is two. */
+struct trace_flow {
+    struct slice wire;
+    int64_t number; /* of the wire's connections */
+    struct sockaddr_storage client, listen, local, server;
+    int64_t begin_us, fault_at_us;
+    struct slice fault; /* the last one that acted, or empty */
+    struct trace_flow *before;
+};
+
 struct trace {
     struct chunk_pool *pool;
     struct arena memory;
     struct trace_account *first, *last;
+    struct trace_flow *last_flow;
     unsigned accounts_count;
     unsigned lines_count, lines_skipped; /* of all files; those in no known format */
     bool out_of_memory;

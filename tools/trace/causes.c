@@ -116,6 +116,37 @@ const struct cause *cause_of(enum end_reason reason, bool reused)
     return &other;
 }
 
+const char *cause_wire_fix(struct slice fault, enum cause_setting *ret_setting)
+{
+    static const char lost[] =
+        "find what loses packets between these two (a firewall, a full link)";
+    static const char ended[] = "find what ends connections between these two";
+    static const char slow[] = "the line between these two is slow: mend it, or raise %s";
+    static const struct {
+        const char *fault, *fix;
+        enum cause_setting setting;
+    } fixes[] = {
+        { "idle",
+          "give up idle connections before the network forgets them: %s below its idle time",
+          CAUSE_KEEPALIVE },
+        { "drop", lost, CAUSE_NO_SETTING },
+        { "stall", lost, CAUSE_NO_SETTING },
+        { "black-hole", lost, CAUSE_NO_SETTING },
+        { "reset", ended, CAUSE_NO_SETTING },
+        { "cut", ended, CAUSE_NO_SETTING },
+        { "half-close", ended, CAUSE_NO_SETTING },
+        { "latency", slow, CAUSE_READ_TIMEOUT },
+        { "bandwidth", slow, CAUSE_READ_TIMEOUT },
+    };
+
+    for (size_t i = 0; i < sizeof(fixes) / sizeof(*fixes); i++)
+        if (slice_equal(fault, slice_of(fixes[i].fault))) {
+            *ret_setting = fixes[i].setting;
+            return fixes[i].fix;
+        }
+    return NULL;
+}
+
 const char *cause_setting_name(enum cause_setting setting, const char *format)
 {
     static const struct {

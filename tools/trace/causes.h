@@ -9,6 +9,7 @@
 #define TOOLS_TRACE_CAUSES_H
 
 #include "core/end_reason.h"
+#include "core/slice.h"
 
 enum cause_setting {
     CAUSE_NO_SETTING,
@@ -31,6 +32,9 @@ struct cause {
 
 /* Never NULL: what has no row of its own is told by its phrase. */
 const struct cause *cause_of(enum end_reason reason, bool reused);
+
+/* The same for what a wire of the lab did to the connection ("idle"); NULL: the hop's own words hold. */
+const char *cause_wire_fix(struct slice fault, enum cause_setting *ret_setting);
 
 /* "proxy_read_timeout" for format "nginx"; our own hops use Kong's words. */
 const char *cause_setting_name(enum cause_setting setting, const char *format);

@@ -92,6 +92,16 @@ static const char *broken_word(enum end_reason reason)
     }
 }
 
+/* A failed try has the status that it stands for; that is no answer of the target. */
+static bool has_answered(const struct trace_try *try)
+{
+    const struct end_reason_info *info = end_reason_info(try->reason);
+
+    return try->status != 0 && (try->reason == END_OK || try->reason == END_UPSTREAM_STATUS ||
+                                info->phase == END_PHASE_READING_BODY ||
+                                (info->hop == END_HOP_CLIENT && try->head_us != TRACE_NEVER));
+}
+
 static void add_end_of_try(struct picture *picture, const struct trace_account *account,
                            const struct trace_try *try, unsigned from, unsigned to)
 {
@@ -99,7 +109,7 @@ static void add_end_of_try(struct picture *picture, const struct trace_account *
     int64_t end_us = trace_at(account, try->end_us);
     struct event *event;
 
-    if (try->status != 0) {
+    if (has_answered(try)) {
         event =
             add_event(picture, EVENT_ARROW, to, from,
                       trace_at(account, try->head_us != TRACE_NEVER ? try->head_us : try->end_us));

@@ -9,6 +9,9 @@
  * clocks that differ by less are not said to differ. */
 enum { SLACK_US = 50000 };
 
+/* One behind the other, between two hops. */
+enum { WIRES_IN_A_ROW_MAX = 8 };
+
 /* Of two logs together, at most. */
 enum { PRECISIONS_US = 2 * 1000000 };
 
@@ -90,11 +93,10 @@ static int64_t distance(const struct trace_account *candidate, const struct trac
     return llabs(candidate->begin_us - try->begin_us);
 }
 
-static bool is_on_connection(const struct trace_account *candidate, const struct trace_try *try)
+static bool is_on_connection(const struct trace_account *candidate, const struct trace_try *try,
+                             const struct sockaddr_storage *target)
 {
-    return trace_is_known(&try->local) && trace_is_known(&candidate->peer) &&
-           addr_equal(&try->local, &candidate->peer) &&
-           may_be_the_same(&try->target, &candidate->local) &&
+    return may_be_the_same(target, &candidate->local) &&
            (try->request_number == 0 || candidate->request_number == 0 ||
             try->request_number == candidate->request_number);
 }
@@ -106,21 +108,52 @@ static struct trace_account *nearer(struct trace_account *one, struct trace_acco
     return !one || distance(other, try) < distance(one, try) ? other : one;
 }
 
-static struct trace_account *by_connection(const struct indexes *indexes,
-                                           const struct trace_account *account,
-                                           const struct trace_try *try)
+/* Who got the n-th request of the connection from local to target. */
+static struct trace_account *at_end_of(const struct indexes *indexes,
+                                       const struct trace_account *account,
+                                       const struct trace_try *try,
+                                       const struct sockaddr_storage *local,
+                                       const struct sockaddr_storage *target)
 {
-    struct trace_account key = { .peer = try->local };
+    struct trace_account key = { .peer = *local };
     struct trace_account *best = NULL;
     struct trace_account *at;
 
-    if (!trace_is_known(&try->local))
-        return NULL;
     for (size_t i = trace_index_first(&indexes->peers, &key);
          (at = trace_index_same(&indexes->peers, i, &key)); i++)
-        if (is_on_connection(at, try) && is_free(at, account))
+        if (is_on_connection(at, try, target) && is_free(at, account))
             best = nearer(best, at, try);
     return best;
+}
+
+/* The wire's connection that the try went over: the last one that had begun by its end. */
+static const struct trace_flow *flow_of(const struct trace *trace,
+                                        const struct sockaddr_storage *client,
+                                        const struct sockaddr_storage *listen,
+                                        const struct trace_try *try)
+{
+    for (const struct trace_flow *flow = trace->last_flow; flow; flow = flow->before)
+        if (addr_equal(&flow->client, client) && may_be_the_same(&flow->listen, listen) &&
+            (try->end_us == TRACE_NEVER || flow->begin_us <= try->end_us + SLACK_US))
+            return flow;
+    return NULL;
+}
+
+static struct trace_account *by_connection(const struct trace *trace, const struct indexes *indexes,
+                                           const struct trace_account *account,
+                                           struct trace_try *try)
+{
+    struct sockaddr_storage local = try->local, target = try->target;
+    const struct trace_flow *flow;
+
+    if (!trace_is_known(&local))
+        return NULL;
+    for (int i = 0; i < WIRES_IN_A_ROW_MAX && (flow = flow_of(trace, &local, &target, try)); i++) {
+        try->flow = !try->flow || flow->fault.len > 0 ? flow : try->flow;
+        local = flow->local;
+        target = flow->server;
+    }
+    return trace_is_known(&local) ? at_end_of(indexes, account, try, &local, &target) : NULL;
 }
 
 static struct trace_account *of_id(const struct indexes *indexes,
@@ -236,7 +269,7 @@ static void join_all(struct trace *trace, const struct indexes *indexes, enum tr
             if (try->next)
                 continue;
             if (how == TRACE_JOIN_CONNECTION)
-                next = by_connection(indexes, account, try);
+                next = by_connection(trace, indexes, account, try);
             else
                 next = how == TRACE_JOIN_ID ? by_id(indexes, account, try)
                                             : by_time(indexes, account, try);

@@ -36,6 +36,9 @@ bool log_read_haproxy(struct trace *trace, const struct log_place *place, struct
 bool log_read_alb(struct trace *trace, const struct log_place *place, struct slice line,
                   struct trace_account **ret_account);
 
+bool log_read_lab(struct trace *trace, const struct log_place *place, struct slice line,
+                  struct trace_account **ret_account);
+
 /* The slices of *ret point into the line. */
 bool log_read_nginx_error(struct slice line, struct log_error_line *ret);
 

@@ -65,9 +65,9 @@ static void read_try(struct trace *trace, struct trace_account *account, const j
 {
     struct trace_try *try = trace_try_new(account);
 
-    try->begin_us = (int64_t)number_of(from, "balancer_start") * 1000;
-    if (account->begin_us != TRACE_NEVER && try->begin_us < account->begin_us)
-        try->begin_us = account->begin_us; /* both were cut to whole milliseconds */
+    try->begin_us = instant_of(from, "begin_ms", account->begin_us);
+    if (try->begin_us == TRACE_NEVER) /* of a version before it was written */
+        try->begin_us = (int64_t)number_of(from, "balancer_start") * 1000;
     try->sent_us = instant_of(from, "sent_ms", try->begin_us);
     try->head_us = instant_of(from, "head_ms", try->begin_us);
     try->end_us = instant_of(from, "end_ms", try->begin_us);
@@ -86,10 +86,14 @@ static void read_times(struct trace_account *account, const json_t *root)
 {
     const json_t *phases = json_object_get(root, "phases_ms");
 
-    account->begin_us = (int64_t)number_of(root, "started_at") * 1000;
+    account->begin_us = (int64_t)number_of(root, "started_at_us");
+    account->precision_us = 1;
+    if (account->begin_us == 0) { /* of a version before it was written */
+        account->begin_us = (int64_t)number_of(root, "started_at") * 1000;
+        account->precision_us = 1000;
+    }
     account->head_us = instant_of(phases, "response_head", account->begin_us);
     account->end_us = instant_of(phases, "end", account->begin_us);
-    account->precision_us = 1000;
 }
 
 static void read_ends(struct trace *trace, struct trace_account *account, const json_t *root)

@@ -36,7 +36,9 @@ static void make_printable(char *text)
 const char *verdict_hop_name(const struct trace_account *account, char *into, size_t size)
 {
     if (account->hop.len > 0)
-        (void)snprintf(into, size, "hop \"%.*s\"", SLICE_ARG(account->hop));
+        (void)snprintf(into, size, "%s \"%.*s\"",
+                       strcmp(account->format, "origin") == 0 ? "server" : "hop",
+                       SLICE_ARG(account->hop));
     else
         (void)snprintf(into, size, "the %s of %s", account->format, account->file);
     return into;
@@ -138,6 +140,14 @@ static void tell_maker(const struct verdict *verdict, char *into, size_t size)
             verdict_hop_name(maker, name, sizeof(name)), maker->status);
 }
 
+/* A wire between two hops has no log of requests, but it says what it did to the connection. */
+static void tell_wire(const struct trace_try *try, char *into, size_t size)
+{
+    if (try && try->flow && try->flow->fault.len > 0)
+        add(into, size, "; on the way, wire \"%.*s\": %.*s", SLICE_ARG(try->flow->wire),
+            SLICE_ARG(try->flow->fault));
+}
+
 static void tell_waiting(const struct verdict *verdict, char *into, size_t size)
 {
     const struct trace_account *waiting = verdict->waiting;
@@ -148,6 +158,24 @@ static void tell_waiting(const struct verdict *verdict, char *into, size_t size)
         return;
     add(into, size, "; %s was still waiting for %s", verdict_hop_name(waiting, name, sizeof(name)),
         target_name(last, target, sizeof(target)));
+}
+
+static void tell_fix(struct verdict *ret, const struct cause *cause)
+{
+    enum cause_setting setting = cause->setting;
+    const struct trace_flow *flow = ret->try ? ret->try->flow : NULL;
+    const char *wires = flow ? cause_wire_fix(flow->fault, &setting) : NULL;
+    const char *fix = wires ? wires : cause->fix;
+    const char *hole = strstr(fix, "%s"); /* at most one, see causes.c */
+    char name[128];
+
+    if (!hole) {
+        ADD(ret->fix, "%s", fix);
+        return;
+    }
+    ADD(ret->fix, "%.*s%s at %s%s", (int)(hole - fix), fix,
+        cause_setting_name(setting, ret->culprit->format),
+        verdict_hop_name(ret->culprit, name, sizeof(name)), hole + 2);
 }
 
 static void tell_culprit(struct verdict *ret)
@@ -174,17 +202,10 @@ static void tell_culprit(struct verdict *ret)
         ADD(ret->text, " (%.*s)", SLICE_ARG(culprit->detail));
     if (culprit->tries_made > 1)
         ADD(ret->text, ", the last of %u tries", culprit->tries_made);
+    tell_wire(ret->try, ret->text, sizeof(ret->text));
     tell_maker(ret, ret->text, sizeof(ret->text));
     tell_waiting(ret, ret->text, sizeof(ret->text));
-    (void)snprintf(target, sizeof(target), "%s",
-                   cause_setting_name(cause->setting, culprit->format));
-    /* the format is a constant of causes.c with at most one %s */
-    const char *hole = strstr(cause->fix, "%s");
-    if (hole)
-        ADD(ret->fix, "%.*s%s at %s%s", (int)(hole - cause->fix), cause->fix, target,
-            verdict_hop_name(culprit, name, sizeof(name)), hole + 2);
-    else
-        ADD(ret->fix, "%s", cause->fix);
+    tell_fix(ret, cause);
 }
 
 static void tell_client(struct verdict *ret)
@@ -238,6 +259,26 @@ static void tell_amplification(struct verdict *ret)
     }
 }
 
+/* What the lab's wires and servers did on purpose. */
+static void tell_faults(struct verdict *ret)
+{
+    char name[128];
+
+    for (unsigned i = 0; i < ret->chain_count; i++) {
+        const struct trace_account *at = ret->chain[i];
+        const struct trace_try *last = trace_last_try(at);
+        const struct trace_flow *flow = last ? last->flow : NULL;
+
+        if (flow && flow->fault.len > 0)
+            ADD(ret->evidence, "wire \"%.*s\" behind %s: fault \"%.*s\" acted on this connection\n",
+                SLICE_ARG(flow->wire), verdict_hop_name(at, name, sizeof(name)),
+                SLICE_ARG(flow->fault));
+        if (strcmp(at->format, "origin") == 0 && at->detail.len > 0)
+            ADD(ret->evidence, "%s did what the fault \"%.*s\" says\n",
+                verdict_hop_name(at, name, sizeof(name)), SLICE_ARG(at->detail));
+    }
+}
+
 static void tell_clocks(struct verdict *ret)
 {
     char name[128];
@@ -276,6 +317,7 @@ void verdict_find(const struct trace_account *root, struct verdict *ret)
         tell_answer(ret);
     ret->failed = ret->culprit || client_left(root) || root->status >= 500;
     tell_amplification(ret);
+    tell_faults(ret);
     tell_clocks(ret);
     tell_joins(ret);
     make_printable(ret->text);

@@ -165,7 +165,9 @@ def observe_hop(lab, row, persona):
                                     lambda: asked_other.append(other.connections_count > 0))
     hop.stop()
     if row["persona"] == "haproxy":
-        return {**seen, "next_server_tried": asked_other[0], **httplog(hop)}
+        told = httplog(hop)
+        tried = "+" in told["retries"] if fault.get("b") == "refused" and "retries" in told else asked_other[0]
+        return {**seen, "next_server_tried": tried, **told}
     seen |= {"next_server_tried": asked_other[0], **hop_log(hop)}
     if fault.get("b") == "refused":
         seen["next_server_tried"] = "," in seen["upstream_status"] and not fault.get("markdown")

@@ -69,6 +69,32 @@ TEST(every_policy_keeps_to_the_groups_in_use)
         }
 }
 
+TEST(a_backup_is_asked_once_all_above_it_were_tried)
+{
+    for (const struct balancer_ops *const *policy = balancer_policies; *policy; policy++) {
+        struct many many = many_create(4, one, 1);
+        SCOPED(balancer) balancer = many_balancer(&many, (*policy)->name, 5);
+        const struct target *tried[4] = { many.items[2].target, many.items[3].target };
+        struct balancer_request request = { .tried = tried, .tried_count = 1 };
+
+        for (size_t i = 0; i < many.count; i++)
+            many.items[i].priority_group = (uint32_t)(i + 1) / 2 * 10; /* 0, 10, 10, 20 */
+        balancer->lowest_group = 20;
+        tried[0] = many.items[3].target;
+        CHECK_INT((many_pick(&many, balancer, &request) + 1) / 2,
+                  1); /* the next group, not the last */
+        tried[1] = many.items[1].target;
+        tried[2] = many.items[2].target;
+        request.tried_count = 3;
+        CHECK_INT(many_pick(&many, balancer, &request), 0);
+        tried[3] = many.items[0].target;
+        request.tried_count = 4;
+        CHECK_INT(many_pick(&many, balancer, &request), 3); /* all were tried: as ever */
+        CHECK_INT(balancer->lowest_group, 20);
+        many_done(&many);
+    }
+}
+
 TEST(a_pick_among_many_looks_at_few_whichever_group_is_in_use)
 {
     struct many many = many_create(10000, one, 1);
@@ -88,6 +114,7 @@ TEST(a_pick_among_many_looks_at_few_whichever_group_is_in_use)
     many_done(&many);
 }
 
-TESTS(TEST_CASE(lower_groups_are_used_only_until_enough_are_usable),
+TESTS(TEST_CASE(a_backup_is_asked_once_all_above_it_were_tried),
+      TEST_CASE(lower_groups_are_used_only_until_enough_are_usable),
       TEST_CASE(one_group_needs_nothing), TEST_CASE(every_policy_keeps_to_the_groups_in_use),
       TEST_CASE(a_pick_among_many_looks_at_few_whichever_group_is_in_use))

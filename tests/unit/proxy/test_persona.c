@@ -59,7 +59,7 @@ TEST(every_built_in_persona_loads)
     }
     CHECK_INT(
         count,
-        5); /* edge, f5, haproxy, kong; kong-admin for what the hop serves itself */
+        7); /* edge, f5, haproxy, kong, nginx, nginx-plain; kong-admin for what the hop serves itself */
 }
 
 static void check_is_strict(struct persona *persona)
@@ -77,6 +77,7 @@ static void check_is_strict(struct persona *persona)
 
 TEST(outside_the_lab_no_leniency_is_left)
 {
+    SCOPED(persona) nginx = fixture_persona("nginx");
     SCOPED(persona) haproxy = fixture_persona("haproxy");
     SCOPED(persona)
     all = fixture_persona(
@@ -85,6 +86,7 @@ TEST(outside_the_lab_no_leniency_is_left)
         " \"parse\": {\"request\": [\"bare_lf\"], \"response\": [\"any_length\"]}}");
 
     CHECK_INT(persona_lab_words(all).count, 6);
+    check_is_strict(nginx);
     check_is_strict(haproxy);
     check_is_strict(all);
 }

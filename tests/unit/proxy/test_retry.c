@@ -133,6 +133,22 @@ TEST(a_stale_connection_costs_what_the_persona_says)
           RETRY_NO });
 }
 
+TEST(nginx_gives_a_try_back_for_any_broken_connection_of_the_pool)
+{
+    struct persona_retry nginx = kong;
+
+    nginx.stale = PERSONA_STALE_FREE_IF_BROKEN;
+    CHECK_ROWS({ &nginx,
+                 FACTS(UPSTREAM_HEAD_CLOSED, GET, .request_sent = true, .reused = true,
+                       .response_begun = true),
+                 RETRY_FREE },
+               { &nginx, FACTS(UPSTREAM_HEAD_TIMEOUT, GET, .request_sent = true, .reused = true),
+                 RETRY_NO },
+               { &nginx, FACTS(UPSTREAM_HEAD_CLOSED, GET, .request_sent = true), RETRY_NO },
+               { &nginx, FACTS(UPSTREAM_HEAD_CLOSED, POST, .request_sent = true, .reused = true),
+                 RETRY_NO });
+}
+
 /* HAProxy: no connection is free of its rules, however it died. */
 TEST(a_silent_persona_repeats_a_stale_one_only_if_its_conditions_say_so)
 {
@@ -186,7 +202,8 @@ TEST(a_status_is_passed_over_only_when_it_is_listed)
                  RETRY_NO });
 }
 
-TESTS(TEST_CASE(nothing_sent_goes_to_the_next_target_whatever_the_method),
+TESTS(TEST_CASE(nginx_gives_a_try_back_for_any_broken_connection_of_the_pool),
+      TEST_CASE(nothing_sent_goes_to_the_next_target_whatever_the_method),
       TEST_CASE(the_last_try_is_the_last),
       TEST_CASE(what_was_sent_is_repeated_only_for_methods_that_allow_it),
       TEST_CASE(a_condition_that_is_not_listed_is_final),
