@@ -35,13 +35,20 @@ struct slice upstream_host(const struct exchange_record *record, const struct ta
 {
     const struct config_service *service = record->service;
     const unsigned default_port = service->protocol == CONFIG_PROTOCOL_HTTPS ? 443 : 80;
-    const unsigned port = addr_port(&target->address);
+    const bool of_service = record->persona->request.host == PERSONA_HOST_SERVICE;
+    unsigned port = addr_port(&target->address);
     struct slice name;
     bool is_v6;
 
     if (clients_is_kept(record) && record->request->authority.len > 0)
         return record->request->authority;
     name = target_host(service, target);
+    if (of_service && service->upstream && service->upstream->host_header)
+        return name; /* as proxy_set_header has it */
+    if (of_service) {
+        name = slice_of(service->host);
+        port = service->port;
+    }
     is_v6 = name.len > 0 && name.ptr[0] != '[' && memchr(name.ptr, ':', name.len);
     if (port == default_port)
         return is_v6 ? arena_printf(arena, "[%.*s]", SLICE_ARG(name)) : name;

@@ -127,7 +127,11 @@ struct persona_request {
     } version; /* sent upstream */
     /* whose Host goes upstream: the route's rules (Kong: preserve_host, host_header, target) or the
      * client's, always */
-    enum { PERSONA_HOST_ROUTE, PERSONA_HOST_CLIENT } host;
+    enum {
+        PERSONA_HOST_ROUTE,
+        PERSONA_HOST_CLIENT,
+        PERSONA_HOST_SERVICE /* as route, but for the target: the service's host (nginx: $proxy_host) */
+    } host;
     enum persona_name_case name_case;
     enum persona_connection_fields connection_fields;
     enum persona_underscores underscores;                         /* names with "_" */

@@ -88,6 +88,7 @@ WORDS(request_version_words) = { { "1.1", PERSONA_VERSION_1_1, false },
 
 WORDS(host_words) = { { "route", PERSONA_HOST_ROUTE, false },
                       { "client", PERSONA_HOST_CLIENT, false },
+                      { "service", PERSONA_HOST_SERVICE, false },
                       WORDS_END };
 
 WORDS(upgrade_when_words) = { { "asked", PERSONA_UPGRADE_ASKED, false },
