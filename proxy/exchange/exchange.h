@@ -293,6 +293,14 @@ void exchange_give_up(struct exchange *exchange);
 /* True: the response head is of a kind that another target is asked instead, and that happened. */
 bool exchange_retry_on_status(struct exchange *exchange);
 
+/* exchange_response.c: a head is awaited of the connection to the target, the first or the next; and it is
+ * there: it goes on, or it is an interim one, or the try has failed. */
+typedef void (*exchange_begin_head)(struct http1_endpoint *endpoint,
+                                    const struct persona_limits *limits, struct arena *arena,
+                                    struct http_head *head);
+void exchange_begin_response_head(struct exchange *exchange, exchange_begin_head begin);
+void exchange_on_response_head(struct exchange *exchange);
+
 /* True: this target has just refused, so the try begins after a while. */
 bool exchange_pause_before(struct exchange *exchange, struct target *target);
 void exchange_end_pause(struct exchange *exchange);
