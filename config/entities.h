@@ -176,6 +176,7 @@ struct config_upstream {
     struct config_monitor monitor;   /* hopgate.health, as the next two */
     struct config_outliers outliers; /* both percentages 0: off */
     uint32_t panic_percent; /* fewer targets usable: health is not looked at; 0: always looked at */
+    bool fails_open;        /* none usable: the same. No file says it, a persona does */
     const struct config_certificate *client_certificate; /* or NULL; a service's own goes first */
     struct config_target *targets;
     size_t targets_count;
@@ -206,6 +207,10 @@ struct config_service {
     char *base_path;  /* Kong's "path", or NULL */
     uint32_t retries; /* further tries after the first: 0..32767 */
     uint64_t connect_timeout_ms, write_timeout_ms, read_timeout_ms;
+    uint64_t tls_timeout_ms; /* of the handshake; 0: connect_timeout_ms. No file says it */
+    struct {
+        bool connect_timeout, write_timeout, read_timeout; /* else a persona may say another */
+    } said;
     bool enabled;
     int tls_verify;                                      /* 1, 0, or -1: not set */
     int tls_verify_depth;                                /* -1: not set */

@@ -455,6 +455,8 @@ static void read_field(const struct reading *reading, const struct document_node
             read_not_yet(reading);
         else
             read_value(reading);
+        if (reading->entity && reading->field->said_offset > 0)
+            *(bool *)(reading->entity + reading->field->said_offset) = true;
         return;
     }
     missing.node = NULL;

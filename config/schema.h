@@ -51,6 +51,7 @@ struct schema_field {
     check_function *check;    /* of the string, or of each string of the list */
     const struct schema *record;
     size_t offset, size; /* of the struct member; size 0: not stored */
+    size_t said_offset;  /* of a bool member: the file says this field; 0: nobody asks */
 };
 
 struct schema {

@@ -168,6 +168,12 @@ static void write_now(int fd, struct slice line)
     }
 }
 
+void log_count_lost(const struct log_file *file)
+{
+    if (file->fd >= 0)
+        atomic_fetch_add(&state.failed, 1);
+}
+
 void log_write(struct log_file *file, struct slice line)
 {
     size_t stride = (sizeof(struct log_record) + line.len + RING_ALIGN - 1) & -(size_t)RING_ALIGN;

@@ -65,6 +65,9 @@ int log_reopen(char *reterr, size_t reterr_size);
 /* True for "off": formatting a line would be wasted. */
 bool log_is_off(const struct log_file *file);
 
+/* A line that could not even be made counts as lost. */
+void log_count_lost(const struct log_file *file);
+
 /* One whole line, newline included. Before log_start it is written at once. */
 void log_write(struct log_file *file, struct slice line);
 

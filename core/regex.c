@@ -14,8 +14,9 @@
 
 enum {
     JIT_STACK_MIN_BYTES = 32 * 1024,
-    JIT_STACK_MAX_BYTES = 256 * 1024,
-    HEAP_MAX_KIB = 1024, /* of a match without JIT */
+    /* Twice what linear regexes were seen to need of REGEX_SUBJECT_MAX_BYTES; it grows on demand. */
+    JIT_STACK_MAX_BYTES = 1024 * 1024,
+    HEAP_MAX_KIB = 8 * 1024, /* of a match without JIT */
     TABLE_SLOTS_MIN = 64,
 };
 
@@ -24,6 +25,7 @@ struct regex {
     uint64_t hash;
     pcre2_code *code;
     unsigned flags;
+    bool is_anchored;
     size_t holders; /* under the table's lock */
     _Atomic uint64_t cuts;
     size_t length;
@@ -119,6 +121,15 @@ static pcre2_code *compile(struct slice text, unsigned flags, char *message)
     return NULL;
 }
 
+/* Also what begins with "^" is bound to the front, and PCRE2 tries it at no other place. */
+static bool is_anchored(const pcre2_code *code)
+{
+    uint32_t options = 0;
+
+    (void)pcre2_pattern_info(code, PCRE2_INFO_ALLOPTIONS, &options);
+    return options & PCRE2_ANCHORED;
+}
+
 static struct regex *regex_create(struct slice text, unsigned flags, char *message)
 {
     struct regex *regex = malloc(sizeof(*regex) + text.len + 1);
@@ -134,6 +145,7 @@ static struct regex *regex_create(struct slice text, unsigned flags, char *messa
         free(regex);
         return NULL;
     }
+    regex->is_anchored = is_anchored(regex->code);
     /* Where memory may not be written and run (systemd's MemoryDenyWriteExecute) there is no JIT:
      * then it is interpreted, within the same limits. */
     if (table.count < REGEX_JIT_MAX)
@@ -281,7 +293,8 @@ struct regex_matcher {
     pcre2_jit_stack *stack;
     struct slice subject; /* of the latest match */
     int pairs;            /* of offsets that it has set; 0: it was none */
-    size_t bytes_left;    /* of the request, as the next */
+    bool was_cut;
+    size_t bytes_left; /* of the request, as the next */
     unsigned cuts_left;
 };
 
@@ -300,7 +313,6 @@ struct regex_matcher *regex_matcher_create(void)
     }
     if (matcher->stack) /* else its own 32 KiB do */
         pcre2_jit_stack_assign(matcher->context, NULL, matcher->stack);
-    (void)pcre2_set_depth_limit(matcher->context, REGEX_STEPS_MAX);
     (void)pcre2_set_heap_limit(matcher->context, HEAP_MAX_KIB);
     regex_matcher_begin(matcher);
     return matcher;
@@ -321,53 +333,83 @@ void regex_matcher_begin(struct regex_matcher *matcher)
     matcher->bytes_left = REGEX_REQUEST_BYTES_MAX;
     matcher->cuts_left = REGEX_REQUEST_CUTS_MAX;
     matcher->pairs = 0;
+    matcher->was_cut = false;
 }
 
-static void note_cut(struct regex_matcher *matcher, const struct regex *regex)
+/* Said once per regex: a client may cause it as often as it likes. */
+static void note_cut(struct regex_matcher *matcher, const struct regex *regex, uint32_t steps)
 {
     _Atomic uint64_t *cuts = &((struct regex *)regex)->cuts; /* the only part that changes */
+    char reason[64];
 
+    matcher->was_cut = true;
     matcher->cuts_left -= matcher->cuts_left > 0;
-    if (atomic_fetch_add_explicit(cuts, 1, memory_order_relaxed) == 0)
-        log_error(LOG_LEVEL_WARN,
-                  "[router] the regex \"%s\" was given up after %d steps on %zu bytes: no match; "
-                  "this is said once, make it simpler",
-                  regex->text, REGEX_STEPS_MAX, matcher->subject.len);
+    if (atomic_fetch_add_explicit(cuts, 1, memory_order_relaxed) != 0)
+        return;
+    if (steps > 0)
+        (void)snprintf(reason, sizeof(reason), "given up after %u steps", steps);
+    else
+        (void)snprintf(reason, sizeof(reason), "not tried beyond %d bytes",
+                       REGEX_SUBJECT_MAX_BYTES);
+    log_error(LOG_LEVEL_WARN,
+              "[router] the regex \"%s\" was %s on %zu bytes: a request whose route depends on it "
+              "gets none; this is said once, make it simpler",
+              regex->text, reason, matcher->subject.len);
 }
 
 /* PCRE2 counts steps anew at each place where an unanchored match may begin. */
 static uint32_t steps_for(const struct regex *regex, size_t length)
 {
-    if (regex->flags & REGEX_ANCHORED || length <= 16)
-        return REGEX_STEPS_MAX;
-    return length >= REGEX_STEPS_MAX ? 16 : (uint32_t)(REGEX_STEPS_MAX * 16 / length);
+    uint32_t steps = REGEX_STEPS_MIN + REGEX_STEPS_PER_BYTE * (uint32_t)length;
+    uint32_t share = REGEX_FLOATING_STEPS_MAX / ((uint32_t)length + 1);
+
+    return regex->is_anchored || share > steps ? steps : share;
+}
+
+/* Has this request anything left for it? */
+static bool may_try(struct regex_matcher *matcher, const struct regex *regex)
+{
+    size_t cost = matcher->subject.len + 64;
+
+    if (matcher->bytes_left < cost || matcher->cuts_left == 0) {
+        matcher->was_cut = true;
+        return false;
+    }
+    matcher->bytes_left -= cost;
+    if (matcher->subject.len <= REGEX_SUBJECT_MAX_BYTES)
+        return true;
+    note_cut(matcher, regex, 0);
+    return false;
 }
 
 bool regex_match(struct regex_matcher *matcher, const struct regex *regex, struct slice subject)
 {
-    size_t cost = subject.len + 64;
+    uint32_t steps;
     int r;
 
     matcher->pairs = 0;
     matcher->subject = subject;
-    if (matcher->bytes_left < cost || matcher->cuts_left == 0)
+    matcher->was_cut = false;
+    if (!may_try(matcher, regex))
         return false;
-    matcher->bytes_left -= cost;
-    if (subject.len > REGEX_SUBJECT_MAX_BYTES) {
-        note_cut(matcher, regex);
-        return false;
-    }
-    (void)pcre2_set_match_limit(matcher->context, steps_for(regex, subject.len));
+    steps = steps_for(regex, subject.len);
+    (void)pcre2_set_match_limit(matcher->context, steps);
+    (void)pcre2_set_depth_limit(matcher->context, steps);
     r = pcre2_match(regex->code, (PCRE2_SPTR)(subject.ptr ? subject.ptr : ""), subject.len, 0,
                     regex->flags & REGEX_UTF ? PCRE2_NO_UTF_CHECK : 0, matcher->data,
                     matcher->context);
     if (r < 0) {
         if (r != PCRE2_ERROR_NOMATCH)
-            note_cut(matcher, regex);
+            note_cut(matcher, regex, steps);
         return false;
     }
     matcher->pairs = r == 0 ? REGEX_GROUPS_MAX : r;
     return true;
+}
+
+bool regex_was_cut(const struct regex_matcher *matcher)
+{
+    return matcher->was_cut;
 }
 
 struct slice regex_group(const struct regex_matcher *matcher, unsigned group)

@@ -7,9 +7,12 @@
  * Thread  regex_take, regex_check, regex_release: any but a worker (they take a lock); a regex is
  *         immutable and read by all; a matcher belongs to one thread
  *
- * Backtracking is cut off after REGEX_STEPS_MAX steps; a subject longer than REGEX_SUBJECT_MAX_BYTES
- * is not looked at; and all that one request makes match is limited as well. Where a limit is
- * reached there is no match.
+ * Backtracking is cut off: a regex that is bound to the front of its subject has steps enough for any
+ * that is linear (measured: two steps per byte at most), another shares REGEX_FLOATING_STEPS_MAX among
+ * all places where it may begin. A subject longer than REGEX_SUBJECT_MAX_BYTES is not looked at, and
+ * all that one request makes match is limited as well. Where a limit is reached it is not known whether
+ * the regex matches: regex_match says false and regex_was_cut true. Who takes that for "no match" lets
+ * a client choose what does not match; the router does not.
  */
 #ifndef CORE_REGEX_H
 #define CORE_REGEX_H
@@ -22,11 +25,13 @@
 #include "core/slice.h"
 
 enum {
-    REGEX_STEPS_MAX = 10000, /* Kong's LIMIT_MATCH (kong/router/traditional.lua) */
+    REGEX_STEPS_MIN = 10000, /* Kong's LIMIT_MATCH (kong/router/traditional.lua) */
+    REGEX_STEPS_PER_BYTE = 4,
+    REGEX_FLOATING_STEPS_MAX = 1000 * 1000, /* unanchored: in all */
     REGEX_SUBJECT_MAX_BYTES = 16 * 1024,
-    REGEX_REQUEST_BYTES_MAX = 4 * 1024 * 1024, /* subjects of one request, all added up */
-    REGEX_REQUEST_CUTS_MAX = 4,                /* matches of one request that are cut off */
-    REGEX_GROUPS_MAX = 64,                     /* further groups match and are not captured */
+    REGEX_REQUEST_BYTES_MAX = 16 * 1024 * 1024, /* subjects of one request, all added up */
+    REGEX_REQUEST_CUTS_MAX = 4, /* matches of one request that are cut off; then none is tried */
+    REGEX_GROUPS_MAX = 64,      /* further groups match and are not captured */
     REGEX_JIT_MAX = 2000, /* expressions of the process; the JIT's code takes time and memory */
     REGEX_MESSAGE_MAX = 384,
 };
@@ -73,8 +78,12 @@ DEFINE_SCOPED(regex_matcher);
 /* Another request: it may use all of its limits. */
 void regex_matcher_begin(struct regex_matcher *matcher);
 
-/* What is no valid UTF-8 must not be given to a regex of REGEX_UTF. */
+/* What is no valid UTF-8 must not be given to a regex of REGEX_UTF. False also where a limit ended it,
+ * see regex_was_cut. */
 bool regex_match(struct regex_matcher *matcher, const struct regex *regex, struct slice subject);
+
+/* Of the latest match: a limit has ended it, so that nobody knows whether the regex matches. */
+bool regex_was_cut(const struct regex_matcher *matcher);
 
 /* Of the latest match, until the next one: group 0 is all of it. ptr NULL: it took no part. */
 struct slice regex_group(const struct regex_matcher *matcher, unsigned group);

@@ -409,12 +409,15 @@ void spool_set_owner(struct spool *spool, void *owner, void (*on_event)(void *ow
     spool->on_event = on_event;
 }
 
-/* The area's bytes_max is kept by all workers together, without a lock. */
+/* The area's bytes_max is kept by all workers together, without a lock. Lenient ones, which can do without,
+ * leave a quarter of it to the others, for whom its end is a failure. */
 static bool reserve(struct spool *spool, size_t bytes)
 {
     struct spool_area *area = spool->area;
     uint64_t bytes_max = atomic_load_explicit(&area->bytes_max, memory_order_relaxed);
 
+    if (spool->is_lenient)
+        bytes_max -= bytes_max / 4;
     if (atomic_fetch_add(&area->bytes, bytes) + bytes > bytes_max && bytes_max != 0) {
         atomic_fetch_sub(&area->bytes, bytes);
         return false;

@@ -64,6 +64,7 @@ static bool prepare_policy(struct upstream_targets *targets, const struct upstre
     targets->slow_start_us = options->slow_start_ms * 1000;
     targets->threshold_thousandths = options->threshold_thousandths;
     targets->panic_percent = options->panic_percent;
+    targets->fails_open = options->fails_open;
     if (!targets->policy)
         return false;
     if (targets->policy->needs_ring) {
@@ -147,7 +148,8 @@ struct upstream_health upstream_targets_health(const struct upstream_targets *ta
     health.is_healthy =
         health.weight_total > 0 &&
         health.weight_available * 100 * 1000 > health.weight_total * targets->threshold_thousandths;
-    health.panics = health.usable_count * 100 < health.count * targets->panic_percent;
+    health.panics = health.usable_count * 100 < health.count * targets->panic_percent ||
+                    (targets->fails_open && health.usable_count == 0 && health.count > 0);
     return health;
 }
 
@@ -234,7 +236,7 @@ int upstream_pick(struct upstream *upstream, const struct balancer_request *requ
     struct upstream_targets *targets = upstream->targets;
     int index;
 
-    if (targets->threshold_thousandths > 0 || targets->panic_percent > 0 ||
+    if (targets->threshold_thousandths > 0 || targets->panic_percent > 0 || targets->fails_open ||
         targets->groups.count > 0) {
         follow_health(upstream);
         if (upstream->is_down)

@@ -42,6 +42,7 @@ struct upstream_options {
     uint32_t threshold_thousandths;
     /* Fewer targets usable, in percent: all are picked, but those withdrawn on purpose; 0: never */
     uint32_t panic_percent;
+    bool fails_open;                /* the same when none is usable */
     uint32_t min_active_members;    /* see priority_groups */
     struct waiting_line *line;      /* of this upstream; NULL: nobody waits for a place */
     struct session_table *sessions; /* of this upstream; NULL: nobody is remembered */
@@ -55,6 +56,7 @@ struct upstream_targets {
     const struct balancer_ops *policy;
     uint64_t slow_start_us;
     uint32_t threshold_thousandths, panic_percent;
+    bool fails_open;
     struct hash_ring *ring;     /* NULL: the policy does not hash */
     struct weighted_draw *draw; /* NULL: few targets, see balancer_options */
     struct priority_groups groups;

@@ -29,8 +29,9 @@ struct head_setup {
     enum http1_role role;
     enum http_method request_method;
     const struct http1_limits *limits; /* NULL: session_limits */
-    unsigned leniencies;
 };
+
+static unsigned parsed_leniencies; /* of the heads to come */
 
 static inline void parse(struct parsed *parsed, struct head_setup setup, struct slice bytes,
                          enum cut cut)
@@ -44,7 +45,7 @@ static inline void parse(struct parsed *parsed, struct head_setup setup, struct 
     http1_parser_init(&parsed->parser, setup.role, setup.limits ? setup.limits : &session_limits,
                       &parsed->arena, &parsed->head);
     parsed->parser.request_method = setup.request_method;
-    parsed->parser.leniencies = setup.leniencies;
+    parsed->parser.leniencies = parsed_leniencies;
     while (parsed->result == HTTP1_NEED_MORE && wire_deliver(&wire, &parsed->in))
         parsed->result = http1_parser_feed(&parsed->parser, &parsed->in, &parsed->chunk);
 }

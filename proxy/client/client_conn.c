@@ -243,14 +243,28 @@ static void run_next(struct task *task)
         start_reading(conn);
 }
 
-static bool may_persist(const struct http_stream *stream)
+/* It has been open for so long that its next answer is to be the last. */
+static bool is_old(const struct client_conn *conn)
 {
-    const struct client_conn *conn = (const struct client_conn *)stream;
+    uint64_t age_max_ms = policy_of(conn)->keepalive_age_ms;
 
+    return age_max_ms != 0 && conn->worker->loop->now_ms - conn->accepted_at_ms >= age_max_ms;
+}
+
+static bool hop_lets_persist(const struct client_conn *conn)
+{
     /* the hop drains from the moment that it says so, not from when this worker hears of it */
     return !conn->worker->draining && !conn->listener->is_retired &&
            !atomic_load_explicit(&conn->worker->hop->draining, memory_order_relaxed) &&
            (!conn->holds_up_drain || worker_memory_level(conn->worker) == MEMORY_NORMAL);
+}
+
+/* Asked when the head of an answer is made: who was told to stay may stay. */
+static bool may_persist(const struct http_stream *stream)
+{
+    const struct client_conn *conn = (const struct client_conn *)stream;
+
+    return hop_lets_persist(conn) && !is_old(conn);
 }
 
 static void done(struct http_stream *stream, bool keep_alive)
@@ -259,7 +273,8 @@ static void done(struct http_stream *stream, bool keep_alive)
 
     conn->exchange = NULL;
     http1_endpoint_end(&conn->endpoint);
-    if (!keep_alive || conn->pin.has_ended || (!may_persist(stream) && !conn->worker->hands_over)) {
+    if (!keep_alive || conn->pin.has_ended ||
+        (!hop_lets_persist(conn) && !conn->worker->hands_over)) {
         /* what was not read would turn our close into a reset that eats the answer (P16) */
         close_conn(conn, STREAM_CLOSE_LINGER);
         return;

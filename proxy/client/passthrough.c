@@ -1,21 +1,18 @@
-#include "proxy/client/passthrough.h"
+#include "proxy/client/passthrough_priv.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/addr.h"
 #include "core/clock.h"
 #include "core/conn.h"
-#include "core/log.h"
+#include "core/proxy_protocol.h"
 #include "proxy/exchange/http1_endpoint.h"
 #include "proxy/exchange/persistence.h"
 #include "proxy/exchange/upstream_conn.h"
-#include "proxy/report/access_log.h"
 #include "proxy/report/metrics.h"
-#include "proxy/report/text.h"
+#include "proxy/snapshot/tcp_relay.h"
 #include "proxy/worker/worker.h"
 
 static void on_client(void *owner, unsigned events);
@@ -84,118 +81,6 @@ const struct config_route *passthrough_find_route(const struct config *config, c
     return best;
 }
 
-/* ---- logs ------------------------------------------------------------------------------------ */
-
-/* nginx's line of its stream module. */
-static void log_failure(const struct passthrough *self, enum end_reason reason, struct slice detail)
-{
-    const struct end_reason_info *info = end_reason_info(reason);
-    const struct stream_endpoint *client = self->client->endpoint;
-    char phrase[512], ip[ADDR_IP_TEXT_MAX], server[ADDR_TEXT_MAX], target[ADDR_TEXT_MAX] = "";
-
-    (void)end_reason_format(reason, detail.ptr, phrase, sizeof(phrase)); /* a cut text will do */
-    if (self->target_use.target)
-        addr_format(&self->target_use.target->address, target, sizeof(target));
-    log_error((enum log_level)info->level, "*%llu %s%s, client: %s, server: %s%s%s%s, sni: \"%s\"",
-              (unsigned long long)client->connection_id, phrase,
-              end_phase_text(info->phase, info->hop), addr_format_ip(&client->peer, ip, sizeof(ip)),
-              addr_format(&self->listener->virtual_server->address, server, sizeof(server)),
-              *target ? ", upstream: \"" : "", target, *target ? "\"" : "",
-              self->names.server_name);
-}
-
-static void add_json_text(struct text *text, const char *key, const char *value)
-{
-    if (!value)
-        return;
-    text_addf(text, ",\"%s\":\"", key);
-    text_add_escaped(text, slice_of(value), TEXT_ESCAPE_JSON);
-    text_add_string(text, "\"");
-}
-
-static void add_json(struct text *text, const struct passthrough *self, enum end_reason reason)
-{
-    const struct stream_endpoint *client = self->client->endpoint;
-    const struct config_service *service = service_of(self);
-    char addr[ADDR_TEXT_MAX];
-
-    text_addf(text, "{\"started_at\":%llu", (unsigned long long)self->started_at_unix_ms);
-    text_add_string(text, ",\"hop\":\"");
-    text_add_escaped(text, self->pinned->snapshot->name, TEXT_ESCAPE_JSON);
-    text_add_string(text, "\",\"protocol\":\"tls_passthrough\"");
-    add_json_text(text, "reason", end_reason_info(reason)->name);
-    add_json_text(text, "client_ip", addr_format_ip(&client->peer, addr, sizeof(addr)));
-    text_addf(text, ",\"client_port\":%u", addr_port(&client->peer));
-    add_json_text(text, "sni", self->names.server_name);
-    add_json_text(text, "alpn", self->names.alpn);
-    add_json_text(text, "route", self->route ? self->route->name : NULL);
-    add_json_text(text, "service", service ? service->name : NULL);
-    if (self->target_use.target)
-        add_json_text(text, "target",
-                      addr_format(&self->target_use.target->address, addr, sizeof(addr)));
-    text_addf(text, ",\"tries_count\":%u", self->tries_count);
-    text_addf(text, ",\"bytes_received\":%llu", (unsigned long long)client->bytes_received);
-    text_addf(text, ",\"bytes_sent\":%llu", (unsigned long long)client->bytes_sent);
-    text_addf(text, ",\"session_ms\":%llu}\n",
-              (unsigned long long)(loop_of(self)->now_ms - self->started_at_ms));
-}
-
-/* nginx's $status of a stream: 200 completed, 400 no valid ClientHello, 500 ours, 502 the target's. */
-static unsigned session_status(enum end_reason reason)
-{
-    if (reason == END_OK)
-        return 200;
-    switch (end_reason_info(reason)->hop) {
-    case END_HOP_CLIENT:
-        return 400;
-    case END_HOP_UPSTREAM:
-        return 502;
-    case END_HOP_SELF:
-        break;
-    }
-    return 500;
-}
-
-/* Kong's "basic" format of stream logs: address, time, protocol, status, bytes, seconds. */
-static void add_basic(struct text *text, const struct passthrough *self, enum end_reason reason)
-{
-    const struct stream_endpoint *client = self->client->endpoint;
-    uint64_t session_ms = loop_of(self)->now_ms - self->started_at_ms;
-    time_t now = (time_t)((self->started_at_unix_ms + session_ms) / 1000);
-    char ip[ADDR_IP_TEXT_MAX], at[64];
-    struct tm tm;
-
-    log_local_time(now, &tm);
-    if (strftime(at, sizeof(at), "%d/%b/%Y:%H:%M:%S %z", &tm) == 0)
-        at[0] = '\0';
-    text_addf(text, "%s [%s] TCP ", addr_format_ip(&client->peer, ip, sizeof(ip)), at);
-    text_addf(text, "%u %llu %llu ", session_status(reason), (unsigned long long)client->bytes_sent,
-              (unsigned long long)client->bytes_received);
-    text_addf(text, "%llu.%03llu\n", (unsigned long long)(session_ms / 1000),
-              (unsigned long long)(session_ms % 1000));
-}
-
-static void log_end(const struct passthrough *self, enum end_reason reason)
-{
-    const struct hop *hop = worker_of(self)->hop;
-    struct slice line;
-    struct arena arena;
-    struct text text;
-
-    if (log_is_off(hop->access_log))
-        return;
-    arena_init(&arena, loop_of(self)->pool, 0);
-    text_init(&text, &arena);
-    if (self->pinned->snapshot->log_formats.proxy->is_json)
-        add_json(&text, self, reason);
-    else
-        add_basic(&text, self, reason);
-    line = text_take(&text);
-    if (line.len > 0)
-        log_write(hop->access_log, line);
-    arena_done(&arena);
-}
-
 /* ---- the end --------------------------------------------------------------------------------- */
 
 static void free_passthrough(struct deferred *deferred)
@@ -208,10 +93,12 @@ static void end(struct passthrough *self, enum end_reason reason, enum stream_cl
 {
     struct loop *loop = loop_of(self);
 
-    log_end(self, reason);
+    if (self->state != PASSTHROUGH_FORGOTTEN) /* that was told already */
+        passthrough_log_end(self, reason);
     timer_cancel(&self->timer);
     target_use_end(&self->target_use);
-    stream_close(self->client, how);
+    if (self->client)
+        stream_close(self->client, how);
     if (self->target)
         stream_close(self->target, how);
     buf_done(&self->hello);
@@ -226,8 +113,10 @@ static void end(struct passthrough *self, enum end_reason reason, enum stream_cl
 
 static void fail(struct passthrough *self, enum end_reason reason, struct slice detail)
 {
-    log_failure(self, reason, detail);
-    end(self, reason, self->state == PASSTHROUGH_TUNNEL ? STREAM_CLOSE_ABORT : STREAM_CLOSE_FLUSH);
+    passthrough_log_failure(self, reason, detail);
+    end(self, reason,
+        self->state == PASSTHROUGH_TUNNEL || self->is_tcp ? STREAM_CLOSE_ABORT
+                                                          : STREAM_CLOSE_FLUSH);
 }
 
 void passthrough_abort(struct passthrough *self)
@@ -237,7 +126,10 @@ void passthrough_abort(struct passthrough *self)
 
 void passthrough_cut(struct passthrough *self, const char *detail)
 {
-    fail(self, END_MEMORY_CUT, slice_of(detail));
+    if (self->state == PASSTHROUGH_FORGOTTEN)
+        end(self, END_MEMORY_CUT, STREAM_CLOSE_ABORT);
+    else
+        fail(self, END_MEMORY_CUT, slice_of(detail));
 }
 
 /* ---- the tunnel ------------------------------------------------------------------------------ */
@@ -283,6 +175,40 @@ static bool move(struct passthrough *self, const struct direction *way)
     return true;
 }
 
+/* ---- flows of an NLB -------------------------------------------------------------------------- */
+
+enum { HEALTH_LOOK_MS = 1000 };
+
+/* Nothing is sent: both ends believe in the connection until one of them sends. */
+static void forget(struct passthrough *self)
+{
+    passthrough_log_failure(self, END_TUNNEL_TIMEOUT, SLICE(""));
+    passthrough_log_end(self, END_TUNNEL_TIMEOUT);
+    self->state = PASSTHROUGH_FORGOTTEN;
+    target_use_end(&self->target_use);
+    loop_timer_set(loop_of(self), &self->timer, service_of(self)->read_timeout_ms);
+}
+
+/* Whoever sends learns of it, and the other side when it sends; what comes in one go is one reset. */
+static void refuse_late(struct passthrough *self, struct stream **side)
+{
+    char byte[1];
+    struct stream *other = side == &self->client ? self->target : self->client;
+    long n = stream_read(*side, &self->pass, sizeof(byte));
+
+    if (n == -EAGAIN)
+        return;
+    if (other)
+        stream_close(TAKE(*side), STREAM_CLOSE_ABORT);
+    else
+        end(self, END_TUNNEL_TIMEOUT, STREAM_CLOSE_ABORT);
+}
+
+static bool lost_its_target(const struct passthrough *self)
+{
+    return self->is_tcp && self->was_usable && !target_is_usable(self->target_use.target);
+}
+
 static void run_tunnel(struct passthrough *self)
 {
     const struct direction up = { self->client, self->target, &self->client_ended,
@@ -307,11 +233,11 @@ static void connect_failed(struct passthrough *self, enum end_reason reason, int
     /* there is no HTTP status that the last try could be reported by */
     passive_health_report(&self->destination->plan->health.passive, self->target_use.target,
                           &(struct passive_outcome){ .reason = reason, .another_follows = true });
-    if (self->tries_count > service_of(self)->retries) {
+    if (self->is_tcp || self->tries_count > service_of(self)->retries) {
         fail(self, reason, detail);
         return;
     }
-    log_failure(self, reason, detail);
+    passthrough_log_failure(self, reason, detail);
     try_target(self);
 }
 
@@ -365,6 +291,7 @@ static void try_target(struct passthrough *self)
         fail(self, END_NO_TARGET, SLICE(""));
         return;
     }
+    self->was_usable = target_is_usable(self->target_use.target);
     self->tries_count++;
     if (self->tried_count < PASSTHROUGH_TRIED_MAX)
         self->tried[self->tried_count++] = self->target_use.target;
@@ -382,6 +309,14 @@ static void try_target(struct passthrough *self)
     loop_timer_set(loop_of(self), &self->timer, service_of(self)->connect_timeout_ms);
 }
 
+/* A flow of an NLB looks after its target as well. */
+static uint64_t tunnel_timer_ms(const struct passthrough *self)
+{
+    uint64_t idle_ms = service_of(self)->read_timeout_ms;
+
+    return self->is_tcp && idle_ms > HEALTH_LOOK_MS ? HEALTH_LOOK_MS : idle_ms;
+}
+
 static void on_connected(struct passthrough *self)
 {
     char text[128];
@@ -394,8 +329,10 @@ static void on_connected(struct passthrough *self)
     }
     passive_health_report(&self->destination->plan->health.passive, self->target_use.target,
                           &(struct passive_outcome){ .connected = true });
-    self->active_at_ms = loop_of(self)->now_ms;
-    loop_timer_set(loop_of(self), &self->timer, service_of(self)->read_timeout_ms);
+    self->active_at_ms = self->connected_at_ms = loop_of(self)->now_ms;
+    self->upstream_connection_id = self->target->endpoint->connection_id;
+    self->upstream_local = self->target->endpoint->local;
+    loop_timer_set(loop_of(self), &self->timer, tunnel_timer_ms(self));
     run_tunnel(self);
 }
 
@@ -403,7 +340,9 @@ static void on_target(void *owner, unsigned events)
 {
     struct passthrough *self = owner;
 
-    if (events & STREAM_OPEN_FAILED) {
+    if (self->state == PASSTHROUGH_FORGOTTEN) {
+        refuse_late(self, &self->target);
+    } else if (events & STREAM_OPEN_FAILED) {
         int error = stream_failure(self->target).error;
 
         connect_failed(self, error == -ECONNREFUSED ? END_CONNECT_REFUSED : END_CONNECT_FAILED,
@@ -422,12 +361,13 @@ static void on_target(void *owner, unsigned events)
 
 /* ---- the client ------------------------------------------------------------------------------ */
 
-static void on_hello(struct passthrough *self)
+/* Where it goes is known: to a target of that route's service. */
+static void lead(struct passthrough *self, const struct config_route *route)
 {
     const struct config *config = self->pinned->snapshot->config;
     const struct config_service *service;
 
-    self->route = passthrough_find_route(config, self->names.server_name);
+    self->route = route;
     service = service_of(self);
     if (!service) {
         fail(self, self->route ? END_NO_SERVICE : END_NO_STREAM_ROUTE, SLICE(""));
@@ -440,6 +380,29 @@ static void on_hello(struct passthrough *self)
         return;
     }
     try_target(self);
+}
+
+static void on_hello(struct passthrough *self)
+{
+    lead(self, passthrough_find_route(self->pinned->snapshot->config, self->names.server_name));
+}
+
+/* No byte of the client is needed for it: servers that speak first are led to as well. */
+static void lead_blindly(struct passthrough *self)
+{
+    const struct config_route *route = tcp_relay_route(self->pinned->snapshot->config);
+    const struct stream_endpoint *client = self->client->endpoint;
+    struct proxy_protocol header = { .source = client->peer, .destination = client->local };
+    char bytes[PROXY_PROTOCOL_HEADER_MAX];
+    long length = 0;
+
+    header.version = route ? route->service->proxy_protocol.version : 0;
+    if (header.version > 0)
+        length = proxy_protocol_write(&header, bytes, sizeof(bytes));
+    if (length < 0 || buf_append_slice(&self->hello, (struct slice){ bytes, (size_t)length }) < 0)
+        fail(self, END_OUT_OF_MEMORY, SLICE(""));
+    else
+        lead(self, route);
 }
 
 static void read_hello(struct passthrough *self)
@@ -471,7 +434,9 @@ static void on_client(void *owner, unsigned events)
 {
     struct passthrough *self = owner;
 
-    if (self->state == PASSTHROUGH_HELLO)
+    if (self->state == PASSTHROUGH_FORGOTTEN)
+        refuse_late(self, &self->client);
+    else if (self->state == PASSTHROUGH_HELLO)
         read_hello(self);
     else if (self->state == PASSTHROUGH_TUNNEL && (events & STREAM_WRITE_FAILED))
         fail(self, END_CLIENT_ABORTED, SLICE(""));
@@ -489,10 +454,18 @@ static void on_tunnel_timer(struct passthrough *self)
     if (self->target->endpoint->send_progress_at_ms > active_at_ms)
         active_at_ms = self->target->endpoint->send_progress_at_ms;
     active_at_ms += service_of(self)->read_timeout_ms;
-    if (loop_of(self)->now_ms < active_at_ms)
-        timer_set(&loop_of(self)->timers, &self->timer, active_at_ms);
-    else
+    if (lost_its_target(self)) {
+        fail(self, END_UPSTREAM_BODY_RESET, SLICE("its target is unhealthy"));
+    } else if (loop_of(self)->now_ms < active_at_ms) {
+        uint64_t look_at_ms = loop_of(self)->now_ms + tunnel_timer_ms(self);
+
+        timer_set(&loop_of(self)->timers, &self->timer,
+                  active_at_ms < look_at_ms ? active_at_ms : look_at_ms);
+    } else if (self->is_tcp) {
+        forget(self);
+    } else {
         fail(self, END_TUNNEL_TIMEOUT, SLICE(""));
+    }
 }
 
 static void on_timer(struct timer *timer)
@@ -509,6 +482,9 @@ static void on_timer(struct timer *timer)
         return;
     case PASSTHROUGH_TUNNEL:
         on_tunnel_timer(self);
+        return;
+    case PASSTHROUGH_FORGOTTEN:
+        end(self, END_TUNNEL_TIMEOUT, STREAM_CLOSE_ABORT);
         return;
     }
 }
@@ -545,6 +521,11 @@ void passthrough_start(struct worker_listener *listener, struct stream *stream)
     self->deferred.free = free_passthrough;
     worker_add_passthrough(worker, self);
     stream_set_owner(stream, self, on_client);
+    self->is_tcp = listener->virtual_server->kind == VIRTUAL_SERVER_TCP;
+    if (self->is_tcp) {
+        lead_blindly(self);
+        return;
+    }
     wait_for_hello(self);
     read_hello(self);
 }
@@ -553,4 +534,6 @@ void passthrough_drain(struct passthrough *self)
 {
     if (self->state == PASSTHROUGH_HELLO)
         wait_for_hello(self);
+    else if (self->state == PASSTHROUGH_FORGOTTEN)
+        passthrough_abort(self);
 }

@@ -376,8 +376,11 @@ static uint64_t back_deadline(const struct exchange *exchange)
     switch (exchange->back_request) {
     case BACK_REQUEST_NONE:
         return earlier(exchange->pause_until_ms, exchange->queue_until_ms);
-    case BACK_REQUEST_CONNECT:
     case BACK_REQUEST_HANDSHAKE: /* Kong: the connect timeout again */
+        if (service->tls_timeout_ms > 0)
+            return exchange->back_step_at_ms + service->tls_timeout_ms;
+        return exchange->back_step_at_ms + service->connect_timeout_ms;
+    case BACK_REQUEST_CONNECT:
         return exchange->back_step_at_ms + service->connect_timeout_ms;
     case BACK_REQUEST_SENDING:
     case BACK_REQUEST_SENT:

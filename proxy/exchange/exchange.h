@@ -93,6 +93,7 @@ struct exchange {
     struct arena arena;
     struct http_head request, response;
     struct fields sent_request, sent_response;
+    struct http_outgoing request_out, response_out; /* the heads last sent; fields NULL: none */
     /* Keeps the response head's bytes for the log: the connection to the target may serve somebody
      * else by then. */
     struct chunk *response_chunk;

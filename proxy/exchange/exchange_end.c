@@ -1,6 +1,7 @@
 /* What is written down of an exchange: lines of the logs, metrics, the flight recorder. */
 #include "lb/target.h"
 #include "proxy/exchange/exchange.h"
+#include "proxy/persona/persona.h"
 #include "proxy/report/access_log.h"
 #include "proxy/report/error_log.h"
 #include "proxy/report/metrics.h"
@@ -9,7 +10,11 @@
 #include "proxy/worker/connection_limits.h"
 #include "proxy/worker/worker.h"
 
-enum { LOG_LINE_BYTES_MAX = 64 * 1024 };
+/* Memory for one line: a head in which every byte is escaped to six (33 KiB), and as much again for a text
+ * that grows; of an access log both heads, and the target several times. */
+enum { ERROR_LINE_BYTES_MAX = 1024 * 1024, ACCESS_LINE_BYTES_MAX = 4 * 1024 * 1024 };
+/* All four heads. */
+enum { CAPTURE_BYTES_MAX = 8 * 1024 * 1024 };
 
 bool exchange_log_line(struct exchange *exchange, const struct try_record *attempt)
 {
@@ -19,7 +24,7 @@ bool exchange_log_line(struct exchange *exchange, const struct try_record *attem
 
     if (log_is_off(log) || !log_level_is_on(error_log_level(&exchange->record, attempt)))
         return true;
-    arena_init(&scratch, exchange->worker->loop->pool, LOG_LINE_BYTES_MAX);
+    arena_init(&scratch, exchange->worker->loop->pool, ERROR_LINE_BYTES_MAX);
     line = error_log_line(&exchange->record, attempt, &scratch);
     if (line.len > 0)
         log_write(log, line);
@@ -54,6 +59,7 @@ static struct log_file *access_log_of(const struct exchange *exchange)
     switch (exchange->kind) {
     case VIRTUAL_SERVER_PROXY:
     case VIRTUAL_SERVER_PASSTHROUGH:
+    case VIRTUAL_SERVER_TCP:
         return hop->access_log;
     case VIRTUAL_SERVER_STATUS:
         return hop->status_access_log;
@@ -74,6 +80,37 @@ static void note_company(struct exchange *exchange)
         in_flight > 0 && exchange->target_use.target == last ? in_flight - 1 : in_flight;
 }
 
+/* No client may make its line vanish by what it sends: what is too much for the exchange's own memory
+ * gets more. */
+static void write_access_line(struct exchange *exchange, struct log_file *access_log)
+{
+    const struct snapshot *snapshot = exchange->pinned->snapshot;
+    const struct access_log_format *format = exchange->kind == VIRTUAL_SERVER_STATUS
+                                                 ? snapshot->log_formats.status
+                                                 : snapshot->log_formats.proxy;
+    struct arena scratch;
+    struct slice line = access_log_line(format, &exchange->record, &exchange->arena);
+
+    arena_init(&scratch, exchange->worker->loop->pool, ACCESS_LINE_BYTES_MAX);
+    if (line.len == 0)
+        line = access_log_line(format, &exchange->record, &scratch);
+    if (line.len > 0)
+        log_write(access_log, line);
+    else
+        log_count_lost(access_log);
+    arena_done(&scratch);
+}
+
+/* What the log of this persona says where nothing was sent. */
+static uint16_t status_of_nothing(const struct exchange_record *record)
+{
+    const struct try_record *last = exchange_record_peek_try(record);
+
+    return (uint16_t)persona_answer(record->persona, record->reason, record->was_proxied,
+                                    last && last->reused)
+        .status;
+}
+
 /* For logs, metrics and the flight recorder. */
 static void write_down_end(struct exchange *exchange)
 {
@@ -91,7 +128,7 @@ static void write_down_end(struct exchange *exchange)
     if (record->status == 0 && end_reason_info(record->reason)->hop == END_HOP_CLIENT)
         record->status = record->reason == END_CLIENT_ABORTED && !record->request
                              ? 400
-                             : (uint16_t)end_reason_info(record->reason)->status;
+                             : status_of_nothing(record);
     note_company(exchange);
     exchange_report_health(exchange, false);
     count(exchange);
@@ -105,11 +142,31 @@ static void write_down_end(struct exchange *exchange)
         log_write(exchange->worker->hop->error_log, line);
     if (log_is_off(access_log) || !exchange->is_logged)
         return;
-    line = access_log_line(exchange->kind == VIRTUAL_SERVER_STATUS ? snapshot->log_formats.status
-                                                                   : snapshot->log_formats.proxy,
-                           record, &exchange->arena);
+    write_access_line(exchange, access_log);
+}
+
+/* Only where the lab wants it: see capture_log.h. */
+static void capture(struct exchange *exchange)
+{
+    const struct settings *settings = exchange->pinned->snapshot->settings;
+    const struct capture_log *log = &exchange->worker->hop->capture_log;
+    const struct capture_heads heads = {
+        .request_sent = exchange->request_out.fields ? &exchange->request_out : NULL,
+        .response_sent = exchange->response_out.fields ? &exchange->response_out : NULL,
+        .response_received = exchange->response_chunk ? &exchange->response : NULL,
+    };
+    struct arena scratch;
+    struct slice line;
+
+    if (!log->file || !settings->hopgate_lab || !settings->hopgate_capture_log ||
+        exchange->kind != VIRTUAL_SERVER_PROXY)
+        return;
+    arena_init(&scratch, exchange->worker->loop->pool, CAPTURE_BYTES_MAX);
+    line = capture_log_line(&log->key, settings->hopgate_capture_secrets, &exchange->record, &heads,
+                            &scratch);
     if (line.len > 0)
-        log_write(access_log, line);
+        log_write(log->file, line);
+    arena_done(&scratch);
 }
 
 void exchange_note_end(struct exchange *exchange)
@@ -118,5 +175,6 @@ void exchange_note_end(struct exchange *exchange)
     bool was_privileged = chunk_pool_privilege(pool, true);
 
     write_down_end(exchange);
+    capture(exchange);
     (void)chunk_pool_privilege(pool, was_privileged);
 }

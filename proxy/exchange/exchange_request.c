@@ -22,6 +22,39 @@ static bool trace_passes(const struct persona *persona)
     return persona->lab_is_on && persona->client.trace == PERSONA_METHOD_FORWARD;
 }
 
+/* Each option is looked for among all fields: a head of both would be work without end. */
+enum { CONNECTION_OPTIONS_MAX = 100 };
+
+static bool lists_too_many_options(const struct fields *fields)
+{
+    unsigned count = 0;
+
+    for (uint32_t i = 0; i < fields->count; i++) {
+        struct slice rest = fields->items[i].value, option;
+
+        while (fields->items[i].id == FIELD_CONNECTION && field_list_next(&rest, &option))
+            count++;
+    }
+    return count > CONNECTION_OPTIONS_MAX;
+}
+
+/* Addresses in all lines of X-Forwarded-For. */
+static uint64_t forwarded_for_count(const struct http_head *request)
+{
+    uint64_t count = 0;
+
+    for (uint32_t i = 0; i < request->fields.count; i++) {
+        const struct field *field = &request->fields.items[i];
+
+        if (!slice_equal_nocase(field->name, SLICE("X-Forwarded-For")) || field->value.len == 0)
+            continue;
+        count++;
+        for (size_t k = 0; k < field->value.len; k++)
+            count += field->value.ptr[k] == ',';
+    }
+    return count;
+}
+
 /* What this hop never does, whatever the route says. END_OK: nothing against it. */
 static enum end_reason refusal(struct exchange *exchange, struct slice *ret_detail)
 {
@@ -32,6 +65,10 @@ static enum end_reason refusal(struct exchange *exchange, struct slice *ret_deta
 
     if (reason != END_OK)
         return reason;
+    if (lists_too_many_options(&request->fields)) {
+        *ret_detail = SLICE("client sent more than 100 options in \"Connection\"");
+        return END_CLIENT_HEAD_INVALID;
+    }
     *ret_detail = request->method_name;
     if ((request->method == HTTP_METHOD_CONNECT && policy->connect == PERSONA_METHOD_INVALID) ||
         (request->method == HTTP_METHOD_TRACE && policy->trace == PERSONA_METHOD_INVALID))
@@ -41,6 +78,11 @@ static enum end_reason refusal(struct exchange *exchange, struct slice *ret_deta
         return END_CLIENT_METHOD_REFUSED;
     if (request->method == HTTP_METHOD_OTHER && policy->unknown_method == PERSONA_METHOD_REFUSE)
         return END_CLIENT_METHOD_REFUSED;
+    if (policy->forwarded_for_max_count != 0 &&
+        forwarded_for_count(request) > policy->forwarded_for_max_count) {
+        *ret_detail = arena_printf(&exchange->arena, "%" PRIu64, policy->forwarded_for_max_count);
+        return END_CLIENT_FORWARDED_TOO_LONG;
+    }
     if (policy->content_max_bytes != 0 && request->framing == HTTP_FRAMING_LENGTH &&
         request->content_length > policy->content_max_bytes) {
         *ret_detail = arena_printf(&exchange->arena, "%" PRIu64, request->content_length);

@@ -146,14 +146,15 @@ static void forward_head(struct exchange *exchange)
     struct http_stream *front = exchange->front;
     struct exchange_record *record = &exchange->record;
     struct rewrite_framing framing = response_framing(exchange);
-    const struct http_outgoing outgoing = { .status = exchange->response.status,
-                                            .reason = exchange->response.reason,
-                                            .version_minor = response_version(exchange),
-                                            .fields = &exchange->sent_response,
-                                            .chunked = framing.framing == HTTP_FRAMING_CHUNKED };
     uint64_t before = front->sent_bytes;
     int r;
 
+    exchange->response_out =
+        (struct http_outgoing){ .status = exchange->response.status,
+                                .reason = exchange->response.reason,
+                                .version_minor = response_version(exchange),
+                                .fields = &exchange->sent_response,
+                                .chunked = framing.framing == HTTP_FRAMING_CHUNKED };
     record->status = exchange->response.status;
     record->from_upstream = true;
     exchange->response_chunk = chunk_ref(exchange->back.endpoint.head_chunk);
@@ -174,7 +175,7 @@ static void forward_head(struct exchange *exchange)
                                     exchange->target_use.target, &exchange->sent_response);
     record->response_fields = &exchange->sent_response;
     if (r == 0)
-        r = front->ops->send_head(front, &outgoing);
+        r = front->ops->send_head(front, &exchange->response_out);
     if (r < 0) {
         exchange_answer(exchange, r == -ENOMEM ? END_OUT_OF_MEMORY : END_INTERNAL,
                         SLICE("a field of the response cannot be sent"));

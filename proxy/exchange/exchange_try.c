@@ -331,18 +331,18 @@ static int send_request_head(struct exchange *exchange)
 {
     struct http_stream *back = &exchange->back.endpoint.http;
     const struct rewrite_framing framing = relay_request_framing(exchange);
-    struct http_outgoing outgoing = {
+    int r;
+
+    exchange->request_out = (struct http_outgoing){
         .method = exchange->request.method_name,
         .target = exchange->record.upstream_uri,
         .version_minor = request_version(exchange),
         .fields = &exchange->sent_request,
         .chunked = framing.framing == HTTP_FRAMING_CHUNKED,
     };
-    int r;
-
     fields_init(&exchange->sent_request, &exchange->arena);
     r = rewrite_request(&exchange->record, &framing, &exchange->sent_request);
-    return r < 0 ? r : back->ops->send_head(back, &outgoing);
+    return r < 0 ? r : back->ops->send_head(back, &exchange->request_out);
 }
 
 static void start_sending(struct exchange *exchange)

@@ -35,14 +35,14 @@ static int send_page(struct exchange *exchange, const struct error_page *page)
                                                                     : HTTP_FRAMING_NONE,
                                              .content_length = page->content.len,
                                              .keep_alive = exchange->client_keep_alive };
-    const struct http_outgoing outgoing = { .status = exchange->record.status,
-                                            .reason = slice_of(page->answer.reason_phrase),
-                                            .version_minor = 1,
-                                            .fields = &exchange->sent_response };
     int r = rewrite_error_page(&exchange->record, page, &framing, &exchange->sent_response);
 
+    exchange->response_out = (struct http_outgoing){ .status = exchange->record.status,
+                                                     .reason = slice_of(page->answer.reason_phrase),
+                                                     .version_minor = 1,
+                                                     .fields = &exchange->sent_response };
     if (r == 0)
-        r = front->ops->send_head(front, &outgoing);
+        r = front->ops->send_head(front, &exchange->response_out);
     if (r < 0 || head_only) /* HEAD: the length stays, the content does not (RFC 9110 9.3.2) */
         return r;
     buf_done(&exchange->pass);

@@ -191,10 +191,31 @@ static int send_to_client(struct exchange *exchange, struct buf *content)
     return exchange->front->ops->send_content(exchange->front, content);
 }
 
+/* A client that has caught up gets its bytes at once: only the rest waits. */
+static int send_what_fits(struct exchange *exchange, struct buf *content)
+{
+    size_t room = http_stream_room(exchange->front);
+    struct buf part;
+    int r;
+
+    if (room == 0 || response_store_length(exchange->flow.store) > 0)
+        return 0;
+    if (room >= content->length)
+        return send_to_client(exchange, content);
+    buf_init(&part, exchange->worker->loop->pool);
+    r = buf_move(&part, content, room);
+    if (r == 0)
+        r = send_to_client(exchange, &part);
+    buf_done(&part);
+    return r;
+}
+
 static int put_in_store(struct exchange *exchange, struct buf *content)
 {
-    int r = response_store_append(exchange->flow.store, content);
+    int r = send_what_fits(exchange, content);
 
+    if (r == 0 && content->length > 0)
+        r = response_store_append(exchange->flow.store, content);
     log_store(exchange);
     return r;
 }
@@ -285,6 +306,7 @@ static void response_is_complete(struct exchange *exchange)
         exchange_log_surplus(exchange);
     exchange_set_back_response(exchange, BACK_RESPONSE_DONE);
     exchange->back_waits = false;
+    exchange->front_waits = false; /* of its content nothing is wanted any more */
     exchange_set_back_request(exchange, BACK_REQUEST_NONE);
     upstream_conn_release(&exchange->back, reusable ? &hint : NULL);
     target_use_end(&exchange->target_use);
@@ -455,9 +477,11 @@ static long feed_client(struct exchange *exchange)
 static bool move_response(struct exchange *exchange)
 {
     int stopped = 0;
+    bool had_store, moves;
     long fed;
 
     do {
+        had_store = exchange->flow.store != NULL;
         if (exchange->back_response == BACK_RESPONSE_BODY)
             stopped = receive(exchange);
         if (stopped < 0)
@@ -465,7 +489,8 @@ static bool move_response(struct exchange *exchange)
         fed = feed_client(exchange);
         if (fed < 0)
             return false;
-    } while (stopped > 0 && fed > 0 && exchange->back_response == BACK_RESPONSE_BODY);
+        moves = fed > 0 || (had_store && !exchange->flow.store); /* that one was in the way */
+    } while (stopped > 0 && moves && exchange->back_response == BACK_RESPONSE_BODY);
     return true;
 }
 

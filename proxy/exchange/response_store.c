@@ -33,20 +33,20 @@ static uint64_t less(uint64_t a, uint64_t b)
     return a > b ? a - b : 0;
 }
 
-/* While memory is short, content waits on the disk. */
-static uint64_t memory_max(const struct response_store *store)
-{
-    bool is_short = memory_account_level(chunk_pool_account(store->loop->pool)) != MEMORY_NORMAL;
-
-    return is_short && !store->is_file_refused ? 0 : store->memory_max_bytes;
-}
-
 static uint64_t file_left(const struct response_store *store)
 {
     if (store->is_file_refused)
         return 0;
     return store->spool ? less(store->file_max_bytes, spool_length(store->spool))
                         : store->file_max_bytes;
+}
+
+/* While memory is short, content waits on the disk, as long as that takes more. */
+static uint64_t memory_max(const struct response_store *store)
+{
+    bool is_short = memory_account_level(chunk_pool_account(store->loop->pool)) != MEMORY_NORMAL;
+
+    return is_short && file_left(store) > 0 ? 0 : store->memory_max_bytes;
 }
 
 size_t response_store_room(const struct response_store *store)
@@ -125,15 +125,16 @@ int response_store_look(struct response_store *store)
     struct buf back;
     int r;
 
-    if (!store->spool || store->is_file_refused ||
-        spool_failure(store->spool).step == SPOOL_STEP_NONE)
+    if (!store->spool || spool_failure(store->spool).step == SPOOL_STEP_NONE ||
+        (store->is_file_refused && spool_queued(store->spool) == 0))
         return 0;
     buf_init(&back, store->loop->pool);
     r = spool_take_back(store->spool, &back);
     if (r == 0)
         r = put_before(store, &back);
     buf_done(&back);
-    refuse_file(store, spool_failure(store->spool).error);
+    if (!store->is_file_refused)
+        refuse_file(store, spool_failure(store->spool).error);
     return r;
 }
 

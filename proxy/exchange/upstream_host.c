@@ -30,6 +30,22 @@ static bool clients_is_kept(const struct exchange_record *record)
     return record->route->preserve_host || record->persona->request.host == PERSONA_HOST_CLIENT;
 }
 
+/* AWS (application-load-balancers.md, host header preservation): the listener's port is appended where the
+ * client names none; of a listener on 80 or 443 any port is removed. */
+static struct slice with_port_of_listener(const struct exchange_record *record, struct arena *arena)
+{
+    struct slice authority = record->request->authority, host, port;
+    bool is_default = record->listener_port == 80 || record->listener_port == 443;
+
+    if (addr_split_host_port(authority, &host, &port) < 0)
+        return authority;
+    if (is_default && port.ptr && authority.len > port.len)
+        return (struct slice){ authority.ptr, authority.len - port.len - 1 };
+    if (!is_default && !port.ptr)
+        return arena_printf(arena, "%.*s:%u", SLICE_ARG(authority), record->listener_port);
+    return authority;
+}
+
 struct slice upstream_host(const struct exchange_record *record, const struct target *target,
                            struct arena *arena)
 {
@@ -42,6 +58,9 @@ struct slice upstream_host(const struct exchange_record *record, const struct ta
 
     if (clients_is_kept(record) && record->request->authority.len > 0)
         return record->request->authority;
+    if (record->persona->request.host == PERSONA_HOST_LISTENER &&
+        record->request->authority.len > 0)
+        return with_port_of_listener(record, arena);
     name = target_host(service, target);
     if (of_service && service->upstream && service->upstream->host_header)
         return name; /* as proxy_set_header has it */

@@ -202,10 +202,11 @@ static bool allow_own_binary(struct sandbox *sandbox)
 static bool allow_logs(struct sandbox *sandbox, const struct settings *settings)
 {
     const char *const logs[] = { settings->proxy_access_log, settings->proxy_error_log,
-                                 settings->status_access_log };
+                                 settings->status_access_log, settings->hopgate_capture_log };
 
     for (size_t i = 0; i < sizeof(logs) / sizeof(logs[0]); i++)
-        if (logs[i][0] == '/' && !sandbox_allow_directory_of(sandbox, logs[i], SANDBOX_WRITE))
+        if (logs[i] && logs[i][0] == '/' &&
+            !sandbox_allow_directory_of(sandbox, logs[i], SANDBOX_WRITE))
             return false;
     return true;
 }

@@ -49,12 +49,17 @@ static void tell_change(const struct upstream_targets *targets,
 
 static void tell_panic(const struct upstream_targets *targets, const struct upstream_health *health)
 {
-    log_error(health->panics ? LOG_LEVEL_WARN : LOG_LEVEL_NOTICE,
-              health->panics ? "upstream %s: %zu of %zu targets are usable, below its "
-                               "panic_threshold: health is not looked at until more are"
-                             : "upstream %s: %zu of %zu targets are usable, health is looked at "
-                               "again",
-              targets->name, health->usable_count, health->count);
+    const char *told = targets->panic_percent > 0 ? "below its panic_threshold: health is not"
+                                                  : "and so all are asked: health is not";
+
+    if (health->panics)
+        log_error(LOG_LEVEL_WARN,
+                  "upstream %s: %zu of %zu targets are usable, %s looked at until more are",
+                  targets->name, health->usable_count, health->count, told);
+    else
+        log_error(LOG_LEVEL_NOTICE,
+                  "upstream %s: %zu of %zu targets are usable, health is looked at again",
+                  targets->name, health->usable_count, health->count);
 }
 
 static void look_at_upstreams(const struct snapshot *snapshot, bool tells)

@@ -66,6 +66,12 @@ static bool open_logs(struct gateway *gateway, const struct snapshot *snapshot)
         hop->status_access_log = open_log(gateway, log_target_of(settings->status_access_log).path);
     if (!hop->status_access_log)
         return false;
+    if (settings->hopgate_capture_log) {
+        capture_log_init(&hop->capture_log,
+                         open_log(gateway, slice_of(settings->hopgate_capture_log)));
+        if (!hop->capture_log.file)
+            return false;
+    }
     gateway_set_error_level(gateway, snapshot);
     return true;
 }
@@ -157,9 +163,10 @@ static void say_ready(const struct snapshot *snapshot)
 
         length += (size_t)snprintf(line + length, sizeof(line) - length, " %s%s://%s",
                                    virtual_server->kind == VIRTUAL_SERVER_STATUS ? "status=" : "",
-                                   virtual_server->kind == VIRTUAL_SERVER_PASSTHROUGH ? "tls"
-                                   : virtual_server->tls                              ? "https"
-                                                                                      : "http",
+                                   virtual_server->kind == VIRTUAL_SERVER_TCP           ? "tcp"
+                                   : virtual_server->kind == VIRTUAL_SERVER_PASSTHROUGH ? "tls"
+                                   : virtual_server->tls                                ? "https"
+                                                                                        : "http",
                                    addr_format(&virtual_server->address, text, sizeof(text)));
     }
     (void)fprintf(stderr, "hopgate: ready%s\n", line);

@@ -135,6 +135,7 @@ bool handover_says(const json_t *message, const char *what)
 static const char *const kind_names[] = {
     [VIRTUAL_SERVER_PROXY] = "proxy",
     [VIRTUAL_SERVER_PASSTHROUGH] = "passthrough",
+    [VIRTUAL_SERVER_TCP] = "tcp",
     [VIRTUAL_SERVER_STATUS] = "status",
 };
 

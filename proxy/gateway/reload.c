@@ -189,6 +189,9 @@ static void warn_of_what_needs_a_restart(struct gateway *gateway, const struct s
                     !is_same_log(before->proxy_access_log, after->proxy_access_log));
     warn_if_changed(gateway, snapshot, "status_access_log",
                     !is_same_log(before->status_access_log, after->status_access_log));
+    warn_if_changed(gateway, snapshot, "hopgate_capture_log",
+                    strcmp(before->hopgate_capture_log ? before->hopgate_capture_log : "",
+                           after->hopgate_capture_log ? after->hopgate_capture_log : "") != 0);
     warn_if_changed(gateway, snapshot, "proxy_error_log",
                     strcmp(before->proxy_error_log, after->proxy_error_log) != 0);
 }

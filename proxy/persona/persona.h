@@ -130,6 +130,8 @@ struct persona_request {
     enum {
         PERSONA_HOST_ROUTE,
         PERSONA_HOST_CLIENT,
+        PERSONA_HOST_LISTENER, /* unless the route preserves it: the client's with the listener's port;
+                                  80 and 443 are left out (AWS) */
         PERSONA_HOST_SERVICE /* as route, but for the target: the service's host (nginx: $proxy_host) */
     } host;
     enum persona_name_case name_case;
@@ -353,6 +355,9 @@ struct persona_limits {
 
 struct persona_client {
     enum persona_basis basis;
+    /* tcp: the listeners of proxy_listen relay the bytes of each connection, whatever they are, to a target of
+     * the one service; upstream.read_timeout_ms is the idle time of the flow, see passthrough.h */
+    enum { PERSONA_LAYER_HTTP, PERSONA_LAYER_TCP } layer;
     uint64_t tls_handshake_timeout_ms; /* whole handshake; 0: as head_timeout_ms (nginx) */
     uint64_t head_timeout_ms;          /* whole head, from its first byte */
     uint64_t body_timeout_ms;          /* without a byte of content while it is waited for */
@@ -362,8 +367,10 @@ struct persona_client {
     uint64_t send_timeout_ms; /* without a byte taken by the client */
     uint64_t keepalive_timeout_ms;
     uint64_t keepalive_requests_count; /* 0: no limit */
+    uint64_t keepalive_age_ms; /* since it was accepted: the next answer is the last; 0: no limit */
     struct persona_limits limits;
-    uint64_t content_max_bytes; /* 0: no limit */
+    uint64_t forwarded_for_max_count; /* addresses in X-Forwarded-For; 0: no limit */
+    uint64_t content_max_bytes;       /* 0: no limit */
     enum persona_method_policy connect, trace,
         unknown_method; /* forwarding CONNECT, TRACE is LAB; they alone can be invalid */
     enum persona_path_policy path;
@@ -377,7 +384,8 @@ struct persona_client {
 
 struct persona_upstream {
     enum persona_basis basis;
-    /* LATER: where no service says them; Kong's services always do */
+    /* where a service does not say them; 0 of tls_timeout_ms: as connect_timeout_ms. A service that says its
+     * connect_timeout means the handshake's as well, as in Kong */
     uint64_t connect_timeout_ms, tls_timeout_ms, send_timeout_ms, read_timeout_ms;
     uint64_t
         request_timeout_ms; /* from the whole request to the answer's head, over all tries; 0: none */
@@ -417,6 +425,8 @@ struct persona_upstream {
     /* what a failed try counts as in passive health: what it was, or Kong's way by the status that the
      * client gets (lb/passive_health.h) */
     enum persona_passive { PERSONA_PASSIVE_CAUSE, PERSONA_PASSIVE_STATUS } passive;
+    /* an upstream without a panic_threshold of which no target is usable: none is asked, or all are */
+    enum { PERSONA_FAIL_CLOSED, PERSONA_FAIL_OPEN } all_unhealthy;
 };
 
 enum persona_content_mode {

@@ -89,6 +89,7 @@ WORDS(request_version_words) = { { "1.1", PERSONA_VERSION_1_1, false },
 WORDS(host_words) = { { "route", PERSONA_HOST_ROUTE, false },
                       { "client", PERSONA_HOST_CLIENT, false },
                       { "service", PERSONA_HOST_SERVICE, false },
+                      { "listener", PERSONA_HOST_LISTENER, false },
                       WORDS_END };
 
 WORDS(upgrade_when_words) = { { "asked", PERSONA_UPGRADE_ASKED, false },
@@ -228,6 +229,14 @@ WORDS(tls_name_words) = { { "host", PERSONA_TLS_NAME_HOST, false },
 WORDS(passive_words) = { { "cause", PERSONA_PASSIVE_CAUSE, false },
                          { "status", PERSONA_PASSIVE_STATUS, false },
                          WORDS_END };
+
+WORDS(layer_words) = { { "http", PERSONA_LAYER_HTTP, false },
+                       { "tcp", PERSONA_LAYER_TCP, false },
+                       WORDS_END };
+
+WORDS(all_unhealthy_words) = { { "fail", PERSONA_FAIL_CLOSED, false },
+                               { "ask_all", PERSONA_FAIL_OPEN, false },
+                               WORDS_END };
 
 WORDS(tls_verify_words) = { { "off", PERSONA_TLS_VERIFY_OFF, false },
                             { "named", PERSONA_TLS_VERIFY_NAMED, false },
@@ -463,6 +472,7 @@ static const struct persona_schema client_schema = {
     .keys =
         (const struct persona_key[]){
             BASIS(persona_client),
+            KEY(persona_client, layer, WORD, .words = layer_words, .optional = true),
             NUMBER(persona_client, tls_handshake_timeout_ms, DAY_MS),
             NUMBER(persona_client, head_timeout_ms, DAY_MS),
             NUMBER(persona_client, body_timeout_ms, DAY_MS),
@@ -471,7 +481,11 @@ static const struct persona_schema client_schema = {
             NUMBER(persona_client, send_timeout_ms, DAY_MS),
             NUMBER(persona_client, keepalive_timeout_ms, DAY_MS),
             NUMBER(persona_client, keepalive_requests_count, COUNT_MAX),
+            KEY(persona_client, keepalive_age_ms, NUMBER, .max = 7 * (uint64_t)DAY_MS,
+                .optional = true),
             LIMITS(persona_client),
+            KEY(persona_client, forwarded_for_max_count, NUMBER, .max = COUNT_MAX,
+                .optional = true),
             NUMBER(persona_client, content_max_bytes, INT64_MAX),
             WORD(persona_client, connect, unsafe_method_words),
             WORD(persona_client, trace, unsafe_method_words),
@@ -509,6 +523,8 @@ static const struct persona_schema upstream_schema = {
             KEY(persona_upstream, tls_verify, WORD, .words = tls_verify_words, .optional = true),
             KEY(persona_upstream, tls_name, WORD, .words = tls_name_words, .optional = true),
             KEY(persona_upstream, passive, WORD, .words = passive_words, .optional = true),
+            KEY(persona_upstream, all_unhealthy, WORD, .words = all_unhealthy_words,
+                .optional = true),
             KEY(persona_upstream, tls_verify_depth_count, NUMBER, .max = TLS_DEPTH_MAX,
                 .optional = true),
             KEYS_END,

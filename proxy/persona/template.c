@@ -7,6 +7,7 @@
 #include "core/addr.h"
 #include "proxy/persona/persona.h"
 #include "proxy/report/request_debug.h"
+#include "proxy/rewrite/amazon_trace.h"
 #include "proxy/rewrite/field_name.h"
 #include "proxy/rewrite/forwarded_field.h"
 #include "tls/client_certificate.h"
@@ -468,6 +469,11 @@ static void put_target(const struct template_scope *scope, struct text *into)
 
     if (last)
         put(into, scope, last->target_name);
+}
+
+static void put_amazon_trace_id(const struct template_scope *scope, struct text *into)
+{
+    amazon_trace_put(scope->record, into);
 }
 
 static void put_forwarded_for(const struct template_scope *scope, struct text *into)

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "core/addr.h"
+#include "proxy/persona/persona.h"
 #include "proxy/report/access_log_priv.h"
 #include "proxy/report/log_variable.h"
 
@@ -76,11 +77,19 @@ static void put_processing_times(struct text *text, const struct exchange_record
     put_span(text, head_us, record->ended_at_us);
 }
 
-/* A client that closed first is a 460 there. */
+/* A client that closed first is a 460 there; 400 before it had sent the whole content. */
+static unsigned status_of(const struct exchange_record *record)
+{
+    if (record->from_upstream || (record->status != 499 && record->status != 460))
+        return record->status;
+    return record->request && record->request_end_at_us == 0 ? 400 : 460;
+}
+
+/* The answer's, and the target's. */
 static void put_statuses(struct text *text, const struct exchange_record *record)
 {
     const struct try_record *last = exchange_record_peek_try(record);
-    unsigned status = record->status == 499 ? 460 : record->status;
+    unsigned status = status_of(record);
 
     if (status != 0)
         text_addf(text, " %u", status);
@@ -135,6 +144,27 @@ static void put_field(struct text *text, const struct exchange_record *record, s
     text_add(text, SLICE("\""));
 }
 
+/* As sent on, where the persona sends it; else the client's. */
+static void put_trace_id(struct text *text, const struct exchange_record *record)
+{
+    const struct persona_rules *rules = &record->persona->request.fields;
+    const struct template_scope scope = { .record = record, .escape = TEXT_RAW };
+    const struct slice name = SLICE("X-Amzn-Trace-Id");
+    struct text value;
+
+    for (size_t i = 0; record->request && i < rules->count; i++) {
+        if (!slice_equal_nocase(rules->items[i].name, name))
+            continue;
+        text_init(&value, text->arena);
+        template_expand(&rules->items[i].value, &scope, &value);
+        text_add(text, SLICE(" \""));
+        text_add_escaped(text, text_take(&value), TEXT_ESCAPE_LOG);
+        text_add(text, SLICE("\""));
+        return;
+    }
+    put_field(text, record, name);
+}
+
 static void put_tls(struct text *text, const struct exchange_record *record)
 {
     text_add(text, SLICE(" "));
@@ -187,7 +217,7 @@ struct slice access_log_alb_line(const struct access_log_format *format,
     put_field(&text, record, SLICE("User-Agent"));
     put_tls(&text, record);
     text_add(&text, SLICE(" -")); /* target_group_arn */
-    put_field(&text, record, SLICE("X-Amzn-Trace-Id"));
+    put_trace_id(&text, record);
     put_server_name(&text, record);
     text_add_string(&text, record->tls && record->tls->resumed ? " \"session-reused\"" : " \"-\"");
     text_add_string(&text, record->request ? " 0 " : " - "); /* the default rule's priority */

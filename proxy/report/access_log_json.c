@@ -31,7 +31,8 @@ static uint64_t whole_ms(uint64_t from_us, uint64_t to_us)
 static bool is_secret(const struct field *field)
 {
     return field->id == FIELD_AUTHORIZATION || field->id == FIELD_PROXY_AUTHORIZATION ||
-           field->id == FIELD_COOKIE || slice_equal_nocase(field->name, SLICE("Set-Cookie"));
+           field->id == FIELD_COOKIE || slice_equal_nocase(field->name, SLICE("Set-Cookie")) ||
+           slice_equal_nocase(field->name, SLICE("X-Kong-Request-Debug-Token"));
 }
 
 /* ---- request and response ---- */

@@ -1,5 +1,8 @@
 #include "proxy/report/json_text.h"
 
+#include <stdlib.h>
+#include <strings.h>
+
 #include "core/addr.h"
 
 struct json_object json_object_open(struct text *text)
@@ -82,31 +85,81 @@ static void add_field_value(struct text *text, const struct field *field,
     json_add_quoted(text, is_secret(field) ? SLICE("REDACTED") : field->value);
 }
 
+/* Which lines belong together is found by sorting, because a head may have a thousand of them. */
+#define LAST_LINE UINT32_MAX
+
+/* By name, then by place. */
+static int compare_lines(const void *a, const void *b, void *fields)
+{
+    const struct field *items = ((const struct fields *)fields)->items;
+    uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
+    struct slice x = items[one].name, y = items[other].name;
+    int r = x.len != y.len ? (x.len > y.len) - (x.len < y.len)
+            : x.len > 0    ? strncasecmp(x.ptr, y.ptr, x.len)
+                           : 0;
+
+    return r != 0 ? r : (one > other) - (one < other);
+}
+
+struct line_group {
+    uint32_t next; /* line of the same name, or LAST_LINE */
+    bool is_first;
+};
+
+/* NULL: no memory. */
+static struct line_group *group_lines(const struct fields *fields, struct arena *arena)
+{
+    struct line_group *groups = arena_alloc(arena, fields->count * sizeof(*groups));
+    uint32_t *order = arena_alloc(arena, fields->count * sizeof(*order));
+
+    if (!groups || !order)
+        return NULL;
+    for (uint32_t i = 0; i < fields->count; i++)
+        order[i] = i;
+    qsort_r(order, fields->count, sizeof(*order), compare_lines, (void *)fields);
+    for (uint32_t i = 0; i < fields->count; i++) {
+        bool same_before = i > 0 && slice_equal_nocase(fields->items[order[i]].name,
+                                                       fields->items[order[i - 1]].name);
+
+        groups[order[i]] = (struct line_group){ LAST_LINE, !same_before };
+        if (same_before)
+            groups[order[i - 1]].next = order[i];
+    }
+    return groups;
+}
+
+static void add_lines(struct text *text, const struct fields *fields,
+                      const struct line_group *groups, uint32_t first,
+                      bool (*is_secret)(const struct field *field))
+{
+    bool several = groups[first].next != LAST_LINE;
+
+    text_add_string(text, several ? "[" : "");
+    for (uint32_t i = first; i != LAST_LINE; i = groups[i].next) {
+        if (i != first)
+            text_add(text, SLICE(","));
+        add_field_value(text, &fields->items[i], is_secret);
+    }
+    text_add_string(text, several ? "]" : "");
+}
+
 void json_add_fields(struct json_object *parent, const char *key, const struct fields *fields,
                      bool (*is_secret)(const struct field *field))
 {
+    struct line_group *groups = NULL;
     struct json_object object;
 
     json_add_key(parent, key);
     object = json_object_open(parent->text);
-    for (uint32_t i = 0; fields && i < fields->count; i++) {
-        const struct field *field = &fields->items[i];
-        bool several = false;
-
-        if (fields_find_name(fields, field->name) != field)
+    if (fields && fields->count > 0) {
+        groups = group_lines(fields, parent->text->arena);
+        parent->text->failed |= !groups;
+    }
+    for (uint32_t i = 0; groups && i < fields->count; i++) {
+        if (!groups[i].is_first)
             continue;
-        json_add_lower_key(&object, field->name);
-        for (uint32_t k = i + 1; k < fields->count && !several; k++)
-            several = slice_equal_nocase(fields->items[k].name, field->name);
-        text_add_string(object.text, several ? "[" : "");
-        add_field_value(object.text, field, is_secret);
-        for (uint32_t k = i + 1; several && k < fields->count; k++) {
-            if (!slice_equal_nocase(fields->items[k].name, field->name))
-                continue;
-            text_add(object.text, SLICE(","));
-            add_field_value(object.text, &fields->items[k], is_secret);
-        }
-        text_add_string(object.text, several ? "]" : "");
+        json_add_lower_key(&object, fields->items[i].name);
+        add_lines(object.text, fields, groups, i, is_secret);
     }
     json_object_close(&object);
 }

@@ -147,7 +147,8 @@ static void add_uri_and_url(struct json_object *object, const struct exchange_re
 
 static bool is_redacted(const struct field *field)
 {
-    return field->id == FIELD_AUTHORIZATION || field->id == FIELD_PROXY_AUTHORIZATION;
+    return field->id == FIELD_AUTHORIZATION || field->id == FIELD_PROXY_AUTHORIZATION ||
+           slice_equal_nocase(field->name, SLICE("X-Kong-Request-Debug-Token")); /* ours */
 }
 
 static bool is_never_redacted(const struct field *field)
@@ -215,7 +216,7 @@ static void add_latencies(struct json_object *parent, const struct exchange_reco
     const struct try_record *last = exchange_record_peek_try(record);
     uint64_t head_us = record->response_head_at_us;
     bool is_waited_for = record->was_proxied && last && head_us != 0;
-    bool is_received = is_waited_for && !record->truncated && record->status != 499;
+    bool is_received = is_waited_for && !record->truncated && record->reason != END_CLIENT_ABORTED;
     struct json_object object;
 
     json_add_key(parent, "latencies");
@@ -286,7 +287,7 @@ static void add_tries(struct json_object *parent, const struct exchange_record *
 /* kong.response.get_source: what was sent on is the service's, unless an error handler answered. */
 static bool is_upstreams(const struct exchange_record *record)
 {
-    return record->from_upstream || (record->was_proxied && record->status == 499);
+    return record->from_upstream || (record->was_proxied && record->reason == END_CLIENT_ABORTED);
 }
 
 void log_serialize(const struct exchange_record *record, struct text *into)

@@ -365,7 +365,7 @@ VARIABLE(request_completion)
 {
     const struct exchange_record *record = scope->record;
 
-    if (!record->truncated && record->status != 499 && record->response_fields)
+    if (!record->truncated && record->reason != END_CLIENT_ABORTED && record->response_fields)
         text_add(into, SLICE("OK"));
 }
 

@@ -67,7 +67,8 @@ struct router_scratch *router_scratch_create(void);
 void router_scratch_free(struct router_scratch *scratch);
 DEFINE_SCOPED(router_scratch);
 
-/* False: no route matches (or there is no memory to find out), and ret_match is untouched. */
+/* False: no route matches, or it cannot be found out (no memory, a regex of the route that comes next
+ * was cut off), and ret_match is untouched. */
 bool router_match(const struct router *router, const struct router_request *request,
                   struct router_scratch *scratch, struct router_match *ret_match);
 

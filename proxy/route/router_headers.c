@@ -251,9 +251,12 @@ bool router_headers_read(const struct router *router, const struct fields *field
     return true;
 }
 
-static bool regex_header_matches(const struct router *router, const struct router_header *header,
-                                 struct router_scratch *scratch)
+static enum router_answer regex_header_matches(const struct router *router,
+                                               const struct router_header *header,
+                                               struct router_scratch *scratch)
 {
+    enum router_answer answer = ROUTER_NO;
+
     for (size_t line = 0; line < scratch->lines_count; line++) {
         if (scratch->lines[line].name != header->name)
             continue;
@@ -262,31 +265,43 @@ static bool regex_header_matches(const struct router *router, const struct route
 
             if (regex_match(scratch->matcher, router->regexes[number].regex,
                             scratch->lines[line].value))
-                return true;
+                return ROUTER_YES;
+            if (regex_was_cut(scratch->matcher))
+                answer = ROUTER_UNKNOWN;
         }
     }
-    return false;
+    return answer;
 }
 
-static bool header_matches(const struct router *router, const struct router_header *header,
-                           struct router_scratch *scratch)
+static enum router_answer header_matches(const struct router *router,
+                                         const struct router_header *header,
+                                         struct router_scratch *scratch)
 {
     if (scratch->name_stamps[header->name] != scratch->stamp)
-        return false;
+        return ROUTER_NO;
     for (uint32_t i = 0; i < header->values_count; i++) {
         uint32_t value = router->header_values[header->first_value + i];
 
         if (scratch->text_stamps[value] == scratch->stamp)
-            return true;
+            return ROUTER_YES;
     }
     return regex_header_matches(router, header, scratch);
 }
 
-bool router_headers_match(const struct router *router, const struct router_candidate *candidate,
-                          struct router_scratch *scratch)
+enum router_answer router_headers_match(const struct router *router,
+                                        const struct router_candidate *candidate,
+                                        struct router_scratch *scratch)
 {
-    for (uint32_t i = 0; i < candidate->headers_count; i++)
-        if (!header_matches(router, &router->headers[candidate->first_header + i], scratch))
-            return false;
-    return true;
+    enum router_answer all = ROUTER_YES;
+
+    for (uint32_t i = 0; i < candidate->headers_count; i++) {
+        enum router_answer one =
+            header_matches(router, &router->headers[candidate->first_header + i], scratch);
+
+        if (one == ROUTER_NO)
+            return ROUTER_NO;
+        if (one == ROUTER_UNKNOWN)
+            all = ROUTER_UNKNOWN;
+    }
+    return all;
 }

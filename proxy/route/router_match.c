@@ -10,6 +10,7 @@ struct search {
     struct router_scratch *scratch;
     const struct router_entry *best; /* NULL: none yet */
     uint64_t best_key;               /* of it: lower is better; UINT64_MAX: none */
+    bool best_is_unknown;            /* a regex of it was cut off: then there is no route */
 };
 
 /* ---- what is left to check of an entry ----------------------------------------------------- */
@@ -56,17 +57,22 @@ bool router_sni_matches(const struct router *router, const struct config_route *
     return false;
 }
 
-static bool entry_matches(const struct search *search, const struct router_entry *entry)
+static enum router_answer entry_matches(const struct search *search,
+                                        const struct router_entry *entry)
 {
     const struct router *router = search->router;
     const struct router_candidate *candidate = &router->candidates[entry->rank];
+    enum router_answer fields, path;
 
-    return (entry->port == 0 || entry->port == search->scratch->host.port) &&
-           router_method_matches(candidate->route, search->request->method) &&
-           router_sni_matches(router, candidate->route, search->request) &&
-           router_headers_match(router, candidate, search->scratch) &&
-           (entry->regex == ROUTER_NO_REGEX ||
-            router_regex_matches(router, entry->regex, search->request->path, search->scratch));
+    if ((entry->port != 0 && entry->port != search->scratch->host.port) ||
+        !router_method_matches(candidate->route, search->request->method) ||
+        !router_sni_matches(router, candidate->route, search->request))
+        return ROUTER_NO;
+    fields = router_headers_match(router, candidate, search->scratch);
+    if (fields == ROUTER_NO || entry->regex == ROUTER_NO_REGEX)
+        return fields;
+    path = router_regex_matches(router, entry->regex, search->request->path, search->scratch);
+    return path == ROUTER_YES ? fields : path;
 }
 
 /* ---- which entry is better ----------------------------------------------------------------- */
@@ -99,9 +105,11 @@ static void consider(struct search *search, const struct router_entry *entry)
     uint64_t key = key_of(search, entry);
     bool is_better = key < search->best_key || (search->best && key == search->best_key &&
                                                 entry->order < search->best->order);
+    enum router_answer answer = is_better ? entry_matches(search, entry) : ROUTER_NO;
 
-    if (!is_better || !entry_matches(search, entry))
+    if (answer == ROUTER_NO)
         return;
+    search->best_is_unknown = answer == ROUTER_UNKNOWN;
     search->best = entry;
     search->best_key = key;
 }
@@ -298,7 +306,9 @@ static void fill_match(const struct search *search, struct router_match *ret)
 bool router_match(const struct router *router, const struct router_request *request,
                   struct router_scratch *scratch, struct router_match *ret_match)
 {
-    struct search search = { router, request, scratch, NULL, UINT64_MAX };
+    struct search search = {
+        .router = router, .request = request, .scratch = scratch, .best_key = UINT64_MAX
+    };
 
     if (!is_readable(router, request) || !scratch_begin(scratch, router) ||
         !router_headers_read(router, request->fields, scratch))
@@ -307,7 +317,7 @@ bool router_match(const struct router *router, const struct router_request *requ
     if (router->traditional && !router_traditional_begin(router, request, scratch))
         return false;
     search_all(&search);
-    if (!search.best)
+    if (!search.best || search.best_is_unknown)
         return false;
     fill_match(&search, ret_match);
     return true;

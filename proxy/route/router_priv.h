@@ -280,9 +280,13 @@ const char *router_regex_not_in_rust(const char *text);
 
 /* ---- what a search writes -------------------------------------------------------------------- */
 
+/* UNKNOWN: a regex was cut off, see regex.h. No client may make a route fall away by that, so the
+ * search takes it for a match and then ends without a route. */
+enum router_answer { ROUTER_NO, ROUTER_YES, ROUTER_UNKNOWN };
+
 struct router_regex_memo {
     uint32_t stamp; /* of the search that asked */
-    bool matched;
+    enum router_answer answer;
     uint32_t prefix_start, prefix_bytes; /* what strip_path takes */
 };
 
@@ -321,12 +325,13 @@ struct router_scratch {
  * memory. */
 bool router_headers_read(const struct router *router, const struct fields *fields,
                          struct router_scratch *scratch);
-bool router_headers_match(const struct router *router, const struct router_candidate *candidate,
-                          struct router_scratch *scratch);
+enum router_answer router_headers_match(const struct router *router,
+                                        const struct router_candidate *candidate,
+                                        struct router_scratch *scratch);
 
 /* Each regex is run once per search. */
-bool router_regex_matches(const struct router *router, uint32_t number, struct slice path,
-                          struct router_scratch *scratch);
+enum router_answer router_regex_matches(const struct router *router, uint32_t number,
+                                        struct slice path, struct router_scratch *scratch);
 
 bool router_sni_matches(const struct router *router, const struct config_route *route,
                         const struct router_request *request);
@@ -357,7 +362,7 @@ int router_traditional_compare(const void *left, const void *right);
 int router_traditional_build(struct router *router);
 void router_traditional_free(struct router_traditional *traditional);
 
-/* False: nothing can match. Fills in scratch->potential. */
+/* False: nothing can match, or a regex was cut off. Fills in scratch->potential. */
 bool router_traditional_begin(const struct router *router, const struct router_request *request,
                               struct router_scratch *scratch);
 

@@ -93,20 +93,23 @@ int router_regex_add(struct router *router, enum router_regex_use use, const cha
 
 /* ---- matching ------------------------------------------------------------------------------ */
 
-bool router_regex_matches(const struct router *router, uint32_t number, struct slice path,
-                          struct router_scratch *scratch)
+enum router_answer router_regex_matches(const struct router *router, uint32_t number,
+                                        struct slice path, struct router_scratch *scratch)
 {
     struct router_regex_memo *memo = &scratch->regexes[number];
     const struct router_regex *regex = &router->regexes[number];
     struct slice taken, postfix;
 
     if (memo->stamp == scratch->stamp)
-        return memo->matched;
+        return memo->answer;
     *memo = (struct router_regex_memo){ .stamp = scratch->stamp };
-    if (!slice_starts_with(path, regex->literal) ||
-        !regex_match(scratch->matcher, regex->regex, path))
-        return false;
-    memo->matched = true;
+    if (!slice_starts_with(path, regex->literal))
+        return ROUTER_NO;
+    if (!regex_match(scratch->matcher, regex->regex, path)) {
+        memo->answer = regex_was_cut(scratch->matcher) ? ROUTER_UNKNOWN : ROUTER_NO;
+        return memo->answer;
+    }
+    memo->answer = ROUTER_YES;
     taken = regex_group(scratch->matcher, 0);
     if (router->flavor == ROUTER_TRADITIONAL) {
         /* an alternative that does not end with our group takes nothing off the path, as in Kong */
@@ -115,7 +118,7 @@ bool router_regex_matches(const struct router *router, uint32_t number, struct s
     }
     memo->prefix_start = taken.ptr ? (uint32_t)(taken.ptr - path.ptr) : 0;
     memo->prefix_bytes = (uint32_t)taken.len;
-    return true;
+    return ROUTER_YES;
 }
 
 int router_captures(const struct router *router, const struct router_match *match,
@@ -133,8 +136,9 @@ int router_captures(const struct router *router, const struct router_match *matc
     values = arena_alloc(arena, (count + 1) * sizeof(*values));
     if (!values)
         return -ENOMEM;
+    regex_matcher_begin(scratch->matcher); /* it has matched, so that it does so again */
     if (!regex_match(scratch->matcher, match->regex, path))
-        return 0; /* this request's limits are used up */
+        return 0;
     for (unsigned i = 0; i <= count; i++)
         values[i] = regex_group(scratch->matcher, i);
     /* kong/router/atc.lua: without the first group there are no captures at all */

@@ -384,18 +384,23 @@ static bool finds_host(const struct router *router, struct slice host,
     return hit.first != NULL;
 }
 
-static bool finds_path(const struct router *router, struct slice path,
-                       struct router_scratch *scratch)
+/* UNKNOWN: the regex that was cut off may be the one that says where the search begins. Kong takes an
+ * error of ngx.re.find for no match and goes on, and what the regex guards may then be open. */
+static enum router_answer finds_path(const struct router *router, struct slice path,
+                                     struct router_scratch *scratch)
 {
     const struct router_traditional *self = router->traditional;
     uint64_t hash = router_hash_begin(0);
     size_t hashed = 0;
 
     for (size_t i = 0; i < self->regexes_count; i++) {
-        if (router_regex_matches(router, self->regexes[i].number, path, scratch)) {
+        enum router_answer answer =
+            router_regex_matches(router, self->regexes[i].number, path, scratch);
+
+        if (answer == ROUTER_YES)
             scratch->potential.path = slice_of(self->regexes[i].value);
-            return true;
-        }
+        if (answer != ROUTER_NO)
+            return answer;
     }
     for (size_t i = 0; i < self->lengths_count && self->lengths[i] <= path.len; i++) {
         struct slice prefix = { path.ptr, self->lengths[i] };
@@ -405,7 +410,7 @@ static bool finds_path(const struct router *router, struct slice path,
         if (router_map_find(&self->prefixes, hash, 0, prefix) != ROUTER_MAP_NONE)
             scratch->potential.path = prefix; /* the longest one stays */
     }
-    return scratch->potential.path.ptr != NULL;
+    return scratch->potential.path.ptr ? ROUTER_YES : ROUTER_NO;
 }
 
 static bool finds_header(const struct router *router, struct router_scratch *scratch)
@@ -426,6 +431,7 @@ bool router_traditional_begin(const struct router *router, const struct router_r
 {
     const struct router_traditional *self = router->traditional;
     struct router_potential *potential = &scratch->potential;
+    enum router_answer has_path;
     unsigned category = 0;
 
     *potential = (struct router_potential){ .header = ROUTER_MAP_NONE };
@@ -433,7 +439,10 @@ bool router_traditional_begin(const struct router *router, const struct router_r
         category |= ROUTER_HAS_HEADER;
     if (request->host.len > 0 && finds_host(router, request->host, scratch))
         category |= ROUTER_HAS_HOST;
-    if (finds_path(router, request->path, scratch))
+    has_path = finds_path(router, request->path, scratch);
+    if (has_path == ROUTER_UNKNOWN)
+        return false;
+    if (has_path == ROUTER_YES)
         category |= ROUTER_HAS_PATH;
     if (router_map_get(&self->values, VALUE_METHOD, request->method) != ROUTER_MAP_NONE)
         category |= ROUTER_HAS_METHOD;

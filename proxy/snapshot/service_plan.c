@@ -136,6 +136,7 @@ struct target_set *service_plan_make_set(const struct service_plan *plan,
         options.slow_start_ms = upstream->slow_start_ms;
         options.threshold_thousandths = (uint32_t)upstream->healthchecks.threshold_thousandths;
         options.panic_percent = upstream->panic_percent;
+        options.fails_open = upstream->fails_open;
         options.min_active_members = upstream->balancing.min_active_members;
         if (upstream->balancing.queue_max > 0)
             options.line = waiting_lines_find(target_registry_lines(registry), options.name);

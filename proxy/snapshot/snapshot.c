@@ -19,8 +19,10 @@
 #include "proxy/snapshot/inherited_sockets.h"
 #include "proxy/snapshot/memory_limit.h"
 #include "proxy/snapshot/name_settings.h"
+#include "proxy/snapshot/persona_defaults.h"
 #include "proxy/snapshot/server_tls.h"
 #include "proxy/snapshot/service_plan.h"
+#include "proxy/snapshot/tcp_relay.h"
 #include "proxy/worker/hop.h"
 
 /* ---- loading ------------------------------------------------------------------------------- */
@@ -45,6 +47,9 @@ static struct persona *load_persona(const struct settings *settings, struct conf
 
     if (!persona)
         return NULL;
+    if (settings->hopgate_capture_log && !settings->hopgate_lab)
+        config_errors_add(errors, CONFIG_ERROR, settings_place(settings, "hopgate_capture_log"),
+                          "writes down what clients send: only with hopgate_lab = on");
     persona_set_lab(persona, settings->hopgate_lab);
     lab = persona_lab_words(persona);
     for (size_t i = 0; i < lab.count; i++) {
@@ -77,6 +82,8 @@ void snapshot_check(const struct settings *settings, const struct config *config
         (void)log_choice_make(settings, persona, errors, &formats); /* the same */
         log_choice_done(&formats);
     }
+    if (persona && config)
+        tcp_relay_check(settings, config, persona, errors);
     if (persona) {
         const struct server_tls_inputs inputs = { .settings = settings,
                                                   .config = config,
@@ -218,6 +225,8 @@ static bool prepare(struct snapshot *snapshot, struct hop *hop, const struct sna
         !log_choice_make(settings, snapshot->persona, errors, &snapshot->log_formats) ||
         !choose_debug_token(snapshot, errors))
         return false;
+    tcp_relay_check(settings, snapshot->config, snapshot->persona, errors);
+    persona_defaults_fill_in(snapshot->persona, snapshot->config);
     if (field_plans_compile(settings, snapshot->config, snapshot->persona, &snapshot->field_plans,
                             errors) < 0)
         return false;
@@ -464,7 +473,9 @@ int snapshot_listen(struct snapshot *snapshot, const struct snapshot_heritage *h
 {
     const struct settings *settings = snapshot->settings;
     const struct listen_setting wanted[] = {
-        { "proxy_listen", &settings->proxy_listen, VIRTUAL_SERVER_PROXY },
+        { "proxy_listen", &settings->proxy_listen,
+          snapshot->persona->client.layer == PERSONA_LAYER_TCP ? VIRTUAL_SERVER_TCP
+                                                               : VIRTUAL_SERVER_PROXY },
         { "stream_listen", &settings->stream_listen, VIRTUAL_SERVER_PASSTHROUGH },
         { "status_listen", &settings->status_listen, VIRTUAL_SERVER_STATUS },
     };

@@ -19,7 +19,8 @@
 enum virtual_server_kind {
     VIRTUAL_SERVER_PROXY,       /* requests are routed to targets */
     VIRTUAL_SERVER_PASSTHROUGH, /* of stream_listen: TLS is not ended here */
-    VIRTUAL_SERVER_STATUS,      /* requests are answered here: status_api.h */
+    VIRTUAL_SERVER_TCP, /* of proxy_listen, with a persona of layer tcp: bytes are relayed, see passthrough */
+    VIRTUAL_SERVER_STATUS, /* requests are answered here: status_api.h */
 };
 
 struct virtual_server {

@@ -16,6 +16,7 @@
 
 #include "core/mailbox.h"
 #include "core/spool.h"
+#include "proxy/report/capture_log.h"
 #include "tls/self_signed.h"
 
 struct connection_limits;
@@ -41,6 +42,7 @@ struct hop {
     struct service_load_registry *service_loads;
     struct resolver *resolver; /* the main thread's, as the registry */
     struct log_file *access_log, *error_log, *status_access_log;
+    struct capture_log capture_log;
     struct connection_limits *connection_limits; /* counters of client connections */
     struct memory_budget *memory;                /* an account per worker */
     int doorbell;                                /* eventfd that wakes the main thread */

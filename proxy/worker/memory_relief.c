@@ -130,8 +130,12 @@ static void consider_passthrough(struct holders *holders, struct passthrough *se
                                  const struct loop *loop)
 {
     struct holder holder = { .passthrough = self, .age_ms = loop->now_ms - self->started_at_ms };
-    uint64_t moved = self->client->endpoint->bytes_sent;
+    uint64_t moved;
 
+    if (self->state ==
+        PASSTHROUGH_FORGOTTEN) /* holds next to nothing, and not both ends for sure */
+        return;
+    moved = self->client->endpoint->bytes_sent;
     holder.held_bytes = self->hello.length + stream_queued(self->client);
     if (self->target) {
         holder.held_bytes += stream_queued(self->target);

@@ -153,7 +153,8 @@ static void on_accept(void *owner, struct stream *stream)
         return;
     }
     conn_on_gone(stream, leave_limits, limits, ticket);
-    if (listener->virtual_server->kind == VIRTUAL_SERVER_PASSTHROUGH)
+    if (listener->virtual_server->kind == VIRTUAL_SERVER_PASSTHROUGH ||
+        listener->virtual_server->kind == VIRTUAL_SERVER_TCP)
         passthrough_start(listener, stream);
     else
         client_conn_start(listener, stream);

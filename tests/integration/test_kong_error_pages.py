@@ -20,6 +20,7 @@ NO_ROUTE = "no Route matched with those values"
 BAD_GATEWAY = "An invalid response was received from the upstream server"
 FAMILIES = {"exit": ("/", 404, NO_ROUTE), "handler": ("/dead", 502, BAD_GATEWAY)}
 SLOW_MS = 200
+CLIENT_SLOW_MS = 3000  # longer than this process may stand still between its connect and its bytes
 
 
 def declarative(lab):
@@ -47,7 +48,8 @@ def shared_hop(module_lab):
 def impatient_hop(module_lab):
     """For the rows in which a client is too slow, and no others: a busy machine is slow too."""
     return module_lab.hop(declarative(module_lab), persona="kong", name="impatient", conf={
-        "nginx_http_client_header_timeout": f"{SLOW_MS}ms", "nginx_http_client_body_timeout": f"{SLOW_MS}ms"})
+        "nginx_http_client_header_timeout": f"{CLIENT_SLOW_MS}ms",
+        "nginx_http_client_body_timeout": f"{CLIENT_SLOW_MS}ms"})
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ def test_raw_bytes_after_a_head_that_was_good_stay_an_answer(lab):
 
 @pytest.mark.parametrize("end", ["reset", "hang"])
 def test_raw_bytes_that_break_off_are_cut(lab, end):
-    settings = {"read_timeout": 300} if end == "hang" else {}
+    settings = {"read_timeout": 3000} if end == "hang" else {}  # longer than the origin may stand still
     kong = hop_in(lab, lab.origin().otherwise(behaviours.raw(b"hello", then=end)), "on", **settings)
     client = lab.client(kong)
     client.send(client.request_bytes("GET", "/"))

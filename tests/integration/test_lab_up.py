@@ -1,9 +1,11 @@
 """`hopgate lab up`: a chain from one file; each part a process, nothing left behind, every mistake with its place."""
+import fcntl
 import json
 import os
 import pathlib
 import re
 import signal
+import subprocess
 
 import pytest
 
@@ -272,6 +274,103 @@ def test_command_lines_that_are_refused(hopgate, arguments):
 
 def test_lab_that_is_not_up_cannot_be_ended(hopgate):
     assert hopgate("lab", "down", "no-such-lab").code == 1
+
+
+# ---- whose lab it is ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stranger():
+    """A process that is no lab."""
+    process = subprocess.Popen(["sleep", "600"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def planted(tmp_path, stranger):
+    """planted(**state): a folder of labs with one in it that seems to run; its process is the stranger's."""
+    held = []
+
+    def plant(**more):
+        root = tmp_path / f"hopgate-lab-{os.getuid()}"
+        (root / "lab-30").mkdir(parents=True)
+        root.chmod(0o700)
+        state = {"name": "planted", "pid": stranger.pid, "url": "http://127.0.30.10", "folder": str(root / "lab-30"),
+                 "elements": [], **more}
+        (root / "lab-30" / "state.json").write_text(json.dumps(state))
+        held.append(open(root / "block-30.lock", "w", encoding="ascii"))
+        fcntl.flock(held[-1], fcntl.LOCK_EX)
+        return root
+
+    yield plant
+    for lock in held:
+        lock.close()
+
+
+@pytest.fixture
+def look(hopgate, tmp_path):
+    return lambda *words: hopgate("lab", *words, env={**os.environ, "TMPDIR": str(tmp_path)})
+
+
+def others_can_write(root):
+    root.chmod(0o777)
+
+
+def is_somebody_elses(root):
+    if os.getuid() != 0:
+        pytest.skip("only root can give a folder away")
+    os.chown(root, 65534, 65534)
+
+
+def is_a_link(root):
+    root.rename(root.with_name("elsewhere"))
+    root.symlink_to(root.with_name("elsewhere"))
+
+
+@pytest.mark.parametrize("spoil", [others_can_write, is_somebody_elses, is_a_link])
+def test_folder_of_labs_that_is_not_ours_alone_is_not_believed(look, planted, stranger, spoil):
+    root = planted()
+    spoil(root)
+    for words in (("status",), ("status", "--json"), ("down",), ("down", "30"), ("down", "--all")):
+        done = look(*words)
+        assert (done.code, done.out) == (1, ""), done
+        assert f"hopgate: {root} must be a folder of this user alone (mode 0700)" in done.err
+    assert stranger.poll() is None
+
+
+def test_process_that_did_not_begin_the_lab_is_not_ended(look, planted, stranger):
+    planted(began_at_ticks=1)
+    done = look("down", "--all")
+    assert done.code == 1
+    assert f"hopgate: process {stranger.pid} is not the one that began planted; nothing was ended" in done.err
+    assert stranger.poll() is None
+
+
+def test_nothing_of_a_state_acts_on_the_terminal(look, planted):
+    planted(name="a\x1b[31mb\x9b31m\n", url="http://\x1b]0;x\x07", folder="/\x7f", pid=2**32 + 1)
+    done = look("status")
+    assert done.code == 0 and done.out.startswith("a?[31mb??31m?  (block 30, process 4294967297)\nhttp://?]0;x?\n/?\n")
+    assert look("down", "--all").err.startswith("hopgate: a?[31mb??31m? does not end")
+    assert json.loads(look("status", "--json").out)[0]["url"] == "http://\x1b]0;x\x07"
+
+
+def test_without_any_lab_there_is_no_folder_and_no_complaint(look):
+    done = look("status")
+    assert (done.code, done.out, done.err) == (0, "no lab is up\n", "")
+
+
+def test_folder_whose_lock_cannot_be_had_is_not_touched(hopgate, tmp_path):
+    root = tmp_path / f"hopgate-lab-{os.getuid()}"
+    kept = root / "lab-20" / "kept"
+    kept.parent.mkdir(parents=True)
+    root.chmod(0o700)
+    kept.write_text("of a lab that runs")
+    (root / "block-20.lock").symlink_to(tmp_path / "elsewhere")
+    done = hopgate("lab", "up", "kong-alone", env={**os.environ, "TMPDIR": str(tmp_path)})
+    assert done.code == 1 and f"the lock of block 20 in {root}: " in done.err, done
+    assert kept.exists() and not (tmp_path / "elsewhere").exists()
 
 
 def test_schema_tells_every_field(hopgate):

@@ -52,3 +52,20 @@ def test_longest_timeouts_that_kong_allows_do_not_overflow(lab):
     longest = 2_147_483_646
     kong = lab.kong(lab.origin(content=b"x"), connect_timeout=longest, write_timeout=longest, read_timeout=longest)
     assert lab.client(kong).post("/", b"abc").content == b"x"
+
+
+@pytest.mark.parametrize("count, status", [(100, 200), (101, 400)])
+def test_connection_lists_a_hundred_options_at_most(lab, count, status):
+    """Each would be looked for among all fields."""
+    hop = lab.kong(lab.origin(content=b"x"))
+    options = ", ".join(f"x-{number}" for number in range(count))
+    assert lab.client(hop).get("/", [("Connection", options)]).status == status
+
+
+def test_a_thousand_fields_are_logged_once_each(lab):
+    hop = lab.kong(lab.origin(content=b"x"))
+    fields = [(f"X-{number % 300}", str(number)) for number in range(900)]
+    assert lab.client(hop).get("/", fields).status == 200
+    logged = hop.access_log.wait(1)[0]["request"]["headers"]
+    assert logged["x-0"] == ["0", "300", "600"] and logged["x-299"] == ["299", "599", "899"]
+    assert [name for name in logged if name.startswith("x-")] == [f"x-{number}" for number in range(300)]

@@ -91,3 +91,15 @@ def test_credentials_are_in_no_log_that_was_not_asked_for_them(lab, log_format):
     wait_until(lambda: "/last" in hop.access_log.text(), "the request to be logged")
     log = hop.access_log.text() + hop.error_log.text()
     assert "secret" not in log and "c2VjcmV0" not in log and "Ym9iOnNl" not in log
+
+
+@pytest.mark.parametrize("log_format", ["kong", "json", "kong-serialize"])
+def test_no_request_can_make_its_lines_vanish(lab, log_format):
+    """Bytes that are escaped to six each, in every field and in what the error log quotes."""
+    dead = lab.refusing_port()
+    hop = lab.kong(dead, retries=0, conf={"hopgate_access_log_format": log_format})
+    fields = [(f"X-{number}", "\xff" * 7000) for number in range(3)] + [("Referer", "\xff" * 8000)]
+    assert lab.client(hop).get("/hidden", fields).status == 502
+    wait_until(lambda: "/hidden" in hop.access_log.text(), "the line of the request")
+    line, = hop.error_log.wait_for("connect() failed", "/hidden")
+    assert 'request: "GET /hidden HTTP/1.1"' in line

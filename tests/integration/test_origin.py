@@ -32,6 +32,13 @@ def start(binary, tmp_path):
     assert not problems, problems
 
 
+@pytest.fixture(scope="module")
+def origin_of_module(binary, tmp_path_factory):
+    origin = OriginProcess(binary, tmp_path_factory.mktemp("origin"))
+    yield origin
+    assert origin.stop() == ""
+
+
 def client(origin, name=None, **options):
     return RawClient(*(origin.addresses[name] if name else origin.address), **options)
 
@@ -323,10 +330,26 @@ def test_the_control_api_is_not_for_web_pages_or_half_requests(start):
     connection.request("POST", "/reset", headers={"Origin": "http://evil.test"})
     assert connection.getresponse().status == 403
     raw = socket.create_connection(origin.control, timeout=DEADLINE_S)
-    raw.sendall(b"PUT /faults HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n" + b"x" * 5_000_000)
+    raw.sendall(b"PUT /faults HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n" + b"x" * 5_000_000)
     assert raw.recv(65536).startswith(b"HTTP/1.1 413 ")
     raw.close()
     assert origin.hits()["requests"] == 0
+
+
+@pytest.mark.parametrize("host, fields, status", [
+    ("127.0.0.1:{port}", {}, 200), ("127.9.9.9", {}, 200), ("LocalHost:{port}", {}, 200), ("[::1]:{port}", {}, 200),
+    ("evil.test:{port}", {}, 403), ("localhost.evil.test", {}, 403), ("127.0.0.1.evil.test", {}, 403),
+    ("192.0.2.1", {}, 403), ("0.0.0.0:{port}", {}, 403), ("[::]:{port}", {}, 403), ("", {}, 400),
+    ("localhost", {"Sec-Fetch-Site": "none"}, 200), ("localhost", {"Sec-Fetch-Site": "same-origin"}, 200),
+    ("localhost", {"Sec-Fetch-Site": "cross-site"}, 403), ("localhost", {"Sec-Fetch-Site": "same-site"}, 403),
+    ("localhost", {"Origin": "null"}, 403)])
+def test_the_control_api_is_not_for_pages_whose_name_leads_here(origin_of_module, host, fields, status):
+    connection = origin_of_module.connect_control()
+    connection.putrequest("GET", "/hits", skip_host=True)
+    for name, value in {"Host": host.format(port=origin_of_module.control[1]), **fields}.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    assert connection.getresponse().status == status
 
 
 def test_the_control_api_on_a_unix_socket(start, tmp_path):
@@ -340,6 +363,33 @@ def test_the_control_api_on_a_unix_socket(start, tmp_path):
         answer = http.client.HTTPResponse(raw)
         answer.begin()
         assert json.loads(answer.read())["requests"] == 0
+
+
+def test_a_control_socket_is_not_taken_from_who_listens_there(start, hopgate, tmp_path):
+    path = tmp_path / "control.sock"
+
+    def answers():
+        with socket.socket(socket.AF_UNIX) as raw:
+            raw.settimeout(DEADLINE_S)
+            raw.connect(str(path))
+            raw.sendall(b"GET /hits HTTP/1.1\r\nHost: a\r\n\r\n")
+            return raw.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+    first = start(control=f"unix:{path}")
+    done = hopgate("origin", "--listen", "127.0.0.1:0", "--control", f"unix:{path}")
+    assert done.code == 1 and f"cannot listen on unix:{path}: it is in use" in done.err, done
+    assert answers()
+    path.unlink()
+    second = start(control=f"unix:{path}")
+    assert first.stop() == ""
+    assert answers(), "the first one has removed what is not its own"
+    second.process.kill()
+    second.process.wait()
+    second.stop = lambda: ""
+    assert path.exists()
+    third = start(control=f"unix:{path}")
+    assert answers()
+    assert third.stop() == "" and not path.exists()
 
 
 # ---- TLS ---------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from lab.exposition import scrape
 from lab.lab import service_to
 from lab.origin import wait_until_received
 from lab.upgrade import upgrade, verb
-from lab.wait import wait_until
+from lab.wait import pace, wait_until
 from lab.wire import Ended, head
 
 ONE_WORKER = {"nginx_worker_processes": "1"}
@@ -279,7 +279,7 @@ def test_target_that_fails_after_much_was_stored(lab, end):
     client, answer = slow_client(lab, kong)
     kong.error_log.wait_for("[error]", " while reading upstream")
     assert kong.access_log.entries() == [], "its client still reads"
-    content = b""
+    content = bytearray()  # bytes would be copied whole for each piece
     with pytest.raises(Ended) as ended:
         for piece in client.content_pieces(answer):
             content += piece
@@ -495,3 +495,16 @@ def test_tunnel_is_no_response(lab):
     assert client.read_exact(5) == b"hello"
     client.send(b"bye")
     assert client.read_to_end() == (b"", "fin")
+
+
+def test_whole_answer_outlives_the_body_that_nobody_waits_for_any_more(lab):
+    """The target answers before the request is complete; what the store holds is the client's, however slow."""
+    size = 3_000_000
+    origin = lab.origin().on("/", lambda connection, _: connection.send(
+        head("HTTP/1.1 200 OK", [("Content-Length", str(size))]) + bytes(size)))
+    kong = lab.kong(origin, route={"request_buffering": False},
+                    conf=ONE_WORKER | {"nginx_http_client_body_timeout": "1s"})
+    client = lab.client(kong)
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nabc")
+    pace(2.5)  # longer than the timeout; the slowness of the client is what is tested
+    assert len(client.read_response().content) == size

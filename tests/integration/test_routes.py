@@ -97,14 +97,49 @@ def test_protocols_come_before_a_missing_service(lab):
 
 
 def test_catastrophic_regex_costs_one_match_and_is_told_once(lab):
+    """Who makes it give up gets no route: what it guards is not to be reached by the next one."""
     origin = lab.origin()
     hop = lab.hop(service(origin, {"paths": ["~/(a+)+$"]}, {"paths": ["/aaa"], "strip_path": False}))
     client = lab.client(hop)
     for _ in range(20):
-        assert client.get("/" + "a" * 6000 + "!").status == 200
-    hop.error_log.wait_for('the regex "^/(a+)+$" was given up')
+        assert client.get("/" + "a" * 6000 + "!").status == 404
+    assert origin.requests == []
+    hop.error_log.wait_for('the regex "^/(a+)+$" was given up after 34008 steps on 6002 bytes')
     assert len(hop.error_log.lines("was given up")) == 1
     assert client.get("/aaaa").status == 200
+
+
+FLAVORS = ("traditional_compatible", "traditional")
+
+
+def guarded_hop(lab, flavor, guard, *others):
+    """Two services: what the guard's regex matches, and all else."""
+    closed, opened = lab.origin(content=b"closed"), lab.origin(content=b"open")
+    hop = lab.hop({"services": [
+        {"name": "guarded", "host": closed.host, "port": closed.port, "routes": [{"paths": [guard]}]},
+        {"name": "open", "host": opened.host, "port": opened.port, "routes": [
+            {"paths": ["/"]}, *({"paths": [path], "regex_priority": 1} for path in others)]}]},
+        conf={"router_flavor": flavor})
+    return lab.client(hop), opened
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+@pytest.mark.parametrize("segments", (1, 100, 300, 3500))
+def test_long_path_opens_nothing_that_a_regex_guards(lab, flavor, segments):
+    client, opened = guarded_hop(lab, flavor, "~/(?:[^/]+/)*admin$")
+    response = client.get("/" + "a/" * segments + "admin")
+    assert (response.status, response.content) == (200, b"closed")
+    assert opened.requests == []
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_other_regexes_open_nothing_that_a_regex_guards(lab, flavor):
+    client, opened = guarded_hop(lab, flavor, "~/admin/[a-z0-9]+$", "~/admin/(a+)+$", "~/admin/(a+)+b$",
+                                 "~/admin/(a*)*c$", "~/admin/(aa?)+d$")
+    assert client.get("/admin/a9").content == b"closed"
+    assert client.get("/admin/" + "a" * 6000 + "9").status == 404
+    assert opened.requests == []
+    assert client.get("/public").content == b"open"
 
 
 def test_check_tells_what_the_flavour_makes_of_the_routes(lab, tmp_path):

@@ -15,8 +15,8 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
 
 
 def within(watch, milliseconds):
-    """The timer fired, and not long after its time (a busy machine may add a second)."""
-    return milliseconds / 1000 * 0.95 <= watch.seconds < milliseconds / 1000 + 3
+    """The timer fired, and no other: those that nobody set take a minute (a busy machine may add seconds)."""
+    return milliseconds / 1000 * 0.95 <= watch.seconds < milliseconds / 1000 + 20
 
 
 def test_connect_timeout_gives_504(lab):
@@ -39,7 +39,8 @@ def test_read_timeout_before_the_head_gives_504(lab):
 
 def test_head_that_trickles_does_not_extend_the_read_timeout(lab):
     """One deadline from the request sent to the head complete, as nginx and Kong have it."""
-    origin = lab.origin().on("/", behaviours.trickle(HEAD, gap_s=0.1, size=2))
+    long_head = HEAD[:-2] + b"X-Long: " + b"x" * 200 + b"\r\n\r\n"  # for 25 s: no stall of the hop lets it come whole
+    origin = lab.origin().on("/", behaviours.trickle(long_head, gap_s=0.1))
     kong = lab.kong(origin, read_timeout=SHORT_MS)
     watch = Stopwatch()
     assert lab.client(kong).get("/").status == 504
@@ -66,11 +67,11 @@ def test_content_that_trickles_faster_than_the_timeout_passes(lab):
 
 def test_content_that_stalls_is_cut_and_logged(lab):
     origin = lab.origin().on("/", behaviours.raw(HEAD + b"01234", then="hang"))
-    kong = lab.kong(origin, read_timeout=SHORT_MS)
+    kong = lab.kong(origin, read_timeout=STALL_MS)  # the head must come within it
     watch = Stopwatch()
     with pytest.raises((Truncated, Ended)):
         lab.client(kong).get("/")
-    assert within(watch, SHORT_MS)
+    assert within(watch, STALL_MS)
     kong.error_log.wait_for(f"{TIMED_OUT} while reading upstream")
 
 
@@ -191,7 +192,7 @@ class NEVER:
 @pytest.mark.parametrize("persona", ["kong", "edge"])
 def test_client_that_sends_no_whole_head_in_time(lab, persona):
     """Kong closes without a word (nginx does), the edge says 408; both log 408."""
-    hop = getattr(lab, persona)(lab.origin(), conf={"nginx_http_client_header_timeout": "1s"})
+    hop = getattr(lab, persona)(lab.origin(), conf={"nginx_http_client_header_timeout": f"{STALL_MS}ms"})
     client = lab.client(hop)
     client.send(b"GET / HTTP/1.1\r\nHo")
     if persona == "edge":

@@ -123,7 +123,7 @@ def test_bash_offers_what_fits_the_place(complete, tmp_path):
     (tmp_path / "kong a.conf").touch()
     (tmp_path / "directory").mkdir()
     assert complete("show", "ex") == {"exchanges"}
-    assert complete("lab", "") == {"up", "status", "down", "schema", "pki"}
+    assert complete("lab", "") == {"up", "run", "matrix", "status", "down", "headers", "schema", "pki"}
     assert complete("run", "kong") == {"kong a.conf"}
     assert complete("run", "-c", "kong") == {"kong a.conf"}
     assert complete("status", "--prefix", "") == {"directory"}

@@ -96,6 +96,16 @@ def test_faults_that_are_wrong_change_nothing_and_say_what(make_wire, server):
     assert wire.told("GET", "/faults")["faults"][0]["kind"] == "latency"
 
 
+def test_more_faults_than_a_wire_takes_are_refused_before_they_are_looked_at(make_wire, server):
+    wire = make_wire(server, faults=["latency:ms=1"])
+    for count in (4000, 256):
+        status, answer = wire.ask("POST", "/faults", [{"kind": "latency", "ms": 1} for _ in range(count)])
+        assert (status, "more than 256 faults" in answer["error"]) == (400, True), answer
+    assert len(wire.told("GET", "/faults")["faults"]) == 1
+    told = wire.told("POST", "/faults", [{"kind": "latency", "ms": 1} for _ in range(255)])
+    assert [fault["id"] for fault in told["faults"]] == [f"f{number}" for number in range(1, 257)]
+
+
 @pytest.mark.parametrize("how, end", [("reset", "reset"), ("fin", "fin")])
 def test_kill_ends_one_connection(make_wire, server, how, end):
     wire = make_wire(server)

@@ -1,5 +1,6 @@
 #include "tools/cli/table.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,9 +8,14 @@ enum { CELL_MAX = 64, COLUMNS_MAX = 32 };
 
 static void make_safe(char *text)
 {
-    for (unsigned char *at = (unsigned char *)text; *at; at++)
-        if (*at < 0x20 || *at == 0x7f)
+    for (unsigned char *at = (unsigned char *)text; *at; at++) {
+        bool is_c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0; /* U+009B begins a sequence */
+
+        if (*at < 0x20 || *at == 0x7f || is_c1)
             *at = '?';
+        if (is_c1)
+            *++at = '?';
+    }
 }
 
 char *table_cell(const json_t *value, char *into, size_t size)

@@ -221,10 +221,12 @@ const struct verb verbs[] = {
       .text =
           "`hopgate lab up CHAIN` starts a chain, `lab status` shows what is up, `lab down` ends "
           "it,\n"
+          "`lab run CHAIN` sends one request through it, `lab matrix CHAIN` tries every fault at "
+          "every place,\n"
           "`lab schema` tells what a chain file can say, `lab pki DIR` writes every "
           "certificate\n"
           "situation, good and broken. Each has a --help of its own.",
-      .words = "up status down schema pki",
+      .words = "up run matrix headers status down schema pki",
       .exit_codes = "as of its verbs" },
     { .name = "lab up",
       .run = lab_up_verb,
@@ -240,6 +242,49 @@ const struct verb verbs[] = {
                          SWITCH("--detach", "return once all is ready; `hopgate lab down` ends it"),
                          SWITCH("--check", "only look for mistakes")),
       .exit_codes = "0 ended, 1 a part failed, 64 usage, 78 bad chain file" },
+    { .name = "lab run",
+      .run = lab_run_verb,
+      .summary = "send one request through a chain: the answer, the picture, the verdict",
+      .synopses = SYNOPSES("[--fault NAME [--place PLACE]] [--time-scale N] [--json] CHAIN [-- [-X "
+                           "METHOD] [-H 'N: V'] [-d TEXT] [/PATH]]"),
+      .text = "Starts CHAIN, sends the request that is said behind -- (GET of the chain's path "
+              "without one), prints who\n"
+              "broke it and why, the answer, what happened between the hops and their log lines, "
+              "and ends the chain.",
+      .words = "FILE",
+      .options = OPTIONS(ARGUMENT("CHAIN", "chain file, or the name of a ready-made chain"),
+                         VALUE("--fault", "NAME", "something fails, as in `hopgate lab matrix`"),
+                         VALUE("--place", "PLACE", "where, if there are several"),
+                         VALUE("--time-scale", "N", "stated times pass N times as fast"),
+                         SWITCH("--json", "for programs")),
+      .exit_codes = "0 a request was sent, 1 a part failed, 64 usage, 78 bad chain file" },
+    { .name = "lab matrix",
+      .run = lab_matrix_verb,
+      .summary = "every fault at every place of a chain: what the client gets, who made it, why",
+      .synopses = SYNOPSES("[OPTIONS] CHAIN"),
+      .text =
+          "Starts CHAIN and tries every fault at every place, side by side: each case has its own "
+          "route, upstream,\n"
+          "origin and wire. Tells what the client got, which hop broke it and why, what each hop "
+          "logged, and how\n"
+          "often the request came to the origins. Times are those that are stated, whatever the "
+          "time scale is.",
+      .words = "FILE",
+      .options = OPTIONS(
+          ARGUMENT("CHAIN", "chain file, or the name of a ready-made chain"),
+          VALUE("--faults", "LIST",
+                "all, origin, wire, names of `hopgate origin --faults`, wire-NAME, or "
+                "KIND:KEY=VALUE+KEY=VALUE of `hopgate wire`; a telling choice"),
+          VALUE("--places", "LIST",
+                "wires, ways (outer-gateway), origins; all but the client's way"),
+          VALUE("--methods", "LIST", "GET,POST"),
+          VALUE("--time-scale", "N", "stated times pass N times as fast (the chain's, else 100)"),
+          VALUE("--expect", "FILE", "what should be so: rules, or what --json printed before"),
+          SWITCH("--json", "for programs"), VALUE("--junit", "FILE", "for build servers"),
+          VALUE("--html", "FILE", "for people: one file that needs nothing else")),
+      .exit_codes =
+          "0 done, 1 a part failed or something is not as expected, 64 usage, 78 bad chain "
+          "or expectations" },
     { .name = "lab status",
       .run = lab_status_verb,
       .summary = "the chains that are up, and their parts",
@@ -254,6 +299,32 @@ const struct verb verbs[] = {
       .text = "Ends the chain that is up; of several the one of that name or block of addresses.",
       .options = OPTIONS(SWITCH("--all", "every chain of this user")),
       .exit_codes = "0 down, 1 there is none or it does not end, 64 usage" },
+    { .name = "lab headers",
+      .run = lab_headers_verb,
+      .summary = "what each hop does to every header",
+      .synopses = SYNOPSES("[OPTIONS] CHAIN", "[OPTIONS] --url URL --origin IP:PORT"),
+      .text = "Brings CHAIN up, sends one request with telling fields, has the origin answer with "
+              "telling fields,\n"
+              "and shows for each hop which fields it kept, added, dropped, changed, extended, "
+              "merged, split,\n"
+              "wrote in other case or moved; credentials are masked. With --url: from end to end, "
+              "through any\n"
+              "product whose origin is IP:PORT.",
+      .words = "FILE",
+      .options = OPTIONS(
+          ARGUMENT("CHAIN", "chain file, or the name of a ready-made chain"),
+          VALUE("--url", "URL", "of a product that runs already"),
+          VALUE("--origin", "ADDRESS", "IP:PORT where our origin is to listen behind it"),
+          VALUE("--connect", "ADDRESS", "connect to that IP:PORT instead of the URL's"),
+          VALUE("--cacert", "FILE", "certificates that its own must lead to"),
+          VALUE("--request", "FILE", "send this request instead: a head, lines as in HTTP"),
+          VALUE("--expect", "FILE", "expectations (YAML or JSON); exit code 1 if one is not met"),
+          VALUE("--junit", "FILE", "write how they went, for CI"),
+          VALUE("--html", "FILE", "write the report as one page"),
+          VALUE("--at", "HOP", "show only this hop"),
+          SWITCH("--all", "show fields that were kept, too"), SWITCH("--json", "for programs"),
+          SWITCH("--show-secrets", "do not mask credentials")),
+      .exit_codes = "0, 1 failed or an expectation is not met, 64 usage, 78 bad file" },
     { .name = "lab schema",
       .run = lab_schema_verb,
       .summary = "what a chain file can say",

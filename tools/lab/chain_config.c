@@ -8,6 +8,7 @@
 #include "config/schema.h"
 #include "config/settings_catalog.h"
 #include "config/units.h"
+#include "proxy/persona/persona.h"
 
 #define CA_ID          "5f0c2f5e-7f52-4f38-9d6c-0f8d9a3f1bca"
 #define CERTIFICATE_ID "5f0c2f5e-7f52-4f38-9d6c-0f8d9a3f1bc1"
@@ -34,18 +35,23 @@ void chain_config_scale_time(const char *text, int64_t scale, char *into, size_t
 }
 
 /* Kong's fields of services in ms, and of health checks in seconds. */
-static void scale_service(json_t *service, int64_t scale)
+static void scale_service(json_t *service, const struct persona_upstream *usual, int64_t scale)
 {
-    static const char *const names[] = { "connect_timeout", "write_timeout", "read_timeout" };
+    const struct {
+        const char *name;
+        uint64_t usual_ms; /* an F5 waits longer than Kong's 60 s */
+    } times[] = { { "connect_timeout", usual->connect_timeout_ms },
+                  { "write_timeout", usual->send_timeout_ms },
+                  { "read_timeout", usual->read_timeout_ms } };
 
-    for (size_t i = 0; scale > 1 && i < 3; i++) {
-        const json_t *stated = json_object_get(service, names[i]);
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        const json_t *stated = json_object_get(service, times[i].name);
+        int64_t ms = stated ? json_integer_value(stated) : (int64_t)times[i].usual_ms;
 
+        if (!stated && scale == 1 && ms == SERVICE_TIMEOUT_MS)
+            continue; /* the hop's own default says it */
         if (!stated || json_is_integer(stated))
-            json_object_set_new(
-                service, names[i],
-                json_integer(
-                    scaled_ms(stated ? json_integer_value(stated) : SERVICE_TIMEOUT_MS, scale)));
+            json_object_set_new(service, times[i].name, json_integer(scaled_ms(ms, scale)));
     }
 }
 
@@ -325,6 +331,7 @@ json_t *chain_config_declarative(const struct chain_config_context *context, jso
     size_t before = errors->errors_count, i;
     bool is_default = !element->entities && !element->config;
     json_t *root = is_default ? default_entities(context) : stated_entities(context, errors);
+    struct persona *persona;
     json_t *service;
 
     if (!json_is_object(root)) {
@@ -336,8 +343,13 @@ json_t *chain_config_declarative(const struct chain_config_context *context, jso
     leave_out(root, "", notes);
     if (element->redirect || is_default)
         redirect(root, context, errors);
+    persona = persona_load(element->persona, errors);
     json_array_foreach(json_object_get(root, "services"), i, service)
-        scale_service(service, context->chain->time_scale);
+    {
+        if (persona)
+            scale_service(service, &persona->upstream, context->chain->time_scale);
+    }
+    persona_free(persona);
     if (context->chain->time_scale > 1) {
         scale_seconds(json_object_get(root, "upstreams"), context->chain->time_scale);
         scale_seconds(json_object_get(root, "hopgate"), context->chain->time_scale);

@@ -74,7 +74,8 @@ static const struct schema_field chain_fields[] = {
 static const char *const chain_meanings[] = {
     "lower case letters, digits and dashes",
     "a sentence for people",
-    "divides times that are stated, and the three timeouts of every service",
+    "divides times that are stated, and the three timeouts of every service (the persona's if the "
+    "file has none)",
     "of everything that is left to chance",
     "certificates that are made for the chain, see `hopgate lab pki`",
     "who stands in front of the path",

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "core/http/http1_parser.h"
 #include "core/http/http1_writer.h"
 #include "core/listener.h"
+#include "tools/lab/control_socket.h"
 
 #define UNIX_PREFIX "unix:"
 
@@ -39,6 +39,8 @@ struct control_api {
     void *owner;
     struct api_conn *conns;
     unsigned conns_count;
+    bool is_unix;
+    struct control_socket file; /* of a unix socket */
     char address[sizeof(((struct sockaddr_un *)0)->sun_path) + sizeof(UNIX_PREFIX)];
 };
 
@@ -167,12 +169,56 @@ static struct slice whole_content(struct api_conn *conn)
     return (struct slice){ copy, buf_peek(&conn->content, copy, conn->content.length) };
 }
 
+/* ---- who may ask --------------------------------------------------------------------------- */
+
+static bool is_loopback(const struct sockaddr_storage *address)
+{
+    struct addr_cidr v4, v6;
+
+    (void)addr_cidr_parse(SLICE("127.0.0.0/8"), &v4); /* they are right */
+    (void)addr_cidr_parse(SLICE("::1"), &v6);
+    return addr_cidr_contains(&v4, address) || addr_cidr_contains(&v6, address);
+}
+
+/* A page whose own name was made to lead here (DNS rebinding) asks for that name. */
+static bool is_asked_for_loopback(const struct http_head *head)
+{
+    struct sockaddr_storage address;
+    struct slice host, port;
+
+    if (!http_authority_split(head->authority, &host, &port))
+        return false;
+    return slice_equal_nocase(host, SLICE("localhost")) ||
+           (addr_parse(host, 0, &address) == 0 && is_loopback(&address));
+}
+
+/* Browsers tell who asks: another site's page, or their user. */
+static bool is_from_web_page(const struct http_head *head)
+{
+    const struct field *site = fields_find_name(&head->fields, SLICE("Sec-Fetch-Site"));
+
+    return fields_find_name(&head->fields, SLICE("Origin")) ||
+           (site && !slice_equal(site->value, SLICE("none")) &&
+            !slice_equal(site->value, SLICE("same-origin")));
+}
+
+/* NULL: nothing is against it. */
+static const char *find_objection(const struct api_conn *conn)
+{
+    if (is_from_web_page(&conn->head))
+        return "web pages may not use this";
+    if (!conn->api->is_unix && !is_asked_for_loopback(&conn->head))
+        return "the host that is asked for must be localhost or a loopback address";
+    return NULL;
+}
+
 static void answer_request(struct api_conn *conn)
 {
     struct control_api_request request = { .method = conn->head.method_name,
                                            .path = conn->head.path,
                                            .query = conn->head.query,
                                            .content = whole_content(conn) };
+    const char *objection = find_objection(conn);
     unsigned status = 200;
     json_t *answer;
 
@@ -180,8 +226,8 @@ static void answer_request(struct api_conn *conn)
         drop(conn, STREAM_CLOSE_ABORT);
         return;
     }
-    if (fields_find_name(&conn->head.fields, SLICE("Origin"))) {
-        refuse(conn, 403, "web pages may not use this");
+    if (objection) {
+        refuse(conn, 403, objection);
         return;
     }
     answer = conn->api->answer(conn->api->owner, &request, &status);
@@ -299,43 +345,6 @@ static size_t room(void *owner)
 
 /* ---- listening ----------------------------------------------------------------------------- */
 
-/* A socket that a killed process left is in the way; anything else there is somebody's file. */
-static int open_unix(const char *path, char *error, size_t error_size)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    struct stat status;
-    mode_t before;
-    int fd, r;
-
-    if (strlen(path) >= sizeof(address.sun_path)) {
-        snprintf(error, error_size, "the path of the control socket is longer than %zu bytes",
-                 sizeof(address.sun_path) - 1);
-        return -1;
-    }
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    if (lstat(path, &status) == 0 && S_ISSOCK(status.st_mode))
-        (void)unlink(path); /* if it cannot go, bind says so */
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    before = umask(0177); /* never reachable for others, not even at first */
-    r = fd < 0 ? -1 : bind(fd, (struct sockaddr *)&address, sizeof(address));
-    (void)umask(before);
-    if (r == 0 && listen(fd, CONTROL_API_CONNECTIONS_MAX) == 0)
-        return fd;
-    snprintf(error, error_size, "cannot listen on unix:%s: %s", path, strerror(errno));
-    if (fd >= 0)
-        (void)close(fd);
-    return -1;
-}
-
-static bool is_loopback(const struct sockaddr_storage *address)
-{
-    struct addr_cidr v4, v6;
-
-    (void)addr_cidr_parse(SLICE("127.0.0.0/8"), &v4); /* they are right */
-    (void)addr_cidr_parse(SLICE("::1"), &v6);
-    return addr_cidr_contains(&v4, address) || addr_cidr_contains(&v6, address);
-}
-
 static int open_tcp(struct control_api *api, const char *text, char *error, size_t error_size)
 {
     const struct listener_options options = { .backlog = CONTROL_API_CONNECTIONS_MAX };
@@ -379,9 +388,10 @@ struct control_api *control_api_start(struct loop *loop, const char *address,
     api->loop = loop;
     api->answer = answer;
     api->owner = owner;
-    if (strncmp(address, UNIX_PREFIX, prefix) == 0) {
+    api->is_unix = strncmp(address, UNIX_PREFIX, prefix) == 0;
+    if (api->is_unix) {
         snprintf(api->address, sizeof(api->address), "%s", address);
-        fd = open_unix(address + prefix, error, error_size);
+        fd = control_socket_open(&api->file, address + prefix, error, error_size);
     } else {
         fd = open_tcp(api, address, error, error_size);
     }
@@ -390,6 +400,7 @@ struct control_api *control_api_start(struct loop *loop, const char *address,
         listener_set_room(api->listener, room);
         return api;
     }
+    control_socket_remove(&api->file, api->address + prefix);
     free(api);
     return NULL;
 }
@@ -401,14 +412,11 @@ const char *control_api_address(const struct control_api *api)
 
 void control_api_stop(struct control_api *api)
 {
-    size_t prefix = strlen(UNIX_PREFIX);
-
     if (!api)
         return;
     listener_stop(api->listener);
     while (api->conns)
         drop(api->conns, STREAM_CLOSE_ABORT);
-    if (strncmp(api->address, UNIX_PREFIX, prefix) == 0)
-        (void)unlink(api->address + prefix); /* or somebody else has done it */
+    control_socket_remove(&api->file, api->address + strlen(UNIX_PREFIX)); /* if there is one */
     free(api);
 }

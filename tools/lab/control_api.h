@@ -7,7 +7,9 @@
  * Thread  the loop's
  *
  * There is no password, so nobody else may reach it: only loopback addresses are taken, a unix socket
- * is for its user alone, and requests from a web page (they carry Origin) are refused.
+ * is for its user alone, and requests from a web page are refused: those with Origin or a
+ * Sec-Fetch-Site that is not the user's own doing, and, against DNS rebinding, those over TCP whose
+ * host is neither localhost nor a loopback address.
  */
 #ifndef TOOLS_LAB_CONTROL_API_H
 #define TOOLS_LAB_CONTROL_API_H

@@ -12,8 +12,11 @@
 int lab_verb(int argc, char **argv);
 int lab_pki_verb(int argc, char **argv);
 int lab_up_verb(int argc, char **argv);
+int lab_run_verb(int argc, char **argv);
+int lab_matrix_verb(int argc, char **argv);
 int lab_status_verb(int argc, char **argv);
 int lab_down_verb(int argc, char **argv);
+int lab_headers_verb(int argc, char **argv);
 int lab_schema_verb(int argc, char **argv);
 
 struct lab_pki_options {

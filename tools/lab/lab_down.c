@@ -1,6 +1,7 @@
 /* lab_down: `hopgate lab status` and `hopgate lab down`: labs that run. */
 #include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,16 +14,23 @@
 #include "tools/cli/verb.h"
 #include "tools/lab/lab.h"
 #include "tools/lab/lab_place.h"
+#include "tools/lab/lab_process.h"
 
-enum { DOWN_TIMEOUT_MS = 30000 };
+enum { DOWN_TIMEOUT_MS = 30000, SHOWN_MAX = 1024 };
 
 /* ---- finding ------------------------------------------------------------------------------- */
 
-/* {"block", "name", "pid", "url", ...} of each lab that is up. */
+/* {"block", "name", "pid", "url", ...} of each lab that is up; NULL after a complaint. */
 static json_t *running_labs(void)
 {
-    json_t *labs = json_array();
+    char error[LAB_PATH_MAX + 128];
+    json_t *labs;
 
+    if (lab_place_look(error, sizeof(error)) < 0) {
+        (void)fprintf(stderr, "hopgate: %s\n", error);
+        return NULL;
+    }
+    labs = json_array();
     for (unsigned block = LAB_BLOCK_MIN; labs && block <= LAB_BLOCK_MAX; block++) {
         char folder[LAB_PATH_MAX], path[LAB_PATH_MAX + 16];
         json_t *state;
@@ -31,17 +39,35 @@ static json_t *running_labs(void)
             continue;
         snprintf(path, sizeof(path), "%s/state.json", folder);
         state = json_load_file(path, 0, NULL);
-        if (!state)
+        if (!json_string_value(json_object_get(state, "name"))) {
+            json_decref(state);
             continue; /* it begins, or ends */
+        }
         json_object_set_new(state, "block", json_integer(block));
         json_array_append_new(labs, state);
     }
     return labs;
 }
 
+/* 0: none that could be anybody's. */
+static pid_t pid_of(const json_t *object)
+{
+    json_int_t pid = json_integer_value(json_object_get(object, "pid"));
+
+    return pid > 1 && pid <= INT_MAX ? (pid_t)pid : 0;
+}
+
+/* For a terminal, on which nothing of it may act. */
+static const char *shown(const json_t *object, const char *key, char *into, size_t size)
+{
+    const json_t *value = json_object_get(object, key);
+
+    return value ? table_cell(value, into, size) : "-";
+}
+
 static bool is_alive(const json_t *element)
 {
-    pid_t pid = (pid_t)json_integer_value(json_object_get(element, "pid"));
+    pid_t pid = pid_of(element);
 
     return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
 }
@@ -50,16 +76,15 @@ static bool is_alive(const json_t *element)
 
 static void print_lab(const json_t *lab)
 {
+    char name[SHOWN_MAX], url[SHOWN_MAX], folder[SHOWN_MAX];
     json_t *rows = json_array();
     const json_t *element;
     size_t i;
 
-    (void)printf("%s  (block %lld, process %lld)\n%s\n%s\n",
-                 json_string_value(json_object_get(lab, "name")),
+    (void)printf("%s  (block %lld, process %lld)\n%s\n%s\n", shown(lab, "name", name, sizeof(name)),
                  (long long)json_integer_value(json_object_get(lab, "block")),
                  (long long)json_integer_value(json_object_get(lab, "pid")),
-                 json_string_value(json_object_get(lab, "url")),
-                 json_string_value(json_object_get(lab, "folder")));
+                 shown(lab, "url", url, sizeof(url)), shown(lab, "folder", folder, sizeof(folder)));
     json_array_foreach(json_object_get(lab, "elements"), i, element)
     {
         json_t *pid = json_object_get(element, "pid");
@@ -102,8 +127,10 @@ int lab_status_verb(int argc, char **argv)
     if (argc > 2 || (argc == 2 && !as_json))
         return complain("lab status", "not understood: ", argv[argc - 1]);
     labs = running_labs();
+    if (!labs)
+        return CLI_FAILED;
     if (as_json) {
-        (void)json_dumpf(labs, stdout, JSON_INDENT(2));
+        (void)json_dumpf(labs, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
         (void)printf("\n");
     } else if (json_array_size(labs) == 0) {
         (void)printf("no lab is up\n");
@@ -119,24 +146,44 @@ int lab_status_verb(int argc, char **argv)
 
 /* ---- down ---------------------------------------------------------------------------------- */
 
-/* A pidfd tells the end of a process that is not our child. False: not within the time. */
-static bool end_process(pid_t pid, int pidfd)
+/* A pidfd stays with one process, also when its number is another's; it tells the end of one that is not
+ * our child. False: not within the time. */
+static bool end_process(int pidfd)
 {
     struct pollfd ended = { .fd = pidfd, .events = POLLIN };
 
-    return (kill(pid, SIGTERM) < 0 && errno == ESRCH) || poll(&ended, 1, DOWN_TIMEOUT_MS) > 0;
+    return (syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, NULL, 0) < 0 && errno == ESRCH) ||
+           poll(&ended, 1, DOWN_TIMEOUT_MS) > 0;
+}
+
+/* The process that wrote the state: not one that has its number now. */
+static bool is_labs_process(const json_t *lab, pid_t pid)
+{
+    json_int_t stated = json_integer_value(json_object_get(lab, "began_at_ticks"));
+
+    return stated > 0 && lab_process_began_at(pid) == (uint64_t)stated;
 }
 
 static int end_lab(const json_t *lab)
 {
-    pid_t pid = (pid_t)json_integer_value(json_object_get(lab, "pid"));
+    pid_t pid = pid_of(lab);
     unsigned block = (unsigned)json_integer_value(json_object_get(lab, "block"));
-    const char *name = json_string_value(json_object_get(lab, "name"));
-    int pidfd = pid > 1 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
-    bool has_ended = pidfd >= 0 ? end_process(pid, pidfd) : errno == ESRCH;
+    char buffer[SHOWN_MAX];
+    const char *name = shown(lab, "name", buffer, sizeof(buffer));
+    int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+    bool has_ended = pidfd < 0 && pid > 0 && errno == ESRCH;
+    bool is_labs = pidfd < 0 || is_labs_process(lab, pid);
 
+    if (pidfd >= 0 && is_labs)
+        has_ended = end_process(pidfd);
     if (pidfd >= 0)
         (void)close(pidfd);
+    if (!is_labs) {
+        (void)fprintf(stderr,
+                      "hopgate: process %d is not the one that began %s; nothing was ended\n",
+                      (int)pid, name);
+        return CLI_FAILED;
+    }
     if (!has_ended || !lab_place_wait_until_free(block, DOWN_TIMEOUT_MS)) {
         (void)fprintf(stderr, "hopgate: %s does not end; its process is %d\n", name, (int)pid);
         return CLI_FAILED;
@@ -189,6 +236,8 @@ int lab_down_verb(int argc, char **argv)
     if (argc > 2 || (which && which[0] == '-' && strcmp(which, "--all") != 0))
         return complain("lab down", "not understood: ", argv[argc - 1]);
     labs = running_labs();
+    if (!labs)
+        return CLI_FAILED;
     if (!which && json_array_size(labs) > 1)
         r = complain("lab down", "several labs are up; say which, or --all", "");
     else

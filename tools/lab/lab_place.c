@@ -27,19 +27,42 @@ static void root_folder(char *into, size_t size)
              (unsigned)getuid());
 }
 
-/* Ours alone: names in it can be guessed, and keys are written there. */
-static int make_root(char *into, size_t size)
+/* Ours alone: names in it can be guessed, keys are written there, and what it says is believed. */
+static int check_root(const char *root)
 {
     struct stat found;
 
-    root_folder(into, size);
-    if (mkdir(into, 0700) < 0 && errno != EEXIST)
-        return -errno;
-    if (lstat(into, &found) < 0)
+    if (lstat(root, &found) < 0)
         return -errno;
     return S_ISDIR(found.st_mode) && found.st_uid == getuid() && (found.st_mode & 077) == 0
                ? 0
                : -EPERM;
+}
+
+static int make_root(char *into, size_t size)
+{
+    root_folder(into, size);
+    if (mkdir(into, 0700) < 0 && errno != EEXIST)
+        return -errno;
+    return check_root(into);
+}
+
+static void tell_of_root(const char *root, int r, char *error, size_t error_size)
+{
+    snprintf(error, error_size, "%s must be a folder of this user alone (mode 0700): %s", root,
+             strerror(-r));
+}
+
+int lab_place_look(char *error, size_t error_size)
+{
+    char root[LAB_PATH_MAX];
+    int r;
+
+    root_folder(root, sizeof(root));
+    r = check_root(root);
+    if (r < 0 && r != -ENOENT)
+        tell_of_root(root, r, error, error_size);
+    return r == -ENOENT ? 0 : r;
 }
 
 static void lock_path(const char *root, unsigned block, char *into, size_t size)
@@ -116,8 +139,7 @@ int lab_place_take(struct lab_place *place, char *error, size_t error_size)
 
     *place = (struct lab_place){ .lock_fd = -1 };
     if (r < 0) {
-        snprintf(error, error_size, "%s must be a folder of this user alone (mode 0700): %s", root,
-                 strerror(-r));
+        tell_of_root(root, r, error, error_size);
         return r;
     }
     for (unsigned block = LAB_BLOCK_MIN; block <= LAB_BLOCK_MAX; block++) {
@@ -125,11 +147,16 @@ int lab_place_take(struct lab_place *place, char *error, size_t error_size)
 
         if (fd == -EWOULDBLOCK)
             continue;
+        if (fd < 0) { /* without the lock the folder may be somebody's who runs */
+            snprintf(error, error_size, "the lock of block %u in %s: %s", block, root,
+                     strerror(-fd));
+            return fd;
+        }
         place->lock_fd = fd;
         place->block = block;
         folder_path(root, block, place->folder, sizeof(place->folder));
         lab_place_remove_tree(place->folder);
-        r = fd < 0 ? fd : mkdir(place->folder, 0700) < 0 ? -errno : 0;
+        r = mkdir(place->folder, 0700) < 0 ? -errno : 0;
         if (r < 0)
             snprintf(error, error_size, "%s: %s", place->folder, strerror(-r));
         return r;
@@ -155,7 +182,7 @@ bool lab_place_is_taken(unsigned block, char *ret_folder, size_t size)
 
     root_folder(root, sizeof(root));
     lock_path(root, block, path, sizeof(path));
-    if (access(path, F_OK) < 0)
+    if (check_root(root) < 0 || access(path, F_OK) < 0)
         return false;
     fd = lock_block(root, block);
     if (fd >= 0)

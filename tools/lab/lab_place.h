@@ -29,7 +29,11 @@ int lab_place_take(struct lab_place *place, char *error, size_t error_size);
 /* Removes the folder and gives the block back. */
 void lab_place_leave(struct lab_place *place);
 
-/* A block whose lab runs: its folder. False: nobody holds it. */
+/* 0: what stands in the folder of this user's labs, if there is one, is this user's. Else a negative errno
+ * with a sentence in error: somebody else may have written there. */
+int lab_place_look(char *error, size_t error_size);
+
+/* A block whose lab runs: its folder. False: nobody holds it, or lab_place_look complains. */
 bool lab_place_is_taken(unsigned block, char *ret_folder, size_t size);
 
 /* Waits until its lab has gone with all that belongs to it. False: not within the time. */

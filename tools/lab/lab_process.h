@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 enum { LAB_TAIL_LINES = 10, LAB_LINE_MAX = 400 };
@@ -44,5 +45,9 @@ void lab_process_explain(const struct lab_process *process);
 
 /* Kills it if it still runs; closes everything. */
 void lab_process_done(struct lab_process *process);
+
+/* When it began, in the kernel's clock ticks since boot: a number that is used again for another process
+ * does not have the same. 0: there is no such process. */
+uint64_t lab_process_began_at(pid_t pid);
 
 #endif

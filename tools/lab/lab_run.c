@@ -137,6 +137,8 @@ static int make_hop(struct lab_run *run, size_t i, const char *folder, struct co
     config_errors_init(&errors);
     conf = chain_config_kong_conf(&context);
     declarative = chain_config_declarative(&context, run->notes, &errors);
+    if (declarative && run->hook.amend)
+        run->hook.amend(run->hook.owner, run, i, declarative);
     text = declarative ? json_dumps(declarative, JSON_INDENT(2)) : NULL;
     if (!conf || !text || lab_place_write(folder, "kong.conf", conf) < 0 ||
         lab_place_write(folder, "kong.json", text) < 0)
@@ -346,11 +348,41 @@ static int take_place(struct lab_run *run)
     return run->guard < 0 ? complain(strerror(-run->guard)) : CLI_OK;
 }
 
-int lab_run_start(struct lab_run *run, const struct chain *chain)
+int lab_run_add(struct lab_run *run, const char *name, char *const *words)
+{
+    char *arguments[LAB_ARGUMENTS_MAX + 2] = { run->binary };
+    char folder[LAB_PATH_MAX + 64], log[LAB_PATH_MAX * 2];
+    size_t count = 1;
+    struct lab_process *process;
+
+    if (run->processes_count == LAB_PROCESSES_MAX)
+        return complain("more processes than a lab has room for; ask for fewer cases");
+    process = &run->processes[run->processes_count];
+    for (; *words && count <= LAB_ARGUMENTS_MAX; words++)
+        arguments[count++] = *words;
+    snprintf(folder, sizeof(folder), "%s/%s", run->place.folder, name);
+    snprintf(log, sizeof(log), "%s/output", folder);
+    if (mkdir(folder, 0700) < 0)
+        return complain(strerror(errno));
+    run->processes_count++;
+    if (lab_process_start(process, name, arguments, log, run->guard) < 0)
+        return complain("a process cannot be started");
+    return await_ready(run, process);
+}
+
+bool lab_run_is_told_to_end(const struct lab_run *run)
+{
+    return a_signal_came(run);
+}
+
+int lab_run_start(struct lab_run *run, const struct chain *chain, const struct lab_run_hook *hook)
 {
     int r;
 
     *run = (struct lab_run){ .chain = chain, .signal_fd = -1, .place.lock_fd = -1 };
+    run->processes_count = chain->count;
+    if (hook)
+        run->hook = *hook;
     run->notes = json_array();
     r = find_binary(run);
     if (r == CLI_OK)
@@ -380,7 +412,7 @@ static size_t fill_polls(struct lab_run *run, struct pollfd *fds)
     size_t count = 0;
 
     fds[count++] = (struct pollfd){ .fd = run->signal_fd, .events = POLLIN };
-    for (size_t i = 0; i < run->chain->count; i++) {
+    for (size_t i = 0; i < run->processes_count; i++) {
         const struct lab_process *process = &run->processes[i];
 
         if (!process->name || process->has_ended)
@@ -393,7 +425,7 @@ static size_t fill_polls(struct lab_run *run, struct pollfd *fds)
 
 static void look_at_all(struct lab_run *run, bool tells)
 {
-    for (size_t i = 0; i < run->chain->count; i++) {
+    for (size_t i = 0; i < run->processes_count; i++) {
         struct lab_process *process = &run->processes[i];
         bool had_ended = process->has_ended;
 
@@ -407,7 +439,7 @@ static void look_at_all(struct lab_run *run, bool tells)
 
 void lab_run_watch(struct lab_run *run)
 {
-    struct pollfd fds[1 + 2 * CHAIN_ELEMENTS_MAX];
+    struct pollfd fds[1 + 2 * LAB_PROCESSES_MAX];
 
     while (!a_signal_came(run)) {
         size_t count = fill_polls(run, fds);
@@ -419,31 +451,49 @@ void lab_run_watch(struct lab_run *run)
 
 static bool all_have_ended(const struct lab_run *run)
 {
-    for (size_t i = 0; i < run->chain->count; i++)
+    for (size_t i = 0; i < run->processes_count; i++)
         if (run->processes[i].name && run->processes[i].pid > 0)
             return false;
     return true;
 }
 
-/* The front first, so that nobody meets a missing next one. TERM a second time ends what drains. */
-static void end_processes(struct lab_run *run)
+/* The front first, so that nobody meets a missing next one. */
+static void tell_to_end(struct lab_run *run)
 {
-    struct pollfd fds[1 + 2 * CHAIN_ELEMENTS_MAX];
-    uint64_t until_ms = clock_now_ms() + END_TIMEOUT_MS;
+    for (size_t i = 0; i < run->processes_count; i++)
+        if (run->processes[i].name)
+            lab_process_signal(&run->processes[i], SIGTERM);
+}
 
-    for (int round = 0; round < 2; round++)
-        for (size_t i = 0; i < run->chain->count; i++)
-            if (run->processes[i].name)
-                lab_process_signal(&run->processes[i], SIGTERM);
+static void await_ends(struct lab_run *run, uint64_t patience_ms)
+{
+    struct pollfd fds[1 + 2 * LAB_PROCESSES_MAX];
+    uint64_t until_ms = clock_now_ms() + patience_ms;
+
     while (!all_have_ended(run) && clock_now_ms() < until_ms) {
         size_t count = fill_polls(run, fds);
 
         (void)poll(fds + 1, (nfds_t)(count - 1), (int)(until_ms - clock_now_ms()) + 1);
         look_at_all(run, false);
     }
-    for (size_t i = 0; i < run->chain->count; i++)
+}
+
+/* TERM a second time ends what drains. */
+static void end_processes(struct lab_run *run)
+{
+    tell_to_end(run);
+    tell_to_end(run);
+    await_ends(run, END_TIMEOUT_MS);
+    for (size_t i = 0; i < run->processes_count; i++)
         if (run->processes[i].name)
             lab_process_done(&run->processes[i]);
+}
+
+void lab_run_drain(struct lab_run *run, uint64_t patience_ms)
+{
+    tell_to_end(run);
+    await_ends(run, patience_ms);
+    end_processes(run);
 }
 
 void lab_run_end(struct lab_run *run)

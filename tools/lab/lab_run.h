@@ -16,11 +16,24 @@
 #include "tools/lab/lab_place.h"
 #include "tools/lab/lab_process.h"
 
+struct lab_run;
+
+/* What experiments add to a chain. All may be NULL. */
+struct lab_run_hook {
+    void (*amend)(void *owner, const struct lab_run *run, size_t element, json_t *declarative);
+    void *owner;
+};
+
+enum { LAB_PROCESSES_MAX = CHAIN_ELEMENTS_MAX + 40, LAB_ARGUMENTS_MAX = 1024 };
+
 struct lab_run {
     const struct chain *chain;
+    struct lab_run_hook hook;
     struct lab_place place;
     struct chain_place places[CHAIN_ELEMENTS_MAX];
-    struct lab_process processes[CHAIN_ELEMENTS_MAX]; /* name NULL: nothing to start */
+    /* of the parts in their order, then what was added; name NULL: nothing to start */
+    struct lab_process processes[LAB_PROCESSES_MAX];
+    size_t processes_count;
     char binary[LAB_PATH_MAX];
     char pki_folder[LAB_PATH_MAX + 16]; /* "" when there is none */
     json_t *notes;                      /* texts for people */
@@ -29,11 +42,22 @@ struct lab_run {
     int signal_fd;
 };
 
-/* 0; an exit code of tools/cli/cli.h after the complaint. lab_run_end in any case. */
-int lab_run_start(struct lab_run *run, const struct chain *chain);
+/* hook: NULL: none. 0; an exit code of tools/cli/cli.h after the complaint. lab_run_end in any case. */
+int lab_run_start(struct lab_run *run, const struct chain *chain, const struct lab_run_hook *hook);
+
+/* One more process, ready on return; words: a verb and its options, ending with NULL; its folder is
+ * that of its name (borrowed) below the lab's. 0, or an exit code after the complaint. */
+int lab_run_add(struct lab_run *run, const char *name, char *const *words);
+
+/* TERM or INT has come. */
+bool lab_run_is_told_to_end(const struct lab_run *run);
 
 /* Tells of parts that end; returns when a signal asks for the end. */
 void lab_run_watch(struct lab_run *run);
+
+/* Ends all processes, so that their logs are complete, and leaves the files: what runs may finish
+ * within that time. */
+void lab_run_drain(struct lab_run *run, uint64_t patience_ms);
 
 void lab_run_end(struct lab_run *run);
 

@@ -12,6 +12,7 @@
 #include "tools/lab/lab.h"
 #include "tools/lab/lab_drawing.h"
 #include "tools/lab/lab_run.h"
+#include "tools/lab/lab_words.h"
 
 struct up_options {
     const char *chain;
@@ -76,8 +77,9 @@ static int write_state(const struct lab_run *run)
     for (size_t i = 0; i < run->chain->count; i++)
         json_array_append_new(elements, element_json(run, i));
     lab_run_url(run, url, sizeof(url));
-    state = json_pack("{s:s, s:i, s:s, s:s, s:I, s:s?, s:o}", "name", run->chain->name, "pid",
-                      (int)getpid(), "url", url, "folder", run->place.folder, "time_scale",
+    state = json_pack("{s:s, s:i, s:I, s:s, s:s, s:I, s:s?, s:o}", "name", run->chain->name, "pid",
+                      (int)getpid(), "began_at_ticks", (json_int_t)lab_process_began_at(getpid()),
+                      "url", url, "folder", run->place.folder, "time_scale",
                       (json_int_t)run->chain->time_scale, "pki",
                       run->pki_folder[0] ? run->pki_folder : NULL, "elements", elements);
     text = state ? json_dumps(state, JSON_INDENT(2)) : NULL;
@@ -124,15 +126,13 @@ static void tell(const struct lab_run *run, bool is_detached)
 
 /* ---- running ------------------------------------------------------------------------------- */
 
-/* Whoever waits for a detached lab reads its words up to the end, which is NUL and the exit code. */
+/* Of whoever waits for a detached lab. */
 static void let_go(int code)
 {
-    char end[2] = { '\0', (char)code };
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
     (void)fflush(stdout);
-    if (write(STDOUT_FILENO, end, sizeof(end)) < 0)
-        (void)errno; /* nobody waits any more */
+    (void)lab_words_end(STDOUT_FILENO, code); /* or nobody waits any more */
     (void)dup2(null, STDOUT_FILENO);
     (void)dup2(null, STDERR_FILENO);
 }
@@ -144,7 +144,7 @@ static int run_chain(const struct chain *chain, bool is_detached)
 
     if (!run)
         return CLI_FAILED;
-    r = lab_run_start(run, chain);
+    r = lab_run_start(run, chain, NULL);
     if (r == CLI_OK && write_state(run) < 0)
         r = CLI_FAILED;
     if (r == CLI_OK)
@@ -161,18 +161,10 @@ static int run_chain(const struct chain *chain, bool is_detached)
 /* The lab's own words, then its exit code. */
 static int relay_words(int pipe, pid_t lab)
 {
-    char words[4096];
-    ssize_t n;
-    int status;
+    int code = lab_words_relay(pipe, stdout), status;
 
-    while ((n = read(pipe, words, sizeof(words))) > 0 || (n < 0 && errno == EINTR)) {
-        const char *end = n > 0 ? memchr(words, '\0', (size_t)n) : NULL;
-
-        if (n > 0)
-            (void)fwrite(words, 1, end ? (size_t)(end - words) : (size_t)n, stdout);
-        if (end && end + 1 < words + n)
-            return end[1];
-    }
+    if (code >= 0)
+        return code;
     while (waitpid(lab, &status, 0) < 0 && errno == EINTR)
         continue;
     return CLI_FAILED;

@@ -114,8 +114,8 @@ static void play(struct origin_conn *conn, const struct step *steps, size_t coun
 
 static void play_fault(struct origin_conn *conn, const struct fault *fault)
 {
-    uint64_t hits =
-        logbook_count_fault(conn->origin->logbook, fault->name ? fault->name : "(steps)");
+    uint64_t hits = logbook_count_played(conn->origin->logbook, conn->listener->name,
+                                         fault->name ? fault->name : "(steps)");
     size_t last = fault->connections_count - 1;
     const struct step_list *list = &fault->connections[hits < last ? hits : last];
 
@@ -267,7 +267,7 @@ static enum play choose_next(struct origin_conn *conn)
 {
     enum play result;
 
-    if (conn->content_is_unread && conn->head.length > 0 && conn->head_is_noted) {
+    if (conn->content_is_unread && conn->head.is_complete) {
         result = origin_play_read_content(conn); /* steps have left it */
         if (result != PLAY_NEXT)
             return result;
@@ -281,7 +281,7 @@ static enum play choose_next(struct origin_conn *conn)
         origin_conn_end(conn, STREAM_CLOSE_LINGER, "content_broken");
         return PLAY_GONE;
     }
-    if (conn->head_is_noted) {
+    if (conn->head.is_complete) { /* noted, or what steps read was no request */
         origin_conn_finish_request(conn, "kept");
         request_head_done(&conn->head);
         conn->head_is_noted = conn->is_held = false;

@@ -24,6 +24,7 @@ struct logbook {
     FILE *log; /* NULL: none */
     uint64_t connections_count, requests_count, uncounted_count;
     json_t *faults, *methods, *listeners, *cases, *ids; /* name -> count */
+    json_t *played;                                     /* "listener fault" -> count */
     struct kept kept[LOGBOOK_REQUESTS_MAX]; /* a ring: the request number n at n % max */
     uint64_t oldest; /* number of the oldest that is kept; requests are numbered from 1 */
     size_t kept_bytes;
@@ -49,6 +50,7 @@ static void drop_all(struct logbook *logbook)
     json_decref(logbook->listeners);
     json_decref(logbook->cases);
     json_decref(logbook->ids);
+    json_decref(logbook->played);
 }
 
 /* Without memory the counts stay empty, and everything is uncounted. */
@@ -61,6 +63,7 @@ static void begin(struct logbook *logbook)
     logbook->listeners = json_object();
     logbook->cases = json_object();
     logbook->ids = json_object();
+    logbook->played = json_object();
 }
 
 struct logbook *logbook_create(const char *log, char *error, size_t error_size)
@@ -147,6 +150,15 @@ void logbook_count_connection(struct logbook *logbook, const char *listener)
 uint64_t logbook_count_fault(struct logbook *logbook, const char *fault)
 {
     return count(logbook, logbook->faults, fault);
+}
+
+uint64_t logbook_count_played(struct logbook *logbook, const char *listener, const char *fault)
+{
+    char key[256];
+
+    snprintf(key, sizeof(key), "%s %s", listener, fault);
+    (void)logbook_count_fault(logbook, fault);
+    return count(logbook, logbook->played, key);
 }
 
 static json_t *repeated(const json_t *counts)

@@ -38,6 +38,10 @@ void logbook_count_connection(struct logbook *logbook, const char *listener);
 /* Returns how often it was hit before. */
 uint64_t logbook_count_fault(struct logbook *logbook, const char *fault);
 
+/* The same; returns how often it was hit before at that listener: those of two listeners do not
+ * disturb each other. */
+uint64_t logbook_count_played(struct logbook *logbook, const char *listener, const char *fault);
+
 /* Where a request was read. */
 struct logbook_place {
     const char *listener;

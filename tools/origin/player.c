@@ -137,10 +137,16 @@ static enum play read_request(struct origin_conn *conn)
     return play == PLAY_NEXT ? origin_play_read_content(conn) : play;
 }
 
-/* Whatever came may be, or begin with, a request. */
+/* Whatever came may be, or begin with, a request; so may what comes behind one. */
 static void note_if_request(struct origin_conn *conn)
 {
-    if (conn->content_is_unread || request_head_read(&conn->head, &conn->in) != REQUEST_DONE)
+    if (conn->content_is_unread || conn->in.length == 0)
+        return;
+    if (conn->head.is_complete && conn->content.is_broken)
+        return; /* where the next one begins cannot be told */
+    if (conn->head.is_complete)
+        begin_request(conn);
+    if (request_head_read(&conn->head, &conn->in) != REQUEST_DONE)
         return;
     request_content_begin(&conn->content, &conn->head, conn->origin->loop->pool);
     conn->content_is_unread = conn->content.is_open;

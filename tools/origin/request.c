@@ -58,6 +58,8 @@ enum request_result request_head_read(struct request_head *head, struct buf *in)
 {
     bool ends = false;
 
+    if (head->is_complete)
+        return REQUEST_DONE;
     if (head->length == 0)
         skip_empty_lines(in);
     while (!ends && in->length > 0) {
@@ -77,6 +79,7 @@ enum request_result request_head_read(struct request_head *head, struct buf *in)
     }
     if (!ends)
         return REQUEST_MORE;
+    head->is_complete = true;
     return parse(head) ? REQUEST_DONE : REQUEST_NO_MEMORY;
 }
 
@@ -191,11 +194,25 @@ static uint64_t number(struct slice digits)
     return value;
 }
 
+/* Nothing of an earlier look may stay: fields has room for as many as were counted, no more. */
+static void forget_parts(struct request_head *head)
+{
+    struct request_head bytes = { .bytes = head->bytes,
+                                  .length = head->length,
+                                  .capacity = head->capacity,
+                                  .line_length = head->line_length,
+                                  .is_complete = head->is_complete };
+
+    free(head->fields);
+    *head = bytes;
+}
+
 static bool parse(struct request_head *head)
 {
     struct slice rest = { head->bytes, head->length }, line;
     bool keeps = false;
 
+    forget_parts(head);
     if (next_line(&rest, &line))
         parse_request_line(head, line);
     if (!parse_fields(head, rest))

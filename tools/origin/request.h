@@ -37,11 +37,13 @@ struct request_head {
         framing; /* chunked when a Transfer-Encoding names it, else by Content-Length */
     uint64_t content_length;
     bool is_http10, wants_close, expects_continue;
+    bool is_complete; /* its empty line was read; request_head_done begins the next */
 };
 
 enum request_result { REQUEST_MORE, REQUEST_DONE, REQUEST_TOO_LARGE, REQUEST_NO_MEMORY };
 
-/* Consumes what belongs to the head. After REQUEST_DONE the fields can be looked at. */
+/* Consumes what belongs to the head. After REQUEST_DONE the fields can be looked at; a head that is complete
+ * stays as it is and consumes nothing more. */
 enum request_result request_head_read(struct request_head *head, struct buf *in);
 void request_head_done(struct request_head *head);
 

@@ -60,11 +60,24 @@ static char *request_text(const struct probe_options *options, size_t *ret_lengt
             (void)fprintf(stream, "%s: %s\r\n", defaults[i][0], defaults[i][1]);
     for (size_t i = 0; i < options->headers_count; i++)
         (void)fprintf(stream, "%s\r\n", options->headers[i]);
+    if (options->content && !is_given(options, "Content-Length"))
+        (void)fprintf(stream, "Content-Length: %zu\r\n", options->content_length);
     (void)fputs("\r\n", stream);
+    if (options->content)
+        (void)fwrite(options->content, 1, options->content_length, stream);
     if (fclose(stream) == 0)
         return text;
     free(text);
     return NULL;
+}
+
+/* Of a phase that begins now. */
+static uint64_t deadline_of(const struct probe_options *options)
+{
+    uint64_t phase_ms = wire_now_ms() + options->timeout_ms;
+
+    return options->deadline_ms && options->deadline_ms < phase_ms ? options->deadline_ms
+                                                                   : phase_ms;
 }
 
 static bool send_request(struct reading *reading)
@@ -74,8 +87,8 @@ static bool send_request(struct reading *reading)
     double begin = wire_now_exact_ms();
     size_t length;
     char *text = request_text(reading->options, &length);
-    bool sent = text && wire_write(reading->wire, text, length,
-                                   wire_now_ms() + reading->options->timeout_ms, &failure) == 0;
+    bool sent = text && wire_write(reading->wire, text, length, deadline_of(reading->options),
+                                   &failure) == 0;
 
     free(text);
     result->phases[PROBE_REQUEST] = (struct probe_timing){ true, wire_now_exact_ms() - begin };
@@ -107,8 +120,7 @@ static bool keep_head_bytes(struct probe_answer *answer, const char *bytes, size
 static bool receive(struct reading *reading, char *into, size_t *ret_length)
 {
     struct tls_probe_failure failure = { .kind = "", .text = "" };
-    long n = wire_read(reading->wire, into, READ_BYTES,
-                       wire_now_ms() + reading->options->timeout_ms, &failure);
+    long n = wire_read(reading->wire, into, READ_BYTES, deadline_of(reading->options), &failure);
 
     if (n < 0) {
         probe_fail(reading->result, failure.kind, "%s: %s",
@@ -183,6 +195,31 @@ static bool read_head(struct reading *reading, char *bytes, struct chunk **ret_c
     return going && r == HTTP1_DONE;
 }
 
+static void keep_content(struct reading *reading, struct buf *content)
+{
+    struct probe_answer *answer = &reading->result->answer;
+    size_t room = reading->options->content_kept_max - answer->content_length;
+    size_t length = content->length < room ? content->length : room;
+    char *grown = length > 0 ? realloc(answer->content, answer->content_length + length) : NULL;
+
+    if (grown) {
+        answer->content = grown;
+        answer->content_length += buf_peek(content, grown + answer->content_length, length);
+    }
+    buf_consume(content, content->length);
+}
+
+static bool is_too_much(struct reading *reading, const struct http1_body *body)
+{
+    uint64_t bytes_max = reading->options->content_bytes_max;
+
+    if (bytes_max == 0 || body->content_bytes <= bytes_max)
+        return false;
+    probe_fail(reading->result, "too-much", "the content is longer than %llu bytes",
+               (unsigned long long)bytes_max);
+    return true;
+}
+
 static void read_content(struct reading *reading, char *bytes)
 {
     struct probe_answer *answer = &reading->result->answer;
@@ -195,8 +232,9 @@ static void read_content(struct reading *reading, char *bytes)
     buf_init(&content, reading->pool);
     for (;;) {
         r = http1_body_decode(&body, &reading->in, &content, SIZE_MAX);
-        buf_consume(&content, content.length);
-        if (r != HTTP1_BODY_MORE || !receive(reading, bytes, &length))
+        keep_content(reading, &content);
+        if (r != HTTP1_BODY_MORE || is_too_much(reading, &body) ||
+            !receive(reading, bytes, &length))
             break;
         if (reading->ended) {
             r = http1_body_eof(&body);

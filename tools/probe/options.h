@@ -27,7 +27,12 @@ struct probe_options {
     const char *headers[PROBE_HEADERS_MAX]; /* "Name: value" */
     size_t headers_count;
     const char *method;
-    uint64_t timeout_ms; /* of each phase */
+    const char *content; /* of the request; NULL: none */
+    size_t content_length;
+    uint64_t timeout_ms;        /* of each phase */
+    uint64_t deadline_ms;       /* of all, an instant of wire_now_ms(); 0: none */
+    uint64_t content_bytes_max; /* of the answer, then it is not read on; 0: no limit */
+    size_t content_kept_max;    /* of the answer, to be shown */
     bool tls12_only, insecure, json;
 };
 

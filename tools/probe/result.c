@@ -29,6 +29,7 @@ void probe_result_done(struct probe_result *result)
     if (result->has_tls)
         tls_probe_report_done(&result->tls);
     free(result->answer.heads);
+    free(result->answer.content);
 }
 
 char *probe_escape(const char *bytes, size_t length)

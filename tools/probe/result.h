@@ -47,6 +47,8 @@ struct probe_answer {
     size_t heads_length;
     unsigned status; /* 0: none came */
     uint64_t content_bytes;
+    char *content; /* its first bytes, as many as were asked for; NULL: none */
+    size_t content_length;
     bool complete;
     char proxy_status[256]; /* RFC 9209, escaped; "" none */
 };

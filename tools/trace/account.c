@@ -43,14 +43,37 @@ void trace_account_add(struct trace *trace, struct trace_account *account)
     trace->accounts_count++;
 }
 
-struct trace_try *trace_try_new(struct trace_account *account)
+/* Most lines have one try or none. */
+static bool has_room_for_try(struct trace *trace, struct trace_account *account)
 {
-    struct trace_try *try;
+    unsigned capacity = account->tries_capacity > 0 ? account->tries_capacity * 4 : 1;
+    struct trace_try *tries;
 
-    if (account->tries_count < TRACE_TRIES_MAX)
-        account->tries_count++;
+    if (account->tries_count < account->tries_capacity || account->tries_count == TRACE_TRIES_MAX)
+        return true;
+    tries = arena_alloc(&trace->memory, capacity * sizeof(*tries));
+    if (!tries)
+        return false;
+    if (account->tries_count > 0)
+        memcpy(tries, account->tries, account->tries_count * sizeof(*tries));
+    account->tries = tries;
+    account->tries_capacity = capacity;
+    return true;
+}
+
+struct trace_try *trace_try_new(struct trace *trace, struct trace_account *account)
+{
+    static struct trace_try nowhere;
+    struct trace_try *try = &nowhere;
+
+    if (has_room_for_try(trace, account)) {
+        if (account->tries_count < TRACE_TRIES_MAX)
+            account->tries_count++;
+        try = &account->tries[account->tries_count - 1];
+    } else {
+        trace->out_of_memory = true;
+    }
     account->tries_made++;
-    try = &account->tries[account->tries_count - 1];
     memset(try, 0, sizeof(*try));
     try->begin_us = try->sent_us = try->head_us = try->end_us = TRACE_NEVER;
     return try;

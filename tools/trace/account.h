@@ -63,7 +63,8 @@ struct trace_account {
     enum end_reason reason;
     bool made_here; /* the answer; false also where the format does not say */
     struct slice detail, termination;
-    struct trace_try tries[TRACE_TRIES_MAX];
+    struct trace_try *tries;
+    unsigned tries_capacity;
     unsigned tries_count; /* of them kept; the last one is the last that was made */
     unsigned tries_made;
     struct trace_account *before; /* the hop in front, or NULL */
@@ -97,8 +98,9 @@ void trace_done(struct trace *trace);
 struct trace_account *trace_account_new(struct trace *trace);
 void trace_account_add(struct trace *trace, struct trace_account *account);
 
-/* A further try, or the last place again when there are too many. */
-struct trace_try *trace_try_new(struct trace_account *account);
+/* A further try, or the last place again when there are too many; good until the next one. Without memory
+ * one that nobody reads, which out_of_memory tells. */
+struct trace_try *trace_try_new(struct trace *trace, struct trace_account *account);
 
 /* Copies into the trace's memory; a failure is remembered in out_of_memory. */
 struct slice trace_copy(struct trace *trace, struct slice text);

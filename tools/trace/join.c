@@ -1,5 +1,6 @@
 #include "tools/trace/join.h"
 
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,8 @@ enum { PRECISIONS_US = 2 * 1000000 };
 /* What a request may be found by. */
 struct indexes {
     struct trace_index peers, ids, begins;
+    const struct trace_flow **flows; /* by client, then by begin */
+    size_t flows_count;
 };
 
 static bool has_peer(const struct trace_account *account)
@@ -25,11 +28,33 @@ static bool has_peer(const struct trace_account *account)
     return trace_is_known(&account->peer);
 }
 
+/* Bytes, not texts: there are many. */
+static int compare_addresses(const struct sockaddr_storage *one,
+                             const struct sockaddr_storage *other)
+{
+    const struct sockaddr_in *in = (const void *)one, *other_in = (const void *)other;
+    const struct sockaddr_in6 *in6 = (const void *)one, *other_in6 = (const void *)other;
+
+    if (one->ss_family != other->ss_family)
+        return one->ss_family < other->ss_family ? -1 : 1;
+    if (addr_port(one) != addr_port(other))
+        return addr_port(one) < addr_port(other) ? -1 : 1;
+    if (one->ss_family == AF_INET6)
+        return memcmp(&in6->sin6_addr, &other_in6->sin6_addr, sizeof(in6->sin6_addr));
+    return one->ss_family == AF_INET
+               ? memcmp(&in->sin_addr, &other_in->sin_addr, sizeof(in->sin_addr))
+               : 0;
+}
+
+/* By connection, then by the place on it; who does not say the place comes first. */
 static int compare_peers(const struct trace_account *one, const struct trace_account *other)
 {
-    char a[ADDR_TEXT_MAX], b[ADDR_TEXT_MAX];
+    int r = compare_addresses(&one->peer, &other->peer);
 
-    return strcmp(addr_format(&one->peer, a, sizeof(a)), addr_format(&other->peer, b, sizeof(b)));
+    if (r != 0)
+        return r;
+    return (one->request_number > other->request_number) -
+           (one->request_number < other->request_number);
 }
 
 static bool has_id(const struct trace_account *account)
@@ -52,12 +77,39 @@ static int compare_begins(const struct trace_account *one, const struct trace_ac
     return (one->begin_us > other->begin_us) - (one->begin_us < other->begin_us);
 }
 
+static int compare_flows(const void *a, const void *b)
+{
+    const struct trace_flow *one = *(const struct trace_flow *const *)a;
+    const struct trace_flow *other = *(const struct trace_flow *const *)b;
+    int r = compare_addresses(&one->client, &other->client);
+
+    return r != 0 ? r : (one->begin_us > other->begin_us) - (one->begin_us < other->begin_us);
+}
+
+static bool sort_flows(struct indexes *indexes, const struct trace *trace)
+{
+    size_t count = 0;
+
+    for (const struct trace_flow *flow = trace->last_flow; flow; flow = flow->before)
+        count++;
+    indexes->flows = calloc(count + 1, sizeof(struct trace_flow *));
+    if (!indexes->flows)
+        return false;
+    for (const struct trace_flow *flow = trace->last_flow; flow; flow = flow->before)
+        indexes->flows[indexes->flows_count++] = flow;
+    qsort(indexes->flows, count, sizeof(struct trace_flow *), compare_flows);
+    return true;
+}
+
 static bool indexes_make(struct indexes *indexes, const struct trace *trace)
 {
     bool made = trace_index_make(&indexes->peers, trace, has_peer, compare_peers);
 
+    indexes->flows = NULL;
+    indexes->flows_count = 0;
     made = trace_index_make(&indexes->ids, trace, has_id, compare_ids) && made;
-    return trace_index_make(&indexes->begins, trace, has_begin, compare_begins) && made;
+    made = trace_index_make(&indexes->begins, trace, has_begin, compare_begins) && made;
+    return sort_flows(indexes, trace) && made;
 }
 
 static void indexes_done(struct indexes *indexes)
@@ -65,6 +117,7 @@ static void indexes_done(struct indexes *indexes)
     trace_index_done(&indexes->peers);
     trace_index_done(&indexes->ids);
     trace_index_done(&indexes->begins);
+    free(indexes->flows);
 }
 
 /* ---- who it could be ---- */
@@ -93,14 +146,6 @@ static int64_t distance(const struct trace_account *candidate, const struct trac
     return llabs(candidate->begin_us - try->begin_us);
 }
 
-static bool is_on_connection(const struct trace_account *candidate, const struct trace_try *try,
-                             const struct sockaddr_storage *target)
-{
-    return may_be_the_same(target, &candidate->local) &&
-           (try->request_number == 0 || candidate->request_number == 0 ||
-            try->request_number == candidate->request_number);
-}
-
 /* Of those that fit, the one nearest in time: ports come back. */
 static struct trace_account *nearer(struct trace_account *one, struct trace_account *other,
                                     const struct trace_try *try)
@@ -108,7 +153,26 @@ static struct trace_account *nearer(struct trace_account *one, struct trace_acco
     return !one || distance(other, try) < distance(one, try) ? other : one;
 }
 
-/* Who got the n-th request of the connection from local to target. */
+/* Those that say so much about their place on the connection; 0: nothing. */
+static struct trace_account *at_place(const struct indexes *indexes,
+                                      const struct trace_account *account,
+                                      const struct trace_try *try,
+                                      const struct sockaddr_storage *local,
+                                      const struct sockaddr_storage *target, uint64_t number)
+{
+    struct trace_account key = { .peer = *local, .request_number = number };
+    struct trace_account *best = NULL;
+    struct trace_account *at;
+
+    for (size_t i = trace_index_first(&indexes->peers, &key);
+         (at = trace_index_same(&indexes->peers, i, &key)); i++)
+        if (may_be_the_same(target, &at->local) && is_free(at, account))
+            best = nearer(best, at, try);
+    return best;
+}
+
+/* Who got the n-th request of the connection from local to target. A hop that does not count, or one that
+ * is not counted, has what is nearest in time. */
 static struct trace_account *at_end_of(const struct indexes *indexes,
                                        const struct trace_account *account,
                                        const struct trace_try *try,
@@ -116,30 +180,47 @@ static struct trace_account *at_end_of(const struct indexes *indexes,
                                        const struct sockaddr_storage *target)
 {
     struct trace_account key = { .peer = *local };
-    struct trace_account *best = NULL;
-    struct trace_account *at;
+    struct trace_account *best;
 
+    if (try->request_number != 0) {
+        best = at_place(indexes, account, try, local, target, try->request_number);
+        return best ? best : at_place(indexes, account, try, local, target, 0);
+    }
+    best = NULL;
     for (size_t i = trace_index_first(&indexes->peers, &key);
-         (at = trace_index_same(&indexes->peers, i, &key)); i++)
-        if (is_on_connection(at, try, target) && is_free(at, account))
-            best = nearer(best, at, try);
+         i < indexes->peers.count && addr_equal(&indexes->peers.items[i]->peer, local); i++)
+        if (may_be_the_same(target, &indexes->peers.items[i]->local) &&
+            is_free(indexes->peers.items[i], account))
+            best = nearer(best, indexes->peers.items[i], try);
     return best;
 }
 
 /* The wire's connection that the try went over: the last one that had begun by its end. */
-static const struct trace_flow *flow_of(const struct trace *trace,
+static const struct trace_flow *flow_of(const struct indexes *indexes,
                                         const struct sockaddr_storage *client,
                                         const struct sockaddr_storage *listen,
                                         const struct trace_try *try)
 {
-    for (const struct trace_flow *flow = trace->last_flow; flow; flow = flow->before)
-        if (addr_equal(&flow->client, client) && may_be_the_same(&flow->listen, listen) &&
-            (try->end_us == TRACE_NEVER || flow->begin_us <= try->end_us + SLACK_US))
-            return flow;
-    return NULL;
+    int64_t until_us = try->end_us == TRACE_NEVER ? INT64_MAX : try->end_us + SLACK_US;
+    const struct trace_flow key = { .client = *client, .begin_us = until_us };
+    const struct trace_flow *wanted = &key;
+    size_t low = 0, high = indexes->flows_count;
+
+    while (low < high) { /* behind the last that begins by then */
+        size_t middle = low + (high - low) / 2;
+
+        if (compare_flows(&indexes->flows[middle], &wanted) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == 0 || compare_addresses(&indexes->flows[low - 1]->client, client) != 0 ||
+        !may_be_the_same(&indexes->flows[low - 1]->listen, listen))
+        return NULL;
+    return indexes->flows[low - 1];
 }
 
-static struct trace_account *by_connection(const struct trace *trace, const struct indexes *indexes,
+static struct trace_account *by_connection(const struct indexes *indexes,
                                            const struct trace_account *account,
                                            struct trace_try *try)
 {
@@ -148,7 +229,8 @@ static struct trace_account *by_connection(const struct trace *trace, const stru
 
     if (!trace_is_known(&local))
         return NULL;
-    for (int i = 0; i < WIRES_IN_A_ROW_MAX && (flow = flow_of(trace, &local, &target, try)); i++) {
+    for (int i = 0; i < WIRES_IN_A_ROW_MAX && (flow = flow_of(indexes, &local, &target, try));
+         i++) {
         try->flow = !try->flow || flow->fault.len > 0 ? flow : try->flow;
         local = flow->local;
         target = flow->server;
@@ -259,7 +341,7 @@ static void join(const struct trace_account *account, struct trace_try *try,
     align(account, try, next);
 }
 
-static void join_all(struct trace *trace, const struct indexes *indexes, enum trace_join how)
+static void join_all(const struct trace *trace, const struct indexes *indexes, enum trace_join how)
 {
     for (struct trace_account *account = trace->first; account; account = account->next_in_trace) {
         for (unsigned i = 0; i < account->tries_count; i++) {
@@ -269,7 +351,7 @@ static void join_all(struct trace *trace, const struct indexes *indexes, enum tr
             if (try->next)
                 continue;
             if (how == TRACE_JOIN_CONNECTION)
-                next = by_connection(trace, indexes, account, try);
+                next = by_connection(indexes, account, try);
             else
                 next = how == TRACE_JOIN_ID ? by_id(indexes, account, try)
                                             : by_time(indexes, account, try);

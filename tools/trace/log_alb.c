@@ -84,7 +84,7 @@ static void read_target_try(struct trace *trace, const struct slice *fields, uns
 
     if (fields[ALB_TARGET].len < 2)
         return;
-    try = trace_try_new(account);
+    try = trace_try_new(trace, account);
     (void)addr_parse(fields[ALB_TARGET], 0, &try->target);
     try->target_name = trace_copy(trace, fields[ALB_TARGET]);
     if (account->begin_us != TRACE_NEVER)

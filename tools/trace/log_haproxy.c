@@ -136,7 +136,7 @@ static void read_server_try(struct trace *trace, const struct haproxy_words *wor
         return;
     for (int i = TR; i <= TW; i++)
         waited_ms += words->timers_ms[i] > 0 ? words->timers_ms[i] : 0;
-    try = trace_try_new(account);
+    try = trace_try_new(trace, account);
     (void)trace_number(words->retries, &retries);
     account->tries_made += retries > 0 ? (unsigned)retries : 0;
     try->begin_us = account->begin_us + waited_ms * MS_US;

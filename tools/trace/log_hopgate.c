@@ -12,11 +12,21 @@ static struct slice text_of(struct trace *trace, const json_t *object, const cha
     return text ? trace_copy(trace, slice_of(text)) : (struct slice){ NULL, 0 };
 }
 
+/* A year 9999 in microseconds is less: beyond, a line is not ours, and sums would not fit. */
+#define NUMBER_MAX (1ll << 58)
+
 static uint64_t number_of(const json_t *object, const char *key)
 {
     json_int_t number = json_integer_value(json_object_get(object, key));
 
-    return number > 0 ? (uint64_t)number : 0;
+    return number > 0 && number < NUMBER_MAX ? (uint64_t)number : 0;
+}
+
+static int64_t ms_of(const json_t *object, const char *key)
+{
+    uint64_t ms = number_of(object, key);
+
+    return ms < NUMBER_MAX / 1000 ? (int64_t)ms * 1000 : 0;
 }
 
 /* "phases_ms": spans from the beginning. */
@@ -63,11 +73,11 @@ static enum end_reason reason_of(const json_t *object)
 
 static void read_try(struct trace *trace, struct trace_account *account, const json_t *from)
 {
-    struct trace_try *try = trace_try_new(account);
+    struct trace_try *try = trace_try_new(trace, account);
 
     try->begin_us = instant_of(from, "begin_ms", account->begin_us);
     if (try->begin_us == TRACE_NEVER) /* of a version before it was written */
-        try->begin_us = (int64_t)number_of(from, "balancer_start") * 1000;
+        try->begin_us = ms_of(from, "balancer_start");
     try->sent_us = instant_of(from, "sent_ms", try->begin_us);
     try->head_us = instant_of(from, "head_ms", try->begin_us);
     try->end_us = instant_of(from, "end_ms", try->begin_us);
@@ -89,7 +99,7 @@ static void read_times(struct trace_account *account, const json_t *root)
     account->begin_us = (int64_t)number_of(root, "started_at_us");
     account->precision_us = 1;
     if (account->begin_us == 0) { /* of a version before it was written */
-        account->begin_us = (int64_t)number_of(root, "started_at") * 1000;
+        account->begin_us = ms_of(root, "started_at");
         account->precision_us = 1000;
     }
     account->head_us = instant_of(phases, "response_head", account->begin_us);

@@ -22,11 +22,14 @@ static struct sockaddr_storage address_of(const json_t *object, const char *key)
     return address;
 }
 
+/* So that sums of milliseconds as microseconds fit. */
+#define NUMBER_MAX (1ll << 48)
+
 static json_int_t number_of(const json_t *object, const char *key)
 {
     json_int_t number = json_integer_value(json_object_get(object, key));
 
-    return number > 0 ? number : 0;
+    return number > 0 && number < NUMBER_MAX ? number : 0;
 }
 
 /* ---- wire ---- */

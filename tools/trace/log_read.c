@@ -76,7 +76,8 @@ static void take_line(struct trace *trace, struct log_error_lines *errors,
         if (account) {
             account->file = place->file;
             account->line = place->line;
-            account->text = trace_copy(trace, line);
+            if (strcmp(account->format, "hopgate") != 0) /* its line is long, and never shown */
+                account->text = trace_copy(trace, line);
             trace_account_add(trace, account);
         }
         return;
@@ -170,24 +171,60 @@ static int compare_request_ids(const struct trace_account *one, const struct tra
     return trace_compare_text(one->request_id, other->request_id);
 }
 
-/* Of several the one that ended first after the line. */
-static struct trace_account *account_of(struct trace *trace, const struct trace_index *ids,
-                                        struct trace_account *made_here,
+static bool has_target(const struct trace_account *account)
+{
+    return account->target.len > 0 && account->end_us != TRACE_NEVER;
+}
+
+static int compare_targets(const struct trace_account *one, const struct trace_account *other)
+{
+    int r = trace_compare_text(one->target, other->target);
+
+    return r != 0 ? r : (one->end_us > other->end_us) - (one->end_us < other->end_us);
+}
+
+/* What error lines alone have told of; the last ones, to which further lines may belong. */
+enum { RECENT_MAX = 64 };
+
+struct attaching {
+    struct trace_index ids, targets;
+    struct trace_account *recent[RECENT_MAX];
+    unsigned recent_count; /* of all */
+};
+
+/* The one that ended first after the line. */
+static struct trace_account *by_target(const struct attaching *attaching,
+                                       const struct error_entry *entry)
+{
+    const struct trace_index *targets = &attaching->targets;
+    struct trace_account key = { .end_us = entry->said.at_us - ERROR_LINE_MARGIN_US };
+    struct slice method;
+
+    trace_request_line(entry->said.request, &method, &key.target);
+    for (size_t i = trace_index_first(targets, &key); i < targets->count; i++) {
+        if (!slice_equal(targets->items[i]->target, key.target) ||
+            targets->items[i]->end_us > entry->said.at_us + NGINX_PATIENCE_US)
+            break;
+        if (is_about(entry, targets->items[i]))
+            return targets->items[i];
+    }
+    return NULL;
+}
+
+static struct trace_account *account_of(const struct attaching *attaching,
                                         const struct error_entry *entry)
 {
     struct trace_account key = { .request_id = entry->said.request_id };
-    struct trace_account *best = NULL;
     struct trace_account *at;
 
-    for (size_t i = trace_index_first(ids, &key);
-         key.request_id.len > 0 && (at = trace_index_same(ids, i, &key)); i++)
+    for (size_t i = trace_index_first(&attaching->ids, &key);
+         key.request_id.len > 0 && (at = trace_index_same(&attaching->ids, i, &key)); i++)
         if (is_about(entry, at))
             return at;
-    /* those that error lines have made are behind the others, and in no index */
-    for (at = key.request_id.len > 0 ? made_here : trace->first; at; at = at->next_in_trace)
-        if (is_about(entry, at) && (!best || at->end_us < best->end_us))
-            best = at;
-    return best;
+    for (unsigned i = 0; i < RECENT_MAX && i < attaching->recent_count; i++)
+        if (is_about(entry, attaching->recent[i]))
+            return attaching->recent[i];
+    return key.request_id.len > 0 ? NULL : by_target(attaching, entry);
 }
 
 static struct trace_account *account_from(struct trace *trace, const struct error_entry *entry)
@@ -238,7 +275,7 @@ static void add_failed_try(struct trace *trace, const struct error_entry *entry,
     if (said->reason == END_REASON_COUNT || strcmp(account->format, "hopgate") == 0)
         return;
     if (end_reason_info(said->reason)->hop == END_HOP_UPSTREAM && said->upstream.len > 0) {
-        try = trace_try_new(account);
+        try = trace_try_new(trace, account);
         try->end_us = said->at_us;
         try->reason = said->reason;
         try->detail = said->detail;
@@ -256,19 +293,22 @@ static void add_failed_try(struct trace *trace, const struct error_entry *entry,
 
 bool log_attach_errors(struct trace *trace, struct log_error_lines *errors)
 {
-    struct trace_index ids;
-    bool made = trace_index_make(&ids, trace, has_request_id, compare_request_ids);
-    struct trace_account *last_read = trace->last;
+    struct attaching attaching = { .recent_count = 0 };
+    bool made = trace_index_make(&attaching.ids, trace, has_request_id, compare_request_ids);
 
+    made = trace_index_make(&attaching.targets, trace, has_target, compare_targets) && made;
     for (struct error_entry *entry = errors->first; made && entry; entry = entry->next) {
-        struct trace_account *account =
-            account_of(trace, &ids, last_read ? last_read->next_in_trace : trace->first, entry);
+        struct trace_account *account = account_of(&attaching, entry);
 
-        if (!account && entry->said.request.len > 0)
+        if (!account && entry->said.request.len > 0) {
             account = account_from(trace, entry);
+            attaching.recent[attaching.recent_count++ % RECENT_MAX] = account;
+            made = account != NULL;
+        }
         if (account)
             add_failed_try(trace, entry, account);
     }
-    trace_index_done(&ids);
+    trace_index_done(&attaching.ids);
+    trace_index_done(&attaching.targets);
     return made;
 }

@@ -41,6 +41,7 @@ const char *verdict_hop_name(const struct trace_account *account, char *into, si
                        SLICE_ARG(account->hop));
     else
         (void)snprintf(into, size, "the %s of %s", account->format, account->file);
+    make_printable(into);
     return into;
 }
 

@@ -83,28 +83,48 @@ static void add_to_list(json_t *list, json_t *fault)
     json_array_append(list, fault);
 }
 
-/* Without an id of its own a new one gets the first that is free. */
-static void name_fault(const json_t *list, json_t *fault)
+static bool has_id(const json_t *list, const char *id)
+{
+    size_t i;
+    json_t *other;
+
+    json_array_foreach(list, i, other)
+    {
+        const char *other_id = json_string_value(json_object_get(other, "id"));
+
+        if (other_id && strcmp(other_id, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Without an id of its own a new one gets the first that is free; from *next on, as ids only come. */
+static void name_fault(const json_t *list, json_t *fault, unsigned *next)
 {
     char id[24];
-    bool taken = true;
 
     if (!json_is_object(fault) || json_object_get(fault, "id"))
         return;
-    for (unsigned n = 1; taken; n++) {
-        size_t i;
-        json_t *other;
-
-        snprintf(id, sizeof(id), "f%u", n);
-        taken = false;
-        json_array_foreach(list, i, other)
-        {
-            const char *other_id = json_string_value(json_object_get(other, "id"));
-
-            taken = taken || (other_id && strcmp(other_id, id) == 0);
-        }
-    }
+    do
+        snprintf(id, sizeof(id), "f%u", (*next)++);
+    while (has_id(list, id));
     json_object_set_new(fault, "id", json_string(id));
+}
+
+/* A list that has become too long stays so: whoever uses it refuses it. */
+static void add_all(json_t *list, json_t *added)
+{
+    unsigned next = 1;
+
+    if (!json_is_array(added)) {
+        name_fault(list, added, &next);
+        add_to_list(list, added);
+    }
+    for (size_t i = 0; i < json_array_size(added) && json_array_size(list) <= WIRE_FAULTS_MAX;
+         i++) {
+        name_fault(list, json_array_get(added, i), &next);
+        add_to_list(list, json_array_get(added, i));
+    }
 }
 
 static json_t *post_faults(struct relay *relay, const struct control_api_request *request,
@@ -114,16 +134,12 @@ static json_t *post_faults(struct relay *relay, const struct control_api_request
     json_t *content = control_api_json(request, ret_status, &answer);
     json_t *added = (json_t *)list_in(content);
 
-    if (content)
+    if (json_array_size(added) > WIRE_FAULTS_MAX)
+        list = json_incref(added); /* too long by itself, which is all that is to be said of it */
+    else if (content)
         list = wire_fault_set_to_json(relay->faults);
-    if (list && !json_is_array(added)) {
-        name_fault(list, added);
-        add_to_list(list, added);
-    }
-    for (size_t i = 0; list && json_is_array(added) && i < json_array_size(added); i++) {
-        name_fault(list, json_array_get(added, i));
-        add_to_list(list, json_array_get(added, i));
-    }
+    if (list && list != added)
+        add_all(list, added);
     if (list)
         answer = use_list(relay, list, ret_status);
     json_decref(list);

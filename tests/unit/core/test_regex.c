@@ -149,10 +149,47 @@ TEST(a_catastrophic_regex_is_cut_off_and_counted)
         CHECK(!regex_match(matcher, regex, (struct slice){ subject, sizeof(subject) }));
     CHECK_INT(regex_cuts_count(regex), REGEX_REQUEST_CUTS_MAX); /* then it is not even tried */
     CHECK(!regex_match(matcher, plain, SLICE("/a")));
+    CHECK(regex_was_cut(matcher));
     regex_matcher_begin(matcher);
+    CHECK(!regex_was_cut(matcher));
     CHECK(regex_match(matcher, plain, SLICE("/a")));
+    CHECK(!regex_match(matcher, plain, SLICE("/b")));
+    CHECK(!regex_was_cut(matcher));
     regex_release(regex);
     regex_release(plain);
+}
+
+/* Whatever is bound to the front, by a flag or by "^", has steps for the longest subject. */
+TEST(a_linear_regex_matches_whatever_the_length)
+{
+    static const struct {
+        const char *text;
+        unsigned flags;
+    } rows[] = {
+        { "^/(?:[^/]+/)*admin$", REGEX_UTF },     { "/(?:[^/]+/)*admin$", REGEX_ANCHORED },
+        { "^/((?:[^/]+)/)*(admin)$", REGEX_UTF }, { "^/(?:[a-z]|/)*admin$", REGEX_UTF },
+        { "^/(\\w+/)+(\\w+)$", REGEX_UTF },       { "^(/[\\w-]+)+/?$", REGEX_UTF },
+        { "^/(?:a/)*admin$|^/b", REGEX_UTF },     { "^/([a-z0-9._~%-]+/?)+admin$", REGEX_UTF },
+    };
+    SCOPED(regex_matcher) matcher = regex_matcher_create();
+    char *subject = malloc(REGEX_SUBJECT_MAX_BYTES);
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct regex *regex = take(rows[i].text, rows[i].flags);
+
+        for (size_t length = 8; length <= REGEX_SUBJECT_MAX_BYTES; length += 2046) {
+            size_t end = length - length % 2;
+
+            for (size_t k = 0; k < end - 5; k++)
+                subject[k] = k % 2 ? 'a' : '/';
+            memcpy(subject + end - 5, "admin", 5);
+            if (!regex_match(matcher, regex, (struct slice){ subject, end }))
+                fail_msg("%s: %zu bytes", rows[i].text, end);
+        }
+        CHECK_INT(regex_cuts_count(regex), 0);
+        regex_release(regex);
+    }
+    free(subject);
 }
 
 TEST(subjects_of_a_request_are_limited_one_by_one_and_all_together)
@@ -165,9 +202,11 @@ TEST(subjects_of_a_request_are_limited_one_by_one_and_all_together)
     CHECK(subject);
     memset(subject, '/', REGEX_SUBJECT_MAX_BYTES + 1);
     CHECK(!regex_match(matcher, regex, (struct slice){ subject, REGEX_SUBJECT_MAX_BYTES + 1 }));
+    CHECK(regex_was_cut(matcher));
     regex_matcher_begin(matcher);
     while (regex_match(matcher, regex, (struct slice){ subject, REGEX_SUBJECT_MAX_BYTES }))
         matched++;
+    CHECK(regex_was_cut(matcher));
     CHECK_INT(matched, REGEX_REQUEST_BYTES_MAX / (REGEX_SUBJECT_MAX_BYTES + 64));
     free(subject);
     regex_release(regex);
@@ -179,4 +218,5 @@ TESTS(TEST_CASE(every_alternative_of_an_anchored_regex_begins_at_the_first_byte)
       TEST_CASE(more_groups_than_are_kept_still_match), TEST_CASE(the_same_text_is_compiled_once),
       TEST_CASE(many_are_found_again), TEST_CASE(what_is_wrong_is_said_as_openresty_says_it),
       TEST_CASE(a_catastrophic_regex_is_cut_off_and_counted),
+      TEST_CASE(a_linear_regex_matches_whatever_the_length),
       TEST_CASE(subjects_of_a_request_are_limited_one_by_one_and_all_together))

@@ -96,10 +96,9 @@ TEST(workers_together_are_fair)
 }
 
 /* Looks at targets, the worst pick of many. */
-static uint64_t dearest_pick(const char *policy, size_t count)
+static uint64_t dearest_pick(const char *policy, const struct many *many)
 {
-    struct many many = many_create(count, one, 1);
-    SCOPED(balancer) balancer = many_balancer(&many, policy, 3);
+    SCOPED(balancer) balancer = many_balancer(many, policy, 3);
     unsigned number = 0;
     const struct balancer_request request = { .hash_input = number_as_text, .asker = &number };
     uint64_t dearest = 0;
@@ -107,9 +106,24 @@ static uint64_t dearest_pick(const char *policy, size_t count)
     for (unsigned i = 0; i < 5000; i++) {
         uint64_t before = balancer->looked_at_count;
 
-        CHECK(many_pick(&many, balancer, &request) >= 0);
+        CHECK(many_pick(many, balancer, &request) >= 0);
         if (balancer->looked_at_count - before > dearest)
             dearest = balancer->looked_at_count - before;
+    }
+    return dearest;
+}
+
+/* All policies share the targets, whose ring takes long to build. */
+static uint64_t dearest_pick_of_any(size_t count)
+{
+    struct many many = many_create(count, one, 1);
+    uint64_t dearest = 0;
+
+    for (unsigned i = 0; i < POLICIES; i++) {
+        uint64_t its_dearest = dearest_pick(policies[i], &many);
+
+        if (its_dearest > dearest)
+            dearest = its_dearest;
     }
     many_done(&many);
     return dearest;
@@ -117,11 +131,9 @@ static uint64_t dearest_pick(const char *policy, size_t count)
 
 TEST(a_pick_does_not_cost_more_with_more_than_64_targets)
 {
-    for (unsigned i = 0; i < POLICIES; i++) {
-        CHECK(dearest_pick(policies[i], 64) <= 128);
-        CHECK(dearest_pick(policies[i], 1000) <= DRAWN_MAX);
-        CHECK(dearest_pick(policies[i], 10000) <= DRAWN_MAX);
-    }
+    CHECK(dearest_pick_of_any(64) <= 128);
+    CHECK(dearest_pick_of_any(1000) <= DRAWN_MAX);
+    CHECK(dearest_pick_of_any(10000) <= DRAWN_MAX);
 }
 
 TEST(a_pick_by_ratio_is_cheap_when_hardly_anybody_has_the_best)

@@ -200,6 +200,7 @@ TEST(an_alb_s_entry_of_a_failed_target_and_of_a_client_that_left)
     x.record.over_tls = true;
     x.record.tls = &tls;
     x.record.status = 499;
+    x.record.request_end_at_us = 1000300;
     x.record.ended_at_us = 1031007;
     CHECK_STR(line_of(&x, "alb"),
               "https 2026-11-20T21:15:07.031007Z hop1 10.0.0.5:50000 192.0.2.1:8080 -1 -1 -1 460 - "
@@ -207,6 +208,8 @@ TEST(an_alb_s_entry_of_a_failed_target_and_of_a_client_that_left)
               "TLSv1.2 - \"-\" \"shop.test\" \"session-reused\" 0 2026-11-20T21:15:07.000000Z "
               "\"fixed-response\" \"-\" \"-\" \"192.0.2.1:8080\" \"-\" \"-\" \"-\" "
               "TID_00000000000000000000000000000003\n");
+    x.record.request_end_at_us = 0; /* inside its content */
+    CHECK(strstr(line_of(&x, "alb"), " -1 -1 -1 400 - "));
     exchange_fixture_done(&x);
 }
 

@@ -57,9 +57,7 @@ TEST(every_built_in_persona_loads)
         CHECK(persona->client.head_timeout_ms > 0);
         CHECK(persona->upstream.limits.head_max_bytes > 0);
     }
-    CHECK_INT(
-        count,
-        7); /* edge, f5, haproxy, kong, nginx, nginx-plain; kong-admin for what the hop serves itself */
+    CHECK_INT(count, 9); /* kong-admin is for what the hop serves itself */
 }
 
 static void check_is_strict(struct persona *persona)
@@ -119,6 +117,55 @@ TEST(f5_resets_and_pins)
     CHECK_INT(f5->upstream.pin, PERSONA_PIN_CLIENT);
     CHECK_INT(f5->retry.policy, PERSONA_RETRY_NONE);
     CHECK_INT(f5->log.error_shape, PERSONA_ERROR_F5);
+}
+
+/* The causes that `tmsh show net rst-cause` counts, as far as they were seen. */
+TEST(f5_names_its_reset_causes)
+{
+    static const struct {
+        enum end_reason reason;
+        const char *cause;
+    } rows[] = {
+        { END_NO_TARGET, "No pool member available" },
+        { END_NO_ROUTE, "No server selected" },
+        { END_NO_SERVICE, "No server selected" },
+        { END_LIMIT_REACHED, "Connection limit exceeded" },
+        { END_CONNECT_TIMEOUT, "TCP retransmit timeout" },
+        { END_CONNECT_UNREACHABLE, "No route to host" },
+        { END_CONNECT_REFUSED, "{peer} TCP RST from remote system" },
+        { END_UPSTREAM_HEAD_RESET, "{peer} TCP RST from remote system" },
+        { END_UPSTREAM_BODY_RESET, "{peer} TCP RST from remote system" },
+        { END_UPSTREAM_HEAD_CLOSED, "{peer} Closing" },
+        { END_UPSTREAM_BODY_CLOSED, "{peer} Closing" },
+        { END_UPSTREAM_TLS_CLOSED, "{peer} Closing" },
+        { END_UPSTREAM_HEAD_TIMEOUT, "Flow expired (sweeper)" },
+        { END_UPSTREAM_BODY_TIMEOUT, "Flow expired (sweeper)" },
+        { END_UPSTREAM_SEND_TIMEOUT, "Flow expired (sweeper)" },
+        { END_UPSTREAM_TLS_TIMEOUT, "Flow expired (sweeper)" },
+        { END_TUNNEL_TIMEOUT, "Flow expired (sweeper)" },
+        { END_CLIENT_HEAD_TIMEOUT, "Flow expired (sweeper)" },
+        { END_CLIENT_BODY_TIMEOUT, "Flow expired (sweeper)" },
+        { END_CLIENT_SEND_TIMEOUT, "Flow expired (sweeper)" },
+    };
+    SCOPED(persona) f5 = fixture_persona("f5");
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        CHECK_STR(persona_answer(f5, rows[i].reason, true, false).log_phrase, rows[i].cause);
+    CHECK_INT(f5->client.limits.fields_max_count, 64);
+    CHECK_INT(f5->client.limits.head_max_bytes, 32768);
+    CHECK_INT(f5->upstream.connect_timeout_ms, 21000); /* SYN at 0, 3, 9 s, given up at 21 s */
+    CHECK_INT(f5->upstream.read_timeout_ms, 300000);
+}
+
+TEST(an_nlb_answers_nothing_and_asks_all_when_all_are_unhealthy)
+{
+    SCOPED(persona) nlb = fixture_persona("nlb");
+
+    for (unsigned i = END_OK + 1; i < END_REASON_COUNT; i++)
+        CHECK_INT(persona_answer(nlb, (enum end_reason)i, true, false).action, PERSONA_RESET);
+    CHECK_INT(nlb->client.layer, PERSONA_LAYER_TCP);
+    CHECK_INT(nlb->upstream.read_timeout_ms, 350000);
+    CHECK_INT(nlb->upstream.all_unhealthy, PERSONA_FAIL_OPEN);
 }
 
 TEST(edge_names_a_cause_for_everything_it_answers)
@@ -315,6 +362,8 @@ TEST(headers_tokens_switch_their_rules)
 
 TESTS(TEST_CASE(every_built_in_persona_loads), TEST_CASE(outside_the_lab_no_leniency_is_left),
       TEST_CASE(kong_says_what_its_reference_says), TEST_CASE(f5_resets_and_pins),
+      TEST_CASE(f5_names_its_reset_causes),
+      TEST_CASE(an_nlb_answers_nothing_and_asks_all_when_all_are_unhealthy),
       TEST_CASE(edge_names_a_cause_for_everything_it_answers),
       TEST_CASE(answers_take_the_reason_first_and_the_status_for_the_rest),
       TEST_CASE(each_failure_falls_under_one_retry_condition),

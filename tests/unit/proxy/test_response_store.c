@@ -257,7 +257,21 @@ TEST(store_can_go_in_the_midst_of_everything)
     }
 }
 
-TESTS(TEST_CASE(little_stays_in_memory),
+/* The limit is reached while a write is under way that will fail: what it did not take must come back. */
+TEST(limit_and_then_a_failure_lose_nothing)
+{
+    struct scene *scene = scene_start(1000, 1 << 20);
+
+    CHECK_INT(rmdir(scene->path), 0); /* no file can be opened */
+    scene->area.bytes_max = 40000;
+    append(scene, 20000);
+    append(scene, 20000);
+    take_all(scene);
+    CHECK_INT(mkdir(scene->path, 0700), 0);
+    scene_stop(scene);
+}
+
+TESTS(TEST_CASE(limit_and_then_a_failure_lose_nothing), TEST_CASE(little_stays_in_memory),
       TEST_CASE(more_goes_to_a_file_and_is_read_while_it_is_written),
       TEST_CASE(file_has_a_limit_and_memory_too),
       TEST_CASE(part_of_what_is_too_much_fills_the_file),

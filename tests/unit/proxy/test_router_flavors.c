@@ -46,6 +46,109 @@ static const char *by_path(const struct config *config, enum router_flavor flavo
     return MATCH(config, flavor, .path = slice_of(path));
 }
 
+/* ---- regexes that are cut off ---- */
+
+enum { LONG_PATH_BYTES = 6000 };
+
+/* "/admin/aaa...9" of that length. */
+static struct slice long_path(char *into)
+{
+    memset(into, 'a', LONG_PATH_BYTES);
+    memcpy(into, "/admin/", 7);
+    into[LONG_PATH_BYTES - 1] = '9';
+    return (struct slice){ into, LONG_PATH_BYTES };
+}
+
+TEST(a_long_path_does_not_open_what_a_linear_regex_guards)
+{
+    struct config config =
+        CONFIG({ .id = ID("1"), .name = "open", .paths = STRINGS("/") },
+               { .id = ID("2"), .name = "guarded", .paths = STRINGS("~/(?:[^/]+/)*admin$") });
+    char path[8192] = "/";
+
+    for (size_t segments = 1; segments < 4000; segments += segments) {
+        size_t length = 1;
+
+        for (size_t i = 0; i < segments; i++, length += 2)
+            memcpy(path + length, "a/", 2);
+        memcpy(path + length, "admin", 6);
+        CHECK_STR(by_path(&config, C, path), "guarded");
+        CHECK_STR(by_path(&config, T, path), "guarded");
+    }
+}
+
+TEST(regexes_of_others_do_not_open_what_a_regex_guards)
+{
+    struct config config = CONFIG(
+        { .id = ID("1"), .name = "open", .paths = STRINGS("/") },
+        { .id = ID("2"), .name = "c1", .paths = STRINGS("~/admin/(a+)+$"), .regex_priority = 1 },
+        { .id = ID("3"), .name = "c2", .paths = STRINGS("~/admin/(a+)+b"), .regex_priority = 1 },
+        { .id = ID("4"), .name = "c3", .paths = STRINGS("~/admin/(a*)*c$"), .regex_priority = 1 },
+        { .id = ID("5"), .name = "c4", .paths = STRINGS("~/(\\w+)+/x$"), .regex_priority = 1 },
+        { .id = ID("6"), .name = "guarded", .paths = STRINGS("~/admin/[a-z0-9]+$") });
+    char text[LONG_PATH_BYTES];
+    struct slice path = long_path(text);
+
+    CHECK_STR(MATCH(&config, C, .path = path), "-");
+    CHECK_STR(MATCH(&config, T, .path = path), "-");
+    CHECK_STR(by_path(&config, C, "/admin/a9"), "guarded");
+    CHECK_STR(by_path(&config, T, "/admin/a9"), "guarded");
+    CHECK_STR(by_path(&config, C, "/public"), "open");
+    config.routes[5].regex_priority = 2; /* it comes first, whatever the others are */
+    CHECK_STR(MATCH(&config, C, .path = path), "guarded");
+}
+
+TEST(a_regex_of_a_field_that_is_cut_off_opens_nothing)
+{
+    struct config config = CONFIG({ .id = ID("1"), .name = "open", .paths = STRINGS("/") },
+                                  { .id = ID("2"),
+                                    .name = "guarded",
+                                    .paths = STRINGS("/"),
+                                    HEADERS({ "x-who", STRINGS("~*^/admin/(a|aa)+$") }) });
+    char text[LONG_PATH_BYTES];
+    struct field line = { .name = SLICE("X-Who"), .value = long_path(text) };
+    struct fields fields = { .items = &line, .count = 1 };
+
+    CHECK_STR(MATCH(&config, C, .path = SLICE("/"), .fields = &fields), "-");
+    CHECK_STR(MATCH(&config, T, .path = SLICE("/"), .fields = &fields), "-");
+    line.value = SLICE("/admin/aaa");
+    CHECK_STR(MATCH(&config, C, .path = SLICE("/"), .fields = &fields), "guarded");
+    line.value = SLICE("x");
+    CHECK_STR(MATCH(&config, C, .path = SLICE("/"), .fields = &fields), "open");
+    CHECK_STR(MATCH(&config, T, .path = SLICE("/"), .fields = &fields), "open");
+}
+
+TEST(what_all_regexes_may_look_at_opens_nothing_either)
+{
+    enum { MANY = REGEX_REQUEST_BYTES_MAX / (REGEX_SUBJECT_MAX_BYTES + 64) + 2 };
+    struct config_route *routes = calloc(MANY + 1, sizeof(*routes));
+    struct config config = { .routes = routes, .routes_count = MANY + 1 };
+    char *texts = malloc(MANY * 40), *paths[MANY], *path = malloc(REGEX_SUBJECT_MAX_BYTES);
+    char *root = "/";
+
+    CHECK(routes && texts && path);
+    for (unsigned i = 0; i < MANY; i++) {
+        paths[i] = texts + i * 40;
+        (void)snprintf(paths[i], 40, i == 0 ? "~/a+9$" : "~/[a-z]+%u$", i + 10000);
+        routes[i] = (struct config_route){ .id = ID("2"),
+                                           .name = i == 0 ? "guarded" : "other",
+                                           .regex_priority = i == 0 ? 0 : 1,
+                                           .paths = { .items = &paths[i], .count = 1 } };
+    }
+    routes[MANY] = (struct config_route){ .id = ID("1"),
+                                          .name = "open",
+                                          .paths = { .items = &root, .count = 1 } };
+    memset(path, 'a', REGEX_SUBJECT_MAX_BYTES);
+    path[0] = '/';
+    path[REGEX_SUBJECT_MAX_BYTES - 1] = '9';
+    CHECK_STR(MATCH(&config, C, .path = { path, REGEX_SUBJECT_MAX_BYTES }), "-");
+    CHECK_STR(MATCH(&config, T, .path = { path, REGEX_SUBJECT_MAX_BYTES }), "-");
+    CHECK_STR(by_path(&config, C, "/aaa9"), "guarded");
+    free(routes);
+    free(texts);
+    free(path);
+}
+
 /* ---- regexes ---- */
 
 TEST(a_regex_goes_before_a_prefix_and_its_priority_decides_among_them)
@@ -159,7 +262,7 @@ TEST(groups_are_captured_by_name_and_number)
     check_captures(T, "~/a(?<id>x)?(y)", "/ay", "none", "y");
 }
 
-TEST(a_hostile_path_does_not_stall_and_matches_nothing)
+TEST(a_hostile_path_does_not_stall_and_has_no_route)
 {
     struct config config = CONFIG({ .id = ID("1"), .name = "evil", .paths = STRINGS("~/(a+)+$") },
                                   { .id = ID("2"), .name = "plain", .paths = STRINGS("/a") });
@@ -169,8 +272,9 @@ TEST(a_hostile_path_does_not_stall_and_matches_nothing)
     path[0] = '/';
     path[sizeof(path) - 2] = '!';
     path[sizeof(path) - 1] = '\0';
-    CHECK_STR(by_path(&config, C, path), "plain");
-    CHECK_STR(by_path(&config, T, path), "plain");
+    CHECK_STR(by_path(&config, C, path), "-");
+    CHECK_STR(by_path(&config, T, path), "-");
+    CHECK_STR(by_path(&config, C, "/aa!"), "plain");
     CHECK_STR(by_path(&config, C, "/aa"), "evil");
 }
 
@@ -363,12 +467,16 @@ TEST(traditional_reads_ports_and_brackets_of_hosts)
     CHECK_STR(MATCH(&config, T, .host = SLICE("[]:"), .path = SLICE("/")), "-");
 }
 
-TESTS(TEST_CASE(a_regex_goes_before_a_prefix_and_its_priority_decides_among_them),
+TESTS(TEST_CASE(a_long_path_does_not_open_what_a_linear_regex_guards),
+      TEST_CASE(regexes_of_others_do_not_open_what_a_regex_guards),
+      TEST_CASE(a_regex_of_a_field_that_is_cut_off_opens_nothing),
+      TEST_CASE(what_all_regexes_may_look_at_opens_nothing_either),
+      TEST_CASE(a_regex_goes_before_a_prefix_and_its_priority_decides_among_them),
       TEST_CASE(only_the_first_alternative_is_bound_to_the_front_in_compatible),
       TEST_CASE(what_a_regex_begins_with_is_told_only_when_it_is_sure),
       TEST_CASE(what_rust_does_not_know_is_named),
       TEST_CASE(groups_are_captured_by_name_and_number),
-      TEST_CASE(a_hostile_path_does_not_stall_and_matches_nothing),
+      TEST_CASE(a_hostile_path_does_not_stall_and_has_no_route),
       TEST_CASE(a_new_router_compiles_no_regex_again),
       TEST_CASE(what_is_not_utf8_is_no_route_in_compatible_and_bytes_in_traditional),
       TEST_CASE(any_line_of_a_field_may_match_whatever_its_case),

@@ -115,6 +115,9 @@ static void check_got(struct scene *scene, const char *wanted)
 #define POST                   "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
 #define OK_OF(content, length) "HTTP/1.1 200 OK\r\nContent-Length: " #length "\r\n\r\n" content
 
+#define FIELDS_4  "A: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\n"
+#define FIELDS_12 FIELDS_4 FIELDS_4 FIELDS_4
+
 struct play_case {
     const char *script, *said, *wanted;
     bool ends;
@@ -255,8 +258,58 @@ TEST(requests_are_noted_with_their_number)
     end(&scene);
 }
 
+/* A step that reads bytes goes on behind the request that has chosen it. */
+static void check_reading_on(size_t cut)
+{
+    static const char *const said[] = {
+        "GET /a HTTP/1.1\r\n" FIELDS_12 "X: y\r\n\r\n",
+        "POST /b HTTP/1.1\r\n" FIELDS_12 FIELDS_12 "Content-Length: 3\r\n\r\nabc",
+        "odd\r\n" FIELDS_12 FIELDS_12 FIELDS_12 FIELDS_12 "\r\n",
+    };
+    char script[128];
+    struct scene scene;
+    json_t *list, *requests;
+
+    snprintf(script, sizeof(script),
+             "rules: [{nth: 1, steps: [[read_some, %zu], [send, x]]}]\nanswer: {status: 204}",
+             strlen(said[0]) + strlen(said[1]) + strlen(said[2]));
+    begin(&scene, script);
+    connect_client(&scene, cut, 0);
+    for (size_t i = 0; i < 3; i++) {
+        check_got(&scene, "");
+        say(&scene, said[i]);
+        settle(&scene);
+    }
+    check_got(&scene, "x");
+    say(&scene, GET);
+    settle(&scene);
+    check_got(&scene, "xHTTP/1.1 204 No Content\r\n\r\n");
+    list = logbook_requests(scene.origin.logbook, &(struct logbook_query){ .limit = 10 });
+    requests = json_object_get(list, "requests");
+    CHECK_INT(json_array_size(requests), 3);
+    for (size_t i = 0; i < 3; i++) {
+        static const char *const targets[] = { "/a", "/b", "/" };
+        static const size_t counts[] = { 13, 25, 1 };
+        json_t *request = json_array_get(requests, i);
+
+        CHECK_STR(json_string_value(json_object_get(request, "target")), targets[i]);
+        CHECK_INT(json_array_size(json_object_get(request, "fields")), counts[i]);
+        CHECK_INT(json_integer_value(json_object_get(request, "content_bytes")), i == 1 ? 3 : 0);
+    }
+    json_decref(list);
+    end(&scene);
+}
+
+TEST(requests_behind_one_that_is_read_on_are_noted)
+{
+    check_reading_on(0);
+    check_reading_on(1);
+    check_reading_on(30);
+}
+
 TESTS(TEST_CASE(steps_do_the_same_however_bytes_are_cut),
       TEST_CASE(a_connection_plays_the_list_of_its_number),
       TEST_CASE(what_is_big_waits_for_who_reads),
       TEST_CASE(the_other_sides_end_ends_a_step_that_reads),
-      TEST_CASE(requests_are_noted_with_their_number))
+      TEST_CASE(requests_are_noted_with_their_number),
+      TEST_CASE(requests_behind_one_that_is_read_on_are_noted))

@@ -155,6 +155,29 @@ TEST(a_head_has_a_limit)
     request_head_done(&head);
 }
 
+TEST(a_complete_head_takes_nothing_more)
+{
+    struct request_head head = { 0 };
+    enum request_result result;
+    struct buf in;
+
+    (void)read_in_pieces(&head, SLICE("P /a HTTP/1.1\r\nContent-Length: 3\r\n\r\n"), 9, &result);
+    CHECK_INT(result, REQUEST_DONE);
+    buf_init(&in, pool);
+    CHECK_INT(buf_append_slice(&in, SLICE("\r\nGET /b HTTP/1.0\r\n\r\n")), 0);
+    CHECK_INT(request_head_read(&head, &in), REQUEST_DONE);
+    CHECK_INT(in.length, 21);
+    CHECK_SLICE(head.path, "/a");
+    request_head_done(&head);
+    CHECK_INT(request_head_read(&head, &in), REQUEST_DONE);
+    CHECK_INT(in.length, 0);
+    CHECK_SLICE(head.path, "/b");
+    CHECK(head.framing == HTTP_FRAMING_NONE && head.content_length == 0 && head.is_http10);
+    CHECK_INT(head.fields_count, 0);
+    buf_done(&in);
+    request_head_done(&head);
+}
+
 static bool read_content(enum http_framing framing, uint64_t length, struct slice text,
                          struct request_content *content, size_t *ret_left)
 {
@@ -196,6 +219,7 @@ int main(void)
         TEST_CASE(any_line_is_a_request_line),
         TEST_CASE(a_length_beyond_all_numbers_is_the_largest),
         TEST_CASE(a_head_has_a_limit),
+        TEST_CASE(a_complete_head_takes_nothing_more),
         TEST_CASE(content_ends_where_its_framing_says),
     };
 

@@ -1,0 +1,18 @@
+/*
+ * case_hits: how often each case came to each origin.
+ *
+ * Role    reads the origins' logs
+ * Owns    nothing
+ * Thread  the main thread, when the origins have ended
+ */
+#ifndef TOOLS_LAB_CASE_HITS_H
+#define TOOLS_LAB_CASE_HITS_H
+
+#include <jansson.h>
+
+#include "tools/lab/lab_run.h"
+
+/* {case: {origin: requests}}, a new reference; NULL: no memory. */
+json_t *case_hits_read(const struct lab_run *run);
+
+#endif

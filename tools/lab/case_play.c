@@ -1,0 +1,235 @@
+#include "tools/lab/case_play.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "config/file.h"
+#include "tools/lab/case_stage.h"
+#include "tools/probe/wire.h"
+
+enum {
+    PATIENCE_MIN_MS = 5000, /* real: a busy machine is no fault of the chain */
+    PAUSE_MIN_MS = 2500,    /* real: also a wire that the machine lets wait has seen it pass */
+    CONTENT_BYTES_MAX = 4 * 1024 * 1024,
+    CONTENT_KEPT_MAX = 64 * 1024,
+    LOOK_MS = 100,
+};
+
+/* ---- one request --------------------------------------------------------------------------- */
+
+static char *read_text(const char *folder, const char *name, const char *file)
+{
+    char path[LAB_PATH_MAX * 2], *text = NULL;
+    struct config_errors errors;
+    size_t length;
+
+    snprintf(path, sizeof(path), "%s/%s%s%s", folder, name ? name : "", name ? "/" : "", file);
+    config_errors_init(&errors);
+    (void)file_read(path, 1 << 20, &text, &length, &errors);
+    config_errors_done(&errors);
+    return text;
+}
+
+static struct tls_probe *make_tls(const struct lab_run *run, struct tls_error *reterr)
+{
+    const char *certificate = run->chain->client.certificate;
+    char *ca = read_text(run->pki_folder, NULL, "ca.pem");
+    char *chain = certificate ? read_text(run->pki_folder, certificate, "chain.pem") : NULL;
+    char *key = certificate ? read_text(run->pki_folder, certificate, "key.pem") : NULL;
+    struct tls_probe *tls =
+        tls_probe_create(&(struct tls_probe_settings){ .server_name = run->chain->client.host,
+                                                       .ca_pem = ca,
+                                                       .certificate = { chain, key },
+                                                       .now_s = (int64_t)time(NULL) },
+                         reterr);
+
+    free(ca);
+    free(chain);
+    free(key);
+    return tls;
+}
+
+static void exchange(const struct lab_run *run, const struct chain_place *front,
+                     const struct probe_options *options, struct probe_result *result)
+{
+    SCOPED(tls_probe) tls = NULL;
+    struct tls_probe_failure failure = { .kind = "tls", .text = "" };
+    struct tls_error error;
+    struct wire wire;
+
+    if (front->tls && !(tls = make_tls(run, &error))) {
+        probe_fail(result, "tls", "TLS cannot be set up");
+        return;
+    }
+    if (wire_connect(options, &wire, result) < 0)
+        return;
+    if (tls && !(wire.tls = tls_probe_open(tls, wire.fd, options->deadline_ms, &failure)))
+        probe_fail(result, failure.kind, "%s", failure.text);
+    else
+        wire_exchange(&wire, options, result);
+    wire_close(&wire);
+}
+
+static void tell_end(const struct probe_result *result, struct case_answer *answer)
+{
+    const char *kind = result->kind ? result->kind : "";
+    bool has_begun = result->answer.status != 0;
+
+    if (result->answer.complete)
+        kind = "complete";
+    else if (has_begun && (!kind[0] || strcmp(kind, "closed") == 0))
+        kind = "cut";
+    else if (has_begun && strcmp(kind, "bad-answer") == 0)
+        kind = "broken";
+    snprintf(answer->end, sizeof(answer->end), "%s", kind[0] ? kind : "closed");
+    if (!result->answer.complete)
+        snprintf(answer->detail, sizeof(answer->detail), "%.399s", result->verdict);
+}
+
+static uint64_t patience_ms(const struct chain *chain)
+{
+    uint64_t ms = CASE_PATIENCE_S * 1000ULL / (uint64_t)chain->time_scale;
+
+    return ms < PATIENCE_MIN_MS ? PATIENCE_MIN_MS : ms;
+}
+
+void case_send(const struct lab_run *run, const struct lab_case *one,
+               const struct case_request *request, struct case_answer *ret)
+{
+    struct chain_place front = case_stage_front(one, run);
+    const char *host = front.tls ? run->chain->client.host : run->places[0].address;
+    uint64_t patience = patience_ms(run->chain);
+    char port[8], authority[300], address[64];
+    struct probe_options options = { .tls = front.tls,
+                                     .host = address,
+                                     .port = port,
+                                     .authority = authority,
+                                     .target = request->path,
+                                     .method = request->method,
+                                     .content = request->content,
+                                     .content_length =
+                                         request->content ? strlen(request->content) : 0,
+                                     .timeout_ms = patience,
+                                     .deadline_ms = wire_now_ms() + patience,
+                                     .content_bytes_max = CONTENT_BYTES_MAX,
+                                     .content_kept_max = CONTENT_KEPT_MAX };
+    struct probe_result result = { 0 };
+    double begin_ms = wire_now_exact_ms();
+
+    snprintf(address, sizeof(address), "%s", front.address);
+    snprintf(port, sizeof(port), "%u", front.port);
+    snprintf(authority, sizeof(authority), "%.255s:%u", host, run->places[0].port);
+    for (size_t i = 0; i < request->fields_count && i < PROBE_HEADERS_MAX; i++)
+        options.headers[options.headers_count++] = request->fields[i];
+    exchange(run, &front, &options, &result);
+    *ret = (struct case_answer){ .status = result.answer.status,
+                                 .ms = wire_now_exact_ms() - begin_ms,
+                                 .content_bytes = result.answer.content_bytes };
+    tell_end(&result, ret);
+    ret->heads = result.answer.heads;
+    ret->heads_length = result.answer.heads_length;
+    ret->content = result.answer.content;
+    ret->content_length = result.answer.content_length;
+    result.answer.heads = result.answer.content = NULL;
+    probe_result_done(&result);
+}
+
+void case_answer_done(struct case_answer *answer)
+{
+    free(answer->heads);
+    free(answer->content);
+    *answer = (struct case_answer){ .status = 0 };
+}
+
+/* ---- all ----------------------------------------------------------------------------------- */
+
+struct play {
+    const struct case_plan *plan;
+    struct lab_run *run;
+    struct case_answer *answers;
+    atomic_size_t next, done;
+    atomic_bool is_over;
+};
+
+static void send_as(const struct play *play, const struct lab_case *one, bool warm,
+                    struct case_answer *ret)
+{
+    const char *path = play->plan->chain->client.path;
+    const char *suffix = warm ? "-warm" : "";
+    bool has_content =
+        !warm && (strcmp(one->method, "POST") == 0 || strcmp(one->method, "PUT") == 0 ||
+                  strcmp(one->method, "PATCH") == 0);
+    char target[512], field[64];
+    struct case_request request = { .method = warm ? "GET" : one->method,
+                                    .path = target,
+                                    .fields = { field, "Content-Type: text/plain" },
+                                    .fields_count = has_content ? 2 : 1,
+                                    .content = has_content ? "a request with content" : NULL };
+
+    /* in the path as well, by which logs are joined where a wire hides the connection */
+    snprintf(target, sizeof(target), "%.400s%ccase=%s%s", path, strchr(path, '?') ? '&' : '?',
+             one->name, suffix);
+    snprintf(field, sizeof(field), CASE_FIELD ": %s%s", one->name, suffix);
+    case_send(play->run, one, &request, ret);
+}
+
+static void play_one(const struct play *play, size_t i)
+{
+    const struct lab_case *one = &play->plan->cases[i];
+    int pause_ms = (int)(CASE_PAUSE_MS / play->plan->chain->time_scale);
+    struct case_answer unused;
+
+    if (one->warm) {
+        send_as(play, one, true, &unused);
+        case_answer_done(&unused);
+        (void)poll(NULL, 0, pause_ms < PAUSE_MIN_MS ? PAUSE_MIN_MS : pause_ms);
+    }
+    send_as(play, one, false, &play->answers[i]);
+}
+
+static void *play_some(void *owner)
+{
+    struct play *play = owner;
+
+    while (!atomic_load(&play->is_over)) {
+        size_t i = atomic_fetch_add(&play->next, 1);
+
+        if (i >= play->plan->count)
+            break;
+        play_one(play, i);
+        atomic_fetch_add(&play->done, 1);
+    }
+    return NULL;
+}
+
+bool case_play_all(const struct case_plan *plan, struct lab_run *run, struct case_answer *answers,
+                   void (*on_progress)(size_t done, size_t all))
+{
+    struct play play = { .plan = plan, .run = run, .answers = answers };
+    pthread_t threads[CASE_JOBS];
+    size_t count = 0;
+    bool told_to_end = false;
+
+    while (count < CASE_JOBS && count < plan->count &&
+           pthread_create(&threads[count], NULL, play_some, &play) == 0)
+        count++;
+    if (count == 0)
+        (void)play_some(&play);
+    while (!told_to_end && atomic_load(&play.done) < plan->count) {
+        struct pollfd one = { .fd = run->signal_fd, .events = POLLIN };
+
+        told_to_end = poll(&one, 1, LOOK_MS) > 0;
+        if (on_progress)
+            on_progress(atomic_load(&play.done), plan->count);
+    }
+    atomic_store(&play.is_over, true);
+    if (told_to_end)
+        lab_run_drain(run, 0); /* nobody is to wait for answers any more */
+    for (size_t i = 0; i < count; i++)
+        (void)pthread_join(threads[i], NULL);
+    return !told_to_end;
+}

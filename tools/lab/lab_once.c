@@ -1,0 +1,230 @@
+/* lab_once: `hopgate lab run`: one request through a chain: the answer, the picture, the verdict. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/cli/cli.h"
+#include "tools/cli/verb.h"
+#include "tools/lab/experiment.h"
+#include "tools/lab/lab.h"
+#include "tools/lab/matrix_report.h"
+
+struct once_options {
+    const char *chain, *fault, *place;
+    int64_t time_scale; /* 0: the chain's */
+    bool json;
+    struct case_request request;
+};
+
+static int complain(const char *what, const char *word)
+{
+    (void)fprintf(stderr, "hopgate lab run: %s%s\n\n", what, word);
+    verb_print_help(verb_find("lab run"), stderr);
+    return CLI_USAGE;
+}
+
+/* ---- options ------------------------------------------------------------------------------- */
+
+static int take_field(struct case_request *request, const char *value)
+{
+    const char *colon = strchr(value, ':');
+
+    if (!colon || colon == value || strpbrk(value, "\r\n"))
+        return complain("-H is 'NAME: VALUE', not ", value);
+    if (request->fields_count + 2 >= CASE_FIELDS_MAX)
+        return complain("too many fields at ", value);
+    request->fields[request->fields_count++] = value;
+    return 0;
+}
+
+/* Behind "--": as curl has it. */
+static int parse_request(int argc, char **argv, struct once_options *ret)
+{
+    struct case_request *request = &ret->request;
+
+    for (int i = 0; i < argc; i++) {
+        bool takes =
+            strcmp(argv[i], "-X") == 0 || strcmp(argv[i], "-H") == 0 || strcmp(argv[i], "-d") == 0;
+        int r = 0;
+
+        if (takes && i + 1 == argc)
+            return complain("a value must follow ", argv[i]);
+        if (strcmp(argv[i], "-X") == 0)
+            request->method = argv[++i];
+        else if (strcmp(argv[i], "-H") == 0)
+            r = take_field(request, argv[++i]);
+        else if (strcmp(argv[i], "-d") == 0)
+            request->content = argv[++i];
+        else if (argv[i][0] == '/' && !request->path)
+            request->path = argv[i];
+        else
+            return complain(
+                "behind -- follow -X METHOD, -H 'NAME: VALUE', -d CONTENT and a /path, not ",
+                argv[i]);
+        if (r != 0)
+            return r;
+    }
+    if (!request->method)
+        request->method = request->content ? "POST" : "GET";
+    if (strspn(request->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != strlen(request->method) ||
+        strlen(request->method) > 15)
+        return complain("no method: ", request->method);
+    return request->path && strpbrk(request->path, " \r\n\t")
+               ? complain("a path has no spaces: ", request->path)
+               : 0;
+}
+
+static int take_value(struct once_options *options, const char *name, const char *value)
+{
+    if (!value)
+        return complain("a value must follow ", name);
+    if (strcmp(name, "--fault") == 0)
+        options->fault = value;
+    else if (strcmp(name, "--place") == 0)
+        options->place = value;
+    else if ((options->time_scale = experiment_time_scale(value)) == 0)
+        return complain("--time-scale is a number from 1 to 100000, not ", value);
+    return 0;
+}
+
+/* 0, or an exit code; -1: help was printed. */
+static int parse(int argc, char **argv, struct once_options *ret)
+{
+    const struct verb *verb = verb_find("lab run");
+    int i = 1, r = 0;
+
+    *ret = (struct once_options){ .chain = NULL };
+    for (; i < argc && r == 0 && strcmp(argv[i], "--") != 0; i++) {
+        const struct verb_option *option =
+            argv[i][0] == '-' ? verb_option_find(verb, argv[i]) : NULL;
+
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            verb_print_help(verb, stdout);
+            return -1;
+        }
+        if (option && option->value)
+            r = take_value(ret, option->name, argv[++i]);
+        else if (option)
+            ret->json = true;
+        else if (argv[i][0] == '-' || ret->chain)
+            r = complain("not understood: ", argv[i]);
+        else
+            ret->chain = argv[i];
+    }
+    if (r == 0 && !ret->chain)
+        r = complain("CHAIN is missing: a file, or a ready-made one", "");
+    if (r == 0 && ret->place && !ret->fault)
+        r = complain("--place is for --fault", "");
+    return r != 0 ? r : parse_request(i < argc ? argc - i - 1 : 0, argv + i + (i < argc), ret);
+}
+
+/* ---- output -------------------------------------------------------------------------------- */
+
+static void print_safe(const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+
+        if (c == '\n' || c == '\t' || (c >= 0x20 && c < 0x7f))
+            (void)putchar(c);
+        else if (c != '\r')
+            (void)printf("\\x%02X", c);
+    }
+    if (length > 0 && bytes[length - 1] != '\n')
+        (void)putchar('\n');
+}
+
+static void print_story(const json_t *document, const struct case_answer *answer)
+{
+    const json_t *one = json_array_get(json_object_get(document, "cases"), 0), *hop;
+    size_t i;
+
+    (void)printf("%s\n", matrix_text(one, "verdict"));
+    if (matrix_text(one, "fix")[0])
+        (void)printf("fix: %s\n", matrix_text(one, "fix"));
+    if (matrix_text(one, "tie")[0])
+        (void)printf("tie: %s\n", matrix_text(one, "tie"));
+    (void)printf("\n");
+    print_safe(answer->heads ? answer->heads : "", answer->heads_length);
+    print_safe(answer->content ? answer->content : "", answer->content_length);
+    if (answer->detail[0])
+        (void)printf("(%s: %s)\n", answer->end, answer->detail);
+    (void)printf("\n%s\n%s", matrix_text(one, "picture"), matrix_text(one, "evidence"));
+    json_array_foreach(json_object_get(one, "hops"), i, hop)
+    {
+        if (matrix_text(hop, "log")[0])
+            (void)printf("%s: %s\n", matrix_text(hop, "hop"), matrix_text(hop, "log"));
+    }
+    json_array_foreach(json_object_get(document, "notes"), i, hop)(void)
+        printf("note   %s\n", json_string_value(hop));
+}
+
+/* ---- the verb ------------------------------------------------------------------------------ */
+
+static int make_plan(const struct once_options *options, const struct chain *chain,
+                     struct case_plan **ret)
+{
+    struct case_options wanted = { options->fault, options->place, options->request.method };
+    int r = CLI_OK;
+
+    *ret = NULL;
+    if (!options->fault)
+        return CLI_OK;
+    *ret = case_plan_make(chain, &wanted, &r);
+    if (!*ret || (*ret)->count == 1)
+        return r;
+    (void)fprintf(stderr, "hopgate lab run: one fault at one place, please; --place says which:");
+    for (size_t i = 0; i < (*ret)->count; i++)
+        (void)fprintf(stderr, " %s", (*ret)->cases[i].place);
+    (void)fprintf(stderr, "\n");
+    case_plan_free(*ret);
+    *ret = NULL;
+    return CLI_USAGE;
+}
+
+static int send_one(const struct once_options *options, const struct chain *chain,
+                    struct case_plan *plan)
+{
+    struct case_request request = options->request;
+    struct case_answer answer = { .status = 0 };
+    struct experiment experiment = { .plan = plan, .request = &request, .answers = &answer };
+    char path[1024];
+    json_t *document;
+    int r;
+
+    snprintf(path, sizeof(path), "%s", request.path ? request.path : chain->client.path);
+    if (plan) {
+        request.fields[request.fields_count++] = CASE_FIELD ": case-1";
+        snprintf(path + strlen(path), sizeof(path) - strlen(path), "%ccase=case-1",
+                 strchr(path, '?') ? '&' : '?');
+    }
+    request.path = path;
+    document = experiment_run(chain, &experiment, &r);
+    if (document && options->json) {
+        (void)json_dumpf(document, stdout, JSON_INDENT(2));
+        (void)printf("\n");
+    } else if (document) {
+        print_story(document, &answer);
+    }
+    json_decref(document);
+    case_answer_done(&answer);
+    return r;
+}
+
+int lab_run_verb(int argc, char **argv)
+{
+    SCOPED(chain) chain = NULL;
+    SCOPED(case_plan) plan = NULL;
+    struct once_options options;
+    int r = parse(argc, argv, &options);
+
+    if (r != 0)
+        return r < 0 ? CLI_OK : r;
+    r = experiment_load_chain(options.chain, &chain);
+    if (r == CLI_OK)
+        r = make_plan(&options, chain, &plan);
+    if (r != CLI_OK)
+        return r;
+    if (options.time_scale != 0)
+        chain->time_scale = options.time_scale;
+    return send_one(&options, chain, plan);
+}
