@@ -1,5 +1,7 @@
 #include "core/http/http1_priv.h"
 
+#include <errno.h>
+
 #include "core/http/http_chars.h"
 
 /* Why a name ended at a byte that is not its colon. */
@@ -54,4 +56,25 @@ bool http1_field_line_may_be_dropped(struct slice line)
             return false;
     }
     return at > 0 && !memchr(line.ptr, '\0', line.len) && !memchr(line.ptr, '\r', line.len);
+}
+
+/* As HAProxy (h1_headers_to_hdr_list): CR, LF and the white space after them stay, as spaces. -ENOMEM. */
+int http1_unfold(struct fields *fields, struct slice line)
+{
+    struct field *last = &fields->items[fields->count - 1];
+    struct slice more = http_trim(line);
+    size_t blanks = 2 + (size_t)(more.len > 0 ? more.ptr - line.ptr : 0);
+    size_t length = last->value.len + (more.len > 0 ? blanks + more.len : 0);
+    char *joined = arena_alloc(fields->arena, length + 1);
+
+    if (!joined)
+        return -ENOMEM;
+    if (last->value.len > 0)
+        memcpy(joined, last->value.ptr, last->value.len);
+    if (more.len > 0) {
+        memset(joined + last->value.len, ' ', blanks);
+        memcpy(joined + last->value.len + blanks, more.ptr, more.len);
+    }
+    last->value = http_trim((struct slice){ joined, length });
+    return 0;
 }

@@ -118,12 +118,12 @@ static enum http1_error judge_transfer_encoding(const struct fields *fields)
 
 /* The fields alone, whatever the method or status then makes of them. */
 static enum http1_error judge_framing_fields(struct http_head *head,
-                                             const struct framing_facts *facts)
+                                             const struct framing_facts *facts, unsigned leniencies)
 {
     if (facts->transfer_encoding_count > 0) {
         if (facts->content_length_count > 0)
             return HTTP1_ERR_CONTENT_LENGTH_AND_TRANSFER_ENCODING;
-        if (head->version_minor == 0)
+        if (head->version_minor == 0 && !(leniencies & HTTP1_LENIENT_OLD_CODING))
             return HTTP1_ERR_TRANSFER_ENCODING_IN_HTTP10;
         head->framing = HTTP_FRAMING_CHUNKED;
         return judge_transfer_encoding(&head->fields);
@@ -139,16 +139,19 @@ static enum http1_error judge_framing_fields(struct http_head *head,
 }
 
 /* RFC 9112 3.2, 3.2.2: exactly one valid Host, even when an absolute-form overrides it. */
-static enum http1_error judge_host(struct http_head *head, const struct framing_facts *facts)
+static enum http1_error judge_host(struct http_head *head, const struct framing_facts *facts,
+                                   unsigned leniencies)
 {
     struct slice host, port;
 
     if (facts->host_count > 1)
         return HTTP1_ERR_HOST_DUPLICATE;
     if (!facts->host)
-        return head->version_minor == 0 ? HTTP1_OK : HTTP1_ERR_HOST_MISSING;
+        return head->version_minor == 0 || (leniencies & HTTP1_LENIENT_ANY_HOST)
+                   ? HTTP1_OK
+                   : HTTP1_ERR_HOST_MISSING;
     if (!http_authority_split(facts->host->value, &host, &port))
-        return HTTP1_ERR_HOST_INVALID;
+        return leniencies & HTTP1_LENIENT_ANY_HOST ? HTTP1_OK : HTTP1_ERR_HOST_INVALID;
     if (slice_is_empty(head->authority))
         head->authority = facts->host->value;
     return HTTP1_OK;
@@ -160,35 +163,6 @@ static bool persists(const struct http_head *head, const struct framing_facts *f
     if (facts->connection_close || head->framing == HTTP_FRAMING_CLOSE)
         return false;
     return head->version_minor >= 1 || facts->connection_keep_alive;
-}
-
-enum http1_error http1_judge_request(struct http_head *head)
-{
-    struct framing_facts facts = collect_facts(&head->fields);
-    enum http1_error error;
-
-    head->framing = HTTP_FRAMING_NONE;
-    error = judge_host(head, &facts);
-    if (error == HTTP1_OK)
-        error = judge_framing_fields(head, &facts);
-    if (error != HTTP1_OK)
-        return error;
-    head->keep_alive = persists(head, &facts);
-    /* RFC 9110 7.8, 10.1.1: HTTP/1.0 has neither of the two */
-    head->upgrade = head->version_minor >= 1 && facts.connection_upgrade && facts.has_upgrade;
-    head->expects_continue = head->version_minor >= 1 && facts.expect &&
-                             slice_equal_nocase(facts.expect->value, SLICE("100-continue"));
-    return HTTP1_OK;
-}
-
-/* RFC 9112 6.3 (1) and (2) */
-static bool response_has_no_content(const struct http_head *head, enum http_method request_method)
-{
-    if (head->status < 200 || head->status == 204 || head->status == 304)
-        return true;
-    if (request_method == HTTP_METHOD_CONNECT)
-        return head->status < 300;
-    return request_method == HTTP_METHOD_HEAD;
 }
 
 /* HTTP1_LENIENT_ANY_CODING */
@@ -207,6 +181,30 @@ static bool names_chunked(const struct fields *fields)
     return found;
 }
 
+/* HTTP1_LENIENT_MERGE_LENGTHS: all that is said of the length is the same; the first line says it once then. */
+static bool merge_lengths(struct fields *fields)
+{
+    struct field *first = NULL;
+    struct slice said = { NULL, 0 };
+
+    for (uint32_t i = 0; i < fields->count; i++) {
+        struct slice rest = fields->items[i].value, one;
+
+        if (fields->items[i].id != FIELD_CONTENT_LENGTH)
+            continue;
+        while (field_list_next(&rest, &one)) {
+            if (said.ptr && !slice_equal(said, one))
+                return false;
+            said = one;
+        }
+        if (!first)
+            first = &fields->items[i];
+    }
+    if (first && said.ptr)
+        first->value = said;
+    return said.ptr != NULL;
+}
+
 /* Takes away from the facts what the leniencies settle; head->framing is what they settle it to. */
 static void judge_leniently(struct http_head *head, struct framing_facts *facts,
                             unsigned leniencies)
@@ -220,9 +218,46 @@ static void judge_leniently(struct http_head *head, struct framing_facts *facts,
     }
     if ((leniencies & HTTP1_LENIENT_LENGTH_AND_CODING) && facts->transfer_encoding_count > 0)
         facts->content_length_count = 0;
+    if ((leniencies & HTTP1_LENIENT_MERGE_LENGTHS) && facts->content_length_count > 0 &&
+        merge_lengths(&head->fields)) {
+        facts->content_length = fields_find(&head->fields, FIELD_CONTENT_LENGTH);
+        facts->content_length_count = 1;
+    }
     if ((leniencies & HTTP1_LENIENT_ANY_LENGTH) && facts->content_length_count > 0)
         facts->content_length_count =
             content_length_parse(facts->content_length->value, &head->content_length);
+}
+
+enum http1_error http1_judge_request(struct http_head *head, unsigned leniencies)
+{
+    struct framing_facts facts = collect_facts(&head->fields);
+    const bool is_dubious = facts.transfer_encoding_count > 0 &&
+                            (facts.content_length_count > 0 || head->version_minor == 0);
+    enum http1_error error;
+
+    head->framing = HTTP_FRAMING_NONE;
+    judge_leniently(head, &facts, leniencies);
+    error = judge_host(head, &facts, leniencies);
+    if (error == HTTP1_OK)
+        error = judge_framing_fields(head, &facts, leniencies);
+    if (error != HTTP1_OK)
+        return error;
+    head->keep_alive = persists(head, &facts) && !is_dubious; /* RFC 9112 6.3 (3) */
+    /* RFC 9110 7.8, 10.1.1: HTTP/1.0 has neither of the two */
+    head->upgrade = head->version_minor >= 1 && facts.connection_upgrade && facts.has_upgrade;
+    head->expects_continue = head->version_minor >= 1 && facts.expect &&
+                             slice_equal_nocase(facts.expect->value, SLICE("100-continue"));
+    return HTTP1_OK;
+}
+
+/* RFC 9112 6.3 (1) and (2) */
+static bool response_has_no_content(const struct http_head *head, enum http_method request_method)
+{
+    if (head->status < 200 || head->status == 204 || head->status == 304)
+        return true;
+    if (request_method == HTTP_METHOD_CONNECT)
+        return head->status < 300;
+    return request_method == HTTP_METHOD_HEAD;
 }
 
 enum http1_error http1_judge_response(struct http_head *head, enum http_method request_method,
@@ -233,7 +268,7 @@ enum http1_error http1_judge_response(struct http_head *head, enum http_method r
 
     head->framing = HTTP_FRAMING_CLOSE;
     judge_leniently(head, &facts, leniencies);
-    error = judge_framing_fields(head, &facts);
+    error = judge_framing_fields(head, &facts, leniencies);
     if (error != HTTP1_OK)
         return error;
     if ((leniencies & HTTP1_LENIENT_INTERIM_CONTENT) && head->status < 200)

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "core/http/http1_priv.h"
+#include "core/http/http_chars.h"
 
 /*
  *  EMPTY_LINE -> EMPTY_LINE_LF -> START_LINE -> FIELDS -> END
@@ -73,7 +74,7 @@ static enum http1_result finish_head(struct http1_parser *parser)
 {
     enum http1_error error =
         parser->role == HTTP1_REQUEST
-            ? http1_judge_request(parser->head)
+            ? http1_judge_request(parser->head, parser->leniencies)
             : http1_judge_response(parser->head, parser->request_method, parser->leniencies);
 
     if (error != HTTP1_OK)
@@ -82,12 +83,21 @@ static enum http1_result finish_head(struct http1_parser *parser)
     return HTTP1_DONE;
 }
 
+static bool is_unfolded(const struct http1_parser *parser, struct slice line)
+{
+    return (parser->leniencies & HTTP1_LENIENT_OBS_FOLD) && parser->head->fields.count > 0 &&
+           (line.ptr[0] == ' ' || line.ptr[0] == '\t') && http_text_bad_at(line) == line.len;
+}
+
 static enum http1_result read_field(struct http1_parser *parser, struct slice line)
 {
     struct fields *fields = &parser->head->fields;
     struct slice name, value;
-    struct http1_verdict verdict = http1_read_field_line(line, &name, &value);
+    struct http1_verdict verdict;
 
+    if (is_unfolded(parser, line))
+        return http1_unfold(fields, line) < 0 ? refuse_no_memory(parser) : HTTP1_NEED_MORE;
+    verdict = http1_read_field_line(line, &name, &value);
     if (verdict.error != HTTP1_OK && (parser->leniencies & HTTP1_LENIENT_DROP_BAD_LINE) &&
         http1_field_line_may_be_dropped(line))
         return HTTP1_NEED_MORE;
@@ -249,6 +259,13 @@ static enum http1_result feed_held(struct http1_parser *parser, struct buf *in)
     return read_lines(parser);
 }
 
+static void skip_line_ends(const struct http1_parser *parser, struct buf *in)
+{
+    while (!parser->started && !buf_is_empty(in) &&
+           (buf_front(in).ptr[0] == '\r' || buf_front(in).ptr[0] == '\n'))
+        buf_consume(in, 1);
+}
+
 /* RFC 9112 2.2: a server should ignore at least one empty line before a request line. */
 static enum http1_result skip_empty_line(struct http1_parser *parser, struct buf *in)
 {
@@ -277,6 +294,8 @@ enum http1_result http1_parser_feed(struct http1_parser *parser, struct buf *in,
     assert(parser->state != END && "one init per head");
     if (parser->error != HTTP1_OK)
         return HTTP1_ERROR;
+    if (parser->leniencies & HTTP1_LENIENT_EMPTY_LINES)
+        skip_line_ends(parser, in);
     result = skip_empty_line(parser, in);
     while (result == HTTP1_NEED_MORE && !buf_is_empty(in))
         result = parser->chunk ? feed_held(parser, in) : feed_in_place(parser, in);

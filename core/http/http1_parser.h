@@ -65,6 +65,19 @@ enum http1_leniency {
     HTTP1_LENIENT_ODD_STATUS = 1 << 5, /* HTTP/2.0, several blanks, "200." */
     HTTP1_LENIENT_INTERIM_CONTENT =
         1 << 6, /* a 1xx is a final answer whose content ends with the stream */
+    /* as HAProxy, in both directions */
+    HTTP1_LENIENT_OBS_FOLD = 1 << 7, /* joined, CR and LF become spaces; not of the first line */
+    HTTP1_LENIENT_MERGE_LENGTHS = 1 << 8, /* equal Content-Length values, also in a list, are one */
+    HTTP1_LENIENT_EMPTY_LINES = 1 << 9,   /* any number of them before the first line */
+    HTTP1_LENIENT_OLD_CODING = 1 << 10, /* Transfer-Encoding in HTTP/1.0; it cannot persist then */
+    HTTP1_LENIENT_ANY_HOST = 1 << 11,   /* no Host, or one of any form */
+};
+
+enum {
+    HTTP1_LENIENT_IN_REQUESTS = HTTP1_LENIENT_BARE_LF | HTTP1_LENIENT_DROP_BAD_LINE |
+                                HTTP1_LENIENT_LENGTH_AND_CODING | HTTP1_LENIENT_OBS_FOLD |
+                                HTTP1_LENIENT_MERGE_LENGTHS | HTTP1_LENIENT_EMPTY_LINES |
+                                HTTP1_LENIENT_OLD_CODING | HTTP1_LENIENT_ANY_HOST,
 };
 
 struct http1_parser {

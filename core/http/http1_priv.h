@@ -49,11 +49,15 @@ struct http1_verdict http1_read_status_line(struct http_head *head, struct slice
 struct http1_verdict http1_read_field_line(struct slice line, struct slice *ret_name,
                                            struct slice *ret_value);
 
+/* HTTP1_LENIENT_OBS_FOLD: the line goes on with the last field's value. There is one; the line has no byte
+ * that a value may not have. */
+int http1_unfold(struct fields *fields, struct slice line);
+
 /* Of a line that was refused: HTTP1_LENIENT_DROP_BAD_LINE. */
 bool http1_field_line_may_be_dropped(struct slice line);
 
 /* After the last field: Host, framing, persistence, expectations. */
-enum http1_error http1_judge_request(struct http_head *head);
+enum http1_error http1_judge_request(struct http_head *head, unsigned leniencies);
 enum http1_error http1_judge_response(struct http_head *head, enum http_method request_method,
                                       unsigned leniencies);
 

@@ -158,8 +158,8 @@ static bool open_exchange(struct client_conn *conn, bool pipelined)
     http1_endpoint_begin(&conn->endpoint, &policy_of(conn)->limits, &conn->exchange->arena,
                          &conn->exchange->request);
     if (conn->exchange->record.persona->lab_is_on)
-        conn->endpoint.parser.leniencies = conn->exchange->record.persona->parse.request &
-                                           (HTTP1_LENIENT_BARE_LF | HTTP1_LENIENT_DROP_BAD_LINE);
+        conn->endpoint.parser.leniencies =
+            conn->exchange->record.persona->parse.request & HTTP1_LENIENT_IN_REQUESTS;
     loop_timer_set(conn->worker->loop, &conn->timer, policy_of(conn)->head_timeout_ms);
     return true;
 }

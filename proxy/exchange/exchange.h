@@ -126,6 +126,7 @@ struct exchange {
     uint64_t hold_until_ms;        /* the target has the word on Expect until then; 0: not asked */
     bool continue_sent;            /* 100 Continue went to the client */
     bool client_has_ended;         /* it sent FIN, and is served on */
+    bool ends_by_closing;          /* the response: its content has neither length nor chunks */
     bool client_keep_alive;        /* the client connection may persist after this exchange */
     bool reason_is_told;           /* the record's reason stands in the error log already */
     bool is_logged;                /* an access log line is due */
@@ -293,6 +294,14 @@ void exchange_give_up(struct exchange *exchange);
 /* True: the response head is of a kind that another target is asked instead, and that happened. */
 bool exchange_retry_on_status(struct exchange *exchange);
 
+/* exchange_response.c: a head is awaited of the connection to the target, the first or the next; and it is
+ * there: it goes on, or it is an interim one, or the try has failed. */
+typedef void (*exchange_begin_head)(struct http1_endpoint *endpoint,
+                                    const struct persona_limits *limits, struct arena *arena,
+                                    struct http_head *head);
+void exchange_begin_response_head(struct exchange *exchange, exchange_begin_head begin);
+void exchange_on_response_head(struct exchange *exchange);
+
 /* True: this target has just refused, so the try begins after a while. */
 bool exchange_pause_before(struct exchange *exchange, struct target *target);
 void exchange_end_pause(struct exchange *exchange);
@@ -334,6 +343,9 @@ void relay_finish_request(struct exchange *exchange);
 
 /* Begins a try: what an earlier one had sent already goes first. 0 or a negative errno. */
 int relay_replay(struct exchange *exchange);
+
+/* Of a persona that looks at what came with the head: false when it is malformed, the try has failed then. */
+bool relay_check_content(struct exchange *exchange);
 
 /* relay_response.c: the head, of so many bytes, was handed to the front. */
 void relay_begin_response(struct exchange *exchange, uint64_t head_bytes);

@@ -17,6 +17,11 @@
 
 static const struct slice nothing = { NULL, 0 };
 
+static bool trace_passes(const struct persona *persona)
+{
+    return persona->lab_is_on && persona->client.trace == PERSONA_METHOD_FORWARD;
+}
+
 /* Each option is looked for among all fields: a head of both would be work without end. */
 enum { CONNECTION_OPTIONS_MAX = 100 };
 
@@ -68,7 +73,8 @@ static enum end_reason refusal(struct exchange *exchange, struct slice *ret_deta
     if ((request->method == HTTP_METHOD_CONNECT && policy->connect == PERSONA_METHOD_INVALID) ||
         (request->method == HTTP_METHOD_TRACE && policy->trace == PERSONA_METHOD_INVALID))
         return END_CLIENT_REQUEST_INVALID;
-    if (request->method == HTTP_METHOD_CONNECT || request->method == HTTP_METHOD_TRACE)
+    if (request->method == HTTP_METHOD_CONNECT ||
+        (request->method == HTTP_METHOD_TRACE && !trace_passes(exchange->record.persona)))
         return END_CLIENT_METHOD_REFUSED;
     if (request->method == HTTP_METHOD_OTHER && policy->unknown_method == PERSONA_METHOD_REFUSE)
         return END_CLIENT_METHOD_REFUSED;

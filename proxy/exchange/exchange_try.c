@@ -1,4 +1,4 @@
-/* Tries: pick a target, connect, send the request, take the response head; and try again. */
+/* Tries: pick a target, connect, send the request; and try again. */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -15,8 +15,6 @@
 #include "proxy/route/hash_input.h"
 #include "proxy/snapshot/service_plan.h"
 #include "proxy/worker/worker.h"
-
-enum { INTERIM_HEADS_MAX = 16 };
 
 static const struct slice nothing = { NULL, 0 };
 
@@ -316,29 +314,6 @@ void exchange_begin_try(struct exchange *exchange, int picked)
 
 /* ---- the request goes out ------------------------------------------------------------------ */
 
-static unsigned leniencies_of(const struct persona *persona)
-{
-    unsigned leniencies = persona->parse.response;
-
-    if (!persona->lab_is_on)
-        return 0;
-    if (persona->response.interim == PERSONA_INTERIM_FINAL)
-        leniencies |= HTTP1_LENIENT_INTERIM_CONTENT;
-    return leniencies;
-}
-
-static void begin_response_head(struct exchange *exchange,
-                                void (*begin)(struct http1_endpoint *endpoint,
-                                              const struct persona_limits *limits,
-                                              struct arena *arena, struct http_head *head))
-{
-    memset(&exchange->response, 0, sizeof(exchange->response));
-    begin(&exchange->back.endpoint, &exchange->record.persona->upstream.limits, &exchange->arena,
-          &exchange->response);
-    exchange->back.endpoint.parser.request_method = exchange->request.method;
-    exchange->back.endpoint.parser.leniencies = leniencies_of(exchange->record.persona);
-}
-
 static unsigned request_version(const struct exchange *exchange)
 {
     switch (exchange->record.persona->request.version) {
@@ -380,7 +355,7 @@ static void start_sending(struct exchange *exchange)
     if (!attempt->reused)
         *(attempt->over_tls ? &attempt->tls_done_at_us : &attempt->connected_at_us) =
             exchange->worker->loop->now_us;
-    begin_response_head(exchange, http1_endpoint_begin);
+    exchange_begin_response_head(exchange, http1_endpoint_begin);
     r = send_request_head(exchange);
     if (r == 0)
         r = relay_replay(exchange);
@@ -395,165 +370,6 @@ static void start_sending(struct exchange *exchange)
     /* ask for the answer at once: a target may refuse before it has read everything */
     if (!exchange_is_over(exchange) && exchange->back.endpoint.state == ENDPOINT_HEAD)
         upstream_conn_read(&exchange->back);
-}
-
-/* ---- the response comes in ----------------------------------------------------------------- */
-
-/* The client asked for it, sent its question on, and has no answer yet. */
-static bool is_wanted_continue(const struct exchange *exchange)
-{
-    return exchange->response.status == 100 && exchange->request.expects_continue &&
-           !exchange->continue_sent &&
-           exchange->record.persona->request.expect == PERSONA_EXPECT_FORWARD;
-}
-
-static bool interim_passes(const struct exchange *exchange)
-{
-    if (exchange->response.status == 100)
-        return is_wanted_continue(exchange);
-    return exchange->request.version_minor > 0 &&
-           exchange->record.persona->response.interim == PERSONA_INTERIM_FORWARD;
-}
-
-/* 103 and its like pass to clients that know them (RFC 9110 15.2); 100 only to who asked us for it. */
-static void forward_interim(struct exchange *exchange)
-{
-    const struct rewrite_framing framing = { .framing = HTTP_FRAMING_NONE };
-    struct http_stream *front = exchange->front;
-    struct http_outgoing outgoing = { .status = exchange->response.status,
-                                      .reason = exchange->response.reason,
-                                      .version_minor = 1,
-                                      .fields = &exchange->sent_response };
-
-    if (!interim_passes(exchange))
-        return;
-    fields_init(&exchange->sent_response, &exchange->arena);
-    if (rewrite_response(&exchange->record, &exchange->response, &framing,
-                         &exchange->sent_response) == 0 &&
-        front->ops->send_head(front, &outgoing) == 0)
-        (void)front->ops->flush(front); /* a hint that is lost costs the client only time */
-    if (exchange->response.status == 100)
-        exchange->continue_sent = true;
-}
-
-/* An interim head (1xx) is taken off and the next head is awaited. False: the try failed. */
-static bool take_interim(struct exchange *exchange)
-{
-    bool lets_content_go = exchange->response.status == 100 && exchange->hold_until_ms != 0;
-    uint32_t this_try = exchange->record.tries_count;
-
-    if (exchange->response.status == 101 || ++exchange->interim_count > INTERIM_HEADS_MAX) {
-        exchange_try_failed(exchange, END_UPSTREAM_HEAD_INVALID,
-                            exchange->response.status == 101 ? SLICE("101 that was not asked for")
-                                                             : SLICE("too many interim responses"));
-        return false;
-    }
-    forward_interim(exchange);
-    begin_response_head(exchange, http1_endpoint_begin_next_head);
-    exchange->back_step_at_ms = exchange->worker->loop->now_ms; /* a sign of life */
-    exchange_update_timers(exchange);
-    if (lets_content_go)
-        relay_release_request(exchange);
-    return !exchange_is_over(exchange) && exchange->record.tries_count == this_try &&
-           exchange->back_request != BACK_REQUEST_NONE;
-}
-
-/* The framing towards the client is made anew: chunked where the length is not known, and for an
- * HTTP/1.0 client the end of the connection. */
-static struct rewrite_framing response_framing(const struct exchange *exchange)
-{
-    const struct http_head *response = &exchange->response;
-    struct rewrite_framing framing = { .framing = response->framing,
-                                       .content_length = response->content_length };
-
-    if (response->status < 200) {
-        framing.framing = HTTP_FRAMING_NONE; /* nginx frames no 1xx, whatever follows it */
-        return framing;
-    }
-    if (response->framing == HTTP_FRAMING_CHUNKED || response->framing == HTTP_FRAMING_CLOSE)
-        framing.framing =
-            exchange->request.version_minor == 0 ? HTTP_FRAMING_CLOSE : HTTP_FRAMING_CHUNKED;
-    return framing;
-}
-
-static void forward_head(struct exchange *exchange)
-{
-    struct http_stream *front = exchange->front;
-    struct exchange_record *record = &exchange->record;
-    struct rewrite_framing framing = response_framing(exchange);
-    uint64_t before = front->sent_bytes;
-    int r;
-
-    exchange->response_out =
-        (struct http_outgoing){ .status = exchange->response.status,
-                                .reason = exchange->response.reason,
-                                .version_minor = 1,
-                                .fields = &exchange->sent_response,
-                                .chunked = framing.framing == HTTP_FRAMING_CHUNKED };
-    record->status = exchange->response.status;
-    record->from_upstream = true;
-    exchange->response_chunk = chunk_ref(exchange->back.endpoint.head_chunk);
-    record->response_head_at_us = exchange->worker->loop->now_us;
-    exchange->client_keep_alive =
-        exchange_may_keep_client(exchange) && framing.framing != HTTP_FRAMING_CLOSE &&
-        exchange->front_request == FRONT_REQUEST_DONE &&   /* else its rest would be in the way */
-        (!exchange->pin || exchange->response.keep_alive); /* both go on, or neither */
-    framing.keep_alive = exchange->client_keep_alive;
-    fields_init(&exchange->sent_response, &exchange->arena);
-    r = rewrite_response(record, &exchange->response, &framing, &exchange->sent_response);
-    if (r == 0)
-        r = hash_input_set_cookie(record, &exchange->sent_response);
-    if (r == 0)
-        r = persistence_on_response(record, upstream_targets_of(exchange->upstream->upstream),
-                                    exchange->target_use.target, &exchange->sent_response);
-    record->response_fields = &exchange->sent_response;
-    if (r == 0)
-        r = front->ops->send_head(front, &exchange->response_out);
-    if (r < 0) {
-        exchange_answer(exchange, r == -ENOMEM ? END_OUT_OF_MEMORY : END_INTERNAL,
-                        SLICE("a field of the response cannot be sent"));
-        return;
-    }
-    exchange_set_front_response(exchange, FRONT_RESPONSE_BODY);
-    exchange_set_back_response(exchange, BACK_RESPONSE_BODY);
-    if (exchange->response.status == 101 && exchange->response.framing == HTTP_FRAMING_NONE) {
-        tunnel_open(exchange);
-        return;
-    }
-    relay_begin_response(exchange, front->sent_bytes - before);
-    relay_response(exchange);
-}
-
-/* A 101 is an answer only to who asked, only for what was asked, and only to a whole request: what
- * follows would else be content of the request and bytes of the tunnel at once. */
-static bool is_expected_switch(const struct exchange *exchange)
-{
-    const struct field *upgrade = fields_find(&exchange->response.fields, FIELD_UPGRADE);
-
-    return exchange->response.status == 101 && exchange->record.upgrade.len > 0 && upgrade &&
-           exchange->front_request == FRONT_REQUEST_DONE &&
-           exchange->back_request == BACK_REQUEST_SENT &&
-           slice_equal_nocase(upgrade->value, exchange->record.upgrade);
-}
-
-static void on_response_head(struct exchange *exchange)
-{
-    struct try_record *attempt = exchange_record_last_try(&exchange->record);
-
-    if (exchange->response.status < 200 && !is_expected_switch(exchange) &&
-        exchange->response.framing == HTTP_FRAMING_NONE) {
-        if (take_interim(exchange))
-            upstream_conn_read(&exchange->back);
-        return;
-    }
-    attempt->head_at_us = exchange->worker->loop->now_us;
-    attempt->status = exchange->response.status;
-    target_latency_add(exchange->target_use.target, attempt->head_at_us - attempt->picked_at_us,
-                       attempt->head_at_us);
-    if (exchange_retry_on_status(exchange))
-        return;
-    relay_forget_content(exchange);
-    forward_head(exchange);
 }
 
 /* ---- the target's events ------------------------------------------------------------------- */
@@ -625,7 +441,7 @@ static void on_back(void *owner, unsigned events)
     if (events & HTTP_STREAM_FAILED)
         back_failed(exchange);
     else if (events & HTTP_STREAM_HEAD)
-        on_response_head(exchange);
+        exchange_on_response_head(exchange);
     else if (events & HTTP_STREAM_CONTENT)
         relay_response(exchange);
 }

@@ -16,7 +16,9 @@
 void exchange_cut_response(struct exchange *exchange, bool with_unsent)
 {
     const struct persona_response *policy = &exchange->record.persona->response;
-    bool by_fin = policy->cut == PERSONA_CUT_FIN && exchange->request.version_minor > 0;
+    bool by_fin = (policy->cut == PERSONA_CUT_FIN && !exchange->ends_by_closing &&
+                   exchange->request.version_minor > 0) ||
+                  (policy->cut == PERSONA_CUT_FIN_ALWAYS && exchange->record.persona->lab_is_on);
 
     exchange->record.truncated = true;
     if (with_unsent)

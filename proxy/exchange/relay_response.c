@@ -253,7 +253,7 @@ static bool take_in(struct exchange *exchange, uint64_t received)
     size_t all = held->length + pass->length, keeps = 0;
     int r = 0;
 
-    if (received == 0)
+    if (received == 0 && pass->length == 0)
         return true;
     if (flow->fill.buffer_bytes > 0)
         keeps = fill_rule_keeps(&flow->fill, received,
@@ -396,6 +396,19 @@ static int receive(struct exchange *exchange)
         return finish_reading(exchange) ? 0 : -1;
     begin_held_up(exchange);
     return 1;
+}
+
+bool relay_check_content(struct exchange *exchange)
+{
+    struct http_stream *back = &exchange->back.endpoint.http;
+
+    if (exchange->record.persona->response.head != PERSONA_HEAD_CHECKED ||
+        exchange->response.framing != HTTP_FRAMING_CHUNKED || read_target(exchange) >= 0 ||
+        back->failure.reason != END_UPSTREAM_BODY_INVALID)
+        return true;
+    buf_done(&exchange->pass);
+    exchange_try_failed(exchange, END_UPSTREAM_FRAMING_INVALID, back->failure.detail);
+    return false;
 }
 
 /* ---- from the store to the client ----------------------------------------------------------- */

@@ -33,8 +33,6 @@ enum retry_verdict retry_decide(const struct persona_retry *policy, const struct
         return RETRY_NO;
     if (facts->request_sent && !retry_may_replay(policy, facts->method))
         return RETRY_NO;
-    if (stale && policy->stale == PERSONA_STALE_SILENT)
-        return RETRY_NO;
     if (stale && policy->stale == PERSONA_STALE_FREE)
         return RETRY_FREE;
     /* ngx_http_upstream_next: peer.cached and NGX_HTTP_UPSTREAM_FT_ERROR give a try back */

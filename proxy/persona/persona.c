@@ -292,6 +292,8 @@ void persona_set_lab(struct persona *persona, bool on)
     if (on)
         return;
     persona->parse.request = persona->parse.response = 0;
+    if (persona->response.cut == PERSONA_CUT_FIN_ALWAYS)
+        persona->response.cut = PERSONA_CUT_FIN;
     if (persona->response.interim == PERSONA_INTERIM_FINAL)
         persona->response.interim = PERSONA_INTERIM_SWALLOW;
     if (persona->content.old_client == PERSONA_OLD_CHUNKED)

@@ -191,10 +191,11 @@ struct persona_response {
     enum { PERSONA_ACCEL_IGNORE, PERSONA_ACCEL_OBEY } accel; /* X-Accel-Buffering */
     /* how a cut response ends for the client; close-delimited content is always reset, or the cut
      * would look like its end */
-    enum { PERSONA_CUT_RESET, PERSONA_CUT_FIN } cut;
-    /* whether the head of a stored response waits for its first content, and is lost with what has not
-     * been sent when content is malformed (nginx) */
-    enum { PERSONA_HEAD_AT_ONCE, PERSONA_HEAD_WITH_CONTENT } head;
+    enum { PERSONA_CUT_RESET, PERSONA_CUT_FIN, PERSONA_CUT_FIN_ALWAYS /* LAB: even then */ } cut;
+    /* with content: the head of a stored response waits for its first content, and is lost with what has
+     * not been sent when content is malformed (nginx). Checked: malformed content that came with the head
+     * makes the head malformed (HAProxy) */
+    enum { PERSONA_HEAD_AT_ONCE, PERSONA_HEAD_WITH_CONTENT, PERSONA_HEAD_CHECKED } head;
     /* drop: content of a stored response goes on in whole buffers, see fill_rule, and what is in a
      * part-filled one is lost when the target resets or stalls (nginx) */
     enum { PERSONA_STALLED_SEND, PERSONA_STALLED_DROP } stalled;
@@ -312,7 +313,7 @@ struct persona_retry {
         PERSONA_STALE_COUNTS,         /* an ordinary failed try */
         PERSONA_STALE_FREE,           /* tried again without using up a try */
         PERSONA_STALE_FREE_IF_BROKEN, /* the same, also after a part of the head (nginx) */
-        PERSONA_STALE_SILENT,         /* the answer rules with "reused" decide; never tried again */
+        PERSONA_STALE_SILENT, /* only the conditions decide; the answer rules with "reused" tell it */
     } stale;
     uint64_t budget_percent; /* of a service's running requests that may be retries; 0: no budget */
     uint64_t budget_min_count; /* and never fewer than this */
@@ -447,12 +448,14 @@ struct persona_content {
     /* chunked content: kept chunked, or, if it is stored, sent with its length and no trailers */
     enum { PERSONA_FRAMING_SUSTAIN, PERSONA_FRAMING_LENGTH } request_framing;
     enum { PERSONA_TRAILERS_DROP, PERSONA_TRAILERS_FORWARD } trailers;
+    /* content that the target ends by closing: chunked, or ended by closing again (HAProxy) */
+    enum { PERSONA_UNTIL_CLOSE_CHUNKED, PERSONA_UNTIL_CLOSE_CLOSE } until_close;
     /* content of unknown length to an HTTP/1.0 client */
     enum { PERSONA_OLD_CLOSE, PERSONA_OLD_CHUNKED /* LAB */ } old_client;
 };
 
-/* What a parser lets pass beyond the strict rules; every word is LAB. Those from core/http1_parser act on
- * responses, bare_lf and drop_bad_line on requests as well; what else a persona names is LATER. */
+/* What a parser lets pass beyond the strict rules; every word is LAB. Those from core/http1_parser act;
+ * what else a persona names is LATER. */
 enum persona_lenient {
     PERSONA_LENIENT_BARE_LF = HTTP1_LENIENT_BARE_LF,
     PERSONA_LENIENT_DROP_BAD_LINE = HTTP1_LENIENT_DROP_BAD_LINE,
@@ -460,10 +463,13 @@ enum persona_lenient {
     PERSONA_LENIENT_ANY_LENGTH = HTTP1_LENIENT_ANY_LENGTH,
     PERSONA_LENIENT_ANY_CODING = HTTP1_LENIENT_ANY_CODING,
     PERSONA_LENIENT_ODD_STATUS = HTTP1_LENIENT_ODD_STATUS,
-    PERSONA_LENIENT_OBS_FOLD = 1 << 16, /* joined by spaces */
+    PERSONA_LENIENT_OBS_FOLD = HTTP1_LENIENT_OBS_FOLD,
+    PERSONA_LENIENT_NO_HOST = HTTP1_LENIENT_ANY_HOST,
+    PERSONA_LENIENT_MERGE_LENGTHS = HTTP1_LENIENT_MERGE_LENGTHS,
+    PERSONA_LENIENT_EMPTY_LINES = HTTP1_LENIENT_EMPTY_LINES,
+    PERSONA_LENIENT_OLD_CODING = HTTP1_LENIENT_OLD_CODING,
     PERSONA_LENIENT_NUL_IN_VALUE = 1 << 17,
-    PERSONA_LENIENT_NO_HOST = 1 << 18,
-    PERSONA_LENIENT_MERGE_LENGTHS = 1 << 19, /* equal Content-Length lines become one */
+    PERSONA_LENIENT_MANY_INTERIMS = 1 << 20, /* hundreds before an answer */
 };
 
 struct persona_parse {

@@ -134,6 +134,7 @@ WORDS(keepalive_hint_words) = { { "ignore", PERSONA_HINT_IGNORE, false },
 
 WORDS(cut_words) = { { "reset", PERSONA_CUT_RESET, false },
                      { "fin", PERSONA_CUT_FIN, false },
+                     { "fin_always", PERSONA_CUT_FIN_ALWAYS, true },
                      WORDS_END };
 
 WORDS(stalled_words) = { { "send", PERSONA_STALLED_SEND, false },
@@ -142,6 +143,7 @@ WORDS(stalled_words) = { { "send", PERSONA_STALLED_SEND, false },
 
 WORDS(head_words) = { { "at_once", PERSONA_HEAD_AT_ONCE, false },
                       { "with_content", PERSONA_HEAD_WITH_CONTENT, false },
+                      { "checked", PERSONA_HEAD_CHECKED, false },
                       WORDS_END };
 
 WORDS(action_words) = { { "page", PERSONA_PAGE, false },
@@ -261,6 +263,10 @@ WORDS(trailer_words) = { { "drop", PERSONA_TRAILERS_DROP, false },
                          { "forward", PERSONA_TRAILERS_FORWARD, false },
                          WORDS_END };
 
+WORDS(until_close_words) = { { "chunked", PERSONA_UNTIL_CLOSE_CHUNKED, false },
+                             { "close", PERSONA_UNTIL_CLOSE_CLOSE, false },
+                             WORDS_END };
+
 WORDS(old_client_words) = { { "close", PERSONA_OLD_CLOSE, false },
                             { "chunked", PERSONA_OLD_CHUNKED, true },
                             WORDS_END };
@@ -275,6 +281,9 @@ WORDS(lenient_words) = { { "bare_lf", PERSONA_LENIENT_BARE_LF, true },
                          { "any_length", PERSONA_LENIENT_ANY_LENGTH, true },
                          { "any_coding", PERSONA_LENIENT_ANY_CODING, true },
                          { "odd_status", PERSONA_LENIENT_ODD_STATUS, true },
+                         { "empty_lines", PERSONA_LENIENT_EMPTY_LINES, true },
+                         { "old_coding", PERSONA_LENIENT_OLD_CODING, true },
+                         { "many_interims", PERSONA_LENIENT_MANY_INTERIMS, true },
                          WORDS_END };
 
 WORDS(error_shape_words) = { { "nginx", PERSONA_ERROR_NGINX, false },
@@ -536,6 +545,7 @@ static const struct persona_schema content_schema = {
             NUMBER(persona_content, response_file_max_bytes, 1ull << 40),
             WORD(persona_content, request_framing, framing_words),
             WORD(persona_content, trailers, trailer_words),
+            KEY(persona_content, until_close, WORD, .words = until_close_words, .optional = true),
             WORD(persona_content, old_client, old_client_words),
             KEYS_END,
         },

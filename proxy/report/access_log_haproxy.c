@@ -127,15 +127,21 @@ static void put_status(struct text *text, const struct exchange_record *record)
     text_add_number(text, record->response_bytes);
 }
 
+/* The "+" of a request that was redispatched: it asked another target than its first. */
+static bool has_moved(const struct exchange_record *record)
+{
+    for (uint32_t i = 1; i < log_tries_kept(record); i++)
+        if (!addr_equal(&record->tries[i].target, &record->tries[0].target))
+            return true;
+    return false;
+}
+
 /* actconn/feconn/beconn/srv_conn/retries, then the two queues. */
 static void put_counters(struct text *text, const struct exchange_record *record)
 {
-    const struct try_record *last = exchange_record_peek_try(record);
-    bool moved = last && !addr_equal(&last->target, &record->tries[0].target);
-
     text_addf(text, " %u/%u/%u/%u/%s%u 0/0", record->clients_count, record->clients_count,
-              record->target_requests_count, record->target_requests_count, moved ? "+" : "",
-              record->tries_count > 0 ? record->tries_count - 1 : 0);
+              record->target_requests_count, record->target_requests_count,
+              has_moved(record) ? "+" : "", record->tries_count > 0 ? record->tries_count - 1 : 0);
 }
 
 /* src/log.c: '"', '#' and what is not printable as #XX. */

@@ -17,15 +17,15 @@ from lab.fault_hop import observe_hop
 ONE_IN = 60
 INSTRUMENT_ROWS = [row for product in ("nginx", "haproxy")
                    for row in fault_rows.some_of([row for row in fault_rows.rows(product) if can_be_set_up(row)], ONE_IN)]
-EXCEPTIONS = pathlib.Path(__file__).parents[1] / "data" / "fault-matrix-exceptions.json"
-PERSONAS = ["nginx"]  # those with a persona of that name
+EXCEPTIONS = sorted((pathlib.Path(__file__).parents[1] / "data").glob("fault-matrix-exceptions*.json"))
+PERSONAS = ["nginx", "haproxy"]  # those with a persona of that name
 TENTH = {fault_rows.row_id(row) for product in PERSONAS for row in fault_rows.some_of(fault_rows.rows(product))}
 ATTEMPTS = 3  # timers of a second decide many rows, and machines stall
 
 
 @functools.cache
 def exceptions():
-    return json.loads(EXCEPTIONS.read_text())["exceptions"]
+    return [exception for path in EXCEPTIONS for exception in json.loads(path.read_text())["exceptions"]]
 
 
 def exception_for(row):

@@ -13,6 +13,8 @@ from .wait import wait_until
 GOOD = {"listen": "tcp", "origin": [[["serve", "server-b"]] * 8 + [["hold"]]]}
 DEAD = {"listen": "refused", "origin": [[["close"]]]}
 LINE = re.compile(r"\[(\w+)\] \d+#\d+: (?:\*\d+ )?(.*?), client: (?!.*/(?:second|warm|occupy))")
+HTTPLOG = re.compile(r" (?P<log_status>-?\d+) \d+ - - (?P<termination>\S{4}) \d+/\d+/\d+/\d+/(?P<retries>\+?\d+) "
+                     r"\d+/\d+ \"(?P<request>.*)\"$")
 SPOOL = re.compile(r" /\S+/\d{10}")
 MORE_RETRY = "error timeout invalid_header http_500 http_502 http_503 http_504 http_429 non_idempotent"
 CONF = {
@@ -104,6 +106,8 @@ def settings(lab, row, fault):
         conf |= {"dns_resolver": zone.address, "dns_order": "A", "hopgate_dns_timeout": "500ms", "hopgate_dns_tries": "2"}
     if row["variant"] != "plain":
         conf |= {"upstream_keepalive_pool_size": 8}
+    if row["persona"] == "haproxy":
+        conf |= {"hopgate_access_log_format": "haproxy"}
     return {**conf, "hopgate_lab": "on", "log_level": "info", "nginx_worker_processes": "1"}
 
 
@@ -134,6 +138,16 @@ def hop_log(hop):
     return seen
 
 
+def httplog(hop):
+    """The same from HAProxy's log, of the case alone: not of what was asked before and after it."""
+    found = [match for match in map(HTTPLOG.search, hop.access_log.text().splitlines())
+             if match and not any(path in match["request"] for path in ("/second", "/warm", "/occupy"))]
+    if not found:
+        return {"no_log_line": True}
+    line = found[0].groupdict()
+    return {"termination": line["termination"], "log_status": int(line["log_status"]), "retries": line["retries"]}
+
+
 def observe_hop(lab, row, persona):
     """What a client sees of a hop with that persona in this row, and what the hop logs."""
     fault = fault_rows.matrix()["faults"][row["fault"]]
@@ -150,6 +164,10 @@ def observe_hop(lab, row, persona):
         seen = fault_client.observe(hop.https if fault.get("tlsfront") else hop.http, row["method"], fault,
                                     lambda: asked_other.append(other.connections_count > 0))
     hop.stop()
+    if row["persona"] == "haproxy":
+        told = httplog(hop)
+        tried = "+" in told["retries"] if fault.get("b") == "refused" and "retries" in told else asked_other[0]
+        return {**seen, "next_server_tried": tried, **told}
     seen |= {"next_server_tried": asked_other[0], **hop_log(hop)}
     if fault.get("b") == "refused":
         seen["next_server_tried"] = "," in seen["upstream_status"] and not fault.get("markdown")

@@ -47,6 +47,8 @@ ASPECTS = {  # column -> how it is compared
     "upstream_status": lambda want, got: got is None or want == got,
     "termination": lambda want, got: got is None or want == got,
     "retries": lambda want, got: got is None or want == got,
+    "log_status": lambda want, got: got is None or want == got,
+    "no_log_line": lambda want, got: want == got,
 }
 
 

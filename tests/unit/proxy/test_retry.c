@@ -149,16 +149,19 @@ TEST(nginx_gives_a_try_back_for_any_broken_connection_of_the_pool)
                  RETRY_NO });
 }
 
-TEST(a_silent_persona_never_repeats_a_stale_one)
+/* HAProxy: no connection is free of its rules, however it died. */
+TEST(a_silent_persona_repeats_a_stale_one_only_if_its_conditions_say_so)
 {
-    struct persona_retry silent = kong;
+    struct persona_retry silent = kong, told = kong;
 
-    silent.stale = PERSONA_STALE_SILENT;
+    silent.stale = told.stale = PERSONA_STALE_SILENT;
+    silent.conditions = PERSONA_RETRY_CONNECT;
     CHECK_ROWS(
         { &silent,
           FACTS(UPSTREAM_HEAD_RESET, GET, .request_sent = true, .reused = true, .tries_left = 5),
           RETRY_NO },
-        { &silent, FACTS(UPSTREAM_HEAD_RESET, GET, .request_sent = true, .tries_left = 5),
+        { &told,
+          FACTS(UPSTREAM_HEAD_RESET, GET, .request_sent = true, .reused = true, .tries_left = 5),
           RETRY_YES });
 }
 
@@ -206,6 +209,6 @@ TESTS(TEST_CASE(nginx_gives_a_try_back_for_any_broken_connection_of_the_pool),
       TEST_CASE(a_condition_that_is_not_listed_is_final),
       TEST_CASE(content_that_is_gone_cannot_be_sent_again),
       TEST_CASE(a_stale_connection_costs_what_the_persona_says),
-      TEST_CASE(a_silent_persona_never_repeats_a_stale_one),
+      TEST_CASE(a_silent_persona_repeats_a_stale_one_only_if_its_conditions_say_so),
       TEST_CASE(non_idempotent_lifts_the_method_rule),
       TEST_CASE(a_status_is_passed_over_only_when_it_is_listed))
