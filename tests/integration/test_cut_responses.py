@@ -84,7 +84,12 @@ def test_target_that_does_not_complete_its_response(lab, way):
         assert entry.status == 200
     for name, case in cases.items():
         (line,) = kong.error_log.wait_for("[error]", case.row["log"], f'"GET /{name} ')
-        assert " while reading upstream, client: 127.0.0.1" in line
+        # without buffering nginx looks at what came with the head while it reads that
+        with_head = way == "unbuffered" and "invalid chunked" in case.row["log"]
+        phases = {"reading response header from upstream" if with_head else "reading upstream"}
+        if with_head and len(case.row["sends"]) > 1:  # what was sent later may come with the head all the same
+            phases.add("reading upstream")
+        assert any(f" while {phase}, client: 127.0.0.1" in line for phase in phases)
 
 
 def test_reset_over_tls_is_an_end_to_nginx(lab):
