@@ -11,7 +11,7 @@
  * ("basis").
  *
  * Words marked LAB below are leniencies that no hop in production may have: persona_lab_words lists
- * those that a persona uses, and the engine refuses them unless hopgate_lab is on. LATER marks what
+ * those that a persona uses, and unless hopgate_lab is on they are taken out, with a warning. LATER marks what
  * the schema can say and the engine cannot do yet.
  */
 #ifndef PROXY_PERSONA_H

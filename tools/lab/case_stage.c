@@ -246,30 +246,14 @@ void case_stage_amend(void *owner, const struct lab_run *run, size_t element, js
 
 /* Command line of one process that serves many cases. */
 struct batch {
-    char *words[LAB_ARGUMENTS_MAX];
-    size_t count, entries;
+    struct command_line line;
+    size_t entries;
 };
-
-__attribute__((format(printf, 2, 3))) static void add(struct batch *batch, const char *format, ...)
-{
-    va_list args;
-    char *word = NULL;
-
-    va_start(args, format);
-    if (vasprintf(&word, format, args) < 0)
-        word = NULL;
-    va_end(args);
-    if (word && batch->count + 1 < LAB_ARGUMENTS_MAX)
-        batch->words[batch->count++] = word;
-    else
-        free(word);
-}
 
 static void batch_done(struct batch *batch)
 {
-    for (size_t i = 0; i < batch->count; i++)
-        free(batch->words[i]);
-    *batch = (struct batch){ .count = 0 };
+    command_line_done(&batch->line);
+    batch->entries = 0;
 }
 
 /* Names live as long as the lab's process. */
@@ -289,13 +273,13 @@ static int flush(struct lab_run *run, struct batch *batch, const char *kind, siz
     int r = CLI_OK;
 
     if (batch->entries > 0) {
-        add(batch, "--time-scale");
-        add(batch, "%lld", (long long)run->chain->time_scale);
-        add(batch, "--seed");
-        add(batch, "%lld", (long long)run->chain->seed);
-        add(batch, "--log");
-        add(batch, "%s/%s/%s.log", run->place.folder, name, kind);
-        r = lab_run_add(run, name, batch->words);
+        command_line_add(&batch->line, "--time-scale");
+        command_line_add(&batch->line, "%lld", (long long)run->chain->time_scale);
+        command_line_add(&batch->line, "--seed");
+        command_line_add(&batch->line, "%lld", (long long)run->chain->seed);
+        command_line_add(&batch->line, "--log");
+        command_line_add(&batch->line, "%s/%s/%s.log", run->place.folder, name, kind);
+        r = lab_run_add(run, name, &batch->line);
     }
     batch_done(batch);
     return r;
@@ -305,29 +289,29 @@ static void begin_origin(struct lab_run *run, size_t i, struct batch *batch)
 {
     const struct chain_element *element = &run->chain->elements[i];
 
-    add(batch, "origin");
+    command_line_add(&batch->line, "origin");
     if (element->tls) {
-        add(batch, "--cert");
-        add(batch, "%s/%s/chain.pem", run->pki_folder, element->certificate);
-        add(batch, "--key");
-        add(batch, "%s/%s/key.pem", run->pki_folder, element->certificate);
-        add(batch, "--pki");
-        add(batch, "%s", run->pki_folder);
-        add(batch, "--tls-name");
-        add(batch, "%s", run->chain->pki_name);
+        command_line_add(&batch->line, "--cert");
+        command_line_add(&batch->line, "%s/%s/chain.pem", run->pki_folder, element->certificate);
+        command_line_add(&batch->line, "--key");
+        command_line_add(&batch->line, "%s/%s/key.pem", run->pki_folder, element->certificate);
+        command_line_add(&batch->line, "--pki");
+        command_line_add(&batch->line, "%s", run->pki_folder);
+        command_line_add(&batch->line, "--tls-name");
+        command_line_add(&batch->line, "%s", run->chain->pki_name);
     }
     if (element->tls && strcmp(element->verify_client, "off") != 0) {
-        add(batch, "--client-ca");
-        add(batch, "%s/ca.pem", run->pki_folder);
+        command_line_add(&batch->line, "--client-ca");
+        command_line_add(&batch->line, "%s/ca.pem", run->pki_folder);
     }
     if (element->tls && strcmp(element->verify_client, "optional") == 0)
-        add(batch, "--client-optional");
+        command_line_add(&batch->line, "--client-optional");
 }
 
 static int start_origins(struct case_plan *plan, struct lab_run *run, size_t target)
 {
     size_t element = case_plan_first_origin(plan->chain) + target;
-    struct batch batch = { .count = 0 };
+    struct batch batch = { .entries = 0 };
     int r = CLI_OK;
 
     for (size_t i = 0; r == CLI_OK && i < plan->count; i++) {
@@ -337,9 +321,10 @@ static int start_origins(struct case_plan *plan, struct lab_run *run, size_t tar
             continue;
         if (batch.entries == 0)
             begin_origin(run, element, &batch);
-        add(&batch, "--listen");
-        add(&batch, "%s:%u,name=%s,fault=%s%s", run->places[element].address, one->ports[target],
-            one->name, one->fault, plan->chain->elements[element].tls ? ",tls" : "");
+        command_line_add(&batch.line, "--listen");
+        command_line_add(&batch.line, "%s:%u,name=%s,fault=%s%s", run->places[element].address,
+                         one->ports[target], one->name, one->fault,
+                         plan->chain->elements[element].tls ? ",tls" : "");
         if (++batch.entries == LISTENERS_PER_PROCESS)
             r = flush(run, &batch, "origin", element);
     }
@@ -356,24 +341,25 @@ static void add_wire(const struct case_plan *plan, struct lab_run *run, const st
 
     wires_address(run, address, sizeof(address));
     if (batch->entries++ == 0)
-        add(batch, "wire");
-    add(batch, "--listen");
-    add(batch, "%s:%u", address, one->ports[k]);
-    add(batch, "--name");
-    add(batch, "%s-%zu", one->name, k);
-    add(batch, "--to");
-    add(batch, strchr(to->address, ':') ? "[%s]:%u" : "%s:%u", to->address, to->port);
+        command_line_add(&batch->line, "wire");
+    command_line_add(&batch->line, "--listen");
+    command_line_add(&batch->line, "%s:%u", address, one->ports[k]);
+    command_line_add(&batch->line, "--name");
+    command_line_add(&batch->line, "%s-%zu", one->name, k);
+    command_line_add(&batch->line, "--to");
+    command_line_add(&batch->line, strchr(to->address, ':') ? "[%s]:%u" : "%s:%u", to->address,
+                     to->port);
     if (!strchr(to->address, ':')) {
-        add(batch, "--bind");
-        add(batch, "%s", address);
+        command_line_add(&batch->line, "--bind");
+        command_line_add(&batch->line, "%s", address);
     }
-    add(batch, "--fault");
-    add(batch, "%s", one->words);
+    command_line_add(&batch->line, "--fault");
+    command_line_add(&batch->line, "%s", one->words);
 }
 
 static int start_wires(struct case_plan *plan, struct lab_run *run)
 {
-    struct batch batch = { .count = 0 };
+    struct batch batch = { .entries = 0 };
     int r = CLI_OK;
 
     for (size_t i = 0; r == CLI_OK && i < plan->count; i++) {

@@ -14,6 +14,7 @@
 #include "core/addr.h"
 #include "core/clock.h"
 #include "tools/cli/cli.h"
+#include "tools/lab/command_line.h"
 #include "tools/lab/lab.h"
 #include "tools/lab/lab_guard.h"
 
@@ -25,7 +26,6 @@ enum {
     PORT_WIRE = 9000,
     PORT_ORIGIN = 8080,
     PORT_ORIGIN_TLS = 8444,
-    WORDS_MAX = 64,
     SOCKET_FOLDER_MAX = 90, /* sun_path has 108 bytes */
 };
 
@@ -85,35 +85,7 @@ static bool read_port(const char *ready, uint16_t *ret)
 
 /* ---- command lines ------------------------------------------------------------------------- */
 
-/* Texts live until the process has been started. */
-struct command {
-    char *words[WORDS_MAX];
-    size_t count;
-};
-
-__attribute__((format(printf, 2, 3))) static void add(struct command *command, const char *format,
-                                                      ...)
-{
-    va_list args;
-    char *word = NULL;
-
-    va_start(args, format);
-    if (vasprintf(&word, format, args) < 0)
-        word = NULL;
-    va_end(args);
-    if (word && command->count + 1 < WORDS_MAX)
-        command->words[command->count++] = word;
-    else
-        free(word);
-}
-
-static void command_done(struct command *command)
-{
-    for (size_t i = 0; i < command->count; i++)
-        free(command->words[i]);
-}
-
-static int make_hop(struct lab_run *run, size_t i, const char *folder, struct command *command)
+static int make_hop(struct lab_run *run, size_t i, const char *folder, struct command_line *command)
 {
     const struct chain_element *element = &run->chain->elements[i];
     char prefix[LAB_PATH_MAX * 2];
@@ -148,52 +120,54 @@ static int make_hop(struct lab_run *run, size_t i, const char *folder, struct co
     json_decref(declarative);
     free(conf);
     free(text);
-    add(command, "run");
-    add(command, "-c");
-    add(command, "%s/kong.conf", folder);
-    add(command, "%s/kong.json", folder);
+    command_line_add(command, "run");
+    command_line_add(command, "-c");
+    command_line_add(command, "%s/kong.conf", folder);
+    command_line_add(command, "%s/kong.json", folder);
     return r;
 }
 
 static void add_common(const struct lab_run *run, size_t i, const char *folder,
-                       struct command *command)
+                       struct command_line *command)
 {
     const struct chain_element *element = &run->chain->elements[i];
     const struct chain_place *here = &run->places[i];
 
     if (element->script) {
-        add(command, "--script");
-        add(command, "%s", element->script);
+        command_line_add(command, "--script");
+        command_line_add(command, "%s", element->script);
     }
-    add(command, "--control");
+    command_line_add(command, "--control");
     if (strlen(folder) <= SOCKET_FOLDER_MAX)
-        add(command, "unix:%s/control.sock", folder);
+        command_line_add(command, "unix:%s/control.sock", folder);
     else
-        add(command, "%s:0", here->address);
-    add(command, "--log");
-    add(command, "%s/%s.log", folder, chain_kind_name(element->kind));
-    add(command, "--time-scale");
-    add(command, "%lld", (long long)run->chain->time_scale);
-    add(command, "--seed");
-    add(command, "%lld", (long long)run->chain->seed);
+        command_line_add(command, "%s:0", here->address);
+    command_line_add(command, "--log");
+    command_line_add(command, "%s/%s.log", folder, chain_kind_name(element->kind));
+    command_line_add(command, "--time-scale");
+    command_line_add(command, "%lld", (long long)run->chain->time_scale);
+    command_line_add(command, "--seed");
+    command_line_add(command, "%lld", (long long)run->chain->seed);
 }
 
-static int make_wire(struct lab_run *run, size_t i, const char *folder, struct command *command)
+static int make_wire(struct lab_run *run, size_t i, const char *folder,
+                     struct command_line *command)
 {
     const struct chain_element *element = &run->chain->elements[i];
     const struct chain_place *next = &run->places[i + 1];
     json_t *script;
     char *text;
 
-    add(command, "wire");
-    add(command, "--listen");
-    add(command, "%s:%u", run->places[i].address, run->places[i].port);
-    add(command, "--name");
-    add(command, "%s", element->name);
-    add(command, "--to");
-    add(command, strchr(next->address, ':') ? "[%s]:%u" : "%s:%u", next->address, next->port);
-    add(command, "--bind");
-    add(command, "%s", run->places[i].address);
+    command_line_add(command, "wire");
+    command_line_add(command, "--listen");
+    command_line_add(command, "%s:%u", run->places[i].address, run->places[i].port);
+    command_line_add(command, "--name");
+    command_line_add(command, "%s", element->name);
+    command_line_add(command, "--to");
+    command_line_add(command, strchr(next->address, ':') ? "[%s]:%u" : "%s:%u", next->address,
+                     next->port);
+    command_line_add(command, "--bind");
+    command_line_add(command, "%s", run->places[i].address);
     if (!element->faults || element->script) {
         add_common(run, i, folder, command);
         return CLI_OK;
@@ -203,36 +177,37 @@ static int make_wire(struct lab_run *run, size_t i, const char *folder, struct c
     text = script ? json_dumps(script, 0) : NULL;
     json_decref(script);
     if (text && lab_place_write(folder, "faults.json", text) == 0) {
-        add(command, "--script");
-        add(command, "%s/faults.json", folder);
+        command_line_add(command, "--script");
+        command_line_add(command, "%s/faults.json", folder);
     }
     free(text);
     add_common(run, i, folder, command);
     return CLI_OK;
 }
 
-static int make_origin(struct lab_run *run, size_t i, const char *folder, struct command *command)
+static int make_origin(struct lab_run *run, size_t i, const char *folder,
+                       struct command_line *command)
 {
     const struct chain_element *element = &run->chain->elements[i];
 
-    add(command, "origin");
-    add(command, "--listen");
-    add(command, "%s:%u,name=%s%s", run->places[i].address, run->places[i].port, element->name,
-        element->tls ? ",tls" : "");
+    command_line_add(command, "origin");
+    command_line_add(command, "--listen");
+    command_line_add(command, "%s:%u,name=%s%s", run->places[i].address, run->places[i].port,
+                     element->name, element->tls ? ",tls" : "");
     if (element->tls) {
-        add(command, "--cert");
-        add(command, "%s/%s/chain.pem", run->pki_folder, element->certificate);
-        add(command, "--key");
-        add(command, "%s/%s/key.pem", run->pki_folder, element->certificate);
-        add(command, "--pki");
-        add(command, "%s", run->pki_folder);
+        command_line_add(command, "--cert");
+        command_line_add(command, "%s/%s/chain.pem", run->pki_folder, element->certificate);
+        command_line_add(command, "--key");
+        command_line_add(command, "%s/%s/key.pem", run->pki_folder, element->certificate);
+        command_line_add(command, "--pki");
+        command_line_add(command, "%s", run->pki_folder);
     }
     if (element->tls && strcmp(element->verify_client, "off") != 0) {
-        add(command, "--client-ca");
-        add(command, "%s/ca.pem", run->pki_folder);
+        command_line_add(command, "--client-ca");
+        command_line_add(command, "%s/ca.pem", run->pki_folder);
     }
     if (element->tls && strcmp(element->verify_client, "optional") == 0)
-        add(command, "--client-optional");
+        command_line_add(command, "--client-optional");
     add_common(run, i, folder, command);
     return CLI_OK;
 }
@@ -272,12 +247,12 @@ static int await_ready(struct lab_run *run, struct lab_process *process)
 
 static int start_element(struct lab_run *run, size_t i)
 {
-    static int (*const makers[])(struct lab_run *, size_t, const char *, struct command *) = {
+    static int (*const makers[])(struct lab_run *, size_t, const char *, struct command_line *) = {
         [CHAIN_HOP] = make_hop, [CHAIN_WIRE] = make_wire, [CHAIN_ORIGIN] = make_origin
     };
     const struct chain_element *element = &run->chain->elements[i];
     struct lab_process *process = &run->processes[i];
-    struct command command = { .count = 0 };
+    struct command_line command = { .count = 0 };
     char folder[LAB_PATH_MAX + 64], log[LAB_PATH_MAX * 2];
     int r;
 
@@ -287,12 +262,14 @@ static int start_element(struct lab_run *run, size_t i)
     snprintf(log, sizeof(log), "%s/output", folder);
     if (mkdir(folder, 0700) < 0)
         return complain(strerror(errno));
-    add(&command, "%s", run->binary);
+    command_line_add(&command, "%s", run->binary);
     r = makers[element->kind](run, i, folder, &command);
+    if (r == CLI_OK && command.failed)
+        r = complain("out of memory");
     if (r == CLI_OK &&
         lab_process_start(process, element->name, command.words, log, run->guard) < 0)
         r = complain("a process cannot be started");
-    command_done(&command);
+    command_line_done(&command);
     if (r == CLI_OK)
         r = await_ready(run, process);
     if (r == CLI_OK && !read_port(process->ready, &run->places[i].port))
@@ -348,26 +325,29 @@ static int take_place(struct lab_run *run)
     return run->guard < 0 ? complain(strerror(-run->guard)) : CLI_OK;
 }
 
-int lab_run_add(struct lab_run *run, const char *name, char *const *words)
+int lab_run_add(struct lab_run *run, const char *name, const struct command_line *words)
 {
-    char *arguments[LAB_ARGUMENTS_MAX + 2] = { run->binary };
+    struct command_line command = { .count = 0 };
     char folder[LAB_PATH_MAX + 64], log[LAB_PATH_MAX * 2];
-    size_t count = 1;
     struct lab_process *process;
+    int r;
 
     if (run->processes_count == LAB_PROCESSES_MAX)
         return complain("more processes than a lab has room for; ask for fewer cases");
     process = &run->processes[run->processes_count];
-    for (; *words && count <= LAB_ARGUMENTS_MAX; words++)
-        arguments[count++] = *words;
     snprintf(folder, sizeof(folder), "%s/%s", run->place.folder, name);
     snprintf(log, sizeof(log), "%s/output", folder);
     if (mkdir(folder, 0700) < 0)
         return complain(strerror(errno));
     run->processes_count++;
-    if (lab_process_start(process, name, arguments, log, run->guard) < 0)
-        return complain("a process cannot be started");
-    return await_ready(run, process);
+    command_line_add(&command, "%s", run->binary);
+    for (size_t i = 0; i < words->count; i++)
+        command_line_add(&command, "%s", words->words[i]);
+    r = words->failed || command.failed
+            ? -ENOMEM
+            : lab_process_start(process, name, command.words, log, run->guard);
+    command_line_done(&command);
+    return r < 0 ? complain("a process cannot be started") : await_ready(run, process);
 }
 
 bool lab_run_is_told_to_end(const struct lab_run *run)

@@ -13,6 +13,7 @@
 #define TOOLS_LAB_LAB_RUN_H
 
 #include "tools/lab/chain_config.h"
+#include "tools/lab/command_line.h"
 #include "tools/lab/lab_place.h"
 #include "tools/lab/lab_process.h"
 
@@ -24,7 +25,7 @@ struct lab_run_hook {
     void *owner;
 };
 
-enum { LAB_PROCESSES_MAX = CHAIN_ELEMENTS_MAX + 40, LAB_ARGUMENTS_MAX = 1024 };
+enum { LAB_PROCESSES_MAX = CHAIN_ELEMENTS_MAX + 40 };
 
 struct lab_run {
     const struct chain *chain;
@@ -45,9 +46,9 @@ struct lab_run {
 /* hook: NULL: none. 0; an exit code of tools/cli/cli.h after the complaint. lab_run_end in any case. */
 int lab_run_start(struct lab_run *run, const struct chain *chain, const struct lab_run_hook *hook);
 
-/* One more process, ready on return; words: a verb and its options, ending with NULL; its folder is
- * that of its name (borrowed) below the lab's. 0, or an exit code after the complaint. */
-int lab_run_add(struct lab_run *run, const char *name, char *const *words);
+/* One more process, ready on return; words: a verb and its options; its folder is that of its name
+ * (borrowed) below the lab's. 0, or an exit code after the complaint. */
+int lab_run_add(struct lab_run *run, const char *name, const struct command_line *words);
 
 /* TERM or INT has come. */
 bool lab_run_is_told_to_end(const struct lab_run *run);
