@@ -1,5 +1,6 @@
 #include "tools/lab/case_stage.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -308,6 +309,40 @@ static void begin_origin(struct lab_run *run, size_t i, struct batch *batch)
         command_line_add(&batch->line, "--client-optional");
 }
 
+/* A fault that ends: by a script, since it is the listener that counts. Negative: it cannot be written. */
+static int write_script(const struct lab_run *run, const struct lab_case *one, char *into,
+                        size_t size)
+{
+    json_t *script =
+        json_pack("{s:[{s:i, s:s}]}", "rules", "times", (int)one->times, "fault", one->fault);
+    char *text = script ? json_dumps(script, 0) : NULL, name[64];
+    int r = -ENOMEM;
+
+    snprintf(name, sizeof(name), "%s.json", one->name);
+    snprintf(into, size, "%s/%s", run->place.folder, name);
+    if (text)
+        r = lab_place_write(run->place.folder, name, text);
+    free(text);
+    json_decref(script);
+    return r;
+}
+
+static int add_listener(const struct lab_run *run, const struct lab_case *one, size_t target,
+                        size_t element, struct batch *batch)
+{
+    const struct chain_element *origin = &run->chain->elements[element];
+    char script[LAB_PATH_MAX + 80];
+
+    if (one->times > 0 && write_script(run, one, script, sizeof(script)) < 0)
+        return CLI_FAILED;
+    command_line_add(&batch->line, "--listen");
+    command_line_add(&batch->line, "%s:%u,name=%s,%s=%s%s", run->places[element].address,
+                     one->ports[target], one->name, one->times > 0 ? "script" : "fault",
+                     one->times > 0 ? script : one->fault, origin->tls ? ",tls" : "");
+    batch->entries++;
+    return CLI_OK;
+}
+
 static int start_origins(struct case_plan *plan, struct lab_run *run, size_t target)
 {
     size_t element = case_plan_first_origin(plan->chain) + target;
@@ -321,11 +356,8 @@ static int start_origins(struct case_plan *plan, struct lab_run *run, size_t tar
             continue;
         if (batch.entries == 0)
             begin_origin(run, element, &batch);
-        command_line_add(&batch.line, "--listen");
-        command_line_add(&batch.line, "%s:%u,name=%s,fault=%s%s", run->places[element].address,
-                         one->ports[target], one->name, one->fault,
-                         plan->chain->elements[element].tls ? ",tls" : "");
-        if (++batch.entries == LISTENERS_PER_PROCESS)
+        r = add_listener(run, one, target, element, &batch);
+        if (r == CLI_OK && batch.entries == LISTENERS_PER_PROCESS)
             r = flush(run, &batch, "origin", element);
     }
     return r == CLI_OK ? flush(run, &batch, "origin", element) : r;

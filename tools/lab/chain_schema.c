@@ -46,10 +46,16 @@ static const struct schema_field client_fields[] = {
     TEXT("host", chain, client.host, NULL),
     TEXT("path", chain, client.path, "\"/\""),
     TEXT("certificate", chain, client.certificate, NULL),
+    { .name = "timeout",
+      .type = SCHEMA_INTEGER,
+      .min = 1,
+      .max = INT32_MAX,
+      OF(chain, client.timeout_ms) },
 };
 static const char *const client_meanings[] = {
     "name in the URL that is shown (pki.name)", "path in that URL",
-    "client certificate that is shown to the first hop, a folder of `hopgate lab pki`"
+    "client certificate that is shown to the first hop, a folder of `hopgate lab pki`",
+    "how long it waits for a whole answer, in ms (600000)"
 };
 static const struct schema client_schema = { .name = "client", FIELDS(client_fields) };
 
