@@ -1,6 +1,7 @@
 /* The table of all verbs: what they are called, what they take, and what is said about them. */
 #include "tools/cli/cli.h"
 #include "tools/cli/verb.h"
+#include "tools/doctor/doctor.h"
 #include "tools/lab/lab.h"
 #include "tools/origin/origin.h"
 #include "tools/probe/probe.h"
@@ -397,6 +398,22 @@ const struct verb verbs[] = {
           SWITCH("--faults", "list the faults that are built in"),
           SWITCH("--steps", "list the steps that faults are made of")),
       .exit_codes = "0 stopped, 1 failed, 64 usage, 78 bad script" },
+    { .name = "doctor",
+      .run = doctor_verb,
+      .summary = "contradictions between the hops of a chain, before traffic finds them",
+      .synopses = SYNOPSES("[--rule ID] [--json] CHAIN", "--list"),
+      .text =
+          "Compares what the hops of CHAIN are told (timeouts, retries, idle connections, limits, "
+          "trust, TLS,\n"
+          "health checks; what nobody says is the persona's) and tells what contradicts itself: "
+          "what will be seen,\n"
+          "where it is written, what to change, and a command that shows it happening. Nothing "
+          "is started.",
+      .words = "FILE",
+      .options = OPTIONS(ARGUMENT("CHAIN", "chain file, or the name of a ready-made chain"),
+                         VALUE("--rule", "ID", "only this rule"), SWITCH("--list", "the rules"),
+                         SWITCH("--json", "for programs")),
+      .exit_codes = "0 nothing will break, 1 something will break, 64 usage, 78 bad chain file" },
     { .name = "generate",
       .run = cli_generate,
       .summary = "man pages and completions, for the build",

@@ -37,7 +37,7 @@ static int complain(const char *what)
 
 /* ---- places -------------------------------------------------------------------------------- */
 
-static uint16_t usual_port(const struct chain_element *element)
+uint16_t lab_run_usual_port(const struct chain_element *element)
 {
     switch (element->kind) {
     case CHAIN_HOP:
@@ -65,7 +65,7 @@ static void choose_place(struct lab_run *run, size_t i)
     }
     snprintf(place->address, sizeof(place->address), "127.0.%u.%zu", run->place.block,
              10 * (i + 1));
-    place->port = lab_place_port(place->address, usual_port(element));
+    place->port = lab_place_port(place->address, lab_run_usual_port(element));
 }
 
 /* The port of the first address that it says it has: "... http://127.0.20.10:8000 ...". */
