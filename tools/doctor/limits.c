@@ -12,16 +12,24 @@ struct room {
 };
 
 /* Fewer or narrower than that is no finding: nobody's requests end just there. */
-enum { FIELDS_APART = 3, BYTES_APART = 512, LINE_OVERHEAD = 16, FILL_LINE_MAX = 4000 };
+enum { FIELDS_APART = 3, BYTES_APART = 512, LINE_OVERHEAD = 16, FILL_LINE_MAX = 4000, PART = 16 };
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
 }
 
-static uint64_t without(uint64_t limit, uint64_t added)
+/* A hop in front may also take something away. */
+static uint64_t without(uint64_t limit, uint64_t all, uint64_t clients)
 {
+    uint64_t added = all > clients ? all - clients : 0;
+
     return limit > added ? limit - added : 0;
+}
+
+static bool are_apart(uint64_t here, uint64_t front, uint64_t least_apart)
+{
+    return front > here && front - here >= least_apart && front - here >= front / PART;
 }
 
 static struct room room_of(const struct examination *examination, const struct doctor_stop *stop)
@@ -29,12 +37,11 @@ static struct room room_of(const struct examination *examination, const struct d
     const struct persona_limits *limits = &stop->hop->persona->client.limits;
     const struct doctor_stop *first =
         doctor_journey_at(examination->journey, doctor_hop_behind(examination->model, NULL));
-    uint64_t bytes = doctor_fields_bytes(&stop->in.fields);
-    uint64_t client_bytes = doctor_fields_bytes(&first->in.fields);
 
     return (struct room){
-        .fields = without(limits->fields_max_count, stop->in.fields.count - JOURNEY_BASE_FIELDS),
-        .bytes = without(limits->head_max_bytes, bytes > client_bytes ? bytes - client_bytes : 0),
+        .fields = without(limits->fields_max_count, stop->in.fields.count, first->in.fields.count),
+        .bytes = without(limits->head_max_bytes, doctor_fields_bytes(&stop->in.fields),
+                         doctor_fields_bytes(&first->in.fields)),
         .line = limits->field_line_max_bytes,
     };
 }
@@ -81,7 +88,7 @@ static void look_at_fields(const struct narrowing *at)
 {
     uint64_t total = (at->here.fields + at->front.fields + 1) / 2;
 
-    if (at->here.fields + FIELDS_APART > at->front.fields || total * 32 > at->here.bytes)
+    if (!are_apart(at->here.fields, at->front.fields, FIELDS_APART) || total * 32 > at->here.bytes)
         return;
     tell(at, "fields", "hopgate_client_max_fields", at->front.fields, at->here.fields,
          total - JOURNEY_BASE_FIELDS, 4);
@@ -89,7 +96,7 @@ static void look_at_fields(const struct narrowing *at)
 
 static void look_at_line(const struct narrowing *at)
 {
-    if (at->here.line + LINE_OVERHEAD > at->front.line ||
+    if (!are_apart(at->here.line, at->front.line, BYTES_APART) ||
         at->here.line + BYTES_APART > at->front.bytes)
         return;
     tell(at, "bytes in one field", "nginx_http_large_client_header_buffers", at->front.line,
@@ -103,7 +110,8 @@ static void look_at_bytes(const struct narrowing *at)
     uint64_t line = least(least(at->here.line, at->front.line) / 2, FILL_LINE_MAX);
     uint64_t lines = line > 0 ? total / line + 1 : 0;
 
-    if (apart < BYTES_APART || lines == 0 || lines + 2 * JOURNEY_BASE_FIELDS > at->here.fields)
+    if (!are_apart(at->here.bytes, at->front.bytes, BYTES_APART) || lines == 0 ||
+        lines + 2 * JOURNEY_BASE_FIELDS > at->here.fields)
         return;
     tell(at, "bytes", "nginx_http_large_client_header_buffers", at->front.bytes, at->here.bytes,
          lines, total / lines - LINE_OVERHEAD);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/persona/persona.h"
 #include "tools/cli/cli.h"
 
 enum {
@@ -230,16 +231,47 @@ static void add_entities(const struct case_plan *plan, const struct lab_run *run
     json_decref(route);
 }
 
+/* A hop of layer 4 sees no request, so that all it carries goes one way: that of the only case. */
+static bool is_of_layer_4(const struct lab_run *run, size_t element)
+{
+    struct config_errors errors;
+    struct persona *persona;
+    bool is_tcp;
+
+    config_errors_init(&errors); /* whoever reads the chain has told them */
+    persona = persona_load(run->chain->elements[element].persona, &errors);
+    is_tcp = persona && persona->client.layer == PERSONA_LAYER_TCP;
+    persona_free(persona);
+    config_errors_done(&errors);
+    return is_tcp;
+}
+
+static void lead_all(const struct case_plan *plan, const struct lab_run *run, size_t element,
+                     json_t *declarative)
+{
+    const struct lab_case *one = &plan->cases[0];
+    json_t *service = json_array_get(json_object_get(declarative, "services"), 0);
+
+    json_object_set_new(service, "host", json_string(one->name));
+    json_array_append_new(list_of(declarative, "upstreams"),
+                          json_pack("{s:s, s:o}", "name", one->name, "targets",
+                                    targets_json(plan, run, one, element)));
+}
+
 void case_stage_amend(void *owner, const struct lab_run *run, size_t element, json_t *declarative)
 {
     struct case_plan *plan = owner;
     size_t i;
     json_t *service;
 
+    choose_ports(plan, run, element);
+    if (plan->count == 1 && is_of_layer_4(run, element)) {
+        lead_all(plan, run, element, declarative);
+        return;
+    }
     silence_routes(json_object_get(declarative, "routes"));
     json_array_foreach(json_object_get(declarative, "services"), i, service)
         silence_routes(json_object_get(service, "routes"));
-    choose_ports(plan, run, element);
     add_entities(plan, run, element, declarative);
 }
 

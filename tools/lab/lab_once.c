@@ -247,6 +247,26 @@ static void print_story(const json_t *document, const struct case_answer *answer
         printf("note   %s\n", json_string_value(hop));
 }
 
+/* Bytes as they are, as far as JSON can have them. */
+static json_t *bytes_json(const char *bytes, size_t length)
+{
+    char *copy = malloc(length + 1);
+    json_t *value;
+
+    for (size_t i = 0; copy && i < length; i++)
+        copy[i] = (unsigned char)bytes[i] < 0x7f && bytes[i] ? bytes[i] : '?';
+    value = copy ? json_stringn(copy, length) : NULL;
+    free(copy);
+    return value;
+}
+
+/* One answer can be told whole, other than those of a matrix. */
+static void add_answer(json_t *one, const struct case_answer *answer)
+{
+    json_object_set_new(one, "heads", bytes_json(answer->heads, answer->heads_length));
+    json_object_set_new(one, "content", bytes_json(answer->content, answer->content_length));
+}
+
 /* ---- the verb ------------------------------------------------------------------------------ */
 
 static int make_plan(const struct once_options *options, const struct chain *chain,
@@ -295,6 +315,8 @@ static int send_one(const struct once_options *options, const struct chain *chai
     }
     request.path = path;
     document = experiment_run(chain, &experiment, &r);
+    if (document)
+        add_answer(json_array_get(json_object_get(document, "cases"), 0), &answer);
     if (document && options->json) {
         (void)json_dumpf(document, stdout, JSON_INDENT(2));
         (void)printf("\n");
