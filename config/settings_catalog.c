@@ -240,10 +240,3 @@ bool settings_catalog_has(const char *key)
     /* a family that is refused as a whole knows none of its keys */
     return setting && !(setting->state == SETTING_REFUSED && strchr(setting->name, '*'));
 }
-
-bool settings_catalog_is_time(const char *key)
-{
-    const struct setting *setting = settings_find(key);
-
-    return setting && setting->type == SETTING_TIME;
-}
