@@ -330,6 +330,8 @@ struct slice access_log_json_line(const struct access_log_format *format,
     json_add_text(&object, "hop", record->hop_name);
     json_add_text(&object, "persona", slice_of(record->persona->name));
     json_add_number(&object, "exchange", record->number);
+    if (record->persona->time_scale > 1) /* all times of the line are real ones */
+        json_add_number(&object, "time_scale", record->persona->time_scale);
     add_reason(&object, record);
     json_add_text(&object, "client_ip", record->client_ip);
     add_client(&object, record);
