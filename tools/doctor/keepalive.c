@@ -35,6 +35,11 @@ static struct keeping keeping_of(const struct doctor_model *model, const struct 
     return mine;
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* ---- a race made visible ------------------------------------------------------------------- */
 
 /*
@@ -46,9 +51,17 @@ struct race {
     uint64_t latency_ms, pause_ms;
 };
 
-static uint64_t least(uint64_t a, uint64_t b)
+/* A handshake goes there and back twice, and once more before that. */
+static uint64_t handshake_ms(const struct doctor_model *model, const struct doctor_hop *hop)
 {
-    return a < b ? a : b;
+    const struct doctor_hop *behind = doctor_hop_behind(model, hop);
+    const struct config_service *service = hop->service;
+    uint64_t ms = service->tls_timeout_ms > 0 ? service->tls_timeout_ms
+                                              : service->connect_timeout_ms;
+
+    if (behind && behind->persona->client.tls_handshake_timeout_ms > 0)
+        ms = least(ms, behind->persona->client.tls_handshake_timeout_ms);
+    return ms;
 }
 
 /* limit_ms: when it is over behind. Nobody up to `hop` may lose patience with two latencies. */
@@ -60,6 +73,8 @@ static struct race race_of(const struct doctor_model *model, const struct doctor
 
     for (; at; at = doctor_hop_before(model, at))
         race.latency_ms = least(race.latency_ms, at->service->read_timeout_ms / 4);
+    if (model->places[hop->index + 1].tls)
+        race.latency_ms = least(race.latency_ms, handshake_ms(model, hop) / 6);
     if (doctor_client_patience_ms(model) != DOCTOR_NEVER)
         race.latency_ms = least(race.latency_ms, doctor_client_patience_ms(model) / 4);
     race.pause_ms = limit_ms - race.latency_ms;
