@@ -113,7 +113,7 @@ BROKEN = {
     "two hops try again": (
         [("retry-amplification", "front", None)],
         chain(front(serves={"retries": 2}, settings={"nginx_proxy_proxy_next_upstream": "error timeout http_502"}),
-              back(serves={"retries": 2}), ORIGIN)),
+              back(serves={"retries": 2, "read_timeout": 5000}), ORIGIN)),
     "post again": (
         [("repeated-post", "front", None)],
         chain(front(serves={"retries": 1},
@@ -145,7 +145,7 @@ BROKEN = {
         chain(front(), back(settings={"nginx_http_client_max_body_size": "10k"}), ORIGIN)),
     "a large answer head": (
         [("response-head-limit", "front", "back")],
-        chain(front(), back(settings={"nginx_proxy_proxy_buffer_size": "32k"}), ORIGIN)),
+        chain(front(), back(settings={"nginx_proxy_proxy_buffer_size": "32k", "nginx_proxy_proxy_buffers": "8 32k"}), ORIGIN)),
     "untrusted proto": (
         [("forwarded-proto", "back", None)],
         chain(front(persona="alb", tls=True, settings={"hopgate_client_max_fields": 100}, serves={
@@ -176,7 +176,8 @@ BROKEN = {
         [("tls-name", "front", "back")],
         chain(front(tls=True, upstream={"host_header": "inner.test"}, serves={"route": {"preserve_host": False}}),
               back(persona="edge", tls=True, settings={
-                  "nginx_http_large_client_header_buffers": "4 8k", "hopgate_client_max_fields": 1000}), ORIGIN)),
+                  "nginx_http_large_client_header_buffers": "4 8k", "hopgate_client_max_fields": 1000,
+                  "hopgate_upstream_max_head": "4k", "hopgate_upstream_max_fields": 1000}), ORIGIN)),
     "client asks for another name": (
         [("tls-name", "client", "front"), ("forwarded-proto", "front", None)],
         chain(front(tls=True), ORIGIN, client={"host": "www.test"})),
@@ -204,7 +205,11 @@ BROKEN = {
         [("client-certificate", "client", "front")],
         chain(front(persona="kong", tls=True, verify_client="on"), ORIGIN, client={"certificate": "client-expired"})),
     "checks speak TLS to a plain port": (
-        [("health-scheme", "front", "server")], chain(front(upstream=PROBES), ORIGIN)),
+        [("health-scheme", "front", "back")], chain(front(upstream=PROBES), back(), ORIGIN)),
+    "checks speak plain HTTP to TLS": (
+        [("health-scheme", "front", "server")],
+        chain(front(upstream={"healthchecks": {"active": {**PROBES["healthchecks"]["active"], "type": "http"}}}),
+              TLS_ORIGIN)),
     "checks never bring back": ([("health-stuck", "front", None)], chain(front(upstream=PASSIVE), ORIGIN)),
     "checks count nothing": (
         [("health-blind", "front", None)],

@@ -191,6 +191,63 @@ void doctor_rule_health_stuck(const struct examination *examination)
 
 /* ---- health-scheme ------------------------------------------------------------------------- */
 
+static bool probes_speak_tls(const struct checks *checks)
+{
+    return strcmp(checks->active->type, "https") == 0;
+}
+
+/* After so many probes of the wrong kind a target is out; 0: they do not count. A handshake that fails
+ * is a failure of TCP; a page for plain HTTP counts as its status is listed. */
+static unsigned probes_that_take_out(const struct doctor_model *model, const struct checks *checks)
+{
+    const struct doctor_hop *next = doctor_hop_at(model, checks->hop->next);
+    const struct health_rules *rules = &checks->active_rules;
+    enum health_counter counter = HEALTH_TCP;
+    struct persona_answer made;
+
+    if (next && !probes_speak_tls(checks)) {
+        made = persona_answer(next->persona, END_CLIENT_PLAIN_HTTP, false, false);
+        if (made.action == PERSONA_PAGE &&
+            (!health_rules_judge(rules, made.status, &counter) || counter == HEALTH_SUCCESS))
+            return 0;
+    }
+    return rules->limits[counter];
+}
+
+static void tell_scheme(const struct examination *examination, const struct checks *checks,
+                        unsigned probes)
+{
+    const struct doctor_model *model = examination->model;
+    const struct doctor_hop *hop = checks->hop;
+    const struct chain_element *next = &model->chain->elements[hop->next];
+    const char *name = hop->element->name;
+    struct doctor_finding *finding = doctor_find(examination, name, next->name);
+    unsigned got = doctor_status_for_client(model, hop, END_NO_TARGET, false);
+    uint64_t falls_ms = checks->active->healthy_interval_ms * (probes + 1);
+    char status[DOCTOR_STATUS_MAX], options[160], time[DOCTOR_TIME_MAX], place[DOCTOR_PLACE_MAX];
+
+    doctor_title(finding, "the health checks of %s speak %s to %s, which takes %s", name,
+                 probes_speak_tls(checks) ? "TLS" : "plain HTTP", next->name,
+                 next->tls ? "TLS" : "plain HTTP");
+    doctor_seen(finding,
+                "All is well for %s after a start; then every target is out and every request gets "
+                "%s (\"no live upstreams\").",
+                doctor_time(falls_ms, time, sizeof(time)),
+                doctor_status_text(got, status, sizeof(status)));
+    doctor_where(finding, "%s: healthchecks.active.type %s%s", name, checks->active->type,
+                 doctor_place_of_entity(model, hop, checks->upstream->path,
+                                        "healthchecks.active.type", "the default", place,
+                                        sizeof(place)));
+    doctor_fix(finding, "%s: set healthchecks.active.type of upstream %s to %s", name,
+               checks->upstream->name, next->tls ? "https" : "http");
+    /* a pause that a busy machine cannot make too short for so many probes */
+    snprintf(options, sizeof(options), "--before 1 --pause %" PRIu64, 2 * falls_ms + 6000);
+    doctor_command(examination, finding, options, "%s", "");
+    finding->shows.has_status = true;
+    finding->shows.status = got;
+    doctor_shows_hop(finding, name, END_NO_TARGET, END_NO_TARGET);
+}
+
 void doctor_rule_health_scheme(const struct examination *examination)
 {
     const struct doctor_model *model = examination->model;
@@ -198,48 +255,15 @@ void doctor_rule_health_scheme(const struct examination *examination)
     struct checks checks;
 
     for (; hop; hop = doctor_hop_behind(model, hop)) {
-        const struct chain_element *next = &model->chain->elements[hop->next];
-        const char *name = hop->element->name;
-        struct doctor_finding *finding;
-        char status[DOCTOR_STATUS_MAX], options[160], interval[DOCTOR_TIME_MAX];
-        const uint8_t *limits;
-        uint64_t falls_ms;
-        unsigned got;
-        bool speaks_tls;
+        bool next_takes_tls = model->chain->elements[hop->next].tls;
+        unsigned probes;
 
-        if (!hop->element->redirect || !checks_of(model, hop, &checks) || !checks.active_fails)
+        if (!hop->element->redirect || !checks_of(model, hop, &checks) || !checks.active_fails ||
+            strcmp(checks.active->type, "tcp") == 0 || checks.upstream->fails_open ||
+            probes_speak_tls(&checks) == next_takes_tls)
             continue;
-        limits = checks.active_rules.limits;
-        speaks_tls = strcmp(checks.active->type, "https") == 0;
-        /* an answer of 400 to plain HTTP counts only if it is listed; a broken handshake is TCP's */
-        if (strcmp(checks.active->type, "tcp") == 0 || speaks_tls == next->tls ||
-            (limits[HEALTH_TCP] == 0 && limits[HEALTH_HTTP] == 0) || checks.upstream->fails_open)
-            continue;
-        finding = doctor_find(examination, name, next->name);
-        got = doctor_status_for_client(model, hop, END_NO_TARGET, false);
-        falls_ms =
-            checks.active->healthy_interval_ms *
-            ((limits[HEALTH_TCP] > limits[HEALTH_HTTP] ? limits[HEALTH_TCP] : limits[HEALTH_HTTP]) +
-             2u);
-        doctor_title(finding, "the health checks of %s speak %s to %s, which takes %s", name,
-                     speaks_tls ? "TLS" : "plain HTTP", next->name,
-                     next->tls ? "TLS" : "plain HTTP");
-        doctor_seen(finding,
-                    "All is well for %s after a start; then every target is out and every request "
-                    "gets %s (\"no live upstreams\").",
-                    doctor_time(falls_ms, interval, sizeof(interval)),
-                    doctor_status_text(got, status, sizeof(status)));
-        doctor_where(finding, "%s: healthchecks.active.type %s%s", name, checks.active->type,
-                     doctor_place_of_entity(model, hop, checks.upstream->path,
-                                            "healthchecks.active.type", "the default", options,
-                                            sizeof(options)));
-        doctor_fix(finding, "%s: set healthchecks.active.type of upstream %s to %s", name,
-                   checks.upstream->name, next->tls ? "https" : "http");
-        snprintf(options, sizeof(options), "--before 1 --pause %" PRIu64 " --time-scale 1",
-                 falls_ms + 3000);
-        doctor_command(examination, finding, options, "%s", "");
-        finding->shows.has_status = true;
-        finding->shows.status = got;
-        doctor_shows_hop(finding, name, END_NO_TARGET, END_NO_TARGET);
+        probes = probes_that_take_out(model, &checks);
+        if (probes > 0)
+            tell_scheme(examination, &checks, probes);
     }
 }

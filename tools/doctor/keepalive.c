@@ -152,7 +152,8 @@ void doctor_rule_stale_keepalive(const struct examination *examination)
 static void firewall_options(const struct doctor_model *model, const struct doctor_hop *hop,
                              uint64_t kept_ms, char *into, size_t size)
 {
-    uint64_t idle_ms = hop->forgetter.idle_ms, until_ms = least(kept_ms, 3 * idle_ms);
+    /* our hops of layer 4 remember for as long again that they have forgotten */
+    uint64_t idle_ms = hop->forgetter.idle_ms, until_ms = least(kept_ms, 2 * idle_ms);
     uint64_t margin_ms = (until_ms - idle_ms) / 2;
 
     if (margin_ms < idle_ms / 8) { /* hardly any time between both: the race has to be stretched */

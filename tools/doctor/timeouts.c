@@ -112,8 +112,10 @@ static void tell_order(const struct examination *examination, const struct pair 
     if (pair->front) {
         doctor_shows_hop(finding, front_name(pair), END_UPSTREAM_HEAD_TIMEOUT,
                          END_UPSTREAM_HEAD_TIMEOUT);
-        finding->shows.log_hop = front_name(pair);
-        finding->shows.log = "upstream timed out";
+        if (pair->front->persona->log.error_request_id) { /* by which a verdict has its line */
+            finding->shows.log_hop = front_name(pair);
+            finding->shows.log = "upstream timed out";
+        }
     }
     doctor_shows_hop(finding, pair->behind->element->name, END_CLIENT_ABORTED, END_CLIENT_ABORTED);
 }

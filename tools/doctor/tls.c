@@ -113,8 +113,13 @@ static void tell_leg_scheme(const struct examination *examination, const struct 
     doctor_fix(finding, "%s: set tls to %s, or have who stands in front speak %s", leg->to->name,
                leg->to->tls ? "false" : "true", wants);
     doctor_command(examination, finding, "", "%s", "");
-    if (hop && leg->to->tls)
-        doctor_shows_hop(finding, leg->to->name, END_CLIENT_PLAIN_HTTP, END_CLIENT_TLS_FAILED);
+    /* of what lies behind layer 4 the lab's verdict knows nothing: the status has to do */
+    finding->shows.has_status = true;
+    finding->shows.status =
+        hop && leg->to->tls
+            ? doctor_status_for_client(examination->model, hop, END_CLIENT_PLAIN_HTTP, false)
+            : doctor_status_for_client(examination->model, leg->from, END_UPSTREAM_HEAD_CLOSED,
+                                       false);
 }
 
 static void tell_route_scheme(const struct examination *examination, const struct doctor_stop *stop)
@@ -265,7 +270,7 @@ static void tell_name(const struct examination *examination, const struct leg *l
     const char *certified = strcmp(leg->to->certificate, "wrong-name") == 0
                                 ? "wrong.invalid"
                                 : examination->model->chain->pki_name;
-    enum end_reason reason = refuses ? END_UPSTREAM_TLS_ALERT : END_UPSTREAM_TLS_NAME;
+    enum end_reason reason = refuses ? END_UPSTREAM_TLS_FAILED : END_UPSTREAM_TLS_NAME;
 
     doctor_title(finding, "%s asks %s for the name %s, its certificate is for %s", from_name(leg),
                  leg->to->name, name, certified);
@@ -295,7 +300,7 @@ static void tell_name(const struct examination *examination, const struct leg *l
                    from_name(leg), certified);
     doctor_command(examination, finding, "", "%s", "");
     shows_failure(examination, leg, reason,
-                  refuses ? END_UPSTREAM_TLS_CLOSED : END_UPSTREAM_TLS_NAME, finding);
+                  refuses ? END_UPSTREAM_TLS_ALERT : END_UPSTREAM_TLS_NAME, finding);
 }
 
 void doctor_rule_tls_name(const struct examination *examination)
