@@ -56,8 +56,8 @@ static uint64_t handshake_ms(const struct doctor_model *model, const struct doct
 {
     const struct doctor_hop *behind = doctor_hop_behind(model, hop);
     const struct config_service *service = hop->service;
-    uint64_t ms = service->tls_timeout_ms > 0 ? service->tls_timeout_ms
-                                              : service->connect_timeout_ms;
+    uint64_t ms =
+        service->tls_timeout_ms > 0 ? service->tls_timeout_ms : service->connect_timeout_ms;
 
     if (behind && behind->persona->client.tls_handshake_timeout_ms > 0)
         ms = least(ms, behind->persona->client.tls_handshake_timeout_ms);

@@ -294,10 +294,11 @@ static void tell_name(const struct examination *examination, const struct leg *l
     else if (strcmp(leg->to->certificate, "wrong-name") == 0)
         doctor_fix(finding, "%s: set certificate to good, one that is for %s", leg->to->name, name);
     else
-        doctor_fix(finding,
-                   "%s: set host_header of the upstream (or preserve_host of the route) so that it "
-                   "asks for %s",
-                   from_name(leg), certified);
+        doctor_fix(finding, "%s: set host_header of the upstream to %s%s", from_name(leg),
+                   certified,
+                   leg->from->route && leg->from->route->preserve_host
+                       ? ", and preserve_host of the route to false"
+                       : "");
     doctor_command(examination, finding, "", "%s", "");
     shows_failure(examination, leg, reason,
                   refuses ? END_UPSTREAM_TLS_ALERT : END_UPSTREAM_TLS_NAME, finding);
