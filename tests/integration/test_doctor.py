@@ -169,6 +169,9 @@ BROKEN = {
         [("no-route", "front", "back")],
         chain(front(tls=True, serves={"route": {"preserve_host": False}}),
               back(serves={"route": {"hosts": ["shop.test"]}}), ORIGIN)),
+    "a route that leads nowhere": (
+        [("no-route", "front", "back")],
+        chain(front(), {"hop": "back", "entities": {"routes": [{"name": "r", "paths": ["/"]}]}}, ORIGIN)),
     "certificate of another name": (
         [("tls-name", "front", "back")],
         chain(front(verify_upstream=True, serves={"route": {"preserve_host": False}}), back(tls=True), ORIGIN)),
@@ -259,3 +262,132 @@ def test_what_is_told_is_seen(examine, run, name):
     for finding in findings:
         if finding["rule"] != "timeout-order" or finding["shows"]:
             check_shown(show(run, finding), finding["shows"])
+
+
+def test_identity_that_ends_with_tls_is_missed_behind(examine, run):
+    """What wants the certificate in a field is in front of an F5's kind of telling: nobody writes that field."""
+    run("lab", "pki", "shelf")
+    wants = {"hopgate_trusted_client_cert_field": "client-cert", "trusted_ips": "127.0.0.0/8",
+             "nginx_proxy_ssl_verify_client": "on", "nginx_proxy_ssl_client_certificate": "shelf/ca.pem"}
+    broken = chain(front(persona="kong", tls=True, verify_client="on"), hop("back", "kong", settings=wants),
+                   ORIGIN, client={"certificate": "client-good"})
+    told = [finding for finding in examine(broken) if finding["rule"] == "client-identity"]
+    assert names(told) == [("client-identity", "front", "back")] and "Client-Cert" in told[0]["title"]
+    check_shown(show(run, told[0]), told[0]["shows"])
+
+    broken["path"][0]["settings"]["hopgate_client_cert_fields"] = "rfc9440"
+    assert examine(broken, "--rule", "client-identity") == []
+
+
+# ---- ready-made chains -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", READY_MADE)
+def test_ready_made_chains_have_what_is_true_of_them(examine, name):
+    findings = examine(name)
+    assert sorted((finding["rule"], finding["hop"]) for finding in findings) == sorted(READY_MADE[name])
+    assert all(finding["severity"] != "will break" for finding in findings)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("name", READY_MADE)
+def test_ready_made_chains_show_all_of_it(examine, run, name):
+    for finding in examine(name):
+        if finding["shows"]:
+            check_shown(show(run, finding), finding["shows"])
+
+
+# ---- the verb ----------------------------------------------------------------------------------
+
+
+def test_verdict_comes_first_and_lines_are_short(run):
+    lines = run("doctor", "f5-kong-f5").stdout.split("\n")
+    assert lines[0] == "f5-kong-f5: 7 can break"
+    assert all(len(line) <= 100 for line in lines if not line.startswith("  see it "))
+    assert "\033" not in "".join(lines)  # nobody reads it on a terminal
+    assert run("doctor", "kong-alone").stdout == "kong-alone: no contradiction found\n"
+
+
+def test_exit_code_says_whether_something_will_break(run, tmp_path):
+    (tmp_path / "broken.yaml").write_text(to_yaml(BROKEN["host changes"][1]))
+    (tmp_path / "fine.yaml").write_text(to_yaml(chain(front(), back(), ORIGIN)))
+    assert run("doctor", "broken.yaml", code=1).stdout.startswith("broken: 1 will break\n")
+    assert run("doctor", "broken.yaml", "--rule", "timeout-order").stdout == "broken: no contradiction found\n"
+    assert run("doctor", "fine.yaml").stdout == "broken: no contradiction found\n"
+    assert run("doctor", "f5-kong-f5", "--rule", "timeout-order").stdout.startswith("f5-kong-f5: 1 can break\n")
+
+
+def test_rules_are_listed(run):
+    rows = [line.split(None, 1) for line in run("doctor", "--list").stdout.splitlines()]
+    ids = [row[0] for row in rows]
+    assert {rule for findings, _ in BROKEN.values() for rule, _, _ in findings} | {"client-identity"} == set(ids)
+    assert all(row[1].startswith(("will break", "can break", "worth knowing")) for row in rows)
+
+
+@pytest.mark.parametrize("words, said", [
+    ([], "CHAIN is missing"),
+    (["--rule", "timeout-oder", "kong-alone"], "did you mean timeout-order?"),
+    (["--rule"], "a value must follow --rule"),
+    (["kong-alone", "f5-kong-f5"], "not understood: f5-kong-f5"),
+    (["--loud", "kong-alone"], "not understood: --loud"),
+])
+def test_usage_is_explained(run, words, said):
+    assert said in run("doctor", *words, code=64).stderr
+
+
+HOSTILE = {
+    "no such file": (None, "No such file"),
+    "no chain": ("[1, 2]", "expected a record"),
+    "no path": ("{name: x}", "path"),
+    "no hop": ("{name: x, path: [{origin: o}]}", "there is no hop in the path"),
+    "no origin": ("{name: x, path: [{hop: h}]}", "the path ends with an origin"),
+    "unknown persona": ("{name: x, path: [{hop: h, persona: netscaler}, {origin: o}]}", "netscaler"),
+    "unknown key": ("{name: x, path: [{hop: h, settings: {read_timeout: 5}}, {origin: o}]}", "unknown key of kong.conf"),
+    "bad value": ("{name: x, path: [{hop: h, settings: {upstream_keepalive_idle_timeout: soon}}, {origin: o}]}",
+                  "hop h: "),
+    "bad entity": ("{name: x, path: [{hop: h, entities: {services: [{name: s, host: a, retries: -1}]}}, {origin: o}]}",
+                   "hop h: "),
+    "bad patience": ("{name: x, client: {timeout: 0}, path: [{hop: h}, {origin: o}]}", "timeout"),
+    "no config file": ("{name: x, path: [{hop: h, config: nowhere.yaml}, {origin: o}]}", "nowhere.yaml"),
+    "binary": ("\0\1\2", "x.yaml"),
+    "deep": ("[" * 5000, "x.yaml"),
+    "a bomb": ("a: &a [x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b]\n"
+               "d: &d [*c, *c, *c, *c, *c, *c, *c]\ne: &e [*d, *d, *d, *d, *d, *d, *d]\nf: [*e, *e, *e, *e, *e, *e, *e]\n",
+               "x.yaml"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_files_that_are_no_chain_are_refused(run, tmp_path, name):
+    text, said = HOSTILE[name]
+    if text is not None:
+        (tmp_path / "x.yaml").write_text(text)
+    done = run("doctor", "x.yaml", code=78)
+    assert said in done.stderr and done.stdout == ""
+
+
+def test_service_without_a_route_and_hop_without_a_service(run, tmp_path):
+    """Odd, and no reason to fall over."""
+    for entities in ({}, {"services": [{"name": "s", "host": "a"}]}, {"routes": [{"name": "r", "paths": ["/"]}]},
+                     {"upstreams": [{"name": "u"}]}):
+        (tmp_path / "x.yaml").write_text(to_yaml({"name": "x", "path": [
+            {"hop": "a"}, {"hop": "b", "entities": entities}, {"wire": "w"}, ORIGIN]}))
+        done = run("doctor", "x.yaml", code=1)
+        assert "no-route" in done.stdout, entities
+
+
+def test_places_are_those_of_the_file_that_says_it(examine, tmp_path):
+    (tmp_path / "kong.yaml").write_text(
+        "_format_version: '3.0'\nservices:\n- name: s\n  host: next\n  read_timeout: 90000\n  routes:\n"
+        "  - name: r\n    paths: [/]\n")
+    (told,) = examine(chain(front(), {"hop": "back", "persona": "nginx", "config": "kong.yaml"}, ORIGIN))
+    assert told["where"] == ["front: read_timeout 30000 (chain.yaml:" + told["where"][0].split("chain.yaml:")[1],
+                             "back: read_timeout 90000 (kong.yaml:5:3)"]
+
+
+def test_numbers_of_a_run_are_checked(run):
+    for words in (["--before", "x"], ["--pause", "-1"], ["--fill", "9"], ["--fill", "1x99999999"],
+                  ["--content-bytes", "99999999999"], ["--patience", "1s"], ["--fault-times", "2"]):
+        done = run("lab", "run", *words, "kong-alone", code=64)
+        assert words[0] in done.stderr, words

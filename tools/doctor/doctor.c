@@ -63,8 +63,9 @@ static int take_rule(const char *id, struct options *options)
         return 0;
     for (size_t i = 0; i < doctor_rules_count; i++)
         suggest_offer(&suggest, doctor_rules[i].id);
-    (void)fprintf(stderr, "hopgate doctor: there is no rule \"%s\"%s%s; --list shows them\n", id,
-                  suggest.nearest ? "; did you mean " : "", suggest.nearest ? suggest.nearest : "");
+    (void)fprintf(stderr, "hopgate doctor: there is no rule \"%s\"%s%s%s --list shows them\n", id,
+                  suggest.nearest ? "; did you mean " : ";", suggest.nearest ? suggest.nearest : "",
+                  suggest.nearest ? "?" : "");
     return CLI_USAGE;
 }
 

@@ -72,7 +72,8 @@ static struct race race_of(const struct doctor_model *model, const struct doctor
     const struct doctor_hop *at = hop;
 
     for (; at; at = doctor_hop_before(model, at))
-        race.latency_ms = least(race.latency_ms, at->service->read_timeout_ms / 4);
+        if (at->service)
+            race.latency_ms = least(race.latency_ms, at->service->read_timeout_ms / 4);
     if (model->places[hop->index + 1].tls)
         race.latency_ms = least(race.latency_ms, handshake_ms(model, hop) / 6);
     if (doctor_client_patience_ms(model) != DOCTOR_NEVER)

@@ -9,6 +9,9 @@
 #include "tools/lab/lab_run.h"
 #include "tools/wire/wire_fault.h"
 
+/* The name of a kong.conf that is in no file. */
+#define MADE_CONF "kong.conf"
+
 struct loading {
     struct doctor_model *model;
     struct config_errors *errors;
@@ -39,14 +42,18 @@ static struct chain_element without_certificates(const struct chain_element *ele
     return copy;
 }
 
-/* Errors of texts that were made here name the hop: their lines mean nothing to anybody. */
+/* Errors of texts that were made here name the hop: their lines mean nothing to anybody. A file of the
+ * user's keeps its name. */
 static void take_errors(const struct loading *loading, const struct doctor_hop *hop,
                         struct config_errors *found)
 {
     for (size_t i = 0; i < found->count; i++) {
         const struct config_error *error = &found->items[i];
-        struct config_place place = { .file = loading->model->chain->document->file,
-                                      .path = error->place.path };
+        const char *file = error->place.file;
+        bool is_made = !file || strcmp(file, MADE_CONF) == 0;
+        struct config_place place = { is_made ? loading->model->chain->document->file : file,
+                                      is_made ? 0 : error->place.line,
+                                      is_made ? 0 : error->place.column, error->place.path };
 
         if (error->severity == CONFIG_ERROR)
             config_errors_add(loading->errors, CONFIG_ERROR, place, "hop %s: %s",
@@ -58,7 +65,7 @@ static int load_settings(const struct chain_config_context *context, struct doct
                          struct config_errors *errors)
 {
     char *text = chain_config_kong_conf(context);
-    int r = text ? settings_load_text(slice_of(text), "kong.conf", NULL, &hop->settings, errors)
+    int r = text ? settings_load_text(slice_of(text), MADE_CONF, NULL, &hop->settings, errors)
                  : -ENOMEM;
 
     free(text);
