@@ -182,8 +182,8 @@ BROKEN = {
                   "nginx_http_large_client_header_buffers": "4 8k", "hopgate_client_max_fields": 1000,
                   "hopgate_upstream_max_head": "4k", "hopgate_upstream_max_fields": 1000}), ORIGIN)),
     "client asks for another name": (
-        [("tls-name", "client", "front"), ("forwarded-proto", "front", None)],
-        chain(front(tls=True), ORIGIN, client={"host": "www.test"})),
+        [("tls-name", "client", "front")],
+        chain(front(persona="kong", tls=True), ORIGIN, client={"host": "www.test"})),
     "intermediate missing for clients": (
         [("incomplete-chain", "client", "front")],
         chain(front(persona="kong", tls=True, certificate="missing-intermediate"), ORIGIN)),
