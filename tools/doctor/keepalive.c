@@ -92,7 +92,7 @@ static void race_options(const struct doctor_model *model, const struct doctor_h
              "--fault latency:ms=%" PRIu64 " --place %s --before 1 --pause %" PRIu64
              " --time-scale %" PRId64,
              race.latency_ms, doctor_way_name(model, hop, way, sizeof(way)), race.pause_ms,
-             doctor_time_scale(race.latency_ms));
+             doctor_time_scale(model, race.latency_ms));
 }
 
 /* ---- stale-keepalive ----------------------------------------------------------------------- */
@@ -162,7 +162,7 @@ static void firewall_options(const struct doctor_model *model, const struct doct
         return;
     }
     snprintf(into, size, "--before 1 --pause %" PRIu64 " --time-scale %" PRId64,
-             idle_ms + margin_ms, doctor_time_scale(margin_ms));
+             idle_ms + margin_ms, doctor_time_scale(model, margin_ms));
 }
 
 static void tell_firewall(const struct examination *examination, const struct doctor_hop *hop,

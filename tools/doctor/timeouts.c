@@ -103,7 +103,7 @@ static void tell_order(const struct examination *examination, const struct pair 
                pair->front ? front_name(pair) : "the client");
     doctor_fault_options(model, DOCTOR_NO_ANSWER, options, sizeof(options));
     snprintf(options + strlen(options), sizeof(options) - strlen(options), " --time-scale %" PRId64,
-             doctor_time_scale(margin));
+             doctor_time_scale(model, margin));
     doctor_command(examination, finding, options, " -- -X POST -d x");
     if (is_tie)
         return; /* nothing can be promised */
@@ -166,7 +166,7 @@ static void tell_patience(const struct examination *examination, const struct pa
     margin = margin > 0 && margin < pair->behind_ms - margin ? margin : pair->behind_ms - margin;
     doctor_fault_options(model, DOCTOR_NO_ANSWER, options, sizeof(options));
     snprintf(options + strlen(options), sizeof(options) - strlen(options), " --time-scale %" PRId64,
-             doctor_time_scale(margin));
+             doctor_time_scale(model, margin));
     doctor_command(examination, finding, options, "%s", "");
     finding->shows.has_status = true;
     finding->shows.status = got;
