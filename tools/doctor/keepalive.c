@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "tools/doctor/log_words.h"
 #include "tools/doctor/place.h"
 #include "tools/doctor/rules.h"
 
@@ -106,7 +107,7 @@ static void tell_stale(const struct examination *examination, const struct docto
     struct doctor_finding *finding = doctor_find(examination, front, next);
     unsigned got = doctor_status_for_client(model, hop, END_UPSTREAM_HEAD_CLOSED, true);
     char kept[DOCTOR_TIME_MAX], limit[DOCTOR_TIME_MAX], status[DOCTOR_STATUS_MAX],
-        place[DOCTOR_PLACE_MAX], options[400];
+        place[DOCTOR_PLACE_MAX], options[400], words[DOCTOR_LOG_MAX];
 
     doctor_time(keeping->ms, kept, sizeof(kept));
     doctor_time(limit_ms, limit, sizeof(limit));
@@ -114,9 +115,9 @@ static void tell_stale(const struct examination *examination, const struct docto
                  next, limit);
     doctor_seen(finding,
                 "Now and then, after a quiet %s, a POST gets %s: it was on its way when %s closed "
-                "the connection. %s logs \"upstream prematurely closed connection while reading "
-                "response header from upstream\" (or a reset), %s logs nothing.",
-                limit, doctor_status_text(got, status, sizeof(status)), next, front, next);
+                "the connection. %s %s (or a reset), %s logs nothing.",
+                limit, doctor_status_text(got, status, sizeof(status)), next, front,
+                doctor_log_words(hop, END_UPSTREAM_HEAD_CLOSED, true, words, sizeof(words)), next);
     doctor_where(finding, "%s: %s %s%s", keeping->says->element->name, keeping->key, kept,
                  doctor_place_of_setting(model, keeping->says, keeping->key, place, sizeof(place)));
     doctor_where(finding, "%s: nginx_http_keepalive_timeout %s%s", next, limit,
@@ -175,7 +176,7 @@ static void tell_firewall(const struct examination *examination, const struct do
     enum end_reason reason = other->resets ? END_UPSTREAM_HEAD_RESET : END_UPSTREAM_HEAD_TIMEOUT;
     unsigned got = doctor_status_for_client(model, hop, reason, true);
     char kept[DOCTOR_TIME_MAX], idle[DOCTOR_TIME_MAX], wait[DOCTOR_TIME_MAX],
-        status[DOCTOR_STATUS_MAX], place[DOCTOR_PLACE_MAX], options[400];
+        status[DOCTOR_STATUS_MAX], place[DOCTOR_PLACE_MAX], options[400], words[DOCTOR_LOG_MAX];
 
     doctor_time(keeping->ms, kept, sizeof(kept));
     doctor_time(other->idle_ms, idle, sizeof(idle));
@@ -183,18 +184,11 @@ static void tell_firewall(const struct examination *examination, const struct do
     doctor_status_text(got, status, sizeof(status));
     doctor_title(finding, "%s forgets connections after %s, %s keeps them for %s", other->name,
                  idle, name, kept);
-    if (other->resets)
-        doctor_seen(finding,
-                    "The first request after a quiet %s gets %s at once: %s logs \"recv() failed "
-                    "(104: Connection reset by peer)\", what is behind has seen nothing.",
-                    idle, status, name);
-    else
-        doctor_seen(
-            finding,
-            "The first request after a quiet %s gets %s after %s: %s logs \"upstream timed "
-            "out (110: Connection timed out) while reading response header from upstream\", "
-            "what is behind has seen nothing.",
-            idle, status, wait, name);
+    doctor_seen(finding,
+                "The first request after a quiet %s gets %s %s%s: %s %s, what is behind has seen "
+                "nothing.",
+                idle, status, other->resets ? "at once" : "after ", other->resets ? "" : wait, name,
+                doctor_log_words(hop, reason, true, words, sizeof(words)));
     doctor_where(finding, "%s: %s %s%s", keeping->says->element->name, keeping->key, kept,
                  doctor_place_of_setting(model, keeping->says, keeping->key, place, sizeof(place)));
     doctor_place_of_element(model, other->element, "", place, sizeof(place));

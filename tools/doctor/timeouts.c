@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "tools/doctor/log_words.h"
 #include "tools/doctor/place.h"
 #include "tools/doctor/rules.h"
 
@@ -65,7 +66,8 @@ static void tell_order(const struct examination *examination, const struct pair 
     const struct doctor_model *model = examination->model;
     struct doctor_finding *finding =
         doctor_find(examination, front_name(pair), pair->behind->element->name);
-    char front[DOCTOR_TIME_MAX], behind[DOCTOR_TIME_MAX], status[DOCTOR_STATUS_MAX], options[240];
+    char front[DOCTOR_TIME_MAX], behind[DOCTOR_TIME_MAX], status[DOCTOR_STATUS_MAX], options[240],
+        words[DOCTOR_LOG_MAX];
     unsigned got =
         pair->front ? doctor_status_for_client(model, pair->front, END_UPSTREAM_HEAD_TIMEOUT, false)
                     : 0;
@@ -81,16 +83,18 @@ static void tell_order(const struct examination *examination, const struct pair 
                  front_name(pair), pair->behind->element->name, front);
     if (is_tie)
         doctor_seen(finding,
-                    "An origin that hangs costs a 504, now of %s, now of %s; the log of the other "
-                    "has nothing, or a client that went away (499).",
-                    front_name(pair), pair->behind->element->name);
+                    "An origin that hangs: the client gets %s, or what %s makes of it a moment "
+                    "before; the log of the one that came late has nothing, or a client that went "
+                    "away (499).",
+                    status, pair->behind->element->name);
     else if (pair->front)
-        doctor_seen(finding,
-                    "An origin that hangs: after %s %s logs \"upstream timed out (110: Connection "
-                    "timed out)\" against %s, the client gets %s; %s would have waited until %s, "
-                    "and logs only a client that went away (499).",
-                    front, front_name(pair), pair->behind->element->name, status,
-                    pair->behind->element->name, behind);
+        doctor_seen(
+            finding,
+            "An origin that hangs: after %s the client gets %s, %s %s; %s would have waited "
+            "until %s, and logs only a client that went away (499).",
+            front, status, front_name(pair),
+            doctor_log_words(pair->front, END_UPSTREAM_HEAD_TIMEOUT, false, words, sizeof(words)),
+            pair->behind->element->name, behind);
     else
         doctor_seen(finding,
                     "An origin that hangs: the client has gone after %s, without an answer; %s "
