@@ -1,9 +1,12 @@
+#include <string.h>
+
 #include "core/addr.h"
 #include "core/proxy_protocol.h"
 #include "proxy/persona/persona.h"
 #include "proxy/report/access_log_priv.h"
 #include "proxy/report/json_text.h"
 #include "proxy/report/log_variable.h"
+#include "proxy/report/termination.h"
 #include "proxy/report/text.h"
 #include "tls/alert.h"
 #include "tls/client_certificate.h"
@@ -285,6 +288,8 @@ static void add_reason(struct json_object *parent, const struct exchange_record 
     };
 
     json_add_text(parent, "reason", slice_of(info->name));
+    if (strcmp(record->persona->log.access_format, "haproxy") == 0)
+        json_add_text(parent, "termination", slice_of(termination_of(record)));
     if (record->reason == END_OK)
         return;
     json_add_text(parent, "fault", slice_of(hops[info->hop]));
@@ -312,6 +317,10 @@ static void add_entities(struct json_object *parent, const struct exchange_recor
         json_add_text_if(&object, "name", record->service->name);
         json_add_text_if(&object, "host", record->service->host);
         json_add_number(&object, "port", record->service->port);
+        json_add_number(&object, "retries", record->service->retries);
+        json_add_number(&object, "connect_timeout", record->service->connect_timeout_ms);
+        json_add_number(&object, "write_timeout", record->service->write_timeout_ms);
+        json_add_number(&object, "read_timeout", record->service->read_timeout_ms);
         json_object_close(&object);
     }
 }
