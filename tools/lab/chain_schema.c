@@ -95,6 +95,10 @@ static const struct schema_field hop_fields[] = {
     SWITCH("tls", tls, "false"),
     TEXT("certificate", chain_element, certificate, "\"good\""),
     VERIFY_CLIENT,
+    { .name = "protocol",
+      .type = SCHEMA_STRING,
+      .one_of = "http, https",
+      OF(chain_element, protocol) },
     SWITCH("verify_upstream", verify_upstream, "false"),
     TEXT("client_certificate", chain_element, client_certificate, NULL),
 };
@@ -108,6 +112,7 @@ static const char *const hop_meanings[] = {
     "it takes TLS",
     "the certificate that it shows, a folder of `hopgate lab pki`",
     "it asks for a client certificate",
+    "what it speaks to the next part of the path; without it, what that takes",
     "it verifies the certificate of the next part of the path",
     "the client certificate that it shows there, a folder of `hopgate lab pki`",
 };
