@@ -245,18 +245,23 @@ const struct verb verbs[] = {
     { .name = "lab run",
       .run = lab_run_verb,
       .summary = "send one request through a chain: the answer, the picture, the verdict",
-      .synopses = SYNOPSES("[--fault NAME [--place PLACE]] [--time-scale N] [--json] CHAIN [-- [-X "
-                           "METHOD] [-H 'N: V'] [-d TEXT] [/PATH]]"),
+      .synopses = SYNOPSES(
+          "[--fault NAME [--place PLACE]] [--idle TIME] [--time-scale N] [--json] CHAIN [-- "
+          "[-X METHOD] [-H 'N: V'] [-d TEXT] [/PATH]]"),
       .text = "Starts CHAIN, sends the request that is said behind -- (GET of the chain's path "
               "without one), prints who\n"
               "broke it and why, the answer, what happened between the hops and their log lines, "
               "and ends the chain.",
       .words = "FILE",
-      .options = OPTIONS(ARGUMENT("CHAIN", "chain file, or the name of a ready-made chain"),
-                         VALUE("--fault", "NAME", "something fails, as in `hopgate lab matrix`"),
-                         VALUE("--place", "PLACE", "where, if there are several"),
-                         VALUE("--time-scale", "N", "stated times pass N times as fast"),
-                         SWITCH("--json", "for programs")),
+      .options =
+          OPTIONS(ARGUMENT("CHAIN", "chain file, or the name of a ready-made chain"),
+                  VALUE("--fault", "NAME", "something fails, as in `hopgate lab matrix`"),
+                  VALUE("--place", "PLACE", "where, if there are several"),
+                  VALUE("--idle", "TIME",
+                        "a GET goes before, then nothing for so long (90s): the request meets "
+                        "connections that were used"),
+                  VALUE("--time-scale", "N", "stated times pass N times as fast"),
+                  SWITCH("--json", "for programs")),
       .exit_codes = "0 a request was sent, 1 a part failed, 64 usage, 78 bad chain file" },
     { .name = "lab matrix",
       .run = lab_matrix_verb,

@@ -2,15 +2,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/units.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/verb.h"
 #include "tools/lab/experiment.h"
 #include "tools/lab/lab.h"
 #include "tools/lab/matrix_report.h"
 
+enum { IDLE_MAX_MS = 24 * 3600 * 1000 };
+
 struct once_options {
     const char *chain, *fault, *place;
     int64_t time_scale; /* 0: the chain's */
+    int64_t idle_ms;    /* stated; -1: no request goes before */
     bool json;
     struct case_request request;
 };
@@ -73,6 +77,16 @@ static int parse_request(int argc, char **argv, struct once_options *ret)
                : 0;
 }
 
+static int take_idle(struct once_options *options, const char *value)
+{
+    uint64_t ms;
+
+    if (units_parse_time_ms(value, &ms) < 0 || ms > IDLE_MAX_MS)
+        return complain("--idle is a time like 90s or 500ms, not ", value);
+    options->idle_ms = (int64_t)ms;
+    return 0;
+}
+
 static int take_value(struct once_options *options, const char *name, const char *value)
 {
     if (!value)
@@ -81,6 +95,8 @@ static int take_value(struct once_options *options, const char *name, const char
         options->fault = value;
     else if (strcmp(name, "--place") == 0)
         options->place = value;
+    else if (strcmp(name, "--idle") == 0)
+        return take_idle(options, value);
     else if ((options->time_scale = experiment_time_scale(value)) == 0)
         return complain("--time-scale is a number from 1 to 100000, not ", value);
     return 0;
@@ -92,7 +108,7 @@ static int parse(int argc, char **argv, struct once_options *ret)
     const struct verb *verb = verb_find("lab run");
     int i = 1, r = 0;
 
-    *ret = (struct once_options){ .chain = NULL };
+    *ret = (struct once_options){ .idle_ms = -1 };
     for (; i < argc && r == 0 && strcmp(argv[i], "--") != 0; i++) {
         const struct verb_option *option =
             argv[i][0] == '-' ? verb_option_find(verb, argv[i]) : NULL;
@@ -181,23 +197,41 @@ static int make_plan(const struct once_options *options, const struct chain *cha
     return CLI_USAGE;
 }
 
+/* A case is known by its field at the hops, and by the end of the path in logs. */
+static void aim(const struct chain *chain, const struct case_plan *plan, const char *name,
+                struct case_request *request, char *path, size_t size)
+{
+    snprintf(path, size, "%s", request->path ? request->path : chain->client.path);
+    if (plan)
+        snprintf(path + strlen(path), size - strlen(path), "%ccase=%s",
+                 strchr(path, '?') ? '&' : '?', name + strlen(CASE_FIELD ": "));
+    if (plan)
+        request->fields[request->fields_count++] = name;
+    request->path = path;
+}
+
+/* Connections are there to be met again when the fault is about that, or when it was asked for. */
+static bool wants_warm(const struct once_options *options, const struct case_plan *plan)
+{
+    return options->idle_ms >= 0 || (plan && plan->cases[0].warm);
+}
+
 static int send_one(const struct once_options *options, const struct chain *chain,
                     struct case_plan *plan)
 {
-    struct case_request request = options->request;
+    struct case_request request = options->request, warm = options->request;
     struct case_answer answer = { .status = 0 };
     struct experiment experiment = { .plan = plan, .request = &request, .answers = &answer };
-    char path[1024];
+    char path[1024], warm_path[1024];
     json_t *document;
     int r;
 
-    snprintf(path, sizeof(path), "%s", request.path ? request.path : chain->client.path);
-    if (plan) {
-        request.fields[request.fields_count++] = CASE_FIELD ": case-1";
-        snprintf(path + strlen(path), sizeof(path) - strlen(path), "%ccase=case-1",
-                 strchr(path, '?') ? '&' : '?');
-    }
-    request.path = path;
+    aim(chain, plan, CASE_FIELD ": case-1", &request, path, sizeof(path));
+    aim(chain, plan, CASE_FIELD ": case-1-warm", &warm, warm_path, sizeof(warm_path));
+    warm.method = "GET";
+    warm.content = NULL;
+    experiment.warm = wants_warm(options, plan) ? &warm : NULL;
+    experiment.idle_ms = options->idle_ms >= 0 ? options->idle_ms : CASE_PAUSE_MS;
     document = experiment_run(chain, &experiment, &r);
     if (document && options->json) {
         (void)json_dumpf(document, stdout, JSON_INDENT(2));

@@ -151,7 +151,8 @@ static bool is_about(const struct error_entry *entry, const struct trace_account
         return false;
     if (said->request_id.len > 0 && account->request_id.len > 0)
         return slice_equal(said->request_id, account->request_id);
-    if (strcmp(account->format, "nginx") != 0)
+    /* a hop of ours that stands for nginx writes no id into its error lines either */
+    if (strcmp(account->format, "nginx") != 0 && strcmp(account->format, "hopgate") != 0)
         return false;
     trace_request_line(said->request, &method, &target);
     (void)addr_parse_ip(said->client, addr_port(&account->peer), &client);
