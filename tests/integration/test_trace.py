@@ -166,7 +166,7 @@ def test_a_wire_joins_what_it_stands_between(lab, trace, tmp_path):
     (story,) = stories(trace("--json", "--all", *with_wire(hop, tmp_path, None)))
     inner = story["request"]["tries"][0]
     assert inner["joined_by"] == "connection" and inner["hop"]["hop"] == "server"
-    assert story["verdict"] == '200: origin "server" answered it'
+    assert story["verdict"] == '200: origin "server" answered it; the hop passed it on'
 
 
 def test_a_wire_that_forgot_the_connection_is_named_with_its_mending(lab, trace, tmp_path):

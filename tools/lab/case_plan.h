@@ -22,7 +22,10 @@ enum {
     CASE_PLACE_MAX = 80,
     CASES_MAX = 4000,
     CASE_CLIENT = CHAIN_ELEMENTS_MAX, /* "after": the client's own way */
-    CASE_PAUSE_MS = 20000,            /* stated: between warming up and the request */
+    /* stated: between warming up and the request; longer than a wire needs to forget, shorter than a
+     * product needs to give up an idle connection */
+    CASE_PAUSE_MS = 30000,
+    CASE_PAUSE_LATE_MS = 10000,
 };
 
 #define CASE_FIELD "X-Hopgate-Case"

@@ -469,10 +469,28 @@ static void end_processes(struct lab_run *run)
             lab_process_done(&run->processes[i]);
 }
 
+static void await_end(struct lab_process *process, uint64_t until_ms)
+{
+    while (process->name && process->pid > 0 && !process->has_ended && clock_now_ms() < until_ms) {
+        struct pollfd fds[] = { { .fd = process->pipe, .events = POLLIN },
+                                { .fd = process->pidfd, .events = POLLIN } };
+
+        (void)poll(fds, 2, (int)(until_ms - clock_now_ms()) + 1);
+        lab_process_look(process);
+    }
+}
+
+/* Hop by hop: one whose server was ended first would write down that the server failed. */
 void lab_run_drain(struct lab_run *run, uint64_t patience_ms)
 {
-    tell_to_end(run);
-    await_ends(run, patience_ms);
+    uint64_t until_ms = clock_now_ms() + patience_ms;
+
+    for (size_t i = 0; i < run->chain->count; i++) {
+        if (run->chain->elements[i].kind != CHAIN_HOP || !run->processes[i].name)
+            continue;
+        lab_process_signal(&run->processes[i], SIGTERM);
+        await_end(&run->processes[i], until_ms);
+    }
     end_processes(run);
 }
 

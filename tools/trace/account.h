@@ -64,8 +64,11 @@ struct trace_account {
     uint64_t request_number;             /* on it, from 1 */
     int64_t begin_us, head_us, end_us;
     int64_t precision_us; /* of its instants */
-    int64_t shift_us;     /* added to its instants to agree with the hop before */
-    unsigned status;      /* sent to who asked; 0: none */
+    uint32_t
+        time_scale;   /* they are real ones of a lab where time passes so many times as fast; 0: not
+                             said */
+    int64_t shift_us; /* added to its instants to agree with the hop before */
+    unsigned status;  /* sent to who asked; 0: none */
     enum end_reason reason;
     bool made_here; /* the answer; false also where the format does not say */
     struct slice detail, termination;

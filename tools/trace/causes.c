@@ -41,8 +41,11 @@ static const struct cause causes[] = {
       CAUSE_NO_SETTING, false },
     { END_UPSTREAM_CERT_NOT_YET_VALID, "showed a certificate that is not valid yet",
       bad_certificate, CAUSE_NO_SETTING, false },
-    { END_UPSTREAM_CERT_UNKNOWN_ISSUER, "showed a certificate whose issuer is not trusted",
-      bad_certificate, CAUSE_NO_SETTING, false },
+    { END_UPSTREAM_CERT_UNKNOWN_ISSUER, "showed a certificate that cannot be verified",
+      "install the intermediate certificate on that server (`hopgate probe` shows what it sends), "
+      "or "
+      "name its issuer in ca_certificates of the service",
+      CAUSE_NO_SETTING, false },
     { END_UPSTREAM_CERT_SELF_SIGNED, "showed a self-signed certificate", bad_certificate,
       CAUSE_NO_SETTING, false },
     { END_UPSTREAM_SEND_FAILED, "broke the connection while the request was sent", ask_the_server,

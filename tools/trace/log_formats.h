@@ -42,6 +42,9 @@ bool log_read_lab(struct trace *trace, const struct log_place *place, struct sli
 /* The slices of *ret point into the line. */
 bool log_read_nginx_error(struct slice line, struct log_error_line *ret);
 
+/* Who was reset; such a line says nothing else of the request. */
+bool log_read_f5_reset(struct slice line, struct sockaddr_storage *ret_peer);
+
 /* ---- log_words.c: pieces that several formats share ---- */
 
 /* Cuts the next word, up to a space or the end; leading spaces are skipped. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/time_scale.h"
 #include "tools/trace/log_formats.h"
 #include "tools/trace/telling.h"
 
@@ -108,6 +109,14 @@ static void read_times(struct trace_account *account, const json_t *root)
     account->end_us = instant_of(phases, "end", account->begin_us);
 }
 
+/* A lab's hop; what it says is anybody's number. */
+static uint32_t time_scale_of(const json_t *root)
+{
+    uint64_t scale = number_of(root, "time_scale");
+
+    return scale <= TIME_SCALE_MAX ? (uint32_t)scale : 0;
+}
+
 static void read_ends(struct trace *trace, struct trace_account *account, const json_t *root)
 {
     const char *source = json_string_value(json_object_get(root, "source"));
@@ -177,6 +186,7 @@ bool log_read_hopgate(struct trace *trace, const struct log_place *place, struct
         account->peer = address_of(client, "peer_ip", "peer_port");
         account->local = address_of(client, "local_ip", "local_port");
         account->request_number = number_of(client, "request_number");
+        account->time_scale = time_scale_of(root);
         read_ends(trace, account, root);
         json_array_foreach(json_object_get(root, "tries"), index, try)
             read_try(trace, account, try);

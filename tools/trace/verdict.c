@@ -8,6 +8,9 @@
 #include "tools/trace/telling.h"
 #include "tools/trace/verdict_priv.h"
 
+/* Of what a log quotes: a field line may be long. */
+enum { DETAIL_MAX = 120 };
+
 /* ---- words ---- */
 
 void verdict_add(char *into, size_t size, const char *format, ...)
@@ -223,14 +226,24 @@ static void tell_detail(struct verdict *ret)
     const struct trace_account *culprit = ret->culprit;
     const char *phrase = end_reason_info(culprit->reason)->phrase;
     struct slice explanation = ret->try ? ret->try->explanation : (struct slice){ NULL, 0 };
+    const char *end;
+    char name[128];
 
     if (culprit->detail.len > 0 && !refused_who_asked(culprit))
-        ADD(ret->text, " (%.*s)", SLICE_ARG(culprit->detail));
+        ADD(ret->text, " (%.*s%s)",
+            (int)(culprit->detail.len < DETAIL_MAX ? culprit->detail.len : DETAIL_MAX),
+            culprit->detail.ptr, culprit->detail.len > DETAIL_MAX ? "..." : "");
     else if (refused_who_asked(culprit))
         ADD(ret->text, " (%.*s%.*s)", (int)strcspn(phrase, "%"), phrase,
             SLICE_ARG(culprit->detail));
-    if (explanation.len > 0)
-        ADD(ret->text, ": %.*s", SLICE_ARG(explanation));
+    if (explanation.len == 0 || ret->try->reused) /* what a used connection met is told already */
+        return;
+    end = memchr(explanation.ptr, ';', explanation.len);
+    ADD(ret->text, ": %.*s", (int)(end ? end - explanation.ptr : (ptrdiff_t)explanation.len),
+        explanation.ptr);
+    if (end)
+        ADD(ret->evidence, "%s says: %.*s\n", verdict_hop_name(culprit, name, sizeof(name)),
+            SLICE_ARG(explanation));
 }
 
 static void tell_culprit(struct verdict *ret)
@@ -255,6 +268,7 @@ static void tell_culprit(struct verdict *ret)
     tell_wire(ret->try, ret->text, sizeof(ret->text));
     tell_maker(ret, ret->text, sizeof(ret->text));
     tell_waiting(ret, ret->text, sizeof(ret->text));
+    verdict_add_doubled(ret);
     tell_fix(ret, cause);
 }
 
@@ -281,12 +295,17 @@ static void tell_answer(struct verdict *ret)
     const struct trace_account *inner = ret->chain[ret->chain_count - 1];
     const struct trace_try *last = trace_last_try(inner);
     const char *phrase = end_reason_info(inner->reason)->phrase;
+    bool is_origin = strcmp(inner->format, "origin") == 0;
+    unsigned hops = ret->chain_count - (is_origin ? 1 : 0);
     char target[160], name[128], status[32];
 
     ADD(ret->text, "%s: ", outcome(front, status, sizeof(status)));
-    if (last && (last->status != 0 || !inner->made_here))
+    if (is_origin && hops > 0)
+        ADD(ret->text, "%s answered it; %s", verdict_hop_name(inner, name, sizeof(name)),
+            hops == 1 ? "the hop passed it on" : "every hop passed it on");
+    else if (last && (last->status != 0 || !inner->made_here))
         ADD(ret->text, "%s answered it; %s", verdict_target_name(last, target, sizeof(target)),
-            ret->chain_count == 1 ? "the hop passed it on" : "every hop passed it on");
+            hops == 1 ? "the hop passed it on" : "every hop passed it on");
     else
         ADD(ret->text, "%s answered it", verdict_hop_name(inner, name, sizeof(name)));
     if (inner->made_here && inner->reason != END_OK)

@@ -36,9 +36,9 @@ static void tell_trust(const struct trace_account *hop, struct verdict *ret)
     char peer[ADDR_TEXT_MAX], name[128], front[128];
 
     (void)addr_format_ip(&hop->peer, peer, sizeof(peer));
-    ADD(ret->fix, "add %s%s%s to trusted_ips at %s, so that it believes what it is told",
-        hop->before ? verdict_hop_name(hop->before, front, sizeof(front)) : "who is in front",
-        hop->before ? ", " : ": ", peer, verdict_hop_name(hop, name, sizeof(name)));
+    ADD(ret->fix, "add %s (%s) to trusted_ips at %s, so that it believes what it is told",
+        hop->before ? verdict_hop_name(hop->before, front, sizeof(front)) : "who is in front", peer,
+        verdict_hop_name(hop, name, sizeof(name)));
 }
 
 static void tell_loss_fix(const struct telling_loss *loss, struct verdict *ret)

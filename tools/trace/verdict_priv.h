@@ -35,8 +35,11 @@ void verdict_tell_wait(struct verdict *ret, const struct cause *cause);
 /* The fix of a wait behind which several tries stand; false: there was one. */
 bool verdict_fix_tries(struct verdict *ret, const struct cause *cause);
 
-/* A request that must not be made twice went out more than once. False: none did. */
+/* A request that must not be made twice went out more than once, and was answered. False: none did. */
 bool verdict_tell_doubled(const struct trace_account *root, struct verdict *ret);
+
+/* The same beside a failure. */
+void verdict_add_doubled(struct verdict *ret);
 
 /* A field that was lost on the way explains the answer. False: none does. */
 bool verdict_tell_loss(struct verdict *ret);

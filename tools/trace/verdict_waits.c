@@ -35,7 +35,9 @@ static void tell_other_timer(struct verdict *ret, enum cause_setting setting, in
     int64_t other_us = verdict_limit_us(ret->culprit, other);
     char span[32];
 
-    if (setting == CAUSE_CONNECT_TIMEOUT || other_us <= limit_us)
+    /* one that is as long as the third was not raised: all are as they come */
+    if (setting == CAUSE_CONNECT_TIMEOUT || other_us <= limit_us ||
+        other_us == ret->culprit->limits.connect_us)
         return;
     ADD(ret->text, "; the %s are its %s, which counts while %s",
         verdict_span(other_us, span, sizeof(span)),
@@ -86,10 +88,12 @@ void verdict_tell_wait(struct verdict *ret, const struct cause *cause)
         ADD(ret->text, ", the last of %u tries", culprit->tries_made);
     if (limit_us == 0)
         return;
-    if (all_tries_ended_alike(culprit))
+    if (all_tries_ended_alike(culprit)) {
         ADD(ret->text, " of %s each", verdict_span(limit_us, span, sizeof(span)));
+        return;
+    }
     tell_other_timer(ret, cause->setting, limit_us);
-    if (cause->setting == CAUSE_READ_TIMEOUT)
+    if (cause->setting == CAUSE_READ_TIMEOUT && !(try && try->flow && try->flow->fault.len > 0))
         tell_elsewhere(ret, limit_us);
 }
 
@@ -150,6 +154,16 @@ static const struct trace_account *find_doubling(const struct verdict *verdict)
         if (!is_idempotent(verdict->chain[i]->method) && sent_count(verdict->chain[i]) > 1)
             return verdict->chain[i];
     return NULL;
+}
+
+void verdict_add_doubled(struct verdict *ret)
+{
+    const struct trace_account *at = find_doubling(ret);
+    char name[128];
+
+    if (at)
+        ADD(ret->text, "; %s sent the %.*s %u times", verdict_hop_name(at, name, sizeof(name)),
+            SLICE_ARG(at->method), sent_count(at));
 }
 
 bool verdict_tell_doubled(const struct trace_account *root, struct verdict *ret)
