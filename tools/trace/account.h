@@ -85,13 +85,25 @@ struct trace_account {
     struct trace_account *next_in_trace;
 };
 
-/* A connection through a `hopgate wire`: on its two sides it is two. */
+/* What a hop says of a connection that it led on. */
+struct trace_relay {
+    const char *file;
+    unsigned line;
+    struct slice hop, service, target_name;
+    enum end_reason reason;
+    int64_t end_us;
+    uint32_t time_scale; /* as that of an account */
+    bool is_told;        /* a request went through it */
+};
+
+/* A connection through a `hopgate wire` or a hop that leads bytes on: on its two sides it is two. */
 struct trace_flow {
     struct slice wire;
     int64_t number; /* of the wire's connections */
     struct sockaddr_storage client, listen, local, server;
     int64_t begin_us, fault_at_us;
-    struct slice fault; /* the last one that acted, or empty */
+    struct slice fault;        /* the last one that acted, or empty */
+    struct trace_relay *relay; /* the hop that it went through; NULL: a wire */
     struct trace_flow *before;
 };
 

@@ -36,6 +36,10 @@ bool log_read_haproxy(struct trace *trace, const struct log_place *place, struct
 bool log_read_alb(struct trace *trace, const struct log_place *place, struct slice line,
                   struct trace_account **ret_account);
 
+/* A connection and no request: never an account, see relay.h. */
+bool log_read_relay(struct trace *trace, const struct log_place *place, struct slice line,
+                    struct trace_account **ret_account);
+
 bool log_read_lab(struct trace *trace, const struct log_place *place, struct slice line,
                   struct trace_account **ret_account);
 

@@ -65,8 +65,10 @@ static void take_line(struct trace *trace, struct log_error_lines *errors,
                       const struct log_place *place, struct slice line)
 {
     /* each shape excludes the others */
-    static const read_line formats[] = { log_read_hopgate, log_read_lab, log_read_alb,
-                                         log_read_nginx_access, log_read_haproxy };
+    static const read_line formats[] = {
+        log_read_hopgate, log_read_relay,        log_read_lab,
+        log_read_alb,     log_read_nginx_access, log_read_haproxy
+    };
     struct sockaddr_storage reset;
     struct log_error_line said;
 
