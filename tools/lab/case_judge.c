@@ -21,8 +21,8 @@ struct judging {
     const struct case_plan *plan;
     const struct lab_run *run;
     struct trace trace;
-    json_t *hits;                                                /* case -> {origin: count} */
-    char *arguments[2 * CHAIN_ELEMENTS_MAX + LAB_PROCESSES_MAX]; /* the trace points into them */
+    json_t *hits;                                                  /* case -> {origin: count} */
+    char *arguments[2 * (CHAIN_ELEMENTS_MAX + LAB_PROCESSES_MAX)]; /* the trace points into them */
     size_t arguments_count;
     int64_t read_timeout_us[CHAIN_ELEMENTS_MAX]; /* stated; of hops; 0: not known */
 };

@@ -2,12 +2,13 @@
 
 #include <string.h>
 
-/* What an answer was about. */
+/* What an answer was about. Without the first two it is seldom otherwise; Kong changes Host unless it is told not
+ * to, and few miss it. */
 enum concern {
     CONCERN_IDENTITY = 1, /* who asks */
-    CONCERN_ACCESS = 2,   /* where from */
-    CONCERN_PLACE = 4,    /* what for */
-    CONCERN_SCHEME = 8,   /* by which scheme the client came */
+    CONCERN_SCHEME = 2,   /* by which scheme the client came */
+    CONCERN_ACCESS = 4,   /* where from */
+    CONCERN_PLACE = 8,    /* what for */
     CONCERN_CONTENT = 16,
 };
 
@@ -188,6 +189,7 @@ static bool find_untold(const struct trace_account *const *chain, unsigned count
         *ret = (struct telling_loss){ .hop = chain[i],
                                       .next = next,
                                       .field = "X-Forwarded-Proto",
+                                      .is_likely = true,
                                       .before = value_of(chain[i], "x-forwarded-proto"),
                                       .after = next ? value_of(next, "x-forwarded-proto")
                                                     : (struct slice){ NULL, 0 } };
@@ -222,6 +224,8 @@ static bool find_lost(const struct trace_account *const *chain, unsigned count, 
                                           .hop = hop,
                                           .next = next,
                                           .field = telling_fields[field].name,
+                                          .is_likely = (telling_fields[field].concerns & concerns &
+                                                        (CONCERN_IDENTITY | CONCERN_SCHEME)) != 0,
                                           .before = before,
                                           .after = after };
             return true;

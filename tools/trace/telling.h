@@ -30,7 +30,9 @@ struct telling_loss {
     enum telling_how how;
     const struct trace_account *hop, *next; /* next: who did not get it; NULL with NOT_BELIEVED */
     const char *field;                      /* "Authorization" */
-    struct slice before, after;             /* values; empty: there was none */
+    bool
+        is_likely; /* that the answer came of it; else it is worth a remark, for it happens every day */
+    struct slice before, after; /* values; empty: there was none */
 };
 
 /* What the hops of that chain, from the front on, did to a field that explains this status. */

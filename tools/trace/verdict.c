@@ -220,22 +220,44 @@ static const struct cause *cause_of_culprit(const struct verdict *verdict)
     return cause_of(verdict->culprit->reason, verdict->try && verdict->try->reused);
 }
 
+static void add_quote(struct verdict *ret, struct slice text)
+{
+    bool is_long = text.len > DETAIL_MAX;
+
+    ADD(ret->text, "%.*s%s", (int)(is_long ? DETAIL_MAX : text.len), text.ptr,
+        is_long ? "..." : "");
+}
+
+/* What its log says, the detail in its place. */
+static void add_phrase(struct verdict *ret, const struct trace_account *account)
+{
+    const char *phrase = end_reason_info(account->reason)->phrase;
+    const char *hole = strstr(phrase, "%s");
+
+    ADD(ret->text, "%.*s", (int)(hole ? hole - phrase : (ptrdiff_t)strlen(phrase)), phrase);
+    if (!hole)
+        return;
+    add_quote(ret, account->detail);
+    ADD(ret->text, "%s", hole + 2);
+}
+
 /* The words of the hop itself, and what its TLS found out beyond them. */
 static void tell_detail(struct verdict *ret)
 {
     const struct trace_account *culprit = ret->culprit;
-    const char *phrase = end_reason_info(culprit->reason)->phrase;
     struct slice explanation = ret->try ? ret->try->explanation : (struct slice){ NULL, 0 };
     const char *end;
     char name[128];
 
-    if (culprit->detail.len > 0 && !refused_who_asked(culprit))
-        ADD(ret->text, " (%.*s%s)",
-            (int)(culprit->detail.len < DETAIL_MAX ? culprit->detail.len : DETAIL_MAX),
-            culprit->detail.ptr, culprit->detail.len > DETAIL_MAX ? "..." : "");
-    else if (refused_who_asked(culprit))
-        ADD(ret->text, " (%.*s%.*s)", (int)strcspn(phrase, "%"), phrase,
-            SLICE_ARG(culprit->detail));
+    if (refused_who_asked(culprit)) {
+        ADD(ret->text, " (");
+        add_phrase(ret, culprit);
+        ADD(ret->text, ")");
+    } else if (culprit->detail.len > 0) {
+        ADD(ret->text, " (");
+        add_quote(ret, culprit->detail);
+        ADD(ret->text, ")");
+    }
     if (explanation.len == 0 || ret->try->reused) /* what a used connection met is told already */
         return;
     end = memchr(explanation.ptr, ';', explanation.len);
@@ -269,6 +291,7 @@ static void tell_culprit(struct verdict *ret)
     tell_maker(ret, ret->text, sizeof(ret->text));
     tell_waiting(ret, ret->text, sizeof(ret->text));
     verdict_add_doubled(ret);
+    verdict_remark_loss(ret);
     tell_fix(ret, cause);
 }
 
@@ -294,7 +317,6 @@ static void tell_answer(struct verdict *ret)
     const struct trace_account *front = ret->chain[0];
     const struct trace_account *inner = ret->chain[ret->chain_count - 1];
     const struct trace_try *last = trace_last_try(inner);
-    const char *phrase = end_reason_info(inner->reason)->phrase;
     bool is_origin = strcmp(inner->format, "origin") == 0;
     unsigned hops = ret->chain_count - (is_origin ? 1 : 0);
     char target[160], name[128], status[32];
@@ -308,8 +330,11 @@ static void tell_answer(struct verdict *ret)
             hops == 1 ? "the hop passed it on" : "every hop passed it on");
     else
         ADD(ret->text, "%s answered it", verdict_hop_name(inner, name, sizeof(name)));
-    if (inner->made_here && inner->reason != END_OK)
-        ADD(ret->text, ": %.*s%.*s", (int)strcspn(phrase, "%"), phrase, SLICE_ARG(inner->detail));
+    if (inner->made_here && inner->reason != END_OK) {
+        ADD(ret->text, ": ");
+        add_phrase(ret, inner);
+    }
+    verdict_remark_loss(ret);
     if (telling_is_loop(front))
         ADD(ret->text, "; it sends the client to where it is already, a redirect loop");
     if (front->status >= 500)

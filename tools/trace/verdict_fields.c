@@ -6,24 +6,26 @@
 #include "tools/trace/telling.h"
 #include "tools/trace/verdict_priv.h"
 
-static void tell_what(const struct telling_loss *loss, struct verdict *ret)
+/* who: the hop, or "it". */
+static void tell_what(const struct telling_loss *loss, const char *who, struct verdict *ret)
 {
     char name[128];
 
+    ADD(ret->text, "%s ", who);
     switch (loss->how) {
     case TELLING_REMOVED:
-        ADD(ret->text, "it removed %s", loss->field);
+        ADD(ret->text, "removed %s", loss->field);
         return;
     case TELLING_CHANGED:
-        ADD(ret->text, "it changed %s from \"%.*s\" to \"%.*s\"", loss->field,
-            SLICE_ARG(loss->before), SLICE_ARG(loss->after));
+        ADD(ret->text, "changed %s from \"%.*s\" to \"%.*s\"", loss->field, SLICE_ARG(loss->before),
+            SLICE_ARG(loss->after));
         return;
     case TELLING_NOT_SAID:
-        ADD(ret->text, "it takes TLS and did not tell %s so (%s: https)",
+        ADD(ret->text, "takes TLS and did not tell %s so (%s: https)",
             verdict_hop_name(loss->next, name, sizeof(name)), loss->field);
         return;
     case TELLING_NOT_BELIEVED:
-        ADD(ret->text, "it does not believe %s: https", loss->field);
+        ADD(ret->text, "does not believe %s: https", loss->field);
         if (loss->hop->before)
             ADD(ret->text, " of %s", verdict_hop_name(loss->hop->before, name, sizeof(name)));
         return;
@@ -106,14 +108,28 @@ bool verdict_tell_loss(struct verdict *ret)
     char name[128];
 
     if (!may_be_a_loss(ret) ||
-        !telling_find(ret->chain, ret->chain_count, ret->chain[0]->status, &loss))
+        !telling_find(ret->chain, ret->chain_count, ret->chain[0]->status, &loss) ||
+        !loss.is_likely)
         return false;
     ret->culprit = loss.hop;
     ret->lost = loss.field;
     ADD(ret->text, "%u: it began at %s: ", ret->chain[0]->status,
         verdict_hop_name(loss.hop, name, sizeof(name)));
-    tell_what(&loss, ret);
+    tell_what(&loss, "it", ret);
     tell_answering(&loss, ret);
     tell_loss_fix(&loss, ret);
     return true;
+}
+
+void verdict_remark_loss(struct verdict *ret)
+{
+    struct telling_loss loss;
+    char name[128];
+
+    if (ret->chain[0]->status < 400 ||
+        !telling_find(ret->chain, ret->chain_count, ret->chain[0]->status, &loss) || loss.is_likely)
+        return;
+    ret->lost = loss.field;
+    ADD(ret->text, "; on the way ");
+    tell_what(&loss, verdict_hop_name(loss.hop, name, sizeof(name)), ret);
 }

@@ -44,6 +44,9 @@ void verdict_add_doubled(struct verdict *ret);
 /* A field that was lost on the way explains the answer. False: none does. */
 bool verdict_tell_loss(struct verdict *ret);
 
+/* Beside an answer: a field that may have to do with it. */
+void verdict_remark_loss(struct verdict *ret);
+
 void verdict_tell_evidence(struct verdict *ret);
 
 #endif

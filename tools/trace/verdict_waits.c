@@ -45,20 +45,38 @@ static void tell_other_timer(struct verdict *ret, enum cause_setting setting, in
         other == CAUSE_WRITE_TIMEOUT ? "the request is sent" : "the answer is waited for");
 }
 
+/* Whose longer timer stands nearest: behind, where nobody waits for it, or else in front. */
+static const struct trace_account *find_longer(const struct verdict *verdict, int64_t limit_us)
+{
+    const struct trace_account *found = NULL;
+    bool is_behind = false;
+
+    for (unsigned i = 0; i < verdict->chain_count; i++) {
+        const struct trace_account *at = verdict->chain[i];
+
+        if (at == verdict->culprit) {
+            is_behind = true;
+            continue;
+        }
+        if (at->limits.read_us <= limit_us)
+            continue;
+        if (is_behind)
+            return at;
+        found = at;
+    }
+    return found;
+}
+
 /* ... or it is another hop's. */
 static void tell_elsewhere(struct verdict *ret, int64_t limit_us)
 {
+    const struct trace_account *at = find_longer(ret, limit_us);
     char span[32], name[128];
 
-    for (unsigned i = 0; i < ret->chain_count; i++) {
-        const struct trace_account *at = ret->chain[i];
-
-        if (at == ret->culprit || at->limits.read_us <= limit_us)
-            continue;
+    if (at)
         ADD(ret->text, "; the %s stand at %s (read_timeout)",
             verdict_span(at->limits.read_us, span, sizeof(span)),
             verdict_hop_name(at, name, sizeof(name)));
-    }
 }
 
 /* ---- the wait ------------------------------------------------------------------------------ */
