@@ -31,7 +31,8 @@ def lab_run(binary):
     def call(chain, *words, scale=1, json_wanted=False):
         path = chain if isinstance(chain, pathlib.Path) else chain_file(chain)
         options = ["--json"] if json_wanted else []
-        done = subprocess.run([str(binary), "lab", "run", "--time-scale", str(scale), *options, str(path), *words],
+        done = subprocess.run([str(binary), "lab", "run", "--time-scale", str(scale), *options, str(path),
+                               *map(str, words)],
                               capture_output=True, text=True, timeout=200, stdin=subprocess.DEVNULL, check=False,
                               env={**os.environ, **SANITIZERS})
         assert done.returncode == 0, done.stdout + done.stderr
@@ -60,13 +61,15 @@ class Case:
 
 
 POST = ("--", "-d", "an order", "/pay")
+IDLE = ("--before", 1, "--pause", 500)  # ms, stated; connections that the first request used are there for the other
+QUIET = ("--before", 1, "--pause", 60000)
 
 
 # ---- 1: the race for an idle connection ----------------------------------------------------------
 
 
 def test_intermittent_502_is_a_race_for_an_idle_connection(story):
-    case = story("keepalive-race", "--idle", "500ms", *POST)
+    case = story("keepalive-race", *IDLE, *POST)
     assert (case.status, case.culprit, case.hits) == (502, "gateway", {"server": 1})
     assert case.verdict == ('502: it began at hop "gateway": origin "server" closed an idle connection just when it was '
                             'used again')
@@ -76,7 +79,7 @@ def test_intermittent_502_is_a_race_for_an_idle_connection(story):
 
 
 def test_a_get_survives_the_same_race_by_another_try(story):
-    case = story("keepalive-race", "--idle", "500ms")
+    case = story("keepalive-race", *IDLE)
     assert (case.status, case.failed, case.hits["server"]) == (200, False, 2)
     assert "asked 2 times for one request" in case.evidence
 
@@ -89,7 +92,7 @@ FORGOTTEN = ('give up idle connections before the network forgets them: upstream
 
 
 def test_504_after_a_quiet_minute_is_a_firewall_that_forgot(story):
-    case = story("firewall-forgets", "--idle", "60s", *POST, scale=10)
+    case = story("firewall-forgets", *QUIET, *POST, scale=10)
     assert (case.status, case.culprit, case.hits) == (504, "gateway", {})
     assert case.verdict == ('504: it began at hop "gateway": wire "firewall" sent no whole response head within 60 s '
                             '(read_timeout of the service); on the way, wire "firewall": idle')
@@ -98,7 +101,7 @@ def test_504_after_a_quiet_minute_is_a_firewall_that_forgot(story):
 
 
 def test_502_after_a_quiet_minute_is_a_firewall_that_resets(story):
-    case = story("firewall-resets", "--idle", "60s", *POST, scale=10)
+    case = story("firewall-resets", *QUIET, *POST, scale=10)
     assert (case.status, case.culprit, case.hits) == (502, "gateway", {})
     assert case.verdict.endswith('; on the way, wire "firewall": idle') and case.fix == FORGOTTEN
     assert "recv() failed (104: Connection reset by peer) while reading response header" in case.log("gateway")
@@ -295,7 +298,7 @@ def test_503_is_a_slip_of_the_pen_in_a_name(lab, story, tmp_path):
 
 
 def test_503_of_kong_is_an_upstream_without_healthy_targets(story):
-    case = story("targets-down-at-kong", "--idle", "1s")
+    case = story("targets-down-at-kong", "--before", 1)
     assert (case.status, case.culprit, case.made_by, case.hits) == (503, "gateway", "gateway", {})
     assert case.verdict == ('503: it began at hop "gateway": service "shop" has no target that may be used '
                             '(shop-servers)')
@@ -420,7 +423,7 @@ path:
 - {wire: line, faults: [{kind: latency, ms: 15000}]}
 - {origin: server, script: server.yaml}
 """)
-    case = story(chain, "--idle", "30s", scale=100)
+    case = story(chain, "--before", 1, "--pause", 30000, scale=100)
     assert (case.status, case.hits) == (200, {"server": 1})
     assert case.elapsed_ms >= 35000
     assert case.seconds < 60, "twice 35 s and 30 s between them, a hundred times as fast"

@@ -133,13 +133,14 @@ static bool is_of_hop(const struct trace_account *account, const char *name)
     return slice_equal(account->hop, slice_of(name));
 }
 
-static bool ends_with(struct slice text, const char *end, size_t length)
+static bool is_of_case(const struct trace_account *account, const char *end, size_t length)
 {
-    return text.len >= length && memcmp(text.ptr + text.len - length, end, length) == 0;
+    return account->target.len > length &&
+           memcmp(account->target.ptr + account->target.len - length, end, length) == 0;
 }
 
-/* What the hop in front logged about the case, or who saw it first; NULL: nobody did. Without a case it is
- * the last one: what went before kept connections warm. */
+/* What the hop in front logged about the case, or who saw it first; without a case, its last request.
+ * NULL: nobody did. */
 static struct trace_account *find_root(const struct judging *judging, const struct lab_case *one)
 {
     const struct chain *chain = judging->run->chain;
@@ -151,9 +152,10 @@ static struct trace_account *find_root(const struct judging *judging, const stru
         length = (size_t)snprintf(end, sizeof(end), "case=%s", one->name);
     for (size_t hop = 0; hop < chain->count && !found; hop++)
         for (struct trace_account *at = judging->trace.first;
-             chain->elements[hop].kind == CHAIN_HOP && at; at = at->next_in_trace)
+             chain->elements[hop].kind == CHAIN_HOP && at && !(found && one);
+             at = at->next_in_trace)
             if (is_of_hop(at, chain->elements[hop].name) && !at->before &&
-                ends_with(at->target, end, length) && (!found || at->begin_us != TRACE_NEVER))
+                (!one || is_of_case(at, end, length)) && (!found || at->begin_us != TRACE_NEVER))
                 found = at;
     return found;
 }

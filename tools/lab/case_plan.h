@@ -40,7 +40,8 @@ struct lab_case {
     size_t targets; /* so many, from the first one */
     bool is_one;    /* of several origins only this one fails: number `one` */
     size_t one;
-    bool warm; /* a request goes before, so that connections are there to be reused */
+    unsigned times; /* the origin fails so often, then it is well; 0: always */
+    bool warm;      /* a request goes before, so that connections are there to be reused */
     char method[16];
     /* where each target of this case listens; chosen when the chain runs; 0: the usual place */
     uint16_t ports[CHAIN_ELEMENTS_MAX];

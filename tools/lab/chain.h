@@ -52,6 +52,7 @@ struct chain_element {
 
 struct chain_client {
     const char *host, *path, *certificate;
+    int64_t timeout_ms; /* 0: not stated */
 };
 
 struct chain {

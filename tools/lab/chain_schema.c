@@ -46,10 +46,16 @@ static const struct schema_field client_fields[] = {
     TEXT("host", chain, client.host, NULL),
     TEXT("path", chain, client.path, "\"/\""),
     TEXT("certificate", chain, client.certificate, NULL),
+    { .name = "timeout",
+      .type = SCHEMA_INTEGER,
+      .min = 1,
+      .max = INT32_MAX,
+      OF(chain, client.timeout_ms) },
 };
 static const char *const client_meanings[] = {
     "name in the URL that is shown (pki.name)", "path in that URL",
-    "client certificate that is shown to the first hop, a folder of `hopgate lab pki`"
+    "client certificate that is shown to the first hop, a folder of `hopgate lab pki`",
+    "how long it waits for a whole answer, in ms (600000)"
 };
 static const struct schema client_schema = { .name = "client", FIELDS(client_fields) };
 
@@ -74,8 +80,7 @@ static const struct schema_field chain_fields[] = {
 static const char *const chain_meanings[] = {
     "lower case letters, digits and dashes",
     "a sentence for people",
-    "divides times that are stated, and the three timeouts of every service (the persona's if the "
-    "file has none)",
+    "divides times that are stated, here, in files of hops and by their personas",
     "of everything that is left to chance",
     "certificates that are made for the chain, see `hopgate lab pki`",
     "who stands in front of the path",

@@ -1,8 +1,6 @@
 #include "tools/lab/experiment.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,19 +101,6 @@ static json_t *document_of(const struct experiment *experiment, const struct lab
 
 /* ---- running ------------------------------------------------------------------------------- */
 
-/* A connection that was used before is what the request finds. False: told to end. */
-static bool warm_up(const struct experiment *experiment, struct lab_run *run,
-                    const struct lab_case *one)
-{
-    struct pollfd signal = { .fd = run->signal_fd, .events = POLLIN };
-    int64_t idle_ms = experiment->idle_ms / run->chain->time_scale;
-    struct case_answer unused;
-
-    case_send(run, one, experiment->warm, &unused);
-    case_answer_done(&unused);
-    return poll(&signal, 1, (int)(idle_ms < INT_MAX ? idle_ms : INT_MAX)) == 0;
-}
-
 static int play(const struct experiment *experiment, struct lab_run *run)
 {
     const struct lab_case *one = experiment->plan ? &experiment->plan->cases[0] : NULL;
@@ -124,8 +109,6 @@ static int play(const struct experiment *experiment, struct lab_run *run)
         return case_play_all(experiment->plan, run, experiment->answers, experiment->on_progress)
                    ? CLI_OK
                    : CLI_FAILED;
-    if (experiment->warm && !warm_up(experiment, run, one))
-        return CLI_FAILED;
     case_send(run, one, experiment->request, &experiment->answers[0]);
     return CLI_OK;
 }

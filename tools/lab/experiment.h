@@ -18,8 +18,6 @@ struct experiment {
     struct case_plan *plan; /* NULL: one request to the chain as it is */
     const struct case_request
         *request; /* for the plan's only case, or without one; NULL: usual ones */
-    const struct case_request *warm; /* goes before that request; NULL: none does */
-    int64_t idle_ms;                 /* stated: so long nothing passes between the two */
     void (*on_progress)(size_t done, size_t all); /* may be NULL */
     struct case_answer *answers;                  /* as many as cases, at least one; zeroed */
 };
