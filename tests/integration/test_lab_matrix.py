@@ -60,8 +60,8 @@ def test_gateway_alone_tells_who_broke_what(matrix):
     # Kong's 60 s, stated; a request that is not repeated waits once
     hangs = case_of(document, "no_answer", "POST")
     assert (hangs["status"], hangs["reason"], hangs["hits"]) == (504, "UPSTREAM_HEAD_TIMEOUT", {"server": 1})
-    waited = int(re.search(r"sent no whole response head within (\d+) ms", hangs["verdict"])[1])
-    assert waited >= 60000 and hangs["elapsed_ms"] >= waited
+    assert "sent no whole response head within 60 s (read_timeout of the service)" in hangs["verdict"]
+    assert hangs["elapsed_ms"] >= 59000
     assert "read_timeout of the service" in hangs["fix"]
 
     cut = case_of(document, "close_mid_body_cl")

@@ -120,8 +120,7 @@ def test_own_line_keeps_real_times_and_trace_multiplies_them(lab, binary):
     assert 600 <= entry["phases_ms"]["end"] < MINUTE_MS
     done = run(str(binary), "trace", "--json", str(kong.access_log.path), env=dict(os.environ))
     (story,) = [json.loads(line) for line in done.out.splitlines()]
-    within = int(re.search(r"sent no whole response head within (\d+) ms", story["verdict"])[1])
-    assert within >= MINUTE_MS
+    assert "sent no whole response head within 60 s (read_timeout of the service)" in story["verdict"]
     assert "time passed 100 times as fast" in run(str(binary), "trace", str(kong.access_log.path)).out
 
 

@@ -21,25 +21,26 @@ struct judging {
     const struct case_plan *plan;
     const struct lab_run *run;
     struct trace trace;
-    json_t *hits;                                                /* case -> {origin: count} */
-    char *arguments[2 * CHAIN_ELEMENTS_MAX + LAB_PROCESSES_MAX]; /* the trace points into them */
+    json_t *hits;                                                  /* case -> {origin: count} */
+    char *arguments[2 * (CHAIN_ELEMENTS_MAX + LAB_PROCESSES_MAX)]; /* the trace points into them */
     size_t arguments_count;
     int64_t read_timeout_us[CHAIN_ELEMENTS_MAX]; /* stated; of hops; 0: not known */
 };
 
 /* ---- logs ---------------------------------------------------------------------------------- */
 
-static int read_log(struct judging *judging, struct log_error_lines *errors, const char *hop,
-                    const char *folder, const char *file)
+/* What the process of that name wrote, as a log of the element. */
+static int read_log(struct judging *judging, struct log_error_lines *errors, const char *element,
+                    const char *process, const char *file)
 {
     char *argument;
-    const char *path;
 
-    if (asprintf(&argument, "%s=%s/%s/%s", hop, judging->run->place.folder, folder, file) < 0)
+    if (asprintf(&argument, "%s=%s/%s/%s", element, judging->run->place.folder, process, file) < 0)
         return CLI_FAILED;
-    path = strchr(argument, '=') + 1;
     judging->arguments[judging->arguments_count++] = argument;
-    return access(path, R_OK) == 0 ? log_read_file(&judging->trace, errors, argument) : CLI_OK;
+    return access(strchr(argument, '=') + 1, R_OK) == 0
+               ? log_read_file(&judging->trace, errors, argument)
+               : CLI_OK;
 }
 
 static int read_logs(struct judging *judging, struct log_error_lines *errors)
@@ -48,11 +49,13 @@ static int read_logs(struct judging *judging, struct log_error_lines *errors)
     static const char *const files[] = { "prefix/logs/access.log", "prefix/logs/error.log" };
     int r = CLI_OK;
 
-    for (size_t i = 0; i < run->chain->count; i++) {
-        const struct chain_element *element = &run->chain->elements[i];
+    for (size_t i = 0; i < run->processes_count && r == CLI_OK; i++) {
+        const struct chain_element *element = case_element_of(run, i);
 
-        for (size_t k = 0; element->kind == CHAIN_HOP && k < 2 && r == CLI_OK; k++)
+        for (size_t k = 0; element && element->kind == CHAIN_HOP && k < 2 && r == CLI_OK; k++)
             r = read_log(judging, errors, element->name, element->name, files[k]);
+        if (element && element->kind == CHAIN_ORIGIN)
+            r = read_log(judging, errors, element->name, run->processes[i].name, "origin.log");
     }
     for (size_t i = 0; i < run->processes_count && r == CLI_OK; i++)
         if (run->processes[i].name)
@@ -142,7 +145,7 @@ static struct trace_account *find_root(const struct judging *judging, const stru
 {
     const struct chain *chain = judging->run->chain;
     struct trace_account *found = NULL;
-    char end[48];
+    char end[48] = "";
     size_t length = 0;
 
     if (one)
@@ -152,7 +155,7 @@ static struct trace_account *find_root(const struct judging *judging, const stru
              chain->elements[hop].kind == CHAIN_HOP && at && !(found && one);
              at = at->next_in_trace)
             if (is_of_hop(at, chain->elements[hop].name) && !at->before &&
-                (!one || is_of_case(at, end, length)))
+                (!one || is_of_case(at, end, length)) && (!found || at->begin_us != TRACE_NEVER))
                 found = at;
     return found;
 }
@@ -260,6 +263,21 @@ static json_t *printable(struct slice text)
     return value;
 }
 
+/* HAProxy has no error log: what its access log says of the end stands for it. */
+static json_t *log_of(const struct trace_account *account)
+{
+    if (account->termination.len == 0)
+        return printable(account->error);
+    return slice_equal(account->termination, SLICE("----"))
+               ? json_string("")
+               : json_sprintf("termination state %.*s", SLICE_ARG(account->termination));
+}
+
+static bool is_hop(const struct trace_account *account)
+{
+    return strcmp(account->format, "origin") != 0;
+}
+
 static json_t *hops_json(const struct verdict *verdict)
 {
     json_t *hops = json_array();
@@ -267,12 +285,33 @@ static json_t *hops_json(const struct verdict *verdict)
     for (unsigned i = 0; i < verdict->chain_count; i++) {
         const struct trace_account *at = verdict->chain[i];
 
-        json_array_append_new(hops, json_pack("{s:o, s:i, s:s, s:i, s:o}", "hop",
-                                              printable(at->hop), "status", (int)at->status,
-                                              "reason", end_reason_info(at->reason)->name, "tries",
-                                              (int)at->tries_made, "log", printable(at->error)));
+        if (is_hop(at))
+            json_array_append_new(hops, json_pack("{s:o, s:i, s:s, s:i, s:o}", "hop",
+                                                  printable(at->hop), "status", (int)at->status,
+                                                  "reason", end_reason_info(at->reason)->name,
+                                                  "tries", (int)at->tries_made, "log", log_of(at)));
     }
     return hops;
+}
+
+/* How often each origin got it, however many hops tried again. */
+static void count_hits(const struct trace_account *account, unsigned depth, json_t *hits)
+{
+    for (unsigned i = 0; i < account->tries_count && depth < VERDICT_CHAIN_MAX; i++) {
+        const struct trace_account *next = account->tries[i].next;
+        char name[64];
+
+        if (!next)
+            continue;
+        if (is_hop(next)) {
+            count_hits(next, depth + 1, hits);
+            continue;
+        }
+        snprintf(name, sizeof(name), "%.*s", SLICE_ARG(next->hop));
+        if (!next->wants_tls)
+            json_object_set_new(hits, name,
+                                json_integer(json_integer_value(json_object_get(hits, name)) + 1));
+    }
 }
 
 static json_t *picture_of(const struct trace_account *root)
@@ -367,6 +406,7 @@ static void add_verdict(const struct judging *judging, const struct lab_case *on
     json_object_set_new(
         into, "reason",
         json_string(end_reason_info(verdict.culprit ? verdict.culprit->reason : END_OK)->name));
+    json_object_set_new(into, "lost", verdict.lost ? json_string(verdict.lost) : json_null());
     json_object_set_new(into, "made_by", maker_of(&verdict));
     json_object_set_new(into, "hops", hops_json(&verdict));
     json_object_set_new(into, "picture", picture_of(root));
@@ -384,6 +424,7 @@ static void add_nothing_seen(const struct case_answer *answer, json_t *into)
     json_object_set_new(into, "failed", json_true());
     json_object_set_new(into, "culprit", json_null());
     json_object_set_new(into, "reason", json_string(end_reason_info(END_OK)->name));
+    json_object_set_new(into, "lost", json_null());
     json_object_set_new(into, "made_by", json_null());
     json_object_set_new(into, "hops", json_array());
     json_object_set_new(into, "picture", json_string(""));
@@ -394,7 +435,8 @@ static json_t *judge_one(const struct judging *judging, const struct lab_case *o
                          const struct case_answer *answer)
 {
     struct trace_account *root = find_root(judging, one);
-    json_t *hits = one ? json_object_get(judging->hits, one->name) : NULL, *count;
+    json_t *hits = one ? json_incref(json_object_get(judging->hits, one->name)) : json_object();
+    json_t *count;
     json_t *into =
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:f}", "case", one ? one->name : "",
                   "fault", one ? one->fault : "", "about",
@@ -407,14 +449,18 @@ static json_t *judge_one(const struct judging *judging, const struct lab_case *o
     json_int_t total = 0;
     const char *key;
 
-    if (!into)
+    if (!into) {
+        json_decref(hits);
         return json_null();
+    }
     if (root)
         add_verdict(judging, one, root, answer, into);
     else
         add_nothing_seen(answer, into);
+    if (root && !one)
+        count_hits(root, 0, hits);
     json_object_foreach(hits, key, count) total += json_integer_value(count);
-    json_object_set_new(into, "hits", hits ? json_incref(hits) : json_object());
+    json_object_set_new(into, "hits", hits ? hits : json_object());
     json_object_set_new(into, "hits_total", json_integer(total));
     json_object_set_new(into, "duplicates", json_integer(total > 1 ? total - 1 : 0));
     return into;

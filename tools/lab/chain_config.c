@@ -170,16 +170,18 @@ static void redirect_service(json_t *root, json_t *service,
 {
     const struct chain_place *first = &context->next.places[0];
     const char *host = json_string_value(json_object_get(service, "host"));
+    const char *stated = context->element->protocol;
+    bool over_tls = stated ? strcmp(stated, "https") == 0 : first->tls;
 
     json_object_del(service, "url");
     if (!names_upstream(root, host)) {
         json_object_set_new(service, "host", json_string(first->address));
         json_object_set_new(service, "port", json_integer(first->port));
     }
-    json_object_set_new(service, "protocol", json_string(first->tls ? "https" : "http"));
-    if (first->tls && context->element->verify_upstream)
+    json_object_set_new(service, "protocol", json_string(over_tls ? "https" : "http"));
+    if (over_tls && context->element->verify_upstream)
         add_trust(root, service, context, errors);
-    if (first->tls && context->element->client_certificate)
+    if (over_tls && context->element->client_certificate)
         add_identity(root, service, context, errors);
 }
 

@@ -103,12 +103,13 @@ static json_t *document_of(const struct experiment *experiment, const struct lab
 
 static int play(const struct experiment *experiment, struct lab_run *run)
 {
+    const struct lab_case *one = experiment->plan ? &experiment->plan->cases[0] : NULL;
+
     if (!experiment->request)
         return case_play_all(experiment->plan, run, experiment->answers, experiment->on_progress)
                    ? CLI_OK
                    : CLI_FAILED;
-    case_send(run, experiment->plan ? &experiment->plan->cases[0] : NULL, experiment->request,
-              &experiment->answers[0]);
+    case_send(run, one, experiment->request, &experiment->answers[0]);
     return CLI_OK;
 }
 

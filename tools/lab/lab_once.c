@@ -314,6 +314,10 @@ static int send_one(const struct once_options *options, const struct chain *chai
                  strchr(path, '?') ? '&' : '?');
     }
     request.path = path;
+    if (plan && plan->cases[0].warm && request.before_count == 0) {
+        request.before_count = 1; /* such a fault is about connections that were used */
+        request.pause_ms = CASE_PAUSE_MS;
+    }
     document = experiment_run(chain, &experiment, &r);
     if (document)
         add_answer(json_array_get(json_object_get(document, "cases"), 0), &answer);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tools/trace/log_formats.h"
+#include "tools/trace/telling.h"
 
 static struct slice text_of(struct trace *trace, const json_t *object, const char *key)
 {
@@ -99,7 +100,17 @@ static bool read_wire(struct trace *trace, const json_t *root)
 
 /* ---- origin ---- */
 
-static bool read_origin(struct trace *trace, const json_t *root, struct trace_account **ret_account)
+/* A connection on which no request came: one in plain text where TLS is spoken tells why. */
+static bool is_silent(const json_t *root)
+{
+    const char *end = json_string_value(json_object_get(root, "end"));
+
+    return !json_is_string(json_object_get(root, "method")) &&
+           !(end && strcmp(end, "plain_http") == 0);
+}
+
+static bool read_origin(struct trace *trace, const struct log_place *place, const json_t *root,
+                        struct trace_account **ret_account)
 {
     const char *time = json_string_value(json_object_get(root, "time"));
     struct trace_account *account;
@@ -107,13 +118,16 @@ static bool read_origin(struct trace *trace, const json_t *root, struct trace_ac
     if (!time || !json_is_string(json_object_get(root, "listener")) ||
         !json_is_string(json_object_get(root, "peer")))
         return false;
-    if (!json_is_string(json_object_get(root, "method")))
-        return true; /* a connection without a request */
+    if (is_silent(root))
+        return true;
     account = *ret_account = trace_account_new(trace);
     if (!account)
         return true;
     account->format = "origin";
-    account->hop = text_of(trace, root, "listener");
+    account->hop = place->hop.len > 0 ? place->hop : text_of(trace, root, "listener");
+    account->wants_tls = !json_is_string(json_object_get(root, "method"));
+    account->fields = telling_fields_read(trace, json_object_get(root, "headers"));
+    account->over_tls = json_is_object(json_object_get(root, "tls"));
     account->method = text_of(trace, root, "method");
     account->target = text_of(trace, root, "target");
     account->peer = address_of(root, "peer");
@@ -134,9 +148,9 @@ bool log_read_lab(struct trace *trace, const struct log_place *place, struct sli
 {
     json_t *root =
         line.len > 0 && line.ptr[0] == '{' ? json_loadb(line.ptr, line.len, 0, NULL) : NULL;
-    bool is_known = root && (read_wire(trace, root) || read_origin(trace, root, ret_account));
+    bool is_known =
+        root && (read_wire(trace, root) || read_origin(trace, place, root, ret_account));
 
-    (void)place; /* both say their names */
     json_decref(root);
     return is_known;
 }
