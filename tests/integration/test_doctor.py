@@ -165,6 +165,14 @@ BROKEN = {
     "plain through layer 4 to a TLS hop": (
         [("scheme-mismatch", "front", "back")],
         chain(front(), {"hop": "balancer", "persona": "nlb"}, back(tls=True), ORIGIN)),
+    "plain HTTP to a hop with TLS": (
+        [("scheme-mismatch", "front", "back")], chain(front(protocol="http"), back(tls=True), ORIGIN)),
+    "TLS to a hop without": (
+        [("scheme-mismatch", "front", "back")], chain(front(protocol="https"), back(), ORIGIN)),
+    "plain HTTP to an origin with TLS": (
+        [("scheme-mismatch", "front", "server")], chain(front(persona="f5", protocol="http"), TLS_ORIGIN)),
+    "TLS to an origin without": (
+        [("scheme-mismatch", "front", "server")], chain(front(persona="haproxy", protocol="https"), ORIGIN)),
     "host changes": (
         [("no-route", "front", "back")],
         chain(front(tls=True, serves={"route": {"preserve_host": False}}),

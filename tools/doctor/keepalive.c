@@ -1,14 +1,17 @@
 /* Idle connections: who keeps them for how long, and what forgets them on the way. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "tools/doctor/log_words.h"
 #include "tools/doctor/place.h"
 #include "tools/doctor/rules.h"
 
+#define POOL_KEY "upstream_keepalive_idle_timeout"
+
 /* How long a hop leaves connections to the next part idle, and by which setting. */
 struct keeping {
-    uint64_t ms;                   /* 0: it keeps none */
+    uint64_t ms; /* 0: it keeps none; DOCTOR_NEVER: until somebody else ends them */
     const struct doctor_hop *says; /* whose setting */
     const char *key;
 };
@@ -23,8 +26,9 @@ static struct keeping keeping_of(const struct doctor_model *model, const struct 
     if (hop->persona->request.version == PERSONA_VERSION_1_0)
         return (struct keeping){ 0, NULL, NULL };
     if (upstream->keepalive_pool_count > 0)
-        return (struct keeping){ upstream->keepalive_timeout_ms, hop,
-                                 "upstream_keepalive_idle_timeout" };
+        return (struct keeping){ upstream->keepalive_timeout_ms > 0 ? upstream->keepalive_timeout_ms
+                                                                    : DOCTOR_NEVER,
+                                 hop, POOL_KEY };
     if (upstream->pin != PERSONA_PIN_CLIENT)
         return (struct keeping){ 0, NULL, NULL };
     /* one connection for each of a client's: it lives as long as that */
@@ -123,10 +127,14 @@ static void tell_stale(const struct examination *examination, const struct docto
     doctor_where(finding, "%s: nginx_http_keepalive_timeout %s%s", next, limit,
                  doctor_place_of_setting(model, behind, "nginx_http_keepalive_timeout", place,
                                          sizeof(place)));
-    doctor_fix(finding, "%s: set nginx_http_keepalive_timeout to %s, longer than the %s of %s",
-               next,
-               doctor_time_setting(keeping->ms + keeping->ms / 8 + 1000, limit, sizeof(limit)),
-               kept, keeping->says->element->name);
+    if (strcmp(keeping->key, POOL_KEY) == 0)
+        doctor_fix(finding, "%s: set %s to %s, below the %s of %s", front, POOL_KEY,
+                   doctor_time_setting(limit_ms * 3 / 4, kept, sizeof(kept)), limit, next);
+    else /* it is the clients' own: the one behind has to outlast them */
+        doctor_fix(finding, "%s: set nginx_http_keepalive_timeout to %s, longer than the %s of %s",
+                   next,
+                   doctor_time_setting(keeping->ms + keeping->ms / 8 + 1000, limit, sizeof(limit)),
+                   kept, keeping->says->element->name);
     race_options(model, hop, limit_ms, options, sizeof(options));
     doctor_command(examination, finding, options, " -- -X POST -d x");
     finding->shows.has_status = true;

@@ -110,7 +110,9 @@ int64_t doctor_time_scale(const struct doctor_model *model, uint64_t margin_ms)
 
 const char *doctor_time(uint64_t ms, char *into, size_t size)
 {
-    if (ms >= 1000 && ms % 1000 == 0)
+    if (ms == DOCTOR_NEVER)
+        snprintf(into, size, "as long as they live");
+    else if (ms >= 1000 && ms % 1000 == 0)
         snprintf(into, size, "%" PRIu64 " s", ms / 1000);
     else
         snprintf(into, size, "%" PRIu64 " ms", ms);
