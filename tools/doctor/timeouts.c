@@ -61,32 +61,21 @@ static uint64_t somewhat_below(uint64_t ms)
     return ms > less ? (ms - less) / 100 * 100 : ms / 2;
 }
 
-static void tell_order(const struct examination *examination, const struct pair *pair)
+static void tell_order_seen(const struct pair *pair, unsigned got, struct doctor_finding *finding)
 {
-    const struct doctor_model *model = examination->model;
-    struct doctor_finding *finding =
-        doctor_find(examination, front_name(pair), pair->behind->element->name);
-    char front[DOCTOR_TIME_MAX], behind[DOCTOR_TIME_MAX], status[DOCTOR_STATUS_MAX], options[240],
+    const char *behind_name = pair->behind->element->name;
+    char front[DOCTOR_TIME_MAX], behind[DOCTOR_TIME_MAX], status[DOCTOR_STATUS_MAX],
         words[DOCTOR_LOG_MAX];
-    unsigned got =
-        pair->front ? doctor_status_for_client(model, pair->front, END_UPSTREAM_HEAD_TIMEOUT, false)
-                    : 0;
-    bool is_tie = pair->front_ms == pair->behind_ms;
-    uint64_t margin = is_tie ? pair->front_ms * 3 : pair->behind_ms - pair->front_ms;
 
     doctor_time(pair->front_ms, front, sizeof(front));
     doctor_time(pair->behind_ms, behind, sizeof(behind));
     doctor_status_text(got, status, sizeof(status));
-    doctor_title(finding,
-                 is_tie ? "%s and %s both give up after %s: which one answers is chance"
-                        : "%s gives up before %s does",
-                 front_name(pair), pair->behind->element->name, front);
-    if (is_tie)
+    if (pair->front_ms == pair->behind_ms)
         doctor_seen(finding,
                     "An origin that hangs: the client gets %s, or what %s makes of it a moment "
                     "before; the log of the one that came late has nothing, or a client that went "
                     "away (499).",
-                    status, pair->behind->element->name);
+                    status, behind_name);
     else if (pair->front)
         doctor_seen(
             finding,
@@ -94,12 +83,32 @@ static void tell_order(const struct examination *examination, const struct pair 
             "until %s, and logs only a client that went away (499).",
             front, status, front_name(pair),
             doctor_log_words(pair->front, END_UPSTREAM_HEAD_TIMEOUT, false, words, sizeof(words)),
-            pair->behind->element->name, behind);
+            behind_name, behind);
     else
         doctor_seen(finding,
                     "An origin that hangs: the client has gone after %s, without an answer; %s "
                     "would answer after %s, and logs a client that went away (499).",
-                    front, pair->behind->element->name, behind);
+                    front, behind_name, behind);
+}
+
+static void tell_order(const struct examination *examination, const struct pair *pair)
+{
+    const struct doctor_model *model = examination->model;
+    struct doctor_finding *finding =
+        doctor_find(examination, front_name(pair), pair->behind->element->name);
+    char front[DOCTOR_TIME_MAX], options[240];
+    unsigned got =
+        pair->front ? doctor_status_for_client(model, pair->front, END_UPSTREAM_HEAD_TIMEOUT, false)
+                    : 0;
+    bool is_tie = pair->front_ms == pair->behind_ms;
+    uint64_t margin = is_tie ? pair->front_ms * 3 : pair->behind_ms - pair->front_ms;
+
+    doctor_time(pair->front_ms, front, sizeof(front));
+    doctor_title(finding,
+                 is_tie ? "%s and %s both give up after %s: which one answers is chance"
+                        : "%s gives up before %s does",
+                 front_name(pair), pair->behind->element->name, front);
+    tell_order_seen(pair, got, finding);
     tell_where(examination, pair, finding);
     doctor_fix(finding,
                "%s: set read_timeout of the service to %" PRIu64 ", below the %" PRIu64 " of %s",
