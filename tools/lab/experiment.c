@@ -68,7 +68,9 @@ static json_t *not_scaled(const struct chain *chain)
                            (long long)chain->time_scale, (double)chain->time_scale / 1000));
     json_array_append_new(list, json_string("not divided: what is asked of name servers, how long "
                                             "the end of a connection is waited for (5 s without a "
-                                            "byte, 30 s in all), and how long a hop takes to end"));
+                                            "byte, 30 s in all), how long a hop takes to end; "
+                                            "handshakes and request heads are waited for 2 s of "
+                                            "real time at least"));
     return list;
 }
 
