@@ -79,7 +79,7 @@ static struct race race_of(const struct doctor_model *model, const struct doctor
     for (; at; at = doctor_hop_before(model, at))
         if (at->service)
             race.latency_ms = least(race.latency_ms, at->service->read_timeout_ms / 4);
-    if (model->places[hop->index + 1].tls)
+    if (model->places[hop->behind].tls)
         race.latency_ms = least(race.latency_ms, handshake_ms(model, hop) / 6);
     if (doctor_client_patience_ms(model) != DOCTOR_NEVER)
         race.latency_ms = least(race.latency_ms, doctor_client_patience_ms(model) / 4);
