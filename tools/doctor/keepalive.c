@@ -137,6 +137,8 @@ static void tell_stale(const struct examination *examination, const struct docto
                    kept, keeping->says->element->name);
     race_options(model, hop, limit_ms, options, sizeof(options));
     doctor_command(examination, finding, options, " -- -X POST -d x");
+    if (hop->behind_count > 1 && hop->persona->upstream.pin != PERSONA_PIN_CLIENT)
+        return; /* of several equal hops the next request may meet another: nothing is promised */
     finding->shows.has_status = true;
     finding->shows.status = got;
     doctor_shows_hop(finding, front, END_UPSTREAM_HEAD_CLOSED, END_UPSTREAM_HEAD_RESET);

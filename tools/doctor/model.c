@@ -106,12 +106,12 @@ static int load_hop(const struct loading *loading, struct doctor_hop *hop)
 {
     struct doctor_model *model = loading->model;
     struct chain_element element = without_certificates(hop->element);
-    size_t count, next = hop->behind = chain_behind(model->chain, hop->index, &count);
+    size_t next = hop->behind = chain_behind(model->chain, hop->index, &hop->behind_count);
     struct chain_config_context context = { .chain = &model->stated,
                                             .element = &element,
                                             .prefix = "/tmp",
                                             .here = model->places[hop->index],
-                                            .next = { &model->places[next], count } };
+                                            .next = { &model->places[next], hop->behind_count } };
     struct config_errors found;
     int r;
 
