@@ -152,6 +152,21 @@ def test_chain_names_the_hop_where_it_began(matrix):
     assert cut["fix"] == "find what ends connections between these two"
 
 
+def test_hops_side_by_side_are_one_place_and_two_culprits(matrix, tmp_path):
+    chain = tmp_path / "chain.yaml"
+    chain.write_text(to_yaml({"name": "twins", "path": [
+        {"hop": "outer", "persona": "f5"}, {"hop": "gateway", "count": 2}, {"origin": "server"}]}))
+    document = matrix(chain, "--faults", "ok,refused,wire-cut", "--methods", "POST")
+    places = {case["place"] for case in document["cases"]}
+    assert places == {"server", "outer-gateway", "gateway-server"}
+    assert case_of(document, "ok", "POST")["hits_total"] == 1
+    refused = case_of(document, "refused", "POST")
+    assert refused["status"] == 502 and refused["culprit"] in ("gateway-1", "gateway-2")
+    assert [hop["hop"] for hop in refused["hops"]] == ["outer", refused["culprit"]]
+    assert case_of(document, "wire-cut", "POST", "outer-gateway")["culprit"] == "outer"
+    assert case_of(document, "wire-cut", "POST", "gateway-server")["culprit"] in ("gateway-1", "gateway-2")
+
+
 def test_timers_that_end_together_are_a_tie(matrix, tmp_path):
     """Both hops wait 300 s: which one gives up first is a matter of chance."""
     service = {"name": "s", "host": "next", "read_timeout": 300000, "retries": 0,

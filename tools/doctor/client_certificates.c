@@ -4,6 +4,7 @@
 
 #include "tools/doctor/certificate.h"
 #include "tools/doctor/leg.h"
+#include "tools/doctor/log_words.h"
 #include "tools/doctor/place.h"
 #include "tools/doctor/rules.h"
 
@@ -35,7 +36,7 @@ static void tell_client_certificate(const struct examination *examination,
     const char *name = leg->to->name;
     struct doctor_finding *finding = doctor_find(examination, doctor_leg_from_name(leg), name);
     bool by_page = hop && hop->persona->client.verify_refusal == PERSONA_VERIFY_PAGE;
-    char place[DOCTOR_PLACE_MAX];
+    char place[DOCTOR_PLACE_MAX], status[DOCTOR_STATUS_MAX], words[DOCTOR_LOG_MAX];
 
     if (shown)
         doctor_title(finding, "%s wants a client certificate, and that of %s is refused: %s", name,
@@ -49,10 +50,13 @@ static void tell_client_certificate(const struct examination *examination,
                     name);
     else if (leg->from)
         doctor_seen(
-            finding,
-            "Every request gets a 502: %s logs \"SSL_do_handshake() failed\" or \"SSL_read()"
-            " failed\" with an alert of %s.",
-            doctor_leg_from_name(leg), name);
+            finding, "Every request gets %s: %s %s, with an alert of %s.",
+            doctor_status_text(
+                doctor_status_for_client(model, leg->from, END_UPSTREAM_HEAD_CLIENT_CERT, false),
+                status, sizeof(status)),
+            doctor_leg_from_name(leg),
+            doctor_log_words(leg->from, END_UPSTREAM_HEAD_CLIENT_CERT, false, words, sizeof(words)),
+            name);
     else
         doctor_seen(finding, "Clients get a TLS alert and no answer; no hop logs a request.");
     if (leg->from && !shown && model->chain->client.certificate)

@@ -1,13 +1,17 @@
 /* Idle connections: who keeps them for how long, and what forgets them on the way. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "tools/doctor/log_words.h"
 #include "tools/doctor/place.h"
 #include "tools/doctor/rules.h"
 
+#define POOL_KEY "upstream_keepalive_idle_timeout"
+
 /* How long a hop leaves connections to the next part idle, and by which setting. */
 struct keeping {
-    uint64_t ms;                   /* 0: it keeps none */
+    uint64_t ms; /* 0: it keeps none; DOCTOR_NEVER: until somebody else ends them */
     const struct doctor_hop *says; /* whose setting */
     const char *key;
 };
@@ -22,8 +26,9 @@ static struct keeping keeping_of(const struct doctor_model *model, const struct 
     if (hop->persona->request.version == PERSONA_VERSION_1_0)
         return (struct keeping){ 0, NULL, NULL };
     if (upstream->keepalive_pool_count > 0)
-        return (struct keeping){ upstream->keepalive_timeout_ms, hop,
-                                 "upstream_keepalive_idle_timeout" };
+        return (struct keeping){ upstream->keepalive_timeout_ms > 0 ? upstream->keepalive_timeout_ms
+                                                                    : DOCTOR_NEVER,
+                                 hop, POOL_KEY };
     if (upstream->pin != PERSONA_PIN_CLIENT)
         return (struct keeping){ 0, NULL, NULL };
     /* one connection for each of a client's: it lives as long as that */
@@ -74,7 +79,7 @@ static struct race race_of(const struct doctor_model *model, const struct doctor
     for (; at; at = doctor_hop_before(model, at))
         if (at->service)
             race.latency_ms = least(race.latency_ms, at->service->read_timeout_ms / 4);
-    if (model->places[hop->index + 1].tls)
+    if (model->places[hop->behind].tls)
         race.latency_ms = least(race.latency_ms, handshake_ms(model, hop) / 6);
     if (doctor_client_patience_ms(model) != DOCTOR_NEVER)
         race.latency_ms = least(race.latency_ms, doctor_client_patience_ms(model) / 4);
@@ -92,7 +97,7 @@ static void race_options(const struct doctor_model *model, const struct doctor_h
              "--fault latency:ms=%" PRIu64 " --place %s --before 1 --pause %" PRIu64
              " --time-scale %" PRId64,
              race.latency_ms, doctor_way_name(model, hop, way, sizeof(way)), race.pause_ms,
-             doctor_time_scale(race.latency_ms));
+             doctor_time_scale(model, race.latency_ms));
 }
 
 /* ---- stale-keepalive ----------------------------------------------------------------------- */
@@ -106,7 +111,7 @@ static void tell_stale(const struct examination *examination, const struct docto
     struct doctor_finding *finding = doctor_find(examination, front, next);
     unsigned got = doctor_status_for_client(model, hop, END_UPSTREAM_HEAD_CLOSED, true);
     char kept[DOCTOR_TIME_MAX], limit[DOCTOR_TIME_MAX], status[DOCTOR_STATUS_MAX],
-        place[DOCTOR_PLACE_MAX], options[400];
+        place[DOCTOR_PLACE_MAX], options[400], words[DOCTOR_LOG_MAX];
 
     doctor_time(keeping->ms, kept, sizeof(kept));
     doctor_time(limit_ms, limit, sizeof(limit));
@@ -114,18 +119,22 @@ static void tell_stale(const struct examination *examination, const struct docto
                  next, limit);
     doctor_seen(finding,
                 "Now and then, after a quiet %s, a POST gets %s: it was on its way when %s closed "
-                "the connection. %s logs \"upstream prematurely closed connection while reading "
-                "response header from upstream\" (or a reset), %s logs nothing.",
-                limit, doctor_status_text(got, status, sizeof(status)), next, front, next);
+                "the connection. %s %s (or a reset), %s logs nothing.",
+                limit, doctor_status_text(got, status, sizeof(status)), next, front,
+                doctor_log_words(hop, END_UPSTREAM_HEAD_CLOSED, true, words, sizeof(words)), next);
     doctor_where(finding, "%s: %s %s%s", keeping->says->element->name, keeping->key, kept,
                  doctor_place_of_setting(model, keeping->says, keeping->key, place, sizeof(place)));
     doctor_where(finding, "%s: nginx_http_keepalive_timeout %s%s", next, limit,
                  doctor_place_of_setting(model, behind, "nginx_http_keepalive_timeout", place,
                                          sizeof(place)));
-    doctor_fix(finding, "%s: set nginx_http_keepalive_timeout to %s, longer than the %s of %s",
-               next,
-               doctor_time_setting(keeping->ms + keeping->ms / 8 + 1000, limit, sizeof(limit)),
-               kept, keeping->says->element->name);
+    if (strcmp(keeping->key, POOL_KEY) == 0)
+        doctor_fix(finding, "%s: set %s to %s, below the %s of %s", front, POOL_KEY,
+                   doctor_time_setting(limit_ms * 3 / 4, kept, sizeof(kept)), limit, next);
+    else /* it is the clients' own: the one behind has to outlast them */
+        doctor_fix(finding, "%s: set nginx_http_keepalive_timeout to %s, longer than the %s of %s",
+                   next,
+                   doctor_time_setting(keeping->ms + keeping->ms / 8 + 1000, limit, sizeof(limit)),
+                   kept, keeping->says->element->name);
     race_options(model, hop, limit_ms, options, sizeof(options));
     doctor_command(examination, finding, options, " -- -X POST -d x");
     finding->shows.has_status = true;
@@ -162,7 +171,7 @@ static void firewall_options(const struct doctor_model *model, const struct doct
         return;
     }
     snprintf(into, size, "--before 1 --pause %" PRIu64 " --time-scale %" PRId64,
-             idle_ms + margin_ms, doctor_time_scale(margin_ms));
+             idle_ms + margin_ms, doctor_time_scale(model, margin_ms));
 }
 
 static void tell_firewall(const struct examination *examination, const struct doctor_hop *hop,
@@ -175,7 +184,7 @@ static void tell_firewall(const struct examination *examination, const struct do
     enum end_reason reason = other->resets ? END_UPSTREAM_HEAD_RESET : END_UPSTREAM_HEAD_TIMEOUT;
     unsigned got = doctor_status_for_client(model, hop, reason, true);
     char kept[DOCTOR_TIME_MAX], idle[DOCTOR_TIME_MAX], wait[DOCTOR_TIME_MAX],
-        status[DOCTOR_STATUS_MAX], place[DOCTOR_PLACE_MAX], options[400];
+        status[DOCTOR_STATUS_MAX], place[DOCTOR_PLACE_MAX], options[400], words[DOCTOR_LOG_MAX];
 
     doctor_time(keeping->ms, kept, sizeof(kept));
     doctor_time(other->idle_ms, idle, sizeof(idle));
@@ -183,18 +192,11 @@ static void tell_firewall(const struct examination *examination, const struct do
     doctor_status_text(got, status, sizeof(status));
     doctor_title(finding, "%s forgets connections after %s, %s keeps them for %s", other->name,
                  idle, name, kept);
-    if (other->resets)
-        doctor_seen(finding,
-                    "The first request after a quiet %s gets %s at once: %s logs \"recv() failed "
-                    "(104: Connection reset by peer)\", what is behind has seen nothing.",
-                    idle, status, name);
-    else
-        doctor_seen(
-            finding,
-            "The first request after a quiet %s gets %s after %s: %s logs \"upstream timed "
-            "out (110: Connection timed out) while reading response header from upstream\", "
-            "what is behind has seen nothing.",
-            idle, status, wait, name);
+    doctor_seen(finding,
+                "The first request after a quiet %s gets %s %s%s: %s %s, what is behind has seen "
+                "nothing.",
+                idle, status, other->resets ? "at once" : "after ", other->resets ? "" : wait, name,
+                doctor_log_words(hop, reason, true, words, sizeof(words)));
     doctor_where(finding, "%s: %s %s%s", keeping->says->element->name, keeping->key, kept,
                  doctor_place_of_setting(model, keeping->says, keeping->key, place, sizeof(place)));
     doctor_place_of_element(model, other->element, "", place, sizeof(place));

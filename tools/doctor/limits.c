@@ -3,8 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/doctor/log_words.h"
 #include "tools/doctor/place.h"
 #include "tools/doctor/rules.h"
+
+#define BUFFERS "nginx_http_large_client_header_buffers"
 
 /* How much of what the client itself sends fits through a hop: its limit, less what hops in front add. */
 struct room {
@@ -54,29 +57,27 @@ struct narrowing {
     const char *front_name; /* of the hop just in front */
 };
 
-static void tell(const struct narrowing *at, const char *what, const char *fix, uint64_t front,
-                 uint64_t here, uint64_t fill_lines, uint64_t fill_bytes)
+static void tell(const struct narrowing *at, const char *what, const char *key, const char *value,
+                 uint64_t front, uint64_t here, uint64_t fill_lines, uint64_t fill_bytes)
 {
     const struct examination *examination = at->examination;
     const char *name = at->hop->element->name;
     struct doctor_finding *finding = doctor_find(examination, at->front_name, name);
     unsigned got =
         doctor_status_for_client(examination->model, at->hop, END_CLIENT_HEAD_TOO_BIG, false);
-    char status[DOCTOR_STATUS_MAX], place[DOCTOR_PLACE_MAX], options[120];
-    const char *key = strchr(fix, ' ') ? NULL : fix;
+    char status[DOCTOR_STATUS_MAX], place[DOCTOR_PLACE_MAX], options[120], words[DOCTOR_LOG_MAX];
 
     doctor_title(finding, "a request with more than %" PRIu64 " %s passes %s and is refused by %s",
                  here, what, at->front_name, name);
     doctor_seen(finding,
                 "Requests grow (cookies, tokens, fields that hops add): beyond %" PRIu64
-                " %s the client gets %s, made because of %s, which logs \"client sent too long "
-                "header line\" or too many; the origin sees nothing.",
-                here, what, doctor_status_text(got, status, sizeof(status)), name);
+                " %s the client gets %s; %s %s, the origin sees nothing.",
+                here, what, doctor_status_text(got, status, sizeof(status)), name,
+                doctor_log_words(at->hop, END_CLIENT_HEAD_TOO_BIG, false, words, sizeof(words)));
     doctor_where(finding, "in front: %" PRIu64 " %s of the client's would pass", front, what);
-    doctor_where(
-        finding, "%s: %" PRIu64 " %s%s", name, here, what,
-        key ? doctor_place_of_setting(examination->model, at->hop, key, place, sizeof(place)) : "");
-    doctor_fix(finding, "%s: raise %s to what the hops in front let pass", name, fix);
+    doctor_where(finding, "%s: %" PRIu64 " %s, by %s%s", name, here, what, key,
+                 doctor_place_of_setting(examination->model, at->hop, key, place, sizeof(place)));
+    doctor_fix(finding, "%s: set %s to %s", name, key, value);
     snprintf(options, sizeof(options), "--fill %" PRIu64 "x%" PRIu64, fill_lines, fill_bytes);
     doctor_command(examination, finding, options, "%s", "");
     finding->shows.has_status = true;
@@ -87,20 +88,42 @@ static void tell(const struct narrowing *at, const char *what, const char *fix, 
 static void look_at_fields(const struct narrowing *at)
 {
     uint64_t total = (at->here.fields + at->front.fields + 1) / 2;
+    uint64_t max = at->hop->persona->client.limits.fields_max_count;
+    char value[24];
 
     if (!are_apart(at->here.fields, at->front.fields, FIELDS_APART) || total * 32 > at->here.bytes)
         return;
-    tell(at, "fields", "hopgate_client_max_fields", at->front.fields, at->here.fields,
+    snprintf(value, sizeof(value), "%" PRIu64, max + at->front.fields - at->here.fields);
+    tell(at, "fields", "hopgate_client_max_fields", value, at->front.fields, at->here.fields,
          total - JOURNEY_BASE_FIELDS, 4);
+}
+
+/* So many large buffers that a line and a head of those sizes fit. */
+static const char *buffers_for(uint64_t line, uint64_t bytes, char *into, size_t size)
+{
+    uint64_t each = (line + 1023) / 1024;
+
+    snprintf(into, size, "\"%" PRIu64 " %" PRIu64 "k\"", (bytes + each * 1024 - 1) / (each * 1024),
+             each);
+    return into;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
 }
 
 static void look_at_line(const struct narrowing *at)
 {
+    uint64_t bytes = larger(at->here.bytes, at->front.line);
+    char value[48];
+
     if (!are_apart(at->here.line, at->front.line, BYTES_APART) ||
         at->here.line + BYTES_APART > at->front.bytes)
         return;
-    tell(at, "bytes in one field", "nginx_http_large_client_header_buffers", at->front.line,
-         at->here.line, 1, at->here.line);
+    tell(at, "bytes in one field", BUFFERS,
+         buffers_for(at->front.line, bytes, value, sizeof(value)), at->front.line, at->here.line, 1,
+         at->here.line);
 }
 
 static void look_at_bytes(const struct narrowing *at)
@@ -109,12 +132,14 @@ static void look_at_bytes(const struct narrowing *at)
     uint64_t total = at->here.bytes + least(apart / 2, 4096);
     uint64_t line = least(least(at->here.line, at->front.line) / 2, FILL_LINE_MAX);
     uint64_t lines = line > 0 ? total / line + 1 : 0;
+    char value[48];
 
     if (!are_apart(at->here.bytes, at->front.bytes, BYTES_APART) || lines == 0 ||
         lines + 2 * JOURNEY_BASE_FIELDS > at->here.fields)
         return;
-    tell(at, "bytes", "nginx_http_large_client_header_buffers", at->front.bytes, at->here.bytes,
-         lines, total / lines - LINE_OVERHEAD);
+    tell(at, "bytes", BUFFERS,
+         buffers_for(larger(at->here.line, at->front.line), at->front.bytes, value, sizeof(value)),
+         at->front.bytes, at->here.bytes, lines, total / lines - LINE_OVERHEAD);
 }
 
 void doctor_rule_request_head(const struct examination *examination)
@@ -153,14 +178,14 @@ static void tell_body(const struct examination *examination, const struct doctor
     struct doctor_finding *finding = doctor_find(examination, front->element->name, name);
     unsigned got =
         doctor_status_for_client(examination->model, hop, END_CLIENT_BODY_TOO_BIG, false);
-    char status[DOCTOR_STATUS_MAX], place[DOCTOR_PLACE_MAX], options[80];
+    char status[DOCTOR_STATUS_MAX], place[DOCTOR_PLACE_MAX], options[80], words[DOCTOR_LOG_MAX];
 
     doctor_title(finding, "content of more than %" PRIu64 " bytes passes %s and is refused by %s",
                  max, front->element->name, name);
     doctor_seen(finding,
-                "Uploads beyond that get %s; %s logs \"client intended to send too large body\", "
-                "the client's own hop knows of no limit.",
-                doctor_status_text(got, status, sizeof(status)), name);
+                "Uploads beyond that get %s; %s %s, who is in front knows of no such limit.",
+                doctor_status_text(got, status, sizeof(status)), name,
+                doctor_log_words(hop, END_CLIENT_BODY_TOO_BIG, false, words, sizeof(words)));
     if (front_max > 0)
         doctor_where(finding, "in front: %" PRIu64 " bytes pass", front_max);
     doctor_where(finding, "%s: nginx_http_client_max_body_size %" PRIu64 "%s", name, max,
@@ -227,19 +252,27 @@ static void tell_response(const struct examination *examination, const struct do
     uint64_t behind_max = by_count ? behind->persona->upstream.limits.fields_max_count
                                    : behind->persona->upstream.limits.head_max_bytes;
     const char *unit = by_count ? "fields" : "bytes";
-    char status[DOCTOR_STATUS_MAX], place[DOCTOR_PLACE_MAX], options[80];
+    char status[DOCTOR_STATUS_MAX], place[DOCTOR_PLACE_MAX], options[80], words[DOCTOR_LOG_MAX];
 
     doctor_title(finding, "an answer with a head of more than %" PRIu64 " %s passes %s, not %s",
                  max, unit, next, name);
-    doctor_seen(finding,
-                "Answers that set many or large cookies get %s: %s logs \"upstream sent too big "
-                "header while reading response header from upstream\"; the origin's and %s's logs "
-                "have a 200.",
-                doctor_status_text(got, status, sizeof(status)), name, next);
+    doctor_seen(
+        finding,
+        "Answers that set many or large cookies become %s: %s %s; the logs of the origin and "
+        "of %s have a 200.",
+        doctor_status_text(got, status, sizeof(status)), name,
+        doctor_log_words(hop, END_UPSTREAM_HEAD_TOO_BIG, false, words, sizeof(words)), next);
     doctor_where(finding, "%s: %s %" PRIu64 "%s", name, key, max,
                  doctor_place_of_setting(examination->model, hop, key, place, sizeof(place)));
     doctor_where(finding, "%s: takes %" PRIu64 " %s", next, behind_max, unit);
-    doctor_fix(finding, "%s: set %s to %" PRIu64, name, key, behind_max);
+    if (by_count)
+        doctor_fix(finding, "%s: set %s to %" PRIu64, name, key, behind_max);
+    else
+        doctor_fix(
+            finding,
+            "%s: set hopgate_upstream_max_head to %" PRIu64
+            " (in Kong nginx_proxy_proxy_buffer_size, with nginx_proxy_proxy_buffers as large)",
+            name, behind_max);
     snprintf(options, sizeof(options), "--fault %s", head->fault);
     doctor_command(examination, finding, options, "%s", "");
     finding->shows.has_status = true;

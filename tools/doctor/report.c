@@ -84,6 +84,9 @@ static void print_verdict(FILE *stream, const struct chain *chain,
         between = ", ";
     }
     (void)fputc('\n', stream);
+    if (count_of(findings, DOCTOR_WILL_BREAK) > 0 &&
+        count_of(findings, DOCTOR_WILL_BREAK) < findings->count)
+        (void)fprintf(stream, "mend what will break first: until then the rest may not show\n");
 }
 
 void doctor_print_text(const struct chain *chain, const struct doctor_findings *findings,

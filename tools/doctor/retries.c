@@ -69,7 +69,8 @@ static void tell_amplification(const struct examination *examination,
     doctor_fault_options(model, fault, options, sizeof(options));
     if (fault == DOCTOR_NO_ANSWER)
         snprintf(options + strlen(options), sizeof(options) - strlen(options),
-                 " --time-scale %" PRId64, doctor_time_scale(first->service->read_timeout_ms));
+                 " --time-scale %" PRId64,
+                 doctor_time_scale(model, first->service->read_timeout_ms));
     doctor_command(examination, finding, options, "%s", "");
     finding->shows.hits_min = (unsigned)outcome->hits;
     finding->shows.has_status = fault == DOCTOR_CLOSES;

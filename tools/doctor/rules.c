@@ -15,7 +15,7 @@ const struct doctor_rule doctor_rules[] = {
 const size_t doctor_rules_count = sizeof(doctor_rules) / sizeof(doctor_rules[0]);
 
 /* A busy machine lets a process wait for seconds. */
-enum { MARGIN_REAL_MS = 3000, TIME_SCALE_MAX = 100 };
+enum { MARGIN_REAL_MS = 3000, HANDSHAKE_REAL_MS = 500, SCALE_MAX = 100 };
 
 const struct doctor_rule *doctor_rule_find(const char *id)
 {
@@ -92,16 +92,27 @@ const char *doctor_fault_options(const struct doctor_model *model, enum doctor_f
     return into;
 }
 
-int64_t doctor_time_scale(uint64_t margin_ms)
+int64_t doctor_time_scale(const struct doctor_model *model, uint64_t margin_ms)
 {
     uint64_t scale = margin_ms / MARGIN_REAL_MS;
 
-    return scale < 1 ? 1 : scale > TIME_SCALE_MAX ? TIME_SCALE_MAX : (int64_t)scale;
+    for (size_t i = 0; i < model->count; i++) {
+        const struct persona_client *client = &model->hops[i].persona->client;
+        uint64_t handshake_ms = client->tls_handshake_timeout_ms > 0
+                                    ? client->tls_handshake_timeout_ms
+                                    : client->head_timeout_ms;
+
+        if (model->hops[i].element->tls && handshake_ms / HANDSHAKE_REAL_MS < scale)
+            scale = handshake_ms / HANDSHAKE_REAL_MS;
+    }
+    return scale < 1 ? 1 : scale > SCALE_MAX ? SCALE_MAX : (int64_t)scale;
 }
 
 const char *doctor_time(uint64_t ms, char *into, size_t size)
 {
-    if (ms >= 1000 && ms % 1000 == 0)
+    if (ms == DOCTOR_NEVER)
+        snprintf(into, size, "as long as they live");
+    else if (ms >= 1000 && ms % 1000 == 0)
         snprintf(into, size, "%" PRIu64 " s", ms / 1000);
     else
         snprintf(into, size, "%" PRIu64 " ms", ms);

@@ -54,8 +54,8 @@ const char *doctor_fault_options(const struct doctor_model *model, enum doctor_f
                                  char *into, size_t size);
 
 /* At which stated times can be tried so that this margin, the shortest that tells right from wrong, is
- * still seconds: a busy machine must not change the result. */
-int64_t doctor_time_scale(uint64_t margin_ms);
+ * still seconds, and a TLS handshake has half a one: a busy machine must not change the result. */
+int64_t doctor_time_scale(const struct doctor_model *model, uint64_t margin_ms);
 
 /* Milliseconds in the units people say: "60 s", "1500 ms"; into is returned. */
 const char *doctor_time(uint64_t ms, char *into, size_t size);

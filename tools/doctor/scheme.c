@@ -2,41 +2,61 @@
 #include <stdio.h>
 
 #include "tools/doctor/leg.h"
+#include "tools/doctor/log_words.h"
 #include "tools/doctor/place.h"
 #include "tools/doctor/rules.h"
 
 /* ---- scheme-mismatch ----------------------------------------------------------------------- */
 
+/* What the client gets for it. A hop may say it on a page, to plain HTTP; else who connects says it. */
+static unsigned status_of_leg(const struct doctor_model *model, const struct doctor_leg *leg,
+                              enum end_reason reason)
+{
+    const struct doctor_hop *hop = doctor_leg_hop(model, leg);
+
+    return hop && !leg->speaks_tls
+               ? doctor_status_for_client(model, hop, END_CLIENT_PLAIN_HTTP, false)
+               : doctor_status_for_client(model, leg->from, reason, false);
+}
+
 static void tell_leg_scheme(const struct examination *examination, const struct doctor_leg *leg)
 {
-    const struct doctor_hop *hop = doctor_leg_hop(examination->model, leg);
-    struct doctor_finding *finding =
-        doctor_find(examination, doctor_leg_from_name(leg), leg->to->name);
-    const char *speaks = leg->speaks_tls ? "TLS" : "plain HTTP";
+    const char *from = doctor_leg_from_name(leg), *to = leg->to->name;
+    struct doctor_finding *finding = doctor_find(examination, from, to);
     const char *wants = leg->to->tls ? "TLS" : "plain HTTP";
-    char place[DOCTOR_PLACE_MAX];
+    enum end_reason reason = leg->speaks_tls ? END_UPSTREAM_TLS_NOT_TLS : END_UPSTREAM_HEAD_CLOSED;
+    unsigned got = status_of_leg(examination->model, leg, reason);
+    char place[DOCTOR_PLACE_MAX], status[DOCTOR_STATUS_MAX], words[DOCTOR_LOG_MAX];
 
-    doctor_title(finding, "%s speaks %s to %s, which takes %s", doctor_leg_from_name(leg), speaks,
-                 leg->to->name, wants);
-    doctor_seen(finding,
-                leg->to->tls ? "Every request fails: a 400 \"The plain HTTP request was sent to "
-                               "HTTPS port\", or a 502 because %s ends the connection."
-                             : "Every request fails: a 502, \"wrong version number\" in the log of "
-                               "who connects to %s.",
-                leg->to->name);
+    doctor_title(finding, "%s speaks %s to %s, which takes %s", from,
+                 leg->speaks_tls ? "TLS" : "plain HTTP", to, wants);
+    doctor_status_text(got, status, sizeof(status));
+    if (got == 400)
+        doctor_seen(finding,
+                    "Every request gets 400 \"The plain HTTP request was sent to HTTPS port\": a "
+                    "page of %s.",
+                    to);
+    else if (leg->from)
+        doctor_seen(finding, "Every request gets %s: %s %s.", status, from,
+                    doctor_log_words(leg->from, reason, false, words, sizeof(words)));
+    else
+        doctor_seen(finding, "Every request gets %s: %s ends the connection.", status, to);
     doctor_place_of_element(examination->model, leg->to_index, leg->to->tls ? "tls" : "", place,
                             sizeof(place));
-    doctor_where(finding, "%s: tls %s (%s)", leg->to->name, leg->to->tls ? "true" : "false", place);
-    doctor_fix(finding, "%s: set tls to %s, or have who stands in front speak %s", leg->to->name,
-               leg->to->tls ? "false" : "true", wants);
+    doctor_where(finding, "%s: tls %s (%s)", to, leg->to->tls ? "true" : "false", place);
+    if (leg->from && leg->from->element->protocol) {
+        doctor_place_of_element(examination->model, leg->from->index, "protocol", place,
+                                sizeof(place));
+        doctor_where(finding, "%s: protocol %s (%s)", from, leg->from->element->protocol, place);
+        doctor_fix(finding, "%s: set protocol to %s", from, leg->to->tls ? "https" : "http");
+    } else {
+        doctor_fix(finding, "%s: set tls to %s, or have who stands in front speak %s", to,
+                   leg->to->tls ? "false" : "true", wants);
+    }
     doctor_command(examination, finding, "", "%s", "");
     /* of what lies behind layer 4 the lab's verdict knows nothing: the status has to do */
     finding->shows.has_status = true;
-    finding->shows.status =
-        hop && leg->to->tls
-            ? doctor_status_for_client(examination->model, hop, END_CLIENT_PLAIN_HTTP, false)
-            : doctor_status_for_client(examination->model, leg->from, END_UPSTREAM_HEAD_CLOSED,
-                                       false);
+    finding->shows.status = got;
 }
 
 static void tell_route_scheme(const struct examination *examination, const struct doctor_stop *stop)

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "tools/doctor/log_words.h"
 #include "tools/doctor/place.h"
 #include "tools/doctor/rules.h"
 
@@ -60,12 +61,57 @@ static uint64_t somewhat_below(uint64_t ms)
     return ms > less ? (ms - less) / 100 * 100 : ms / 2;
 }
 
+/* Whatever that hop asks never answers: an origin itself, else the way to the next hop. */
+static void hang_options(const struct doctor_model *model, const struct doctor_hop *hop, char *into,
+                         size_t size)
+{
+    char way[160];
+
+    if (!doctor_hop_behind(model, hop))
+        doctor_fault_options(model, DOCTOR_NO_ANSWER, into, size);
+    else
+        snprintf(into, size, "--fault wire-drop-answer --place %s",
+                 doctor_way_name(model, hop, way, sizeof(way)));
+}
+
+static void tell_order_seen(const struct doctor_model *model, const struct pair *pair, unsigned got,
+                            struct doctor_finding *finding)
+{
+    const char *hangs = doctor_next_name(model, pair->behind);
+    const char *behind_name = pair->behind->element->name;
+    char front[DOCTOR_TIME_MAX], behind[DOCTOR_TIME_MAX], status[DOCTOR_STATUS_MAX],
+        words[DOCTOR_LOG_MAX];
+
+    doctor_time(pair->front_ms, front, sizeof(front));
+    doctor_time(pair->behind_ms, behind, sizeof(behind));
+    doctor_status_text(got, status, sizeof(status));
+    if (pair->front_ms == pair->behind_ms)
+        doctor_seen(finding,
+                    "When %s hangs, the client gets %s, or what %s makes of it a moment "
+                    "before; the log of the one that came late has nothing, or a client that went "
+                    "away (499).",
+                    hangs, status, behind_name);
+    else if (pair->front)
+        doctor_seen(
+            finding,
+            "When %s hangs, after %s the client gets %s, %s %s; %s would have waited "
+            "until %s, and logs only a client that went away (499).",
+            hangs, front, status, front_name(pair),
+            doctor_log_words(pair->front, END_UPSTREAM_HEAD_TIMEOUT, false, words, sizeof(words)),
+            behind_name, behind);
+    else
+        doctor_seen(finding,
+                    "When %s hangs, the client has gone after %s, without an answer; %s "
+                    "would answer after %s, and logs a client that went away (499).",
+                    hangs, front, behind_name, behind);
+}
+
 static void tell_order(const struct examination *examination, const struct pair *pair)
 {
     const struct doctor_model *model = examination->model;
     struct doctor_finding *finding =
         doctor_find(examination, front_name(pair), pair->behind->element->name);
-    char front[DOCTOR_TIME_MAX], behind[DOCTOR_TIME_MAX], status[DOCTOR_STATUS_MAX], options[240];
+    char front[DOCTOR_TIME_MAX], options[240];
     unsigned got =
         pair->front ? doctor_status_for_client(model, pair->front, END_UPSTREAM_HEAD_TIMEOUT, false)
                     : 0;
@@ -73,37 +119,19 @@ static void tell_order(const struct examination *examination, const struct pair 
     uint64_t margin = is_tie ? pair->front_ms * 3 : pair->behind_ms - pair->front_ms;
 
     doctor_time(pair->front_ms, front, sizeof(front));
-    doctor_time(pair->behind_ms, behind, sizeof(behind));
-    doctor_status_text(got, status, sizeof(status));
     doctor_title(finding,
                  is_tie ? "%s and %s both give up after %s: which one answers is chance"
                         : "%s gives up before %s does",
                  front_name(pair), pair->behind->element->name, front);
-    if (is_tie)
-        doctor_seen(finding,
-                    "An origin that hangs costs a 504, now of %s, now of %s; the log of the other "
-                    "has nothing, or a client that went away (499).",
-                    front_name(pair), pair->behind->element->name);
-    else if (pair->front)
-        doctor_seen(finding,
-                    "An origin that hangs: after %s %s logs \"upstream timed out (110: Connection "
-                    "timed out)\" against %s, the client gets %s; %s would have waited until %s, "
-                    "and logs only a client that went away (499).",
-                    front, front_name(pair), pair->behind->element->name, status,
-                    pair->behind->element->name, behind);
-    else
-        doctor_seen(finding,
-                    "An origin that hangs: the client has gone after %s, without an answer; %s "
-                    "would answer after %s, and logs a client that went away (499).",
-                    front, pair->behind->element->name, behind);
+    tell_order_seen(model, pair, got, finding);
     tell_where(examination, pair, finding);
     doctor_fix(finding,
                "%s: set read_timeout of the service to %" PRIu64 ", below the %" PRIu64 " of %s",
                pair->behind->element->name, somewhat_below(pair->front_ms), pair->front_ms,
                pair->front ? front_name(pair) : "the client");
-    doctor_fault_options(model, DOCTOR_NO_ANSWER, options, sizeof(options));
+    hang_options(model, pair->behind, options, sizeof(options));
     snprintf(options + strlen(options), sizeof(options) - strlen(options), " --time-scale %" PRId64,
-             doctor_time_scale(margin));
+             doctor_time_scale(model, margin));
     doctor_command(examination, finding, options, " -- -X POST -d x");
     if (is_tie)
         return; /* nothing can be promised */
@@ -166,7 +194,7 @@ static void tell_patience(const struct examination *examination, const struct pa
     margin = margin > 0 && margin < pair->behind_ms - margin ? margin : pair->behind_ms - margin;
     doctor_fault_options(model, DOCTOR_NO_ANSWER, options, sizeof(options));
     snprintf(options + strlen(options), sizeof(options) - strlen(options), " --time-scale %" PRId64,
-             doctor_time_scale(margin));
+             doctor_time_scale(model, margin));
     doctor_command(examination, finding, options, "%s", "");
     finding->shows.has_status = true;
     finding->shows.status = got;

@@ -5,6 +5,7 @@
 #include "core/addr.h"
 #include "tools/doctor/certificate.h"
 #include "tools/doctor/leg.h"
+#include "tools/doctor/log_words.h"
 #include "tools/doctor/place.h"
 #include "tools/doctor/rules.h"
 
@@ -20,6 +21,18 @@ static void shows_failure(const struct examination *examination, const struct do
     }
     finding->shows.status = doctor_status_for_client(examination->model, leg->from, reason, false);
     doctor_shows_hop(finding, doctor_leg_from_name(leg), reason, or_reason);
+}
+
+/* In words: what the client gets, and how who connects logs it; of the client's own leg nothing. */
+static void tell_failure(const struct examination *examination, const struct doctor_leg *leg,
+                         enum end_reason reason, char status[DOCTOR_STATUS_MAX],
+                         char words[DOCTOR_LOG_MAX])
+{
+    if (!leg->from)
+        return;
+    doctor_status_text(doctor_status_for_client(examination->model, leg->from, reason, false),
+                       status, DOCTOR_STATUS_MAX);
+    doctor_log_words(leg->from, reason, false, words, DOCTOR_LOG_MAX);
 }
 
 static void tell_certificate_place(const struct examination *examination,
@@ -78,7 +91,9 @@ static void tell_name(const struct examination *examination, const struct doctor
                                 ? "wrong.invalid"
                                 : examination->model->chain->pki_name;
     enum end_reason reason = refuses ? END_UPSTREAM_TLS_FAILED : END_UPSTREAM_TLS_NAME;
+    char status[DOCTOR_STATUS_MAX] = "", words[DOCTOR_LOG_MAX] = "";
 
+    tell_failure(examination, leg, reason, status, words);
     doctor_title(finding, "%s asks %s for the name %s, its certificate is for %s",
                  doctor_leg_from_name(leg), leg->to->name, name, certified);
     if (!leg->from)
@@ -86,14 +101,11 @@ static void tell_name(const struct examination *examination, const struct doctor
                     "Clients show a certificate warning and send nothing; no hop logs a request.");
     else if (refuses)
         doctor_seen(finding,
-                    "Every request gets a 502: %s refuses the handshake (unrecognized name), %s "
-                    "logs \"SSL_do_handshake() failed\".",
-                    leg->to->name, doctor_leg_from_name(leg));
+                    "Every request gets %s: %s refuses the handshake (unrecognized name), %s %s.",
+                    status, leg->to->name, doctor_leg_from_name(leg), words);
     else
-        doctor_seen(finding,
-                    "Every request gets a 502: %s logs \"upstream SSL certificate does not match "
-                    "\"%s\"\", %s a handshake that was broken off.",
-                    doctor_leg_from_name(leg), name, leg->to->name);
+        doctor_seen(finding, "Every request gets %s: %s %s, %s a handshake that was broken off.",
+                    status, doctor_leg_from_name(leg), words, leg->to->name);
     tell_certificate_place(examination, leg, finding);
     if (!leg->from)
         doctor_fix(finding, "set client.host of the chain to %s, or get a certificate for %s",
@@ -142,14 +154,14 @@ static void tell_certificate(const struct examination *examination, const struct
 {
     struct doctor_finding *finding =
         doctor_find(examination, doctor_leg_from_name(leg), leg->to->name);
+    char status[DOCTOR_STATUS_MAX] = "", words[DOCTOR_LOG_MAX] = "";
 
+    tell_failure(examination, leg, END_UPSTREAM_TLS_VERIFY, status, words);
     doctor_title(finding, "%s shows a certificate that %s refuses: %s", leg->to->name,
                  doctor_leg_from_name(leg), situation->flaw);
     if (leg->from)
-        doctor_seen(finding,
-                    "Every request gets a 502: %s logs \"upstream SSL certificate verify error\" "
-                    "(%s); browsers that know the missing part may still be content.",
-                    doctor_leg_from_name(leg), pki_situation_verdict(situation));
+        doctor_seen(finding, "Every request gets %s: %s %s (%s).", status,
+                    doctor_leg_from_name(leg), words, pki_situation_verdict(situation));
     else
         doctor_seen(finding,
                     "Clients refuse it (%s) and send nothing; no hop logs a request. Browsers that "

@@ -42,6 +42,7 @@ static struct tls_probe *make_tls(const struct lab_run *run, struct tls_error *r
     char *key = certificate ? read_text(run->pki_folder, certificate, "key.pem") : NULL;
     struct tls_probe *tls =
         tls_probe_create(&(struct tls_probe_settings){ .server_name = run->chain->client.host,
+                                                       .expected_name = run->chain->client.host,
                                                        .ca_pem = ca,
                                                        .certificate = { chain, key },
                                                        .now_s = (int64_t)time(NULL) },
@@ -78,6 +79,24 @@ static bool client_may_go_on(const struct client *client)
     return client->is_connected && poll(&one, 1, 0) == 0;
 }
 
+/* As any client but a careless one: nothing is sent to who cannot prove its name. */
+static bool is_trusted(struct wire *wire, struct probe_result *result)
+{
+    const struct cert_problem *worst;
+
+    if (tls_probe_examine(wire->tls, &result->tls) < 0) {
+        probe_fail(result, "memory", "out of memory");
+        return false;
+    }
+    result->has_tls = true;
+    worst = cert_report_worst(&result->tls.problems);
+    if (worst && cert_problem_breaks(worst->kind))
+        probe_fail(result, cert_problem_name(worst->kind), "%s", worst->text);
+    else if (result->tls.verify_error != 0)
+        probe_fail(result, "untrusted", "the chain does not verify: %s", result->tls.verify_text);
+    return !probe_has_failed(result);
+}
+
 static bool client_connect(struct client *client, const struct probe_options *options,
                            struct probe_result *result)
 {
@@ -94,10 +113,12 @@ static bool client_connect(struct client *client, const struct probe_options *op
     if (wire_connect(options, &client->wire, result) < 0)
         return false;
     client->is_connected = true;
-    if (client->tls && !(client->wire.tls = tls_probe_open(client->tls, client->wire.fd,
-                                                           options->deadline_ms, &failure)))
+    if (!client->tls)
+        return true;
+    client->wire.tls = tls_probe_open(client->tls, client->wire.fd, options->deadline_ms, &failure);
+    if (!client->wire.tls)
         probe_fail(result, failure.kind, "%s", failure.text);
-    return !client->tls || client->wire.tls;
+    return client->wire.tls && is_trusted(&client->wire, result);
 }
 
 /* The answer does not say that it is the last one. */

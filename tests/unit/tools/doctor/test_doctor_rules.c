@@ -54,6 +54,13 @@ static const struct {
     { "stale-keepalive:front",
       FRONT("", "", "") BACK("", "nginx_http_keepalive_timeout: 30s", "") ORIGIN, "",
       FRONT("", "", "") BACK("", "nginx_http_keepalive_timeout: 31s", "") ORIGIN, "" },
+    /* 0 is Kong's word for no limit */
+    { "stale-keepalive:front",
+      "{hop: front, persona: nginx, settings: {upstream_keepalive_idle_timeout: 0}, entities: "
+      "{services: "
+      "[{name: s, host: next, retries: 0, read_timeout: 30000, " ROUTE "}]}}, " BACK("", "", "")
+          ORIGIN,
+      "", FRONT("", "", "") BACK("", "", "") ORIGIN, "" },
     /* no idle connections, no race */
     { "stale-keepalive:front",
       FRONT("", "", "") BACK("", "nginx_http_keepalive_timeout: 30s", "") ORIGIN, "",
