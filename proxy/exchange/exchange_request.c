@@ -71,8 +71,10 @@ static enum end_reason refusal(struct exchange *exchange, struct slice *ret_deta
     }
     *ret_detail = request->method_name;
     if ((request->method == HTTP_METHOD_CONNECT && policy->connect == PERSONA_METHOD_INVALID) ||
-        (request->method == HTTP_METHOD_TRACE && policy->trace == PERSONA_METHOD_INVALID))
+        (request->method == HTTP_METHOD_TRACE && policy->trace == PERSONA_METHOD_INVALID)) {
+        *ret_detail = SLICE("request"); /* nobody looked as far as the method */
         return END_CLIENT_REQUEST_INVALID;
+    }
     if (request->method == HTTP_METHOD_CONNECT ||
         (request->method == HTTP_METHOD_TRACE && !trace_passes(exchange->record.persona)))
         return END_CLIENT_METHOD_REFUSED;

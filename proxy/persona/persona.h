@@ -477,6 +477,14 @@ struct persona_parse {
     unsigned request, response; /* masks of enum persona_lenient */
 };
 
+/* Leniencies that the lab adds, and that are nothing to warn of elsewhere, because there they are not: for a
+ * product that many run in production. Optional. */
+struct persona_lab {
+    enum persona_basis basis;
+    enum { PERSONA_LAB_INTERIM_AS_ELSEWHERE, PERSONA_LAB_INTERIM_FINAL } interim;
+    unsigned request, response; /* of persona_parse */
+};
+
 struct persona_log {
     enum persona_basis basis;
     const char *access_format; /* a name that access_log knows */
@@ -499,6 +507,7 @@ struct persona {
     struct persona_upstream upstream;
     struct persona_content content;
     struct persona_parse parse;
+    struct persona_lab lab;
     struct persona_log log;
 
     bool lab_is_on; /* hopgate_lab; set before traffic */
@@ -525,8 +534,8 @@ const char *persona_builtin_name(size_t index);
  */
 struct persona_strings persona_lab_words(const struct persona *persona);
 
-/* Turns the lab on, or all that persona_lab_words lists into the strict word of the same key. Before traffic
- * only, once. */
+/* Turns the lab on, with what the persona adds there (struct persona_lab), or all that persona_lab_words lists
+ * into the strict word of the same key. Before traffic only, once. */
 void persona_set_lab(struct persona *persona, bool on);
 
 /*

@@ -271,21 +271,6 @@ WORDS(old_client_words) = { { "close", PERSONA_OLD_CLOSE, false },
                             { "chunked", PERSONA_OLD_CHUNKED, true },
                             WORDS_END };
 
-WORDS(lenient_words) = { { "bare_lf", PERSONA_LENIENT_BARE_LF, true },
-                         { "obs_fold", PERSONA_LENIENT_OBS_FOLD, true },
-                         { "nul_in_value", PERSONA_LENIENT_NUL_IN_VALUE, true },
-                         { "drop_bad_line", PERSONA_LENIENT_DROP_BAD_LINE, true },
-                         { "no_host", PERSONA_LENIENT_NO_HOST, true },
-                         { "merge_lengths", PERSONA_LENIENT_MERGE_LENGTHS, true },
-                         { "length_and_coding", PERSONA_LENIENT_LENGTH_AND_CODING, true },
-                         { "any_length", PERSONA_LENIENT_ANY_LENGTH, true },
-                         { "any_coding", PERSONA_LENIENT_ANY_CODING, true },
-                         { "odd_status", PERSONA_LENIENT_ODD_STATUS, true },
-                         { "empty_lines", PERSONA_LENIENT_EMPTY_LINES, true },
-                         { "old_coding", PERSONA_LENIENT_OLD_CODING, true },
-                         { "many_interims", PERSONA_LENIENT_MANY_INTERIMS, true },
-                         WORDS_END };
-
 WORDS(error_shape_words) = { { "nginx", PERSONA_ERROR_NGINX, false },
                              { "f5", PERSONA_ERROR_F5, false },
                              { "none", PERSONA_ERROR_NONE, false },
@@ -556,8 +541,24 @@ static const struct persona_schema parse_schema = {
     .keys =
         (const struct persona_key[]){
             BASIS(persona_parse),
-            KEY(persona_parse, request, WORDS, .words = lenient_words),
-            KEY(persona_parse, response, WORDS, .words = lenient_words),
+            KEY(persona_parse, request, WORDS, .words = persona_lenient_words),
+            KEY(persona_parse, response, WORDS, .words = persona_lenient_words),
+            KEYS_END,
+        },
+};
+
+WORDS(lab_interim_words) = { { "as_elsewhere", PERSONA_LAB_INTERIM_AS_ELSEWHERE, false },
+                             { "final", PERSONA_LAB_INTERIM_FINAL, true },
+                             WORDS_END };
+
+static const struct persona_schema lab_schema = {
+    .size = sizeof(struct persona_lab),
+    .keys =
+        (const struct persona_key[]){
+            BASIS(persona_lab),
+            WORD(persona_lab, interim, lab_interim_words),
+            KEY(persona_lab, request, WORDS, .words = persona_lenient_words),
+            KEY(persona_lab, response, WORDS, .words = persona_lenient_words),
             KEYS_END,
         },
 };
@@ -592,6 +593,7 @@ const struct persona_schema persona_schema = {
             KEY(persona, upstream, OBJECT, .schema = &upstream_schema),
             KEY(persona, content, OBJECT, .schema = &content_schema),
             KEY(persona, parse, OBJECT, .schema = &parse_schema),
+            KEY(persona, lab, OBJECT, .schema = &lab_schema, .optional = true, .lab_only = true),
             KEY(persona, log, OBJECT, .schema = &log_schema),
             KEYS_END,
         },
