@@ -551,6 +551,8 @@ void persona_switch_token(struct persona *persona, const char *token, bool on);
 
 /* What this hop does about an end. */
 struct persona_answer {
+    enum persona_basis
+        basis; /* of the rule that chose the status or the action, else the section's */
     enum persona_action action;
     unsigned status;
     bool keep_alive, logged;

@@ -34,6 +34,12 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "timeout(seconds): needs longer than the tier's limit")
 
 
+def rules_of(item):
+    """Of its mark; of a test that is played with several personas, those of the one that this item is played with."""
+    persona = getattr(item, "callspec", None) and item.callspec.params.get("persona")
+    return [name for mark in item.iter_markers("rules") for name in mark.args if persona in (None, name.split(" ")[0])]
+
+
 def pytest_collection_modifyitems(config, items):
     tier, name = config.getoption("--tier"), config.getoption("--named")
     wanted, left_out = [], []
@@ -41,7 +47,7 @@ def pytest_collection_modifyitems(config, items):
         marks = {mark.name for mark in item.iter_markers()}
         in_tier = marks & {"slow", "long"} <= set(TIERS[tier])
         (wanted if in_tier and name in item.nodeid else left_out).append(item)
-        item.user_properties += [("rule", name) for mark in item.iter_markers("rules") for name in mark.args]
+        item.user_properties += [("rule", name) for name in rules_of(item)]
         if "timeout" not in marks and config.pluginmanager.hasplugin("timeout"):
             item.add_marker(pytest.mark.timeout(TEST_TIMEOUT_S[tier]))
     config.hook.pytest_deselected(items=left_out)

@@ -83,6 +83,7 @@ def test_request_without_content_stays_without(lab):
 
 @pytest.mark.parametrize("persona, route", [("edge", {}), ("f5", {}), ("kong", {"request_buffering": False}),
                                             ("edge", {"request_buffering": True})])
+@pytest.mark.rules("f5 content.request")
 def test_streamed_content_reaches_the_origin_while_it_is_sent(lab, persona, route):
     origin = lab.origin().on("/", behaviours.swallow())
     hop = getattr(lab, persona)(origin, route=route)
