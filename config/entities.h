@@ -156,6 +156,8 @@ struct config_balancing {
     uint32_t min_active_members; /* usable ones until lower priority groups rest */
     uint32_t queue_max;          /* requests that may wait for a place at a target; 0: none */
     uint64_t queue_timeout_ms;
+    uint32_t
+        reselect_tries; /* other targets asked when one cannot be connected to; F5's personas ask */
     struct config_persistence persistence;
 };
 

@@ -135,6 +135,9 @@ struct persona_request {
                                   80 and 443 are left out (AWS) */
         PERSONA_HOST_SERVICE /* as route, but for the target: the service's host (nginx: $proxy_host) */
     } host;
+    /* the request target sent: in Kong's normal form, or byte for byte where neither the service has a path nor
+     * the route takes one away (nginx's proxy_pass without a URI, HAProxy); routes match the normal form */
+    enum { PERSONA_PATH_NORMALISED, PERSONA_PATH_RECEIVED } path;
     enum persona_name_case name_case;
     enum persona_connection_fields connection_fields;
     enum persona_underscores underscores;                         /* names with "_" */
@@ -297,6 +300,9 @@ struct persona_retry {
         PERSONA_RETRY_NEXT,       /* the balancer picks again */
         PERSONA_RETRY_SAME,       /* the same target again, while it is healthy */
         PERSONA_RETRY_REDISPATCH, /* another target if there is one */
+        /* as next, of failures to connect, and as often as the upstream's reselect_tries says; a service's
+         * retries mean nothing (F5) */
+        PERSONA_RETRY_RESELECT,
     } policy;
     unsigned conditions;      /* mask of enum persona_retry_on */
     uint64_t retries_count;   /* further tries where no service says a number */

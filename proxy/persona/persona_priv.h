@@ -69,6 +69,9 @@ extern const struct persona_word persona_retry_words[];
 /* The sections parse and lab. */
 extern const struct persona_word persona_lenient_words[];
 
+/* Of rules for fields. */
+extern const struct persona_word persona_policy_words[], persona_when_words[];
+
 /* Blocks and documents that live as long as the persona. */
 struct persona_memory {
     struct persona_block *blocks;

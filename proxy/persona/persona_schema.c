@@ -45,28 +45,6 @@ WORDS(basis_words) = { { "measured", PERSONA_MEASURED, false },
                        { "assumed", PERSONA_ASSUMED, false },
                        WORDS_END };
 
-WORDS(policy_words) = { { "preserve", PERSONA_PRESERVE, false },
-                        { "join", PERSONA_JOIN, false },
-                        { "first_line", PERSONA_FIRST_LINE, false },
-                        { "append", PERSONA_APPEND, false },
-                        { "append_first", PERSONA_APPEND_FIRST, false },
-                        { "replace", PERSONA_REPLACE, false },
-                        { "add_line", PERSONA_ADD_LINE, false },
-                        { "remove", PERSONA_REMOVE, false },
-                        WORDS_END };
-
-WORDS(when_words) = { { "always", PERSONA_ALWAYS, false },
-                      { "upstream", PERSONA_WHEN_UPSTREAM, false },
-                      { "gateway", PERSONA_WHEN_GATEWAY, false },
-                      { "proxied", PERSONA_WHEN_PROXIED, false },
-                      { "not_proxied", PERSONA_WHEN_NOT_PROXIED, false },
-                      { "no_trailers_wanted", PERSONA_WHEN_NO_TRAILERS, false },
-                      { "upgrade", PERSONA_WHEN_UPGRADE, false },
-                      { "no_upgrade", PERSONA_WHEN_NO_UPGRADE, false },
-                      { "kong_debug", PERSONA_WHEN_KONG_DEBUG, false },
-                      { "request_debug", PERSONA_WHEN_REQUEST_DEBUG, false },
-                      WORDS_END };
-
 WORDS(position_words) = { { "last", PERSONA_LAST, false },
                           { "first", PERSONA_FIRST, false },
                           WORDS_END };
@@ -91,6 +69,10 @@ WORDS(host_words) = { { "route", PERSONA_HOST_ROUTE, false },
                       { "service", PERSONA_HOST_SERVICE, false },
                       { "listener", PERSONA_HOST_LISTENER, false },
                       WORDS_END };
+
+WORDS(path_sent_words) = { { "normalised", PERSONA_PATH_NORMALISED, false },
+                           { "received", PERSONA_PATH_RECEIVED, false },
+                           WORDS_END };
 
 WORDS(upgrade_when_words) = { { "asked", PERSONA_UPGRADE_ASKED, false },
                               { "named", PERSONA_UPGRADE_NAMED, false },
@@ -175,6 +157,7 @@ WORDS(retry_policy_words) = { { "none", PERSONA_RETRY_NONE, false },
                               { "next", PERSONA_RETRY_NEXT, false },
                               { "same", PERSONA_RETRY_SAME, false },
                               { "redispatch", PERSONA_RETRY_REDISPATCH, false },
+                              { "reselect", PERSONA_RETRY_RESELECT, false },
                               WORDS_END };
 
 WORDS(pick_words) = { { "untried", PERSONA_PICK_UNTRIED, false },
@@ -298,11 +281,11 @@ static const struct persona_schema rule_schema = {
         (const struct persona_key[]){
             KEY(persona_rule, basis, WORD, .words = basis_words, .optional = true),
             KEY(persona_rule, name, NAME),
-            KEY(persona_rule, policy, WORD, .words = policy_words, .optional = true),
-            KEY(persona_rule, trusted, WORD, .words = policy_words, .optional = true),
+            KEY(persona_rule, policy, WORD, .words = persona_policy_words, .optional = true),
+            KEY(persona_rule, trusted, WORD, .words = persona_policy_words, .optional = true),
             KEY(persona_rule, value, VALUE, .optional = true),
             KEY(persona_rule, absent_value, VALUE, .optional = true),
-            KEY(persona_rule, when, WORD, .words = when_words, .optional = true),
+            KEY(persona_rule, when, WORD, .words = persona_when_words, .optional = true),
             KEY(persona_rule, position, WORD, .words = position_words, .optional = true),
             KEY(persona_rule, token, TEXT, .optional = true),
             KEY(persona_rule, off, BOOL, .optional = true),
@@ -317,6 +300,7 @@ static const struct persona_schema request_schema = {
             BASIS(persona_request),
             WORD(persona_request, version, request_version_words),
             WORD(persona_request, host, host_words),
+            KEY(persona_request, path, WORD, .words = path_sent_words, .optional = true),
             WORD(persona_request, name_case, case_words),
             WORD(persona_request, connection_fields, connection_fields_words),
             WORD(persona_request, underscores, underscore_words),

@@ -1,4 +1,4 @@
-/* Words that personas and kong.conf, or two sections of a persona, have in common. */
+/* Words that personas and kong.conf have in common, and the longer lists of the schema. */
 #include <stddef.h>
 
 #include "proxy/persona/persona_priv.h"
@@ -76,5 +76,30 @@ const struct persona_word persona_lenient_words[] = {
     { "empty_lines", PERSONA_LENIENT_EMPTY_LINES, true },
     { "old_coding", PERSONA_LENIENT_OLD_CODING, true },
     { "many_interims", PERSONA_LENIENT_MANY_INTERIMS, true },
+    WORDS_END
+};
+
+const struct persona_word persona_policy_words[] = { { "preserve", PERSONA_PRESERVE, false },
+                                                     { "join", PERSONA_JOIN, false },
+                                                     { "first_line", PERSONA_FIRST_LINE, false },
+                                                     { "append", PERSONA_APPEND, false },
+                                                     { "append_first", PERSONA_APPEND_FIRST,
+                                                       false },
+                                                     { "replace", PERSONA_REPLACE, false },
+                                                     { "add_line", PERSONA_ADD_LINE, false },
+                                                     { "remove", PERSONA_REMOVE, false },
+                                                     WORDS_END };
+
+const struct persona_word persona_when_words[] = {
+    { "always", PERSONA_ALWAYS, false },
+    { "upstream", PERSONA_WHEN_UPSTREAM, false },
+    { "gateway", PERSONA_WHEN_GATEWAY, false },
+    { "proxied", PERSONA_WHEN_PROXIED, false },
+    { "not_proxied", PERSONA_WHEN_NOT_PROXIED, false },
+    { "no_trailers_wanted", PERSONA_WHEN_NO_TRAILERS, false },
+    { "upgrade", PERSONA_WHEN_UPGRADE, false },
+    { "no_upgrade", PERSONA_WHEN_NO_UPGRADE, false },
+    { "kong_debug", PERSONA_WHEN_KONG_DEBUG, false },
+    { "request_debug", PERSONA_WHEN_REQUEST_DEBUG, false },
     WORDS_END
 };

@@ -67,6 +67,27 @@ static struct persona *load_persona(const struct settings *settings, struct conf
     return persona;
 }
 
+/* A number that nobody looks at is better told. */
+static void check_reselect(const struct config *config, const struct persona *persona,
+                           struct config_errors *errors)
+{
+    for (size_t i = 0; i < config->upstreams_count; i++) {
+        const struct config_upstream *upstream = &config->upstreams[i];
+
+        if (upstream->balancing.reselect_tries > 0 &&
+            persona->retry.policy != PERSONA_RETRY_RESELECT)
+            config_errors_add(
+                errors, CONFIG_WARNING,
+                (struct config_place){ .file = config->source,
+                                       .path = upstream->path,
+                                       .line = upstream->line,
+                                       .column = upstream->column },
+                "reselect_tries of upstream %s does nothing: persona %s tries again as "
+                "retries of the service says",
+                upstream->name, persona->name);
+    }
+}
+
 void snapshot_check(const struct settings *settings, const struct config *config,
                     struct config_errors *errors)
 {
@@ -82,8 +103,10 @@ void snapshot_check(const struct settings *settings, const struct config *config
         (void)log_choice_make(settings, persona, errors, &formats); /* the same */
         log_choice_done(&formats);
     }
-    if (persona && config)
+    if (persona && config) {
         tcp_relay_check(settings, config, persona, errors);
+        check_reselect(config, persona, errors);
+    }
     if (persona) {
         const struct server_tls_inputs inputs = { .settings = settings,
                                                   .config = config,

@@ -91,3 +91,52 @@ def test_nothing_is_tried_on_another_member(lab, retries):
         with contextlib.suppress(Ended):
             client.read_response()
     assert sorted(map(str, sum((entry.tries for entry in f5.access_log.wait(2)), []))) == ["200", "CONNECT_REFUSED"]
+
+
+def reselecting(lab, tries, *targets, persona="f5"):
+    declarative = service_to(*targets, retries=0)
+    declarative["hopgate"] = {"balancing": [{"upstream": "main.upstream", "reselect_tries": tries}]}
+    return lab.hop(declarative, persona=persona, conf={"nginx_worker_processes": "1"})
+
+
+@pytest.mark.rules("f5 retry.policy", "f5 retry.conditions", "f5 retry.pick")
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_member_that_refuses_is_passed_over_as_often_as_reselecttries_says(lab, method):
+    origin = lab.origin(content=b"alive")
+    f5 = reselecting(lab, 2, lab.refusing_port(), lab.refusing_port(), origin)
+    for _ in range(3):
+        answer = lab.client(f5).request(method, "/", content=b"abc" if method == "POST" else None)
+        assert answer.content == b"alive"
+    tries = [entry.tries for entry in f5.access_log.wait(3)]
+    assert all(each[-1] == 200 and set(each[:-1]) <= {"CONNECT_REFUSED"} for each in tries) and max(map(len, tries)) > 1
+
+
+def test_when_reselecttries_are_used_up_the_client_is_reset(lab):
+    f5 = reselecting(lab, 1, *[lab.refusing_port() for _ in range(3)])
+    client = lab.client(f5)
+    client.send(client.request_bytes("GET", "/"))
+    assert outcome(client) == "reset"
+    assert f5.access_log.last().tries == ["CONNECT_REFUSED"] * 2
+
+
+def test_what_fails_after_the_connection_is_not_reselected(lab):
+    """LTM chose the member when the connection was made; what comes later is the client's business."""
+    closing = lab.origin().otherwise(behaviours.close())
+    other = lab.origin().otherwise(behaviours.close())
+    f5 = reselecting(lab, 5, closing, other)
+    client = lab.client(f5)
+    client.send(client.request_bytes("GET", "/"))
+    assert outcome(client) == "reset"
+    assert f5.access_log.last().tries == ["UPSTREAM_HEAD_CLOSED"]
+
+
+def test_check_says_where_reselect_tries_does_nothing(lab, hopgate, tmp_path):
+    (tmp_path / "file.yaml").write_text("""_format_version: "3.0"
+upstreams:
+- {name: pool, targets: [{target: "127.0.0.1:1"}]}
+hopgate: {balancing: [{upstream: pool, reselect_tries: 1}]}
+""")
+    for persona, told in (("kong", True), ("f5", False)):
+        (tmp_path / "kong.conf").write_text(f"prefix = {tmp_path}\nadmin_listen = off\nhopgate_persona = {persona}\n")
+        done = hopgate("check", "-c", tmp_path / "kong.conf", tmp_path / "file.yaml")
+        assert ("file.yaml:3:3: warning: upstreams[0]: reselect_tries of upstream pool does nothing" in done.err + done.out) == told, done

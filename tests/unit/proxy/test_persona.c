@@ -115,7 +115,7 @@ TEST(f5_resets_and_pins)
         CHECK_INT(persona_answer(f5, (enum end_reason)i, true, false).action,
                   i == END_HTTPS_REDIRECT ? PERSONA_PAGE : PERSONA_RESET);
     CHECK_INT(f5->upstream.pin, PERSONA_PIN_CLIENT);
-    CHECK_INT(f5->retry.policy, PERSONA_RETRY_NONE);
+    CHECK_INT(f5->retry.policy, PERSONA_RETRY_RESELECT);
     CHECK_INT(f5->log.error_shape, PERSONA_ERROR_F5);
 }
 
