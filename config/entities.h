@@ -158,6 +158,9 @@ struct config_balancing {
     uint64_t queue_timeout_ms;
     uint32_t
         reselect_tries; /* other targets asked when one cannot be connected to; F5's personas ask */
+    /* what becomes of a client whose target goes down, where clients are bound to targets (personas that pin):
+     * "none", it stays while its connection does, or "reselect"; NULL: as none */
+    char *service_down_action;
     struct config_persistence persistence;
 };
 

@@ -5,6 +5,7 @@ import pytest
 
 from lab import behaviours
 from lab.lab import service_to
+from lab.upgrade import verb
 from lab.wire import Ended
 
 CLIENT = "127.0.0.1"
@@ -134,9 +135,27 @@ def test_check_says_where_reselect_tries_does_nothing(lab, hopgate, tmp_path):
     (tmp_path / "file.yaml").write_text("""_format_version: "3.0"
 upstreams:
 - {name: pool, targets: [{target: "127.0.0.1:1"}]}
-hopgate: {balancing: [{upstream: pool, reselect_tries: 1}]}
+hopgate: {balancing: [{upstream: pool, reselect_tries: 1, service_down_action: none}]}
 """)
     for persona, told in (("kong", True), ("f5", False)):
         (tmp_path / "kong.conf").write_text(f"prefix = {tmp_path}\nadmin_listen = off\nhopgate_persona = {persona}\n")
         done = hopgate("check", "-c", tmp_path / "kong.conf", tmp_path / "file.yaml")
-        assert ("file.yaml:3:3: warning: upstreams[0]: reselect_tries of upstream pool does nothing" in done.err + done.out) == told, done
+        for key in ("reselect_tries", "service_down_action"):
+            line = f"file.yaml:3:3: warning: upstreams[0]: {key} of upstream pool does nothing"
+            assert (line in done.err + done.out) == told, done
+
+
+@pytest.mark.rules("f5 upstream.pin")
+@pytest.mark.parametrize("action", ["none", "reselect", None])
+def test_a_client_whose_member_goes_down_stays_or_goes_as_servicedownaction_says(lab, action):
+    """Open connections outlive the monitor's verdict, unless the pool says otherwise; new ones never go there."""
+    names = {b"a": lab.origin(content=b"a"), b"b": lab.origin(content=b"b")}
+    declarative = service_to(*names.values())
+    entry = {"upstream": "main.upstream", **({"service_down_action": action} if action else {})}
+    f5 = lab.hop({**declarative, "hopgate": {"balancing": [entry]}}, persona="f5", conf={"nginx_worker_processes": "1"})
+    client = lab.client(f5)
+    home = client.get("/").content
+    address = f"{names[home].host}:{names[home].port}"
+    assert verb(f5, "target", "set", "main.upstream", address, "unhealthy").code == 0
+    assert (client.get("/").content == home) == (action != "reselect")
+    assert all(lab.client(f5).get("/").content != home for _ in range(3))
