@@ -20,6 +20,7 @@ INSTRUMENT_ROWS = [row for product in ("nginx", "haproxy")
 EXCEPTIONS = sorted((pathlib.Path(__file__).parents[1] / "data").glob("fault-matrix-exceptions*.json"))
 PERSONAS = ["nginx", "haproxy", "kong"]  # kong's rows are what its sources say
 TENTH = {fault_rows.row_id(row) for product in PERSONAS for row in fault_rows.some_of(fault_rows.rows(product))}
+NOT_OF_A_ROW = ("reason", "sometimes", "kind", "columns")
 ATTEMPTS = 3  # timers of a second decide many rows, and machines stall
 
 
@@ -31,7 +32,7 @@ def exceptions():
 def exception_for(row):
     """Why a row is not met, or None. A list in it stands for each of its items, a missing key for all values."""
     for exception in exceptions():
-        wanted = {key: value for key, value in exception.items() if key not in ("reason", "sometimes", "kind")}
+        wanted = {key: value for key, value in exception.items() if key not in NOT_OF_A_ROW}
         if all(row[key] in (value if isinstance(value, list) else [value]) for key, value in wanted.items()):
             return exception
     return None
@@ -52,9 +53,9 @@ def test_a_persona_does_what_its_product_did(lab, row, record_property):
         if not differences:
             assert not exception or exception.get("sometimes"), "this row is met now: take it out of the exceptions"
             return
-        if exception:
-            break
-    assert exception, f"after {attempt + 1} runs: {differences}"
+        if exception and {column for column, _, _ in differences} <= set(exception.get("columns", fault_rows.ASPECTS)):
+            return
+    pytest.fail(f"after {attempt + 1} runs: {differences}" + (", which is more than its exception says" if exception else ""))
 
 
 def test_each_exception_is_a_row_and_has_a_reason():
