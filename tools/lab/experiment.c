@@ -151,6 +151,8 @@ json_t *experiment_run(const struct chain *chain, const struct experiment *exper
         picture = picture_of(run);
         *ret_code = play(experiment, run);
         lab_run_drain(run, DRAIN_MS);
+        if (*ret_code == CLI_OK && experiment->on_end)
+            experiment->on_end(experiment->owner, run);
     }
     if (*ret_code == CLI_OK && !(document = document_of(experiment, run, picture, begin_ms)))
         *ret_code = CLI_FAILED;

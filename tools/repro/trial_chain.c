@@ -1,0 +1,129 @@
+/* The chain that a cause is played on: one hop of the product's persona in front of one server. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/repro/trial.h"
+
+#define CHAIN_FILE "repro.json"
+#define LONG_TEXT  "head -c %zu /dev/zero | tr '\\0' x"
+
+const char *trial_method(const struct repro_cause *cause, const struct pasted *pasted)
+{
+    if (cause->method)
+        return cause->method;
+    for (size_t i = 0; i < pasted->count; i++)
+        if (pasted->lines[i].method[0])
+            return pasted->lines[i].method;
+    return "GET";
+}
+
+static json_t *part(const char *kind, const char *name, const json_t *stage, const char *key)
+{
+    json_t *made = json_pack("{s:s}", kind, name);
+
+    if (json_object_get(stage, key))
+        (void)json_object_update(made, json_object_get(stage, key));
+    return made;
+}
+
+static json_t *hop_part(const json_t *stage, enum line_product product, const char *format)
+{
+    json_t *hop = part("hop", line_product_name(product), stage, "hop");
+    json_t *settings = json_object();
+
+    (void)json_object_update(settings, json_object_get(json_object_get(stage, "hop"), "settings"));
+    if (format) {
+        json_object_set_new(settings, "hopgate_access_log_format", json_string(format));
+        json_object_set_new(settings, "log_level", json_string("info"));
+    }
+    json_object_set_new(hop, "persona", json_string(line_product_name(product)));
+    if (json_object_size(settings) > 0)
+        json_object_set(hop, "settings", settings);
+    json_decref(settings);
+    return hop;
+}
+
+/* What happens on a plain connection happens on one with TLS too, where the line names such a server. */
+static const char *stage_name(const struct repro_cause *cause, const struct pasted *pasted)
+{
+    for (size_t i = 0; i < pasted->count && strcmp(cause->stage, "plain") == 0; i++) {
+        const struct line_feature *scheme = line_feature(&pasted->lines[i], "upstream");
+
+        if (scheme && strcmp(scheme->value, "https") == 0)
+            return "tls-unverified";
+    }
+    return cause->stage;
+}
+
+char *trial_chain_text(const struct cause_table *table, const struct repro_cause *cause,
+                       const struct pasted *pasted, const char *format)
+{
+    const json_t *stage = cause_table_stage(table, stage_name(cause, pasted));
+    json_t *chain = json_pack("{s:s, s:i, s:[o, o]}", "name", "repro", "time_scale",
+                              cause->time_scale, "path", hop_part(stage, pasted->product, format),
+                              part("origin", "server", stage, "origin"));
+    json_t *client = json_object_get(stage, "client");
+    char *text;
+
+    if (client)
+        json_object_set(chain, "client", client);
+    text = chain ? json_dumps(chain, JSON_COMPACT) : NULL;
+    json_decref(chain);
+    return text;
+}
+
+/* The table has no single quotes in what goes to a shell; a test checks it. */
+static void print_request(FILE *out, const struct repro_cause *cause, const char *method)
+{
+    const json_t *field;
+    size_t i;
+
+    if (strcmp(method, "GET") == 0 && !cause->fields && cause->field_bytes == 0 &&
+        cause->path_bytes == 0)
+        return;
+    (void)fprintf(out, " --");
+    if (strcmp(method, "GET") != 0)
+        (void)fprintf(out, " -X %s", method);
+    json_array_foreach(cause->fields, i, field)(void)
+        fprintf(out, " -H '%s'", json_string_value(field));
+    if (cause->field_bytes > 0)
+        (void)fprintf(out, " -H \"X-Big: $(" LONG_TEXT ")\"", cause->field_bytes);
+    if (cause->content_bytes > 0)
+        (void)fprintf(out, " -d @content");
+    else if (strcmp(method, "POST") == 0)
+        (void)fprintf(out, " -d text");
+    if (cause->path_bytes > 0)
+        (void)fprintf(out, " \"/$(" LONG_TEXT ")\"", cause->path_bytes);
+}
+
+char *trial_command(const struct cause_table *table, const struct repro_cause *cause,
+                    const struct pasted *pasted)
+{
+    char *chain = trial_chain_text(table, cause, pasted, NULL), *text = NULL;
+    const char *method = trial_method(cause, pasted);
+    size_t length;
+    FILE *out = chain ? open_memstream(&text, &length) : NULL;
+
+    if (!out) {
+        free(chain);
+        return NULL;
+    }
+    (void)fprintf(out, "echo '%s' > " CHAIN_FILE "\n", chain);
+    if (cause->content_bytes > 0)
+        (void)fprintf(out, LONG_TEXT " > content\n", cause->content_bytes);
+    (void)fprintf(out, "hopgate lab run");
+    if (cause->fault)
+        (void)fprintf(out, " --fault '%s'", cause->fault);
+    if (cause->place == CAUSE_TO_CLIENT)
+        (void)fprintf(out, " --place client-%s", line_product_name(pasted->product));
+    else if (cause->place == CAUSE_TO_SERVER)
+        (void)fprintf(out, " --place %s-server", line_product_name(pasted->product));
+    (void)fprintf(out, " " CHAIN_FILE);
+    print_request(out, cause, method);
+    free(chain);
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
