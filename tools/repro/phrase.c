@@ -158,7 +158,8 @@ static void put_phrase(struct slice text, struct writer *out)
         { "resolver for ", "' with: " },
         { "resolve for '", "' with: " },
         { "querying dns for ", " failed: " },
-        { ". Tried", NULL },
+        { ". Tried: ", NULL },
+        { ". Tried ", NULL },
     };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
