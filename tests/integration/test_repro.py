@@ -62,7 +62,7 @@ def test_verdict_and_fix_come_first_and_the_command_plays_it_again(repro, binary
     text = repro(READ_TIMEOUT, "--limit", "1").stdout
     verdict, fix, *rest = text.splitlines()
     assert verdict == ("Kong, error log: most likely at the server: it took the request and sent no answer within "
-                       "read_timeout of the service. The lab gives the same line.")
+                       "read_timeout of the service. The lab gives the same line, by this cause alone.")
     assert fix.startswith("fix: make it answer sooner, or raise read_timeout of the service")
     assert any(line.startswith("  1  no-answer: same line, at the server: ") for line in rest)
     assert any("upstream timed out (110: Connection timed out) while reading response header" in line for line in rest)

@@ -118,6 +118,11 @@ const json_t *cause_table_stage(const struct cause_table *table, const char *nam
     return json_object_get(json_object_get(table->root, "stages"), name);
 }
 
+const json_t *cause_table_service(const struct cause_table *table, enum line_product product)
+{
+    return json_object_get(json_object_get(table->root, "services"), line_product_name(product));
+}
+
 /* ---- words ---- */
 
 /* As trace calls the formats of logs; Kong's settings are those of our own hops. */

@@ -54,6 +54,9 @@ const json_t *cause_table_rules(const struct cause_table *table);
 /* "stages".name: {hop?, origin?, client?} of a chain file. NULL: there is none. */
 const json_t *cause_table_stage(const struct cause_table *table, const char *name);
 
+/* "services".product: fields of a service. NULL: Kong's defaults hold. */
+const json_t *cause_table_service(const struct cause_table *table, enum line_product product);
+
 /* The text with {read_timeout} and its like as that product calls them. */
 void cause_words(const char *text, enum line_product product, char *into, size_t size);
 

@@ -16,6 +16,15 @@ const struct trial *report_best(const struct report *report)
     return best;
 }
 
+static size_t count_same(const struct report *report)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < report->trials->count; i++)
+        count += report->trials->list[i].is_tried && report->trials->list[i].result == COMPARE_SAME;
+    return count;
+}
+
 static const char *proof(const struct report *report, const struct trial *best)
 {
     if (!report->was_run)
@@ -26,8 +35,10 @@ static const char *proof(const struct report *report, const struct trial *best)
         return "The lab could not play it.";
     switch (best->result) {
     case COMPARE_SAME:
-        return report->pasted->count > 1 ? "The lab gives the same lines."
-                                         : "The lab gives the same line.";
+        if (count_same(report) > 1)
+            return "The lab gives the same line; other causes do so too, see how to tell them "
+                   "apart.";
+        return "The lab gives the same line, by this cause alone.";
     case COMPARE_PHRASE:
         return "The lab gives the same phrase with other detail.";
     case COMPARE_OTHER:

@@ -27,10 +27,30 @@ static json_t *part(const char *kind, const char *name, const json_t *stage, con
     return made;
 }
 
-static json_t *hop_part(const json_t *stage, enum line_product product, const char *format)
+/* All services of the hop say so; with no entities of the stage, there is one, as the lab would make it. */
+static void add_service(json_t *hop, const json_t *service)
+{
+    json_t *entities = json_object_get(hop, "entities")
+                           ? json_deep_copy(json_object_get(hop, "entities"))
+                           : json_pack("{s:[{s:s, s:s, s:[{s:s, s:[s], s:b, s:b}]}]}", "services",
+                                       "name", "app", "host", "app", "routes", "name", "all",
+                                       "paths", "/", "strip_path", 0, "preserve_host", 1);
+    json_t *one;
+    size_t i;
+
+    json_array_foreach(json_object_get(entities, "services"), i, one)(void)
+        json_object_update_missing(one, (json_t *)service);
+    json_object_set_new(hop, "entities", entities);
+}
+
+static json_t *hop_part(const struct cause_table *table, const json_t *stage,
+                        enum line_product product, const char *format)
 {
     json_t *hop = part("hop", line_product_name(product), stage, "hop");
     json_t *settings = json_object();
+
+    if (cause_table_service(table, product))
+        add_service(hop, cause_table_service(table, product));
 
     (void)json_object_update(settings, json_object_get(json_object_get(stage, "hop"), "settings"));
     if (format) {
@@ -60,9 +80,9 @@ char *trial_chain_text(const struct cause_table *table, const struct repro_cause
                        const struct pasted *pasted, const char *format)
 {
     const json_t *stage = cause_table_stage(table, stage_name(cause, pasted));
-    json_t *chain = json_pack("{s:s, s:i, s:[o, o]}", "name", "repro", "time_scale",
-                              cause->time_scale, "path", hop_part(stage, pasted->product, format),
-                              part("origin", "server", stage, "origin"));
+    json_t *chain = json_pack(
+        "{s:s, s:i, s:[o, o]}", "name", "repro", "time_scale", cause->time_scale, "path",
+        hop_part(table, stage, pasted->product, format), part("origin", "server", stage, "origin"));
     json_t *client = json_object_get(stage, "client");
     char *text;
 
