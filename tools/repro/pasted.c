@@ -62,10 +62,10 @@ static void take_line(struct taking *taking, struct slice text)
     char complaint[COMPLAINT_MAX];
 
     taking->number++;
-    if (pasted->count == TRIAL_LINES_MAX) {
+    if (pasted->count == PASTED_LINES_MAX) {
         if (taking->unread++ == 0)
             (void)fprintf(stderr, "hopgate repro: of many lines the first %d are taken\n",
-                          TRIAL_LINES_MAX);
+                          PASTED_LINES_MAX);
         return;
     }
     if (line_read(text, &pasted->lines[pasted->count])) {
@@ -192,7 +192,7 @@ int pasted_read(const struct paste_options *options, struct pasted *ret)
     struct taking taking = { .pasted = ret };
     int r;
 
-    *ret = (struct pasted){ .lines = calloc(TRIAL_LINES_MAX, sizeof(*ret->lines)) };
+    *ret = (struct pasted){ .lines = calloc(PASTED_LINES_MAX, sizeof(*ret->lines)) };
     if (!ret->lines)
         return complain("out of memory");
     r = take_all(&taking, options);

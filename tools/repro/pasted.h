@@ -8,9 +8,15 @@
 #ifndef TOOLS_REPRO_PASTED_H
 #define TOOLS_REPRO_PASTED_H
 
-#include "tools/repro/trial.h"
+#include "tools/repro/line.h"
 
-enum { PASTED_BYTES_MAX = 4 * 1024 * 1024 };
+enum { PASTED_BYTES_MAX = 4 * 1024 * 1024, PASTED_LINES_MAX = 8 };
+
+struct pasted {
+    struct line *lines; /* room for PASTED_LINES_MAX */
+    size_t count;       /* at least 1 */
+    enum line_product product;
+};
 
 struct paste_options {
     const char *const *texts; /* each one line or several; "-": standard input */

@@ -128,6 +128,8 @@ void report_print_text(const struct report *report)
         (void)printf("\n");
     for (size_t i = 0; i < report->trials->count; i++)
         print_trial(report, &report->trials->list[i], i + 1);
+    if (report->was_run && best)
+        (void)printf("\ntried in %.1f s\n", report->trials->seconds);
     if (command)
         (void)printf("\nto see it happen:\n%s\n", command);
     free(command);

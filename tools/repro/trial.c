@@ -260,7 +260,7 @@ void trials_run(const struct cause_table *table, const struct ranking *ranking,
 void trials_done(struct trials *trials)
 {
     for (size_t i = 0; i < trials->count; i++) {
-        for (size_t k = 0; k < TRIAL_LINES_MAX; k++)
+        for (size_t k = 0; k < PASTED_LINES_MAX; k++)
             free(trials->list[i].said[k]);
         free(trials->list[i].beside);
     }

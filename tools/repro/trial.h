@@ -2,7 +2,7 @@
  * trial: what the lab writes when a cause is played.
  *
  * Role    causes that can be played side by side share a lab (trial_group.c); each lab is run by a child
- *         process of its own (trial_lab.c), so that labs run side by side too (trial.c)
+ *         process of its own, so that labs run side by side too (trial.c); trial_chain.c makes the chains
  * Owns    the lines that a trial brought, until trials_done
  * Thread  the main thread
  */
@@ -10,24 +10,16 @@
 #define TOOLS_REPRO_TRIAL_H
 
 #include "tools/repro/compare.h"
+#include "tools/repro/pasted.h"
 #include "tools/repro/rank.h"
-
-enum { TRIAL_LINES_MAX = 8 };
-
-/* Of one request: what was pasted. */
-struct pasted {
-    struct line *lines;
-    size_t count;
-    enum line_product product;
-};
 
 struct trial {
     const struct repro_cause *cause;
     bool is_tried;          /* false: the lab cannot play it, or it failed */
     enum comparison result; /* the worst of the pasted lines */
-    enum comparison of_line[TRIAL_LINES_MAX];
+    enum comparison of_line[PASTED_LINES_MAX];
     char differs[LINE_VALUE_MAX]; /* details, of the line that differs most */
-    char *said[TRIAL_LINES_MAX];  /* for each pasted line the nearest of the lab; NULL: none */
+    char *said[PASTED_LINES_MAX]; /* for each pasted line the nearest of the lab; NULL: none */
     char *beside; /* a line of the hop's other log, which tells causes apart; or NULL */
 };
 

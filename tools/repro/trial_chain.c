@@ -27,19 +27,23 @@ static json_t *part(const char *kind, const char *name, const json_t *stage, con
     return made;
 }
 
-/* All services of the hop say so; with no entities of the stage, there is one, as the lab would make it. */
-static void add_service(json_t *hop, const json_t *service)
+/* One service for everything, as the lab makes it where nothing is said. */
+static json_t *usual_entities(void)
 {
-    json_t *entities = json_object_get(hop, "entities")
-                           ? json_deep_copy(json_object_get(hop, "entities"))
-                           : json_pack("{s:[{s:s, s:s, s:[{s:s, s:[s], s:b, s:b}]}]}", "services",
-                                       "name", "app", "host", "app", "routes", "name", "all",
-                                       "paths", "/", "strip_path", 0, "preserve_host", 1);
-    json_t *one;
-    size_t i;
+    return json_pack("{s:[{s:s, s:s, s:[{s:s, s:[s], s:b, s:b}]}]}", "services", "name", "app",
+                     "host", "app", "routes", "name", "all", "paths", "/", "strip_path", 0,
+                     "preserve_host", 1);
+}
 
-    json_array_foreach(json_object_get(entities, "services"), i, one)(void)
-        json_object_update_missing(one, (json_t *)service);
+/* All services of the hop say so, unless the stage says otherwise. */
+static void add_to_services(json_t *hop, const json_t *fields)
+{
+    const json_t *of_stage = json_object_get(hop, "entities");
+    json_t *entities = of_stage ? json_deep_copy(of_stage) : usual_entities();
+    json_t *services = json_object_get(entities, "services");
+
+    for (size_t i = 0; i < json_array_size(services); i++)
+        (void)json_object_update_missing(json_array_get(services, i), (json_t *)fields);
     json_object_set_new(hop, "entities", entities);
 }
 
@@ -50,8 +54,7 @@ static json_t *hop_part(const struct cause_table *table, const json_t *stage,
     json_t *settings = json_object();
 
     if (cause_table_service(table, product))
-        add_service(hop, cause_table_service(table, product));
-
+        add_to_services(hop, cause_table_service(table, product));
     (void)json_object_update(settings, json_object_get(json_object_get(stage, "hop"), "settings"));
     if (format) {
         json_object_set_new(settings, "hopgate_access_log_format", json_string(format));
