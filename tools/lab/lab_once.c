@@ -15,6 +15,8 @@ struct once_options {
     struct case_request request;
 };
 
+enum { PATH_BYTES_MAX = 32 * 1024 }; /* longer than any hop takes */
+
 static int complain(const char *what, const char *word)
 {
     (void)fprintf(stderr, "hopgate lab run: %s%s\n\n", what, word);
@@ -187,7 +189,7 @@ static int send_one(const struct once_options *options, const struct chain *chai
     struct case_request request = options->request;
     struct case_answer answer = { .status = 0 };
     struct experiment experiment = { .plan = plan, .request = &request, .answers = &answer };
-    char path[1024];
+    char path[PATH_BYTES_MAX];
     json_t *document;
     int r;
 

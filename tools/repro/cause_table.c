@@ -53,6 +53,7 @@ static void read_cause(const char *name, const json_t *from, struct repro_cause 
         .fault = text_of(play, "fault"),
         .place = place_of(play),
         .time_scale = scale > 0 ? (int)scale : 1,
+        .is_warm = json_is_true(json_object_get(play, "warm")),
         .is_alone = json_is_true(json_object_get(play, "alone")),
         .method = text_of(play, "method"),
         .fields = json_object_get(play, "fields"),

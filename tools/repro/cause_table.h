@@ -27,6 +27,7 @@ struct repro_cause {
     const char *fault; /* as `hopgate lab run --fault` has it; NULL with CAUSE_NO_FAULT */
     enum cause_place place;
     int time_scale;
+    bool is_warm;         /* it shows on a connection that was used before */
     bool is_alone;        /* its line does not say which request it is about */
     const char *method;   /* NULL: that of the pasted line */
     const json_t *fields; /* ["Name: value"] of the request; NULL: none */

@@ -39,7 +39,7 @@ void trials_done(struct trials *trials);
 char *trial_chain_text(const struct cause_table *table, const struct repro_cause *cause,
                        const struct pasted *pasted, const char *format);
 
-/* Shell commands that play it by `hopgate lab run`. */
+/* Shell commands that play it by `hopgate lab run`, or `lab matrix`. */
 char *trial_command(const struct cause_table *table, const struct repro_cause *cause,
                     const struct pasted *pasted);
 

@@ -6,7 +6,10 @@
 #include "tools/repro/trial.h"
 
 #define CHAIN_FILE "repro.json"
-#define LONG_TEXT  "head -c %zu /dev/zero | tr '\\0' x"
+/* Linux: a word of a command line has at most 128 KiB. */
+enum { WORD_BYTES_MAX = 120000 };
+
+#define LONG_TEXT "head -c %zu /dev/zero | tr '\\0' x"
 
 const char *trial_method(const struct repro_cause *cause, const struct pasted *pasted)
 {
@@ -99,25 +102,51 @@ char *trial_chain_text(const struct cause_table *table, const struct repro_cause
 /* The table has no single quotes in what goes to a shell; a test checks it. */
 static void print_request(FILE *out, const struct repro_cause *cause, const char *method)
 {
-    const json_t *field;
-    size_t i;
-
     if (strcmp(method, "GET") == 0 && !cause->fields && cause->field_bytes == 0 &&
         cause->path_bytes == 0)
         return;
     (void)fprintf(out, " --");
     if (strcmp(method, "GET") != 0)
         (void)fprintf(out, " -X %s", method);
-    json_array_foreach(cause->fields, i, field)(void)
-        fprintf(out, " -H '%s'", json_string_value(field));
+    for (size_t i = 0; i < json_array_size(cause->fields); i++)
+        (void)fprintf(out, " -H '%s'", json_string_value(json_array_get(cause->fields, i)));
     if (cause->field_bytes > 0)
         (void)fprintf(out, " -H \"X-Big: $(" LONG_TEXT ")\"", cause->field_bytes);
-    if (cause->content_bytes > 0)
-        (void)fprintf(out, " -d @content");
-    else if (strcmp(method, "POST") == 0)
+    if (cause->content_bytes > 0 && cause->content_bytes <= WORD_BYTES_MAX)
+        (void)fprintf(out, " -d \"$(" LONG_TEXT ")\"", cause->content_bytes);
+    else if (cause->content_bytes == 0 && strcmp(method, "POST") == 0)
         (void)fprintf(out, " -d text");
     if (cause->path_bytes > 0)
         (void)fprintf(out, " \"/$(" LONG_TEXT ")\"", cause->path_bytes);
+}
+
+static void print_place(FILE *out, const char *option, const struct repro_cause *cause,
+                        const char *hop)
+{
+    if (cause->place == CAUSE_TO_CLIENT)
+        (void)fprintf(out, " %s client-%s", option, hop);
+    else if (cause->place == CAUSE_TO_SERVER)
+        (void)fprintf(out, " %s %s-server", option, hop);
+}
+
+/* `lab run` sends one request; a connection that was used before is a matter of the matrix. */
+static void print_run(FILE *out, const struct repro_cause *cause, const char *hop,
+                      const char *method)
+{
+    if (cause->is_warm) {
+        (void)fprintf(out, "hopgate lab matrix --faults %s --methods %s", cause->fault, method);
+        print_place(out, "--places", cause, hop);
+        (void)fprintf(out, " " CHAIN_FILE);
+        return;
+    }
+    (void)fprintf(out, "hopgate lab run");
+    if (cause->fault)
+        (void)fprintf(out, " --fault '%s'", cause->fault);
+    print_place(out, "--place", cause, hop);
+    if (cause->content_bytes > WORD_BYTES_MAX)
+        (void)fprintf(out, " --content-bytes %zu", cause->content_bytes);
+    (void)fprintf(out, " " CHAIN_FILE);
+    print_request(out, cause, method);
 }
 
 char *trial_command(const struct cause_table *table, const struct repro_cause *cause,
@@ -133,17 +162,7 @@ char *trial_command(const struct cause_table *table, const struct repro_cause *c
         return NULL;
     }
     (void)fprintf(out, "echo '%s' > " CHAIN_FILE "\n", chain);
-    if (cause->content_bytes > 0)
-        (void)fprintf(out, LONG_TEXT " > content\n", cause->content_bytes);
-    (void)fprintf(out, "hopgate lab run");
-    if (cause->fault)
-        (void)fprintf(out, " --fault '%s'", cause->fault);
-    if (cause->place == CAUSE_TO_CLIENT)
-        (void)fprintf(out, " --place client-%s", line_product_name(pasted->product));
-    else if (cause->place == CAUSE_TO_SERVER)
-        (void)fprintf(out, " --place %s-server", line_product_name(pasted->product));
-    (void)fprintf(out, " " CHAIN_FILE);
-    print_request(out, cause, method);
+    print_run(out, cause, line_product_name(pasted->product), method);
     free(chain);
     if (fclose(out) == 0)
         return text;

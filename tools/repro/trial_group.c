@@ -207,6 +207,27 @@ static void read_log(const struct playing *playing, const struct lab_run *run, c
     free(line);
 }
 
+/* Each client that left is in the log: then the hop knows. */
+static bool is_logged(void *owner, const struct lab_run *run)
+{
+    const struct playing *playing = owner;
+    char path[LAB_PATH_MAX * 2];
+    size_t lines = 0;
+    FILE *file;
+    int c;
+
+    if (member(playing, 0)->place != CAUSE_TO_CLIENT)
+        return true;
+    (void)snprintf(path, sizeof(path), "%s/%s/prefix/logs/access.log", run->place.folder,
+                   playing->hop);
+    file = fopen(path, "re");
+    while (file && (c = fgetc(file)) != EOF)
+        lines += c == '\n';
+    if (file)
+        (void)fclose(file);
+    return lines >= playing->group->count;
+}
+
 static void read_logs(void *owner, const struct lab_run *run)
 {
     struct playing *playing = owner;
@@ -238,6 +259,7 @@ static int play(struct playing *playing, const struct chain *chain)
     struct experiment experiment = { .plan = playing->plan,
                                      .on_progress = on_progress,
                                      .answers = answers,
+                                     .is_settled = is_logged,
                                      .on_end = read_logs,
                                      .owner = playing };
     int r = CLI_FAILED;

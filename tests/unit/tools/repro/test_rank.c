@@ -68,6 +68,16 @@ static bool is_wire_fault(const char *name)
     return strchr(name, ':') != NULL;
 }
 
+static bool is_warm(const struct fault_library *faults, const struct repro_cause *cause)
+{
+    const struct fault *fault = cause->fault ? fault_find(faults, slice_of(cause->fault)) : NULL;
+
+    for (size_t i = 0; cause->fault && i < case_wire_faults_count; i++)
+        if (strcmp(case_wire_faults[i].name, cause->fault) == 0)
+            return case_wire_faults[i].warm;
+    return fault && case_fault_wants_warm(fault);
+}
+
 static void check_cause(const struct cause_table *table, const struct fault_library *faults,
                         const struct repro_cause *cause)
 {
@@ -83,6 +93,8 @@ static void check_cause(const struct cause_table *table, const struct fault_libr
         fail_msg("%s: no origin has the fault %s", cause->name, cause->fault);
     if (cause->fault && cause->place != CAUSE_AT_SERVER && !is_wire_fault(cause->fault))
         fail_msg("%s: no wire has the fault %s", cause->name, cause->fault);
+    if (cause->is_warm != is_warm(faults, cause))
+        fail_msg("%s: warm, or not?", cause->name);
     if (cause->fault && strpbrk(cause->fault, "',"))
         fail_msg("%s: its fault goes through a shell and a list", cause->name);
 }
