@@ -5,6 +5,7 @@
 #include "tools/lab/lab.h"
 #include "tools/origin/origin.h"
 #include "tools/probe/probe.h"
+#include "tools/repro/repro.h"
 #include "tools/trace/trace.h"
 #include "tools/wire/wire_verb.h"
 
@@ -171,6 +172,28 @@ const struct verb verbs[] = {
                          VALUE("--limit", "N", "at most N requests, 20 without it"),
                          SWITCH("--json", "a line of JSON for each request")),
       .exit_codes = "0 told, 1 a log cannot be read or nothing has that id, 64 usage" },
+    { .name = "repro",
+      .run = repro_verb,
+      .summary = "a pasted log line: its causes, each tried in the lab",
+      .synopses = SYNOPSES("[OPTIONS] 'LOG LINE'...", "[OPTIONS] -"),
+      .text =
+          "Takes a line of an access or error log of nginx, Kong, HAProxy (httplog) or ALB, ranks "
+          "what it may\n"
+          "come from, plays each cause in a lab of one hop that behaves like that product, and "
+          "shows which\n"
+          "one gives the same line: verdict and fix first. Several lines of one request (its "
+          "error and its\n"
+          "access line) may be given, in one argument or several; \"-\" is standard input. Times, "
+          "addresses,\n"
+          "ids, ports and names are not compared.",
+      .options = OPTIONS(
+          ARGUMENT("LINE", "as it stands in the log, in quotes"),
+          VALUE("--product", "NAME",
+                "kong, nginx, haproxy or alb; a combined access line may be Kong's or nginx's"),
+          VALUE("--limit", "N", "at most N causes, 8 without it"),
+          SWITCH("--no-run", "only rank the causes"), SWITCH("--json", "for programs")),
+      .exit_codes =
+          "0 a cause gives the line, 1 none does, 64 usage, 78 a line that cannot be read" },
     { .name = "probe",
       .run = probe_verb,
       .summary = "one request to any server, everything about it visible; TLS explained",

@@ -1,6 +1,7 @@
 #include "tools/lab/experiment.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #include "tools/lab/lab_drawing.h"
 
 /* Real: a hop ends what it carries within its 10 s, and on a busy machine logs take their time. */
-enum { DRAIN_MS = 15000 };
+enum { DRAIN_MS = 15000, SETTLE_MS = 3000, SETTLE_LEFT_MS = 300, SETTLE_LOOK_MS = 20 };
 
 int experiment_load_chain(const char *name, struct chain **ret)
 {
@@ -119,6 +120,27 @@ static int play(const struct experiment *experiment, struct lab_run *run)
     return CLI_OK;
 }
 
+static bool has_client_fault(const struct case_plan *plan)
+{
+    for (size_t i = 0; plan && i < plan->count; i++)
+        if (plan->cases[i].after == CASE_CLIENT)
+            return true;
+    return false;
+}
+
+/* A client that has left has its answer before the hop knows; an end of the origin must not come first. */
+static void settle(const struct experiment *experiment, const struct lab_run *run)
+{
+    uint64_t patience_ms = experiment->is_settled               ? SETTLE_MS
+                           : has_client_fault(experiment->plan) ? SETTLE_LEFT_MS
+                                                                : 0;
+    uint64_t until_ms = clock_now_ms() + patience_ms;
+
+    while (clock_now_ms() < until_ms &&
+           !(experiment->is_settled && experiment->is_settled(experiment->owner, run)))
+        (void)poll(NULL, 0, SETTLE_LOOK_MS);
+}
+
 json_t *experiment_run(const struct chain *chain, const struct experiment *experiment,
                        int *ret_code)
 {
@@ -137,7 +159,10 @@ json_t *experiment_run(const struct chain *chain, const struct experiment *exper
     if (*ret_code == CLI_OK) {
         picture = picture_of(run);
         *ret_code = play(experiment, run);
+        settle(experiment, run);
         lab_run_drain(run, DRAIN_MS);
+        if (*ret_code == CLI_OK && experiment->on_end)
+            experiment->on_end(experiment->owner, run);
     }
     if (*ret_code == CLI_OK && !(document = document_of(experiment, run, picture, begin_ms)))
         *ret_code = CLI_FAILED;

@@ -20,6 +20,12 @@ struct experiment {
         *request; /* for the plan's only case, or without one; NULL: usual ones */
     void (*on_progress)(size_t done, size_t all); /* may be NULL */
     struct case_answer *answers;                  /* as many as cases, at least one; zeroed */
+    /* all answers are there: asked again and again until hops have seen what clients left behind, at most a
+     * few seconds; may be NULL */
+    bool (*is_settled)(void *owner, const struct lab_run *run);
+    /* when every process has ended: the logs are whole, and still there; may be NULL */
+    void (*on_end)(void *owner, const struct lab_run *run);
+    void *owner;
 };
 
 /* The document of matrix_report.h without expectations (a new reference); NULL: *ret_code is an exit

@@ -20,7 +20,11 @@ struct once_options {
     char *fill, *content; /* heap; made of the numbers */
 };
 
-enum { FILL_BYTES_MAX = 1 << 20, CONTENT_BYTES_MAX = 1 << 26 };
+enum {
+    FILL_BYTES_MAX = 1 << 20,
+    CONTENT_BYTES_MAX = 1 << 26,
+    PATH_BYTES_MAX = 32 * 1024, /* longer than any hop takes */
+};
 
 static int complain(const char *what, const char *word)
 {
@@ -303,7 +307,7 @@ static int send_one(const struct once_options *options, const struct chain *chai
     struct case_request request = options->request;
     struct case_answer answer = { .status = 0 };
     struct experiment experiment = { .plan = plan, .request = &request, .answers = &answer };
-    char path[1024];
+    char path[PATH_BYTES_MAX];
     json_t *document;
     int r;
 

@@ -4,32 +4,6 @@
 
 #include "tools/trace/log_formats.h"
 
-enum alb_field {
-    ALB_TYPE,
-    ALB_TIME,
-    ALB_ELB,
-    ALB_CLIENT,
-    ALB_TARGET,
-    ALB_REQUEST_TIME,
-    ALB_TARGET_TIME,
-    ALB_RESPONSE_TIME,
-    ALB_STATUS,
-    ALB_TARGET_STATUS,
-    ALB_RECEIVED,
-    ALB_SENT,
-    ALB_REQUEST,
-    ALB_USER_AGENT,
-    ALB_CIPHER,
-    ALB_PROTOCOL,
-    ALB_TARGET_GROUP,
-    ALB_TRACE_ID,
-    ALB_DOMAIN,
-    ALB_CERTIFICATE,
-    ALB_PRIORITY,
-    ALB_CREATED,
-    ALB_FIELDS_COUNT
-};
-
 static bool is_type(struct slice word)
 {
     static const char *const types[] = { "http", "https", "h2", "grpcs", "ws", "wss" };
@@ -78,15 +52,15 @@ static enum end_reason reason_of(unsigned status, unsigned target_status, int64_
 static void read_target_try(struct trace *trace, const struct slice *fields, unsigned target_status,
                             struct trace_account *account)
 {
-    int64_t request_us = seconds_us(fields[ALB_REQUEST_TIME]);
-    int64_t target_us = seconds_us(fields[ALB_TARGET_TIME]);
+    int64_t request_us = seconds_us(fields[LOG_ALB_REQUEST_TIME]);
+    int64_t target_us = seconds_us(fields[LOG_ALB_TARGET_TIME]);
     struct trace_try *try;
 
-    if (fields[ALB_TARGET].len < 2)
+    if (fields[LOG_ALB_TARGET].len < 2)
         return;
     try = trace_try_new(trace, account);
-    (void)addr_parse(fields[ALB_TARGET], 0, &try->target);
-    try->target_name = trace_copy(trace, fields[ALB_TARGET]);
+    (void)addr_parse(fields[LOG_ALB_TARGET], 0, &try->target);
+    try->target_name = trace_copy(trace, fields[LOG_ALB_TARGET]);
     if (account->begin_us != TRACE_NEVER)
         try->begin_us = account->begin_us + (request_us > 0 ? request_us : 0);
     if (target_us >= 0 && try->begin_us != TRACE_NEVER && target_status != 0)
@@ -96,33 +70,45 @@ static void read_target_try(struct trace *trace, const struct slice *fields, uns
     try->reason = account->reason;
 }
 
+bool log_split_alb(struct slice line, struct slice ret[LOG_ALB_FIELDS])
+{
+    int64_t status;
+
+    for (int i = 0; i < LOG_ALB_FIELDS; i++)
+        ret[i] = trace_quoted(&line);
+    if (slice_equal(ret[LOG_ALB_STATUS], SLICE("-"))) /* a connection that brought no request */
+        status = 0;
+    else if (!trace_number(ret[LOG_ALB_STATUS], &status))
+        return false;
+    return is_type(ret[LOG_ALB_TYPE]) && trace_time(ret[LOG_ALB_TIME]) != TRACE_NEVER;
+}
+
 bool log_read_alb(struct trace *trace, const struct log_place *place, struct slice line,
                   struct trace_account **ret_account)
 {
-    struct slice fields[ALB_FIELDS_COUNT] = { { NULL, 0 } };
+    struct slice fields[LOG_ALB_FIELDS];
     struct trace_account *account;
-    int64_t status, target_status = 0;
+    int64_t status = 0, target_status = 0;
 
-    for (int i = 0; i < ALB_FIELDS_COUNT; i++)
-        fields[i] = trace_quoted(&line);
-    if (!is_type(fields[ALB_TYPE]) || !trace_number(fields[ALB_STATUS], &status) ||
-        trace_time(fields[ALB_TIME]) == TRACE_NEVER)
+    if (!log_split_alb(line, fields))
         return false;
-    (void)trace_number(fields[ALB_TARGET_STATUS], &target_status);
+    (void)trace_number(fields[LOG_ALB_STATUS], &status);
+    (void)trace_number(fields[LOG_ALB_TARGET_STATUS], &target_status);
     account = *ret_account = trace_account_new(trace);
     if (!account)
         return true;
     account->format = "alb";
-    account->hop = place->hop.len > 0 ? place->hop : trace_copy(trace, fields[ALB_ELB]);
-    (void)addr_parse(fields[ALB_CLIENT], 0, &account->peer);
-    account->begin_us = trace_time(fields[ALB_CREATED]);
-    account->end_us = trace_time(fields[ALB_TIME]);
+    account->hop = place->hop.len > 0 ? place->hop : trace_copy(trace, fields[LOG_ALB_ELB]);
+    (void)addr_parse(fields[LOG_ALB_CLIENT], 0, &account->peer);
+    account->begin_us = trace_time(fields[LOG_ALB_CREATED]);
+    account->end_us = trace_time(fields[LOG_ALB_TIME]);
     account->precision_us = 1000;
     account->status = (unsigned)(status > 0 ? status : 0);
-    account->request_id = trace_copy(trace, fields[ALB_TRACE_ID]);
-    account->reason = reason_of(account->status, (unsigned)target_status,
-                                seconds_us(fields[ALB_TARGET_TIME]), fields[ALB_TARGET].len > 1);
-    trace_request_line(fields[ALB_REQUEST], &account->method, &account->target);
+    account->request_id = trace_copy(trace, fields[LOG_ALB_TRACE_ID]);
+    account->reason =
+        reason_of(account->status, (unsigned)target_status, seconds_us(fields[LOG_ALB_TARGET_TIME]),
+                  fields[LOG_ALB_TARGET].len > 1);
+    trace_request_line(fields[LOG_ALB_REQUEST], &account->method, &account->target);
     account->method = trace_copy(trace, account->method);
     account->target = trace_copy(trace, trace_origin_form(account->target));
     read_target_try(trace, fields, (unsigned)target_status, account);

@@ -23,7 +23,67 @@ struct log_place {
 struct log_error_line {
     int64_t at_us;
     enum end_reason reason;
-    struct slice text, detail, request_id, request, upstream, client, host;
+    struct slice level; /* "error" */
+    struct slice text, detail, request_id, request, upstream, client, host, server;
+};
+
+/* An access line of nginx or Kong. What ingress-nginx and formats with names ("us=502") write behind the
+ * combined one: which servers were asked, and what each answered ("502, 200"); empty if that is not there. */
+struct log_nginx_words {
+    struct sockaddr_storage peer;
+    int64_t at_us, status, bytes;
+    struct slice request, request_id;
+    struct slice upstream_addr, upstream_status;
+};
+
+enum log_haproxy_timer {
+    LOG_HAPROXY_TR,
+    LOG_HAPROXY_TW,
+    LOG_HAPROXY_TC,
+    LOG_HAPROXY_TRESPONSE,
+    LOG_HAPROXY_TA,
+    LOG_HAPROXY_TIMERS
+};
+
+struct log_haproxy_words {
+    struct sockaddr_storage client;
+    int64_t accepted_us;
+    struct slice backend, server;
+    int64_t timers_ms[LOG_HAPROXY_TIMERS]; /* -1: not reached */
+    int64_t status;                        /* -1: none */
+    struct slice termination;              /* four letters */
+    struct slice retries;                  /* "0", "3", "+1": of another server */
+    struct slice request;
+};
+
+/* In the order of the line. */
+enum log_alb_field {
+    LOG_ALB_TYPE,
+    LOG_ALB_TIME,
+    LOG_ALB_ELB,
+    LOG_ALB_CLIENT,
+    LOG_ALB_TARGET,
+    LOG_ALB_REQUEST_TIME,
+    LOG_ALB_TARGET_TIME,
+    LOG_ALB_RESPONSE_TIME,
+    LOG_ALB_STATUS,
+    LOG_ALB_TARGET_STATUS,
+    LOG_ALB_RECEIVED,
+    LOG_ALB_SENT,
+    LOG_ALB_REQUEST,
+    LOG_ALB_USER_AGENT,
+    LOG_ALB_CIPHER,
+    LOG_ALB_PROTOCOL,
+    LOG_ALB_TARGET_GROUP,
+    LOG_ALB_TRACE_ID,
+    LOG_ALB_DOMAIN,
+    LOG_ALB_CERTIFICATE,
+    LOG_ALB_PRIORITY,
+    LOG_ALB_CREATED,
+    LOG_ALB_ACTIONS,
+    LOG_ALB_REDIRECT,
+    LOG_ALB_ERROR_REASON,
+    LOG_ALB_FIELDS
 };
 
 /* Each: true when the line is of that format; *ret_account is the account, or NULL: no memory. */
@@ -43,7 +103,10 @@ bool log_read_relay(struct trace *trace, const struct log_place *place, struct s
 bool log_read_lab(struct trace *trace, const struct log_place *place, struct slice line,
                   struct trace_account **ret_account);
 
-/* The slices of *ret point into the line. */
+/* Lines as their words: false when it is another format. Slices of what is returned point into the line. */
+bool log_split_nginx_access(struct slice line, struct log_nginx_words *ret);
+bool log_split_haproxy(struct slice line, struct log_haproxy_words *ret);
+bool log_split_alb(struct slice line, struct slice ret[LOG_ALB_FIELDS]);
 bool log_read_nginx_error(struct slice line, struct log_error_line *ret);
 
 /* Who was reset; such a line says nothing else of the request. */

@@ -6,20 +6,6 @@
 
 enum { MS_US = 1000 };
 
-/* The words of the line between the accept date and the counters. */
-struct haproxy_words {
-    struct sockaddr_storage client;
-    int64_t accepted_us;
-    struct slice backend, server;
-    int64_t timers_ms[5]; /* TR Tw Tc Tr Ta; -1: not reached */
-    int64_t status;
-    struct slice termination;
-    struct slice retries;
-    struct slice request;
-};
-
-enum { TR, TW, TC, TRESPONSE, TA };
-
 /* "a/b/c" into a and b/c. */
 static struct slice part(struct slice *word)
 {
@@ -30,7 +16,7 @@ static struct slice part(struct slice *word)
     return first;
 }
 
-static bool read_client(struct slice *line, struct haproxy_words *words)
+static bool read_client(struct slice *line, struct log_haproxy_words *words)
 {
     /* a syslog prefix has words that are no address; its own brackets ("haproxy[12]:") end in ':' */
     while (line->len > 0) {
@@ -52,9 +38,9 @@ static bool read_client(struct slice *line, struct haproxy_words *words)
     return false;
 }
 
-static bool read_timers(struct slice word, struct haproxy_words *words)
+static bool read_timers(struct slice word, struct log_haproxy_words *words)
 {
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < LOG_HAPROXY_TIMERS; i++)
         if (!trace_number(part(&word), &words->timers_ms[i]))
             return false;
     return word.len == 0;
@@ -68,10 +54,11 @@ static struct slice retries_of(struct slice word)
     return word;
 }
 
-static bool read_words(struct slice line, struct haproxy_words *words)
+bool log_split_haproxy(struct slice line, struct log_haproxy_words *words)
 {
     struct slice place;
 
+    *words = (struct log_haproxy_words){ .status = 0 };
     if (!read_client(&line, words))
         return false;
     (void)trace_word(&line); /* frontend */
@@ -125,7 +112,7 @@ static enum end_reason reason_of(struct slice termination)
     return termination.ptr[0] == '-' || termination.ptr[0] == 'L' ? END_OK : END_INTERNAL;
 }
 
-static void read_server_try(struct trace *trace, const struct haproxy_words *words,
+static void read_server_try(struct trace *trace, const struct log_haproxy_words *words,
                             struct trace_account *account)
 {
     struct trace_try *try;
@@ -134,16 +121,17 @@ static void read_server_try(struct trace *trace, const struct haproxy_words *wor
 
     if (slice_equal(words->server, SLICE("<NOSRV>")) || words->server.len == 0)
         return;
-    for (int i = TR; i <= TW; i++)
+    for (int i = LOG_HAPROXY_TR; i <= LOG_HAPROXY_TW; i++)
         waited_ms += words->timers_ms[i] > 0 ? words->timers_ms[i] : 0;
     try = trace_try_new(trace, account);
     (void)trace_number(words->retries, &retries);
     account->tries_made += retries > 0 ? (unsigned)retries : 0;
     try->begin_us = account->begin_us + waited_ms * MS_US;
-    if (words->timers_ms[TC] >= 0)
-        try->sent_us = try->begin_us + words->timers_ms[TC] * MS_US;
-    if (words->timers_ms[TRESPONSE] >= 0 && try->sent_us != TRACE_NEVER)
-        try->head_us = account->head_us = try->sent_us + words->timers_ms[TRESPONSE] * MS_US;
+    if (words->timers_ms[LOG_HAPROXY_TC] >= 0)
+        try->sent_us = try->begin_us + words->timers_ms[LOG_HAPROXY_TC] * MS_US;
+    if (words->timers_ms[LOG_HAPROXY_TRESPONSE] >= 0 && try->sent_us != TRACE_NEVER)
+        try->head_us = account->head_us =
+            try->sent_us + words->timers_ms[LOG_HAPROXY_TRESPONSE] * MS_US;
     try->end_us = account->end_us;
     try->target_name = trace_copy(
         trace, (struct slice){ words->backend.ptr, words->backend.len + 1 + words->server.len });
@@ -155,10 +143,10 @@ static void read_server_try(struct trace *trace, const struct haproxy_words *wor
 bool log_read_haproxy(struct trace *trace, const struct log_place *place, struct slice line,
                       struct trace_account **ret_account)
 {
-    struct haproxy_words words = { 0 };
+    struct log_haproxy_words words;
     struct trace_account *account;
 
-    if (!read_words(line, &words))
+    if (!log_split_haproxy(line, &words))
         return false;
     account = *ret_account = trace_account_new(trace);
     if (!account)
@@ -168,7 +156,8 @@ bool log_read_haproxy(struct trace *trace, const struct log_place *place, struct
     account->peer = words.client;
     account->begin_us = words.accepted_us;
     account->end_us =
-        words.accepted_us + (words.timers_ms[TA] > 0 ? words.timers_ms[TA] : 0) * MS_US;
+        words.accepted_us +
+        (words.timers_ms[LOG_HAPROXY_TA] > 0 ? words.timers_ms[LOG_HAPROXY_TA] : 0) * MS_US;
     account->precision_us = MS_US;
     account->status = words.status > 0 ? (unsigned)words.status : 0;
     account->termination = trace_copy(trace, words.termination);

@@ -35,41 +35,110 @@ static bool begin_is_read(struct slice *line, struct sockaddr_storage *ret_peer,
     return *ret_at_us != TRACE_NEVER;
 }
 
-/* Kong: kong_request_id: "..." at the end. */
-static struct slice kong_id(struct slice line)
+/* "a, b : c" as nginx writes one value for each try. */
+static struct slice list(struct slice *line)
 {
-    if (!slice_equal(trace_word(&line), SLICE("kong_request_id:")))
-        return (struct slice){ NULL, 0 };
-    return trace_quoted(&line);
+    struct slice first = trace_word(line), last = first;
+
+    while (line->len > 0 && last.len > 0 &&
+           (last.ptr[last.len - 1] == ',' || last.ptr[last.len - 1] == ':' || line->ptr[0] == ':'))
+        last = trace_word(line);
+    first.len = first.ptr ? (size_t)(last.ptr + last.len - first.ptr) : 0;
+    return first;
+}
+
+/* ingress-nginx: $request_length $request_time [name] [name] $upstream_addr $upstream_response_length
+ * $upstream_response_time $upstream_status $req_id */
+static void read_ingress_words(struct slice line, struct log_nginx_words *words)
+{
+    int64_t length;
+    struct slice name, addr;
+
+    if (!trace_number(trace_word(&line), &length))
+        return;
+    (void)trace_word(&line); /* request_time */
+    name = trace_word(&line);
+    if (name.len == 0 || name.ptr[0] != '[')
+        return;
+    name = trace_word(&line);
+    if (name.len == 0 || name.ptr[0] != '[')
+        return;
+    addr = list(&line);
+    (void)list(&line);
+    (void)list(&line);
+    words->upstream_addr = addr;
+    words->upstream_status = list(&line);
+}
+
+/* Formats with names: upstream_status=502 or us="502, 200". */
+static struct slice named(struct slice line, const char *const *names)
+{
+    for (; *names; names++) {
+        struct slice name = slice_of(*names);
+        const char *at = line.len > 0 ? memmem(line.ptr, line.len, name.ptr, name.len) : NULL;
+        struct slice rest;
+
+        if (!at || at == line.ptr || at[-1] != ' ')
+            continue;
+        rest = slice_from(line, (size_t)(at - line.ptr) + name.len);
+        return rest.len > 0 && rest.ptr[0] == '"' ? trace_quoted(&rest) : list(&rest);
+    }
+    return (struct slice){ NULL, 0 };
+}
+
+/* What stands behind the combined format. */
+static void read_tail(struct slice line, struct log_nginx_words *words)
+{
+    static const char *const addrs[] = { "upstream_addr=", "uaddr=", "ua=", "upstream=", NULL };
+    static const char *const statuses[] = { "upstream_status=", "ustatus=", "us=", NULL };
+    struct slice rest = line;
+
+    if (slice_equal(trace_word(&rest), SLICE("kong_request_id:"))) {
+        words->request_id = trace_quoted(&rest);
+        return;
+    }
+    words->upstream_addr = named(line, addrs);
+    words->upstream_status = named(line, statuses);
+    if (words->upstream_status.len == 0)
+        read_ingress_words(line, words);
+}
+
+bool log_split_nginx_access(struct slice line, struct log_nginx_words *ret)
+{
+    *ret = (struct log_nginx_words){ .status = 0 };
+    if (!begin_is_read(&line, &ret->peer, &ret->at_us))
+        return false;
+    ret->request = trace_quoted(&line);
+    if (!trace_number(trace_word(&line), &ret->status) ||
+        !trace_number(trace_word(&line), &ret->bytes))
+        return false;
+    (void)trace_quoted(&line); /* referer */
+    (void)trace_quoted(&line); /* user agent */
+    read_tail(line, ret);
+    return true;
 }
 
 bool log_read_nginx_access(struct trace *trace, const struct log_place *place, struct slice line,
                            struct trace_account **ret_account)
 {
-    struct sockaddr_storage peer = { 0 };
+    struct log_nginx_words words;
     struct trace_account *account;
-    struct slice request;
-    int64_t at_us, status, bytes;
 
-    if (!begin_is_read(&line, &peer, &at_us))
+    if (!log_split_nginx_access(line, &words))
         return false;
-    request = trace_quoted(&line);
-    if (!trace_number(trace_word(&line), &status) || !trace_number(trace_word(&line), &bytes))
-        return false;
-    (void)trace_quoted(&line); /* referer */
-    (void)trace_quoted(&line); /* user agent */
     account = *ret_account = trace_account_new(trace);
     if (!account)
         return true;
     account->format = "nginx";
     account->hop = place->hop;
-    account->peer = peer;
-    account->end_us = at_us; /* written at the end, in whole seconds; there is no begin */
+    account->peer = words.peer;
+    account->end_us = words.at_us; /* written at the end, in whole seconds; there is no begin */
     account->precision_us = SECOND_US;
-    account->status = (unsigned)status;
-    account->reason = status == 499 ? END_CLIENT_ABORTED : END_OK; /* the error log tells more */
-    account->request_id = trace_copy(trace, kong_id(line));
-    trace_request_line(request, &account->method, &account->target);
+    account->status = (unsigned)words.status;
+    account->reason =
+        words.status == 499 ? END_CLIENT_ABORTED : END_OK; /* the error log tells more */
+    account->request_id = trace_copy(trace, words.request_id);
+    trace_request_line(words.request, &account->method, &account->target);
     account->method = trace_copy(trace, account->method);
     account->target = trace_copy(trace, account->target);
     return true;
@@ -139,7 +208,7 @@ static enum end_reason reason_of(struct slice text, struct slice *ret_detail)
 }
 
 /* "[error] 12#12: *3 " of the line; false: something else. */
-static bool head_is_read(struct slice *line)
+static bool head_is_read(struct slice *line, struct slice *ret_level)
 {
     struct slice level = trace_word(line);
     struct slice process = trace_word(line);
@@ -147,6 +216,7 @@ static bool head_is_read(struct slice *line)
     if (level.len < 3 || level.ptr[0] != '[' || process.len == 0 ||
         process.ptr[process.len - 1] != ':')
         return false;
+    *ret_level = (struct slice){ level.ptr + 1, level.len - 2 };
     if (line->len > 0 && line->ptr[0] == '*')
         (void)trace_word(line);
     return true;
@@ -162,13 +232,14 @@ bool log_read_nginx_error(struct slice line, struct log_error_line *ret)
         return false;
     ret->at_us = trace_time(date);
     line = slice_from(line, 19);
-    if (ret->at_us == TRACE_NEVER || !head_is_read(&line))
+    if (ret->at_us == TRACE_NEVER || !head_is_read(&line, &ret->level))
         return false;
     client = memmem(line.ptr, line.len, ", client: ", 10);
     ret->text = client ? (struct slice){ line.ptr, (size_t)(client - line.ptr) } : line;
     ret->reason = reason_of(ret->text, &ret->detail);
     line = slice_from(line, ret->text.len);
     ret->client = pair(line, ", client: ");
+    ret->server = pair(line, ", server: ");
     ret->request = pair(line, ", request: ");
     ret->upstream = pair(line, ", upstream: ");
     ret->host = pair(line, ", host: ");
