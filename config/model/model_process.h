@@ -1,0 +1,40 @@
+/*
+ * model_process: from what a client sent to an entity that may be stored.
+ *
+ * Role    shorthands, defaults, sets without repetitions, ids, times and keys that are made here, and
+ *         the validation of it all with Kong's error tree (kong/db/schema/init.lua)
+ * Owns    nothing
+ * Thread  any
+ *
+ * Foreign keys come resolved: {"id": uuid} or null. An entity that comes out has every field of the
+ * table, unset ones as null.
+ */
+#ifndef CONFIG_MODEL_PROCESS_H
+#define CONFIG_MODEL_PROCESS_H
+
+#include "config/model/kong_error.h"
+#include "config/model/model.h"
+
+enum model_operation {
+    MODEL_INSERT, /* defaults are filled in, created_at is now unless it is said */
+    MODEL_UPSERT, /* the same: PUT replaces everything */
+    MODEL_UPDATE, /* `input` is merged into `before` first */
+    MODEL_CHECK,  /* as MODEL_INSERT, for /schemas/.../validate and declarative files */
+};
+
+struct model_request {
+    const struct model_entity *entity;
+    enum model_operation operation;
+    const json_t *input;  /* an object */
+    const json_t *before; /* of MODEL_UPDATE; else NULL */
+    double now_s;         /* Unix time */
+};
+
+/* 0: *ret is a new reference. -EINVAL: *error is a KONG_SCHEMA_VIOLATION. -ENOMEM. */
+int model_process(const struct model *model, const struct model_request *request, json_t **ret,
+                  struct kong_error *error);
+
+/* One value alone, as in a path: NULL when it is good, else Kong's words (malloc'ed). */
+char *model_check_value(const struct model_field *field, const json_t *value);
+
+#endif
