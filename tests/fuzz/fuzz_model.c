@@ -30,7 +30,16 @@ static int process(struct model_request *request, json_t **ret)
     return r;
 }
 
-/* Texts that are hashed and times that run are not the same the second time. */
+/* A password is hashed again; and Kong makes round-robin of consistent-hashing when it sees that the
+ * hash is of nothing, which it does not see when hash_on was left out. */
+static bool is_never_the_same(const struct model_entity *entity, const json_t *values)
+{
+    const char *hash_on = json_string_value(json_object_get(values, "hash_on"));
+
+    return strcmp(entity->name, "basicauth_credentials") == 0 ||
+           (strcmp(entity->name, "upstreams") == 0 && hash_on && strcmp(hash_on, "none") == 0);
+}
+
 static void check_again(const struct model_request *first, json_t *entity)
 {
     struct model_request request = { .entity = first->entity,
@@ -39,10 +48,13 @@ static void check_again(const struct model_request *first, json_t *entity)
                                      .now_s = FUZZ_NOW_S };
     json_t *again = NULL;
 
-    if (strcmp(first->entity->name, "basicauth_credentials") == 0)
+    if (is_never_the_same(first->entity, entity))
         return;
     require(process(&request, &again) == 0, "what was given back is refused");
-    require(json_equal(entity, again), "what was given back comes out differently");
+    char *one = json_dumps(entity, JSON_SORT_KEYS), *other = json_dumps(again, JSON_SORT_KEYS);
+    require_same(slice_of(one), slice_of(other), "what was given back comes out differently");
+    free(one);
+    free(other);
     json_decref(again);
 }
 
