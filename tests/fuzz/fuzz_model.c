@@ -42,10 +42,9 @@ static bool is_never_the_same(const struct model_entity *entity, const json_t *v
 
 static void check_again(const struct model_request *first, json_t *entity)
 {
-    struct model_request request = { .entity = first->entity,
-                                     .operation = MODEL_CHECK,
-                                     .input = entity,
-                                     .now_s = FUZZ_NOW_S };
+    struct model_request request = {
+        .entity = first->entity, .operation = MODEL_CHECK, .input = entity, .now_s = FUZZ_NOW_S
+    };
     json_t *again = NULL;
 
     if (is_never_the_same(first->entity, entity))

@@ -70,8 +70,9 @@ TEST(every_refusal_has_its_body_and_status)
           "{\"code\": 6, \"name\": \"not found\", \"message\": \"could not find the entity with "
           "'{name=\\\"x\\\"}'\", \"fields\": {\"name\": \"x\"}}");
     (void)kong_error_invalid_offset(&error, "x", "bad base64 encoding");
-    check(&error, 400, "{\"code\": 7, \"name\": \"invalid offset\", \"message\": \"'x' is not a "
-                       "valid offset: bad base64 encoding\"}");
+    check(&error, 400,
+          "{\"code\": 7, \"name\": \"invalid offset\", \"message\": \"'x' is not a "
+          "valid offset: bad base64 encoding\"}");
     (void)kong_error_database(&error, "the disk is %s", "full");
     check(&error, 500,
           "{\"code\": 8, \"name\": \"database error\", \"message\": \"the disk is full\"}");
@@ -122,8 +123,7 @@ static void check_violation(const char *fields, const char *want)
 
 TEST(violations_are_counted_and_sorted)
 {
-    check_violation("{\"path\": \"p\", \"host\": \"h\"}",
-                    "2 schema violations (host: h; path: p)");
+    check_violation("{\"path\": \"p\", \"host\": \"h\"}", "2 schema violations (host: h; path: p)");
     check_violation("{\"name\": \"n\"}", "schema violation (name: n)");
     check_violation("{\"b\": \"x\", \"@entity\": [\"one\", \"two\"]}",
                     "3 schema violations (one; two; b: x)");

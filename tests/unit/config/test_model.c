@@ -75,8 +75,7 @@ TEST(references_say_what_becomes_of_them)
     for (size_t i = 0; i < model_entities_count(model); i++) {
         const struct model_record *record = &model_entity_at(model, i)->record;
         for (size_t j = 0; j < record->fields_count; j++)
-            CHECK(!record->fields[j].reference ||
-                  model_entity(model, record->fields[j].reference));
+            CHECK(!record->fields[j].reference || model_entity(model, record->fields[j].reference));
     }
 }
 
@@ -87,12 +86,12 @@ static void check_shown(const json_t *value)
     json_t *member;
     size_t i;
 
-    json_object_foreach ((json_t *)value, key, member) {
+    json_object_foreach((json_t *)value, key, member)
+    {
         CHECK(strncmp(key, "x_", 2) != 0);
         check_shown(member);
     }
-    json_array_foreach (value, i, member)
-        check_shown(member);
+    json_array_foreach(value, i, member) check_shown(member);
 }
 
 static const json_t *shown_field(const json_t *schema, const char *name)
@@ -100,7 +99,8 @@ static const json_t *shown_field(const json_t *schema, const char *name)
     const json_t *entry;
     size_t i;
 
-    json_array_foreach (json_object_get(schema, "fields"), i, entry) {
+    json_array_foreach(json_object_get(schema, "fields"), i, entry)
+    {
         if (json_object_get(entry, name)) {
             CHECK_INT(json_object_size(entry), 1);
             return json_object_get(entry, name);
@@ -120,8 +120,7 @@ TEST(schemas_are_shown_as_kong_shows_them)
     const json_t *field, *config;
 
     CHECK_INT(json_integer_value(json_object_get(shown_field(services, "port"), "default")), 80);
-    CHECK_STR(json_string_value(json_object_get(shown_field(services, "port"), "type")),
-              "integer");
+    CHECK_STR(json_string_value(json_object_get(shown_field(services, "port"), "type")), "integer");
     CHECK_INT(json_array_size(json_object_get(shown_field(services, "port"), "between")), 2);
     CHECK(json_is_true(json_object_get(shown_field(services, "host"), "required")));
     field = shown_field(services, "client_certificate");
@@ -209,9 +208,9 @@ TEST(a_plugin_that_runs_may_be_enabled)
     SCOPED(model) model = model_create(model_entity_builtins, plugins);
     json_t *input = json_pack("{s:s}", "name", "tester"), *got = NULL;
     struct kong_error error = { 0 };
-    struct model_request request = {
-        .entity = model_entity(model, "plugins"), .input = input, .now_s = 1
-    };
+    struct model_request request = { .entity = model_entity(model, "plugins"),
+                                     .input = input,
+                                     .now_s = 1 };
 
     CHECK_INT(model_process(model, &request, &got, &error), 0);
     CHECK(json_is_true(json_object_get(got, "enabled")));
@@ -224,9 +223,9 @@ TEST(an_input_too_deep_is_refused)
 {
     json_t *input = json_pack("{s:s}", "host", "h"), *inner = input, *got = NULL;
     struct kong_error error = { 0 };
-    struct model_request request = {
-        .entity = model_entity(model_get(), "services"), .input = input, .now_s = 1
-    };
+    struct model_request request = { .entity = model_entity(model_get(), "services"),
+                                     .input = input,
+                                     .now_s = 1 };
 
     for (int i = 0; i < MODEL_INPUT_DEPTH_MAX; i++) {
         json_t *below = json_object();

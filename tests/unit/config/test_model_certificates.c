@@ -8,8 +8,8 @@
 #include "tls/pki_lab.h"
 
 #define MISMATCH "certificate does not match key"
-#define ALIKE                                                                                     \
-    "certificate and alternative certificate need to have different type (e.g. RSA and ECDSA), "  \
+#define ALIKE                                                                                    \
+    "certificate and alternative certificate need to have different type (e.g. RSA and ECDSA), " \
     "the provided certificates were both of the same type"
 
 static struct pki_lab *lab;
@@ -29,9 +29,9 @@ static char *process(const char *entity, json_t *input, json_t **ret_entity)
     struct kong_error error = { 0 };
     json_t *got = NULL;
     char *said;
-    struct model_request request = {
-        .entity = model_entity(model_get(), entity), .input = input, .now_s = (double)time(NULL)
-    };
+    struct model_request request = { .entity = model_entity(model_get(), entity),
+                                     .input = input,
+                                     .now_s = (double)time(NULL) };
     int r = model_process(model_get(), &request, &got, &error);
 
     said = strdup(r == 0 ? "" : error.message);
@@ -68,11 +68,10 @@ TEST(a_certificate_is_of_its_key)
                     key),
           "schema violation (alternative " MISMATCH ")");
     check("certificates",
-          json_pack("{s:s, s:s, s:s, s:s}", "cert", chain, "key", key, "cert_alt", chain,
-                    "key_alt", key),
+          json_pack("{s:s, s:s, s:s, s:s}", "cert", chain, "key", key, "cert_alt", chain, "key_alt",
+                    key),
           "schema violation (" ALIKE ")");
-    check("certificates",
-          json_pack("{s:s, s:s, s:s}", "cert", chain, "key", key, "cert_alt", rsa),
+    check("certificates", json_pack("{s:s, s:s, s:s}", "cert", chain, "key", key, "cert_alt", rsa),
           "schema violation (all or none of these fields must be set: 'cert_alt', 'key_alt')");
 }
 
@@ -80,18 +79,17 @@ TEST(names_of_a_certificate_are_passed_on)
 {
     json_t *got = NULL;
     char *said = process("certificates",
-                         json_pack("{s:s, s:s, s:[s, s, s]}", "cert", file("good/chain.pem"),
-                                   "key", file("good/key.pem"), "snis", "a", "b", "a"),
+                         json_pack("{s:s, s:s, s:[s, s, s]}", "cert", file("good/chain.pem"), "key",
+                                   file("good/key.pem"), "snis", "a", "b", "a"),
                          &got);
 
     CHECK_STR(said, "");
     CHECK_INT(json_array_size(json_object_get(got, "snis")), 2);
     free(said);
     json_decref(got);
-    said = process("certificates",
-                   json_pack("{s:s, s:s}", "cert", file("good/chain.pem"), "key",
-                             file("good/key.pem")),
-                   &got);
+    said = process(
+        "certificates",
+        json_pack("{s:s, s:s}", "cert", file("good/chain.pem"), "key", file("good/key.pem")), &got);
     CHECK(json_object_get(got, "snis") == NULL);
     CHECK(json_is_null(json_object_get(got, "cert_alt")));
     free(said);
