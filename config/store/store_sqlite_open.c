@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,12 +36,6 @@ static const char settings[] = "PRAGMA synchronous = FULL;"
                                "PRAGMA cell_size_check = ON;"
                                "PRAGMA temp_store = MEMORY;";
 
-static int fail(struct config_errors *errors, const char *path, int number, const char *words)
-{
-    config_errors_add(errors, CONFIG_ERROR, (struct config_place){ .file = path }, "%s", words);
-    return -number;
-}
-
 /* --- the file ------------------------------------------------------------------------------ */
 
 static int sync_folder_of(const char *path)
@@ -62,7 +57,7 @@ static int sync_folder_of(const char *path)
  * file: to close any descriptor of a file ends the process's locks on it. */
 static int make_file(const char *path, struct config_errors *errors)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600), r = 0;
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600), r = 0;
 
     if (fd >= 0) {
         (void)close(fd); /* it is empty */
@@ -100,69 +95,72 @@ static void tighten_mode(const char *path, struct config_errors *errors)
 
 /* --- what is in it ------------------------------------------------------------------------- */
 
-static int check_application(struct store_sqlite *sqlite)
+__attribute__((format(printf, 2, 3))) static int refuse(struct store_sqlite *sqlite,
+                                                        const char *format, ...)
 {
-    sqlite3_int64 id = 0, version = 0;
+    char words[sizeof(sqlite->base.error) - 64];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(words, sizeof(words), format, args);
+    va_end(args);
+    (void)snprintf(sqlite->base.error, sizeof(sqlite->base.error), "%s: %s", sqlite->path, words);
+    return -EUCLEAN;
+}
+
+/* Is it ours, or nobody's yet? Within one transaction. */
+static int check_application(struct store_sqlite *sqlite, sqlite3_int64 *ret_version)
+{
+    sqlite3_int64 id = 0, version = 0, tables = 0;
     int r = store_sqlite_number(sqlite, "PRAGMA application_id", &id, "opening");
 
     if (r == 0)
         r = store_sqlite_number(sqlite, "PRAGMA user_version", &version, "opening");
+    if (r == 0)
+        r = store_sqlite_number(sqlite, "SELECT count(*) FROM sqlite_schema", &tables, "opening");
     if (r < 0)
         return r;
-    if (id != APPLICATION_ID && (id != 0 || version != 0)) {
-        (void)snprintf(sqlite->base.error, sizeof(sqlite->base.error),
-                       "%s: it is another program's database, and is left alone; set "
-                       "hopgate_sqlite_path to a file of its own",
-                       sqlite->path);
-        return -EUCLEAN;
-    }
-    if (version > VERSION) {
-        (void)snprintf(
-            sqlite->base.error, sizeof(sqlite->base.error),
-            "%s: a newer hopgate has written it (schema version %lld, this one knows %d); "
-            "run that version, or put a backup of before the upgrade in its place",
-            sqlite->path, (long long)version, VERSION);
-        return -EUCLEAN;
-    }
+    if (id != APPLICATION_ID && (id != 0 || version != 0 || tables != 0))
+        return refuse(sqlite, "it is another program's database, and is left alone; set "
+                              "hopgate_sqlite_path to a file of its own");
+    if (version > VERSION)
+        return refuse(
+            sqlite,
+            "a newer hopgate has written it (schema version %lld, this one knows %d); run "
+            "that version, or put a backup of before the upgrade in its place",
+            (long long)version, VERSION);
+    *ret_version = version;
     return 0;
 }
 
-/* Inside the transaction: of two processes that start at once, one finds the work done. */
-static int migrate_locked(struct store_sqlite *sqlite)
+static int migrate_from(struct store_sqlite *sqlite, sqlite3_int64 version)
 {
-    sqlite3_int64 version = 0, tables = 0;
+    static const char doing[] = "moving it to this version's schema";
     char text[96];
-    int r = store_sqlite_number(sqlite, "PRAGMA user_version", &version, "opening");
+    int r = 0;
 
-    if (r == 0 && version == 0)
-        r = store_sqlite_number(sqlite, "SELECT count(*) FROM sqlite_schema", &tables, "opening");
-    if (r == 0 && tables > 0) {
-        (void)snprintf(sqlite->base.error, sizeof(sqlite->base.error),
-                       "%s: it is another program's database, and is left alone; set "
-                       "hopgate_sqlite_path to a file of its own",
-                       sqlite->path);
-        return -EUCLEAN;
-    }
-    if (r < 0 || version >= VERSION)
-        return r;
+    if (version == VERSION)
+        return 0;
     for (sqlite3_int64 i = version; r == 0 && i < VERSION; i++)
-        r = store_sqlite_execute(sqlite, migrations[i], "moving it to this version's schema");
+        r = store_sqlite_execute(sqlite, migrations[i], doing);
     (void)snprintf(text, sizeof(text), "PRAGMA application_id = %d; PRAGMA user_version = %d",
                    APPLICATION_ID, VERSION);
-    return r < 0 ? r : store_sqlite_execute(sqlite, text, "moving it to this version's schema");
+    return r < 0 ? r : store_sqlite_execute(sqlite, text, doing);
 }
 
-static int migrate(struct store_sqlite *sqlite)
+/* begin: "BEGIN" only looks; "BEGIN IMMEDIATE" changes, and of two processes that start at once, the
+ * second finds the work done. */
+static int examine(struct store_sqlite *sqlite, const char *begin, bool migrates)
 {
-    int r = check_application(sqlite);
+    sqlite3_int64 version;
+    int r = store_sqlite_execute(sqlite, begin, "opening");
 
     if (r == 0)
-        r = store_sqlite_execute(sqlite, "BEGIN IMMEDIATE", "taking its lock to write");
-    if (r < 0)
-        return r;
-    r = migrate_locked(sqlite);
+        r = check_application(sqlite, &version);
+    if (r == 0 && migrates)
+        r = migrate_from(sqlite, version);
     if (r == 0)
-        r = store_sqlite_execute(sqlite, "COMMIT", "moving it to this version's schema");
+        r = store_sqlite_execute(sqlite, "COMMIT", "opening");
     if (r < 0 && !sqlite3_get_autocommit(sqlite->db))
         (void)sqlite3_exec(sqlite->db, "ROLLBACK", NULL, NULL, NULL); /* the first reason counts */
     return r;
@@ -182,13 +180,11 @@ static int check_integrity(struct store_sqlite *sqlite)
     if (!words) {
         r = store_sqlite_fail(sqlite, result, "checking it");
     } else if (strcmp(words, "ok") != 0) {
-        (void)snprintf(
-            sqlite->base.error, sizeof(sqlite->base.error),
-            "%s: it is damaged (%.200s); put a backup in its place, or save what `sqlite3 "
-            "FILE .recover` can read, or move it away with its -wal and -shm files to "
-            "begin empty",
-            sqlite->path, words);
-        r = -EUCLEAN;
+        r = refuse(
+            sqlite,
+            "it is damaged (%.200s); put a backup in its place, or save what `sqlite3 FILE "
+            ".recover` can read, or move it away with its -wal and -shm files to begin empty",
+            words);
     }
     (void)sqlite3_finalize(statement); /* repeats the result of the step */
     return r;
@@ -208,11 +204,9 @@ static int use_log(struct store_sqlite *sqlite)
     if (!mode) {
         r = store_sqlite_fail(sqlite, result, "opening");
     } else if (strcmp(mode, "wal") != 0) {
-        (void)snprintf(
-            sqlite->base.error, sizeof(sqlite->base.error),
-            "%s: its file system cannot keep a write-ahead log (no shared memory); put it "
-            "on a local disk with hopgate_sqlite_path",
-            sqlite->path);
+        (void)refuse(sqlite,
+                     "its file system cannot keep a write-ahead log (no shared memory); put it "
+                     "on a local disk with hopgate_sqlite_path");
         r = -EIO;
     }
     (void)sqlite3_finalize(statement); /* repeats the result of the step */
@@ -221,7 +215,7 @@ static int use_log(struct store_sqlite *sqlite)
 
 static int open_database(struct store_sqlite *sqlite)
 {
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
     int result = sqlite3_open_v2(sqlite->path, &sqlite->db, flags, NULL), r;
 
     if (result != SQLITE_OK)
@@ -230,20 +224,17 @@ static int open_database(struct store_sqlite *sqlite)
     (void)sqlite3_db_config(sqlite->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     (void)sqlite3_busy_timeout(sqlite->db, (int)sqlite->base.busy_max_ms);
     if (sqlite3_db_readonly(sqlite->db, "main") == 1) {
-        (void)snprintf(
-            sqlite->base.error, sizeof(sqlite->base.error),
-            "%s: it may only be read; make it and its folder writable for the user hopgate "
-            "runs as",
-            sqlite->path);
+        (void)refuse(sqlite, "it may only be read; make it and its folder writable for the user "
+                             "hopgate runs as");
         return -EROFS;
     }
-    r = check_application(sqlite); /* before anything is written */
+    r = examine(sqlite, "BEGIN", false); /* before anything is written */
     if (r == 0)
         r = use_log(sqlite);
     if (r == 0)
         r = store_sqlite_execute(sqlite, settings, "opening");
     if (r == 0)
-        r = migrate(sqlite);
+        r = examine(sqlite, "BEGIN IMMEDIATE", true);
     return r < 0 ? r : check_integrity(sqlite);
 }
 
@@ -263,8 +254,9 @@ int store_sqlite_open(const char *path, struct store **ret, struct config_errors
     sqlite->path = strdup(path);
     r = sqlite->path ? open_database(sqlite) : -ENOMEM;
     if (r < 0) {
-        if (sqlite->path)
-            r = fail(errors, NULL, -r, sqlite->base.error);
+        if (sqlite->path) /* the words begin with it */
+            config_errors_add(errors, CONFIG_ERROR, (struct config_place){ 0 }, "%s",
+                              sqlite->base.error);
         store_free(&sqlite->base);
         return r;
     }

@@ -42,7 +42,6 @@ int store_sqlite_execute(struct store_sqlite *sqlite, const char *sql, const cha
 int store_sqlite_number(struct store_sqlite *sqlite, const char *sql, sqlite3_int64 *ret,
                         const char *doing);
 
-/* store_sqlite_open.c: moves the schema to the version that this program knows. */
 extern const struct store_ops store_sqlite_ops;
 
 #endif
