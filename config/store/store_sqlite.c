@@ -1,7 +1,7 @@
 /*
  * store_sqlite: the store in one file, with a write-ahead log beside it.
  *
- * A commit is durable when the log is synchronised (synchronous = FULL); readers and the one writer do
+ * A commit is durable when the log is synchronised (synchronous = EXTRA); readers and the one writer do
  * not wait for each other. SQLite moves the log into the file by itself, every thousand pages.
  */
 #include <errno.h>

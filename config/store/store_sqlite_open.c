@@ -29,8 +29,9 @@ static const char *const migrations[] = {
 
 enum { VERSION = sizeof(migrations) / sizeof(migrations[0]) };
 
-/* secure_delete: a private key that was deleted is not left behind in the file. */
-static const char settings[] = "PRAGMA synchronous = FULL;"
+/* EXTRA is FULL, and lasting deletions of a rollback journal, should there ever be one. secure_delete: a
+ * private key that was deleted is not left behind in the file. */
+static const char settings[] = "PRAGMA synchronous = EXTRA;"
                                "PRAGMA secure_delete = ON;"
                                "PRAGMA trusted_schema = OFF;"
                                "PRAGMA cell_size_check = ON;"
@@ -190,12 +191,13 @@ static int check_integrity(struct store_sqlite *sqlite)
     return r;
 }
 
-/* The log is kept on in the file itself; a file system that cannot share memory cannot have it. */
-static int use_log(struct store_sqlite *sqlite)
+/* Is the write-ahead log on? The file itself keeps it on; a file system that cannot share memory cannot
+ * have it. */
+static int check_log(struct store_sqlite *sqlite, const char *pragma)
 {
     sqlite3_stmt *statement = NULL;
     const char *mode;
-    int result = sqlite3_prepare_v2(sqlite->db, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
+    int result = sqlite3_prepare_v2(sqlite->db, pragma, -1, &statement, NULL);
     int r = 0;
 
     if (result == SQLITE_OK)
@@ -205,8 +207,9 @@ static int use_log(struct store_sqlite *sqlite)
         r = store_sqlite_fail(sqlite, result, "opening");
     } else if (strcmp(mode, "wal") != 0) {
         (void)refuse(sqlite,
-                     "its file system cannot keep a write-ahead log (no shared memory); put it "
-                     "on a local disk with hopgate_sqlite_path");
+                     "its write-ahead log cannot be turned on: the disk failed, or its file "
+                     "system shares no memory; put it on a local disk with "
+                     "hopgate_sqlite_path");
         r = -EIO;
     }
     (void)sqlite3_finalize(statement); /* repeats the result of the step */
@@ -230,11 +233,14 @@ static int open_database(struct store_sqlite *sqlite)
     }
     r = examine(sqlite, "BEGIN", false); /* before anything is written */
     if (r == 0)
-        r = use_log(sqlite);
+        r = check_log(sqlite, "PRAGMA journal_mode = WAL");
     if (r == 0)
         r = store_sqlite_execute(sqlite, settings, "opening");
     if (r == 0)
         r = examine(sqlite, "BEGIN IMMEDIATE", true);
+    if (r ==
+        0) /* once more: when the disk fails while it is turned on, SQLite keeps that to itself */
+        r = check_log(sqlite, "PRAGMA journal_mode");
     return r < 0 ? r : check_integrity(sqlite);
 }
 
