@@ -35,9 +35,9 @@ struct store_ops {
     int (*put)(struct store *store, const char *kind, const char *id, const char *json,
                size_t length);
     int (*remove)(struct store *store, const char *kind, const char *id); /* 0 if not there, too */
-    /* Durable when it returns 0; else nothing has changed and the lock is free. (When the disk failed
-     * in the last moment and the machine dies before the next commit, the change may be there then;
-     * it is never half of it.) */
+    /* Durable when it returns 0; else nothing has changed and the lock is free. (When it was the disk's
+     * synchronisation that failed, and the store is opened anew before the next commit, the change may
+     * be there then: never half of it.) */
     int (*commit)(struct store *store);
     void (*rollback)(struct store *store); /* also when there is nothing to roll back */
     int (*load)(struct store *store, store_row *row, void *context); /* one consistent state */

@@ -115,6 +115,8 @@ static void write_until_dead(uint64_t seed, struct life *life)
             continue;
         store_free(store);
         store = the_disk.is_dead ? NULL : try_open(reason, sizeof(reason), &error);
+        if (store)
+            check_found(seed, life, store);
     }
     store_free(store);
 }
