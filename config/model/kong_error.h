@@ -4,11 +4,14 @@
  * Role    code, name, message and fields of a refusal, and the HTTP status that goes with it
  * Owns    its texts and JSON
  * Thread  one
+ *
+ * Zeroed it is no error; kong_error_done makes it that again.
  */
 #ifndef CONFIG_KONG_ERROR_H
 #define CONFIG_KONG_ERROR_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 enum kong_error_code {
     KONG_ERROR_NONE = 0,
@@ -51,13 +54,17 @@ int kong_error_foreign_key_missing(struct kong_error *error, const char *field, 
                                    const char *parent_entity);
 int kong_error_still_referenced(struct kong_error *error, const char *child_entity,
                                 const char *entity);
+/* {"service": {"name": {"name": "name", "value": "x", "parent": "services"}}}, or texts instead of the
+ * innermost objects; these become texts. */
 int kong_error_foreign_keys_unresolved(struct kong_error *error, json_t *fields);
-int kong_error_not_found(struct kong_error *error, json_t *key);
+int kong_error_not_found(struct kong_error *error, json_t *key); /* {"id": ...} or another field */
 int kong_error_invalid_offset(struct kong_error *error, const char *offset, const char *why);
 int kong_error_invalid_size(struct kong_error *error, const char *message);
 int kong_error_invalid_unique(struct kong_error *error, const char *field, const char *message);
 int kong_error_invalid_options(struct kong_error *error, json_t *options);
 int kong_error_unsupported(struct kong_error *error, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+int kong_error_database(struct kong_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 int kong_error_declarative(struct kong_error *error, json_t *fields);
 int kong_error_referenced_by_others(struct kong_error *error, const char *format, ...)
@@ -67,7 +74,10 @@ int kong_error_referenced_by_others(struct kong_error *error, const char *format
 json_t *kong_error_json(const struct kong_error *error);
 void kong_error_done(struct kong_error *error);
 
-/* Kong's one-line printer of values in messages: {k=v,k2="x"}, sorted. malloc'ed. */
+/* Kong's printer of values in messages: {k=v,k2="x"}, sorted; in an array null is a hole. malloc'ed;
+ * NULL: no memory. */
 char *kong_error_print(const json_t *value);
+/* The same on several lines, indented by two, as nested errors are shown. */
+char *kong_error_print_lines(const json_t *value);
 
 #endif
