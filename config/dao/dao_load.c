@@ -167,39 +167,20 @@ static int expand_references(const struct dao_table *table, json_t *value)
     return r;
 }
 
-static void remove_pseudo(const struct model_entity *entity, json_t *value)
-{
-    for (size_t i = 0; i < entity->record.fields_count; i++)
-        if (entity->record.fields[i].flags & MODEL_PSEUDO)
-            (void)json_object_del(value, entity->record.fields[i].name); /* if it is there */
-}
-
-static uint64_t take_ttl(const struct load *load, const struct model_entity *entity, json_t *value)
-{
-    json_int_t ttl_s;
-
-    if (!entity->has_ttl)
-        return 0;
-    ttl_s = json_integer_value(json_object_get(value, "ttl"));
-    (void)json_object_del(value, "ttl"); /* if it is there */
-    return ttl_s > 0 ? load->dao->now_ms() / 1000 + (uint64_t)ttl_s : 0;
-}
-
 static int replace_one(struct load *load, struct dao_table *table, const json_t *given)
 {
     json_t *value = json_copy((json_t *)given); /* takes references of the members */
     int r = value ? expand_references(table, value) : -ENOMEM;
-    uint64_t expires_at_s;
+    uint64_t ttl_s = 0;
 
     if (r == 0 && !json_is_string(json_object_get(value, "id")))
         r = -EINVAL;
     if (r == 0) {
-        expires_at_s = take_ttl(load, table->entity, value);
-        remove_pseudo(table->entity, value);
+        ttl_s = dao_take_extra(table->entity, value);
         r = fill_in(table->entity, value);
     }
     if (r == 0)
-        r = link_loaded(load, table, value, expires_at_s);
+        r = link_loaded(load, table, value, ttl_s ? load->dao->now_ms() / 1000 + ttl_s : 0);
     json_decref(value);
     return r;
 }

@@ -149,16 +149,17 @@ int dao_delete_row(struct dao *dao, struct dao_row *row, struct kong_error *erro
 
 /* ---- dao_special.c ---- */
 
-/* What an input says beside the entity's own fields. */
+/* What an input says beside what is stored of the entity. */
 struct dao_extra {
     json_t *snis; /* sorted names; NULL: not said */
-    bool has_ttl;
-    uint64_t ttl_s; /* 0: for ever */
+    bool says_ttl;
 };
 
 /* id: of the row that is written, or NULL when it is new. 0, -EINVAL, -ENOMEM. */
-int dao_read_extra(const struct dao *dao, const struct model_entity *entity, json_t *input,
+int dao_read_extra(const struct dao *dao, const struct model_entity *entity, const json_t *input,
                    const char *id, struct dao_extra *ret, struct kong_error *error);
+/* Removes from what the model made of it what is not stored; the time to live in seconds, 0: for ever. */
+uint64_t dao_take_extra(const struct model_entity *entity, json_t *value);
 void dao_extra_done(struct dao_extra *extra);
 
 /* After the model: what concerns more than one entity and is no reference. has_protocols: the request

@@ -1,6 +1,5 @@
 /* dao_reference: what one entity has to do with another: references in input, and what goes with what. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "config/dao/dao_priv.h"
@@ -43,23 +42,13 @@ static int resolve_ids(json_t *entity, const char *field, const json_t *list)
 
 /* --- references in input ------------------------------------------------------------------- */
 
+/* kong_error_foreign_keys_unresolved makes words of it. */
 static int add_unresolved(json_t *errors, const struct model_field *unique, const json_t *value,
                           const char *parent)
 {
-    json_t *key = json_pack("{sO}", unique->name, value);
-    char *printed = key ? kong_error_print(key) : NULL, *text = NULL;
-    int r = -ENOMEM;
+    json_t *said = json_pack("{sssOss}", "name", unique->name, "value", value, "parent", parent);
 
-    if (printed && asprintf(&text,
-                            "the foreign key cannot be resolved with '%s' for an existing '%s' "
-                            "entity",
-                            printed, parent) >= 0) {
-        r = json_object_set_new(errors, unique->name, json_string(text)) < 0 ? -ENOMEM : 0;
-        free(text);
-    }
-    free(printed);
-    json_decref(key);
-    return r;
+    return json_object_set_new(errors, unique->name, said) < 0 ? -ENOMEM : 0;
 }
 
 /* By any unique field that is said; *errors gets what was tried. NULL id: by none. */

@@ -8,27 +8,6 @@
 
 #include "config/dao/dao_priv.h"
 
-enum { TTL_MAX_S = 100000000 }; /* kong/db/dao/init.lua */
-
-/* --- times to live ------------------------------------------------------------------------- */
-
-static int read_ttl(json_t *input, struct dao_extra *extra, struct kong_error *error)
-{
-    const json_t *ttl = json_object_get(input, "ttl");
-    double seconds = json_number_value(ttl);
-    json_int_t whole = (json_int_t)(seconds >= 0 && seconds <= TTL_MAX_S ? seconds : -1);
-
-    if (!ttl)
-        return 0;
-    if (!json_is_null(ttl) && (!json_is_number(ttl) || whole < 0 || (double)whole != seconds))
-        return kong_error_invalid_options(
-            error, json_pack("{ss}", "ttl", "must be an integer between 0 and 100000000"));
-    extra->has_ttl = true;
-    extra->ttl_s = (uint64_t)whole;      /* of null: 0 */
-    (void)json_object_del(input, "ttl"); /* it is there */
-    return 0;
-}
-
 /* --- certificates and their snis (kong/db/dao/certificates.lua, snis.lua) ------------------- */
 
 __attribute__((format(printf, 2, 3))) static int fail_snis(struct kong_error *error,
@@ -134,14 +113,25 @@ static int read_snis(const struct dao *dao, const json_t *input, const char *id,
     return extra->snis ? check_names(dao, extra->snis, id, error) : -ENOMEM;
 }
 
-int dao_read_extra(const struct dao *dao, const struct model_entity *entity, json_t *input,
+int dao_read_extra(const struct dao *dao, const struct model_entity *entity, const json_t *input,
                    const char *id, struct dao_extra *ret, struct kong_error *error)
 {
-    if (entity->has_ttl)
-        return read_ttl(input, ret, error);
-    if (dao_entity_is(entity, "certificates"))
-        return read_snis(dao, input, id, ret, error);
-    return 0;
+    ret->says_ttl = entity->has_ttl && json_object_get(input, "ttl");
+    return dao_entity_is(entity, "certificates") ? read_snis(dao, input, id, ret, error) : 0;
+}
+
+uint64_t dao_take_extra(const struct model_entity *entity, json_t *value)
+{
+    json_int_t ttl_s = 0;
+
+    if (entity->has_ttl) {
+        ttl_s = json_integer_value(json_object_get(value, "ttl"));
+        (void)json_object_del(value, "ttl"); /* if it is there, here and below */
+    }
+    for (size_t i = 0; i < entity->record.fields_count; i++)
+        if (entity->record.fields[i].flags & MODEL_PSEUDO)
+            (void)json_object_del(value, entity->record.fields[i].name);
+    return ttl_s > 0 ? (uint64_t)ttl_s : 0;
 }
 
 void dao_extra_done(struct dao_extra *extra)

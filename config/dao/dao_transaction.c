@@ -93,8 +93,8 @@ static int load_others_changes(struct dao *dao, struct kong_error *error)
     config_errors_init(&errors);
     r = dao_load(dao, &errors);
     if (r < 0 && r != -ENOMEM)
-        r = kong_error_plain(error, 500, "the store cannot be read: %s",
-                             errors.count > 0 ? errors.items[0].message : strerror(-r));
+        r = kong_error_database(error, "%s",
+                                errors.count > 0 ? errors.items[0].message : strerror(-r));
     config_errors_done(&errors);
     return r;
 }

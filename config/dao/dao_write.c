@@ -80,11 +80,12 @@ static void write_done(struct write *write)
     dao_extra_done(&write->extra);
 }
 
-static uint64_t expiry_of(const struct write *write)
+/* ttl_s: as the model made it of the input. PATCH without it leaves the row its time. */
+static uint64_t expiry_of(const struct write *write, uint64_t ttl_s)
 {
-    if (!write->extra.has_ttl)
-        return write->operation == MODEL_UPDATE && write->before ? write->before->expires_at_s : 0;
-    return write->extra.ttl_s ? write->dao->now_ms() / 1000 + write->extra.ttl_s : 0;
+    if (!write->extra.says_ttl)
+        return write->operation == MODEL_UPDATE ? write->before->expires_at_s : 0;
+    return ttl_s ? write->dao->now_ms() / 1000 + ttl_s : 0;
 }
 
 static int process(struct write *write, json_t **ret, struct kong_error *error)
@@ -115,9 +116,10 @@ static int process(struct write *write, json_t **ret, struct kong_error *error)
 static int put_row(struct write *write, json_t *value, struct dao_row **ret,
                    struct kong_error *error)
 {
+    uint64_t ttl_s = dao_take_extra(write->entity, value);
     struct dao_field_index *taken;
     struct dao_row *row =
-        dao_row_create(dao_table_of(write->dao, write->entity), value, expiry_of(write));
+        dao_row_create(dao_table_of(write->dao, write->entity), value, expiry_of(write, ttl_s));
     int r;
 
     if (!row)

@@ -6,7 +6,7 @@
 #include "tests/unit/config/store_disk.h"
 #include "tests/unit/config/store_ledger.h"
 
-enum { SEEDS = 150, LIVES = 3, TRANSACTIONS = 30, DOUBTS_MAX = TRANSACTIONS };
+enum { SEEDS = 150, LIVES = 3, TRANSACTIONS = 30, DOUBTS_MAX = LIVES * TRANSACTIONS };
 
 /* The disk's files have no folder, but the store makes sure of its file in the real one. */
 static char folder[] = "/tmp/hopgate-disk-XXXXXX";
@@ -70,18 +70,21 @@ static void fail_with(uint64_t seed, const struct life *life, const struct ledge
              (unsigned long long)seed, life->number, want, got, life->doubts_count);
 }
 
-/* What is found must be what was acknowledged, or a whole one of those in doubt. */
+/* What is found must be what was acknowledged, or a whole one of those in doubt. What else was possible
+ * stays in doubt until the next commit: the folder may forget that the log was deleted. */
 static void check_found(uint64_t seed, struct life *life, struct store *store)
 {
     struct ledger found = ledger_read(store);
     bool known = ledger_equal(&found, &life->acknowledged);
 
-    for (size_t i = 0; !known && i < life->doubts_count; i++)
+    for (size_t i = 0; !known && i < life->doubts_count; i++) {
         known = ledger_equal(&found, &life->doubts[i]);
+        if (known)
+            life->doubts[i] = life->acknowledged;
+    }
     if (!known)
         fail_with(seed, life, &found);
     life->acknowledged = found;
-    life->doubts_count = 0;
 }
 
 static void write_one(uint64_t seed, struct life *life, struct store *store)
