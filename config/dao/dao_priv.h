@@ -155,9 +155,10 @@ struct dao_extra {
     bool says_ttl;
 };
 
-/* id: of the row that is written, or NULL when it is new. 0, -EINVAL, -ENOMEM. */
+/* id: of the row that is written, or NULL when it is new; replaces: what is not said is taken away. 0,
+ * -EINVAL, -ENOMEM. */
 int dao_read_extra(const struct dao *dao, const struct model_entity *entity, const json_t *input,
-                   const char *id, struct dao_extra *ret, struct kong_error *error);
+                   const char *id, bool replaces, struct dao_extra *ret, struct kong_error *error);
 /* Removes from what the model made of it what is not stored; the time to live in seconds, 0: for ever. */
 uint64_t dao_take_extra(const struct model_entity *entity, json_t *value);
 void dao_extra_done(struct dao_extra *extra);

@@ -98,13 +98,14 @@ static bool is_list_of_texts(const json_t *list)
     return true;
 }
 
-/* The list stays in the input: its form is the model's to check. */
-static int read_snis(const struct dao *dao, const json_t *input, const char *id,
+/* The list stays in the input: its form is the model's to check. PATCH without it changes nothing, PUT
+ * takes all away. */
+static int read_snis(const struct dao *dao, const json_t *input, const char *id, bool replaces,
                      struct dao_extra *extra, struct kong_error *error)
 {
     const json_t *snis = json_object_get(input, "snis");
 
-    if (json_is_null(snis))
+    if (snis ? json_is_null(snis) : replaces)
         extra->snis = json_array();
     else if (is_list_of_texts(snis))
         extra->snis = sorted(snis);
@@ -114,10 +115,11 @@ static int read_snis(const struct dao *dao, const json_t *input, const char *id,
 }
 
 int dao_read_extra(const struct dao *dao, const struct model_entity *entity, const json_t *input,
-                   const char *id, struct dao_extra *ret, struct kong_error *error)
+                   const char *id, bool replaces, struct dao_extra *ret, struct kong_error *error)
 {
     ret->says_ttl = entity->has_ttl && json_object_get(input, "ttl");
-    return dao_entity_is(entity, "certificates") ? read_snis(dao, input, id, ret, error) : 0;
+    return dao_entity_is(entity, "certificates") ? read_snis(dao, input, id, replaces, ret, error)
+                                                 : 0;
 }
 
 uint64_t dao_take_extra(const struct model_entity *entity, json_t *value)

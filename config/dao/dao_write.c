@@ -159,7 +159,8 @@ static int write_entity(struct write *write, const char *id, const json_t *input
     if (r == 0 && id && json_object_set_new(write->input, "id", json_string(id)) < 0)
         r = -ENOMEM;
     if (r == 0)
-        r = dao_read_extra(write->dao, write->entity, write->input, id, &write->extra, error);
+        r = dao_read_extra(write->dao, write->entity, write->input, id,
+                           write->operation == MODEL_UPSERT, &write->extra, error);
     if (r == 0)
         r = write_value(write, ret, error);
     if (r < 0)

@@ -34,7 +34,7 @@ static void fail_story(const struct story *story, const char *what, const json_t
 /* "a $x b" with what was saved as x; a new reference. */
 static json_t *filled_text(const struct story *story, const char *text)
 {
-    char filled[1024];
+    char filled[4096];
     size_t used = 0;
 
     while (*text && used < sizeof(filled) - 1) {
@@ -301,18 +301,27 @@ static void run_step(struct story *story, const json_t *step)
     }
 }
 
+static json_t *load_data(const char *name)
+{
+    char path[512];
+    json_error_t why;
+    json_t *data;
+
+    (void)snprintf(path, sizeof(path), "%s/tests/data/%s", HOPGATE_SOURCE_DIR, name);
+    data = json_load_file(path, 0, &why);
+    if (!data)
+        fail_msg("%s:%d: %s", name, why.line, why.text);
+    return data;
+}
+
 TEST(every_story_goes_as_with_kong)
 {
-    json_error_t why;
-    json_t *stories = json_load_file(HOPGATE_SOURCE_DIR "/tests/data/kong-dao-cases.json", 0, &why);
-    json_t *one, *step;
+    json_t *stories = load_data("kong-dao-cases.json"), *one, *step;
     size_t i;
 
-    if (!stories)
-        fail_msg("kong-dao-cases.json:%d: %s", why.line, why.text);
     json_array_foreach(stories, i, one)
     {
-        struct story story = { .saved = json_object(),
+        struct story story = { .saved = load_data("kong-dao-certificates.json"),
                                .name = json_string_value(json_object_get(one, "name")) };
         clock_ms = 1700000000000;
         CHECK_INT(dao_create(model_get(), NULL, &story.dao), 0);
