@@ -143,9 +143,8 @@ int form_infer(json_t *form, const struct model *model, const struct model_recor
 
         if (!value)
             continue;
-        inferred = config && strcmp(field->name, "config") == 0
-                       ? record_value(value, model, config)
-                       : infer_value(value, model, field);
+        inferred = config && strcmp(field->name, "config") == 0 ? record_value(value, model, config)
+                                                                : infer_value(value, model, field);
         if (!inferred || json_object_set_new(form, field->name, inferred) < 0)
             return -ENOMEM;
     }

@@ -143,8 +143,9 @@ int form_tree_add(json_t *tree, struct slice name, json_t *value, struct kong_er
     json_t *level = tree;
 
     if (!read_way(name, &way))
-        return kong_error_plain(error, 400, "Cannot parse form: a name is longer than %d bytes or "
-                                            "has more than %d parts",
+        return kong_error_plain(error, 400,
+                                "Cannot parse form: a name is longer than %d bytes or "
+                                "has more than %d parts",
                                 KEY_MAX - 2, FORM_DEPTH_MAX);
     if (way.count == 0)
         return 0; /* nothing but dots: there is no such field */
