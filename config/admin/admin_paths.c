@@ -255,14 +255,13 @@ char *admin_allowed_methods(const struct admin_methods *methods)
         { "OPTIONS", true },           { "PATCH", methods->patch }, { "POST", methods->post },
         { "PUT", methods->put },
     };
-    char list[64] = "";
+    char list[64] = ""; /* all seven fit */
+    size_t length = 0;
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-        if (all[i].is_there) {
-            if (*list)
-                strcat(list, ", "); /* all seven fit */
-            strcat(list, all[i].name);
-        }
+        if (all[i].is_there)
+            length += (size_t)snprintf(list + length, sizeof(list) - length, "%s%s",
+                                       length > 0 ? ", " : "", all[i].name);
     return strdup(list);
 }
 

@@ -37,7 +37,7 @@ static bool add_key(struct way *way, struct slice key, bool in_brackets)
         return false;
     into = way->keys[way->count++];
     if (in_brackets && is_index(key))
-        (void)snprintf(into, KEY_MAX, "%c%d", INDEX_MARK, atoi(key.ptr));
+        (void)snprintf(into, KEY_MAX, "%c%lu", INDEX_MARK, strtoul(key.ptr, NULL, 10));
     else
         (void)snprintf(into, KEY_MAX, "%.*s", SLICE_ARG(key));
     return true;
