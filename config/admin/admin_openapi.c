@@ -122,10 +122,14 @@ static json_t *schema_of_field(const struct model_field *field, bool may_be_null
     return NULL;
 }
 
+/* NULL is a record whose fields another field decides: a plugin's config. */
 static json_t *schema_of_record(const struct model_record *record)
 {
     json_t *properties = json_object();
-    int r = properties && record ? 0 : -1;
+    int r = properties ? 0 : -1;
+
+    if (!record)
+        return json_pack("{so}", "properties", properties);
 
     for (size_t i = 0; r == 0 && i < record->fields_count; i++) {
         const struct model_field *field = &record->fields[i];

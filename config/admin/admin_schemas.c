@@ -1,5 +1,6 @@
 /* /schemas: the tables themselves, and validation without storing (kong/api/routes/kong.lua). */
 #include <errno.h>
+#include <time.h>
 
 #include "config/admin/admin_priv.h"
 #include "config/model/model_process.h"
@@ -37,7 +38,8 @@ static int validate(struct admin_call *call, const struct model_entity *entity)
 {
     const struct model_request request = { .entity = entity,
                                            .operation = MODEL_CHECK,
-                                           .input = call->content };
+                                           .input = call->content,
+                                           .now_s = (double)time(NULL) };
     json_t *processed = NULL;
     int r = model_process(dao_model(call->admin->dao), &request, &processed, &call->error);
 
