@@ -249,6 +249,24 @@ static void hash_text(struct slice text, char ret[33])
                    (unsigned long long)hash);
 }
 
+/* Everything after the document is there; takes what is in `loader` and `found`. r: how that went. */
+static int finish_loading(struct loader *loader, int r, struct config_errors *errors)
+{
+    struct config_errors *found = loader->errors;
+
+    if (r == 0)
+        r = read_document(loader);
+    if (r == 0)
+        r = declarative_link(loader);
+    if (r == 0 && found->errors_count == 0)
+        r = declarative_read_hopgate(loader);
+    if (r == 0 && found->errors_count > 0)
+        r = -EINVAL;
+    config_errors_sort(found);
+    config_errors_take(errors, found);
+    return r;
+}
+
 int config_load_text(struct slice text, const char *file, struct config **ret,
                      struct config_errors *errors)
 {
@@ -260,22 +278,55 @@ int config_load_text(struct slice text, const char *file, struct config **ret,
     r = loader_init(&loader, &found, file);
     if (r == 0)
         r = document_parse(text, document_guess_format(file, text), file, &loader.document, &found);
-    if (r == 0)
-        r = read_document(&loader);
-    if (r == 0)
-        r = declarative_link(&loader);
-    if (r == 0 && found.errors_count == 0)
-        r = declarative_read_hopgate(&loader);
-    if (r == 0 && found.errors_count > 0)
-        r = -EINVAL;
+    r = finish_loading(&loader, r, errors);
     if (r == 0) {
         if (file)
             hash_text(text, loader.config->hash);
         *ret = TAKE(loader.config);
     }
     loader_done(&loader);
-    config_errors_sort(&found);
-    config_errors_take(errors, &found);
+    return r;
+}
+
+/* The lists that a configuration is made of. NULL: no memory. */
+static json_t *known_lists(json_t *entities)
+{
+    json_t *root = json_pack("{ss}", "_format_version", "3.0"), *list;
+    const char *name;
+
+    if (!root)
+        return NULL;
+    json_object_foreach(entities, name, list)
+    {
+        const struct schema_field *field = schema_find(&schema_document, name);
+        if (!field || field->type != SCHEMA_ENTITIES || (field->flags & SCHEMA_NOT_YET))
+            continue;
+        if (json_object_set(root, name, list) < 0) {
+            json_decref(root);
+            return NULL;
+        }
+    }
+    return root;
+}
+
+int config_load_entities(json_t *entities, struct config **ret, struct config_errors *errors)
+{
+    struct config_errors found;
+    struct loader loader;
+    json_t *root = known_lists(entities);
+    int r;
+
+    config_errors_init(&found);
+    r = loader_init(&loader, &found, NULL);
+    if (r == 0) {
+        loader.document = root ? document_wrap(root) : NULL;
+        r = loader.document ? 0 : -ENOMEM;
+    }
+    r = finish_loading(&loader, r, errors);
+    if (r == 0)
+        *ret = TAKE(loader.config);
+    loader_done(&loader);
+    json_decref(root);
     return r;
 }
 

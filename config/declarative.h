@@ -1,12 +1,14 @@
 /*
  * declarative: Kong's declarative file becomes a struct config.
  *
- * Role    reads YAML or JSON of format 3.0, checks everything, links the entities to each other
+ * Role    reads YAML or JSON of format 3.0, or the dao's entities, checks everything, links the entities to each other
  * Owns    nothing after it returned; the result belongs to the caller
  * Thread  any; it reads a file and may take long, so never a worker
  */
 #ifndef CONFIG_DECLARATIVE_H
 #define CONFIG_DECLARATIVE_H
+
+#include <jansson.h>
 
 #include "config/config_error.h"
 #include "config/entities.h"
@@ -23,5 +25,9 @@ int config_load_file(const char *file, struct config **ret, struct config_errors
  */
 int config_load_text(struct slice text, const char *file, struct config **ret,
                      struct config_errors *errors);
+
+/* From what dao_export gives: lists of entities with ids, references as ids. Kinds of entities that only
+ * the Admin API knows are left out. Messages name entities ("services[shop]") and no place. */
+int config_load_entities(json_t *entities, struct config **ret, struct config_errors *errors);
 
 #endif

@@ -19,6 +19,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "config/model/kong_error.h"
 #include "config/model/model.h"
@@ -41,7 +42,10 @@ int dao_load(struct dao *dao, struct config_errors *errors);
 int dao_replace_all(struct dao *dao, const json_t *entities);
 
 void dao_set_read_only(struct dao *dao, bool is_read_only); /* database = off */
+bool dao_is_read_only(const struct dao *dao);
 const struct model *dao_model(const struct dao *dao);
+
+void dao_set_clock(struct dao *dao, uint64_t (*now_ms)(void)); /* for tests; Unix time */
 
 /* ---- transactions ---- */
 
@@ -67,9 +71,21 @@ struct dao_change dao_change_at(const struct dao *dao, size_t index);
  * any unique field). NULL: not there. -EINVAL with KONG_INVALID_* when it cannot be one. */
 int dao_find(const struct dao *dao, const struct model_entity *entity, const char *key,
              json_t **ret, struct kong_error *error);
+/* The same of those below a parent, whose reference `field` is parent_id: an id, or what is unique
+ * there (targets: host:port as stored; acls: the group). */
+int dao_find_below(const struct dao *dao, const struct model_entity *entity, const char *field,
+                   const char *parent_id, const char *key, json_t **ret, struct kong_error *error);
 json_t *dao_by_id(const struct dao *dao, const struct model_entity *entity, const char *id);
 json_t *dao_by_unique(const struct dao *dao, const struct model_entity *entity, const char *field,
                       const char *value);
+
+enum dao_operation { DAO_CREATE, DAO_UPDATE, DAO_UPSERT, DAO_REMOVE };
+
+/* Kong's refusal when nothing may be written; the functions below ask it themselves, an endpoint before
+ * it has looked anything up. */
+int dao_check_writable(const struct dao *dao, const struct model_entity *entity,
+                       enum dao_operation operation, bool by_endpoint_key,
+                       struct kong_error *error);
 
 /* References in input are resolved ({"name": ...} to {"id": ...}); the input is validated
  * (model_process), certificates' snis become rows, and so on. 0, -EINVAL, -ENOMEM. */
@@ -85,15 +101,21 @@ int dao_upsert(struct dao *dao, const struct model_entity *entity, const char *k
 int dao_delete(struct dao *dao, const struct model_entity *entity, const char *id,
                bool *ret_was_there, struct kong_error *error);
 
+/* Another route that the same requests match and that leads to another service; NULL: none. route:
+ * as dao_insert returned it. A new reference. */
+json_t *dao_find_duplicate_route(const struct dao *dao, const json_t *route);
+
 /* ---- many ---- */
 
 struct dao_page_request {
     const struct model_entity *entity;
     const char *size, *offset; /* as in the query; NULL: not there */
     bool has_tags;
-    const char *tags;          /* as in the query: "a,b" or "a/b"; NULL with has_tags: no value */
+    const char *tags;  /* as in the query: "a,b" or "a/b"; NULL with has_tags: no value */
+    bool newest_first; /* by created_at, and the offset is a number: targets of an upstream */
     const char *foreign_field; /* only those whose reference `foreign_field` is */
-    const char *foreign_id;    /* this; NULL: all */
+    const char *foreign_id;    /* this; NULL: all. Of those below a parent tags choose nothing, but
+                                * what is wrong with them is told, as Kong does */
 };
 
 struct dao_page {
