@@ -32,7 +32,7 @@ static void check(struct kong_error *error, unsigned status, const char *want)
     kong_error_done(error);
 }
 
-TEST(every_refusal_has_its_body_and_status)
+TEST(refusals_of_entities_have_their_body_and_status)
 {
     struct kong_error error = { 0 };
 
@@ -69,6 +69,12 @@ TEST(every_refusal_has_its_body_and_status)
     check(&error, 404,
           "{\"code\": 6, \"name\": \"not found\", \"message\": \"could not find the entity with "
           "'{name=\\\"x\\\"}'\", \"fields\": {\"name\": \"x\"}}");
+}
+
+TEST(refusals_of_requests_have_theirs)
+{
+    struct kong_error error = { 0 };
+
     (void)kong_error_invalid_offset(&error, "x", "bad base64 encoding");
     check(&error, 400,
           "{\"code\": 7, \"name\": \"invalid offset\", \"message\": \"'x' is not a "
@@ -168,6 +174,6 @@ TEST(values_are_printed_as_kong_prints_them)
     }
 }
 
-TESTS(TEST_CASE(every_refusal_has_its_body_and_status),
-      TEST_CASE(violations_are_counted_and_sorted),
+TESTS(TEST_CASE(refusals_of_entities_have_their_body_and_status),
+      TEST_CASE(refusals_of_requests_have_theirs), TEST_CASE(violations_are_counted_and_sorted),
       TEST_CASE(values_are_printed_as_kong_prints_them))
