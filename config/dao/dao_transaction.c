@@ -80,9 +80,7 @@ struct dao_change dao_change_at(const struct dao *dao, size_t index)
 
 int dao_store_failed(struct dao *dao, int r, struct kong_error *error)
 {
-    return r == -ENOMEM
-               ? r
-               : kong_error_plain(error, 500, "the store failed: %s", store_error(dao->store));
+    return r == -ENOMEM ? r : kong_error_database(error, "%s", store_error(dao->store));
 }
 
 static int load_others_changes(struct dao *dao, struct kong_error *error)
