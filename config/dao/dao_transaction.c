@@ -38,26 +38,34 @@ int dao_change(struct dao *dao, struct dao_row *before, struct dao_row *after,
 
 size_t dao_step(struct dao *dao)
 {
-    return dao->changes_count;
+    return dao->changes_count + (dao_was_replaced(dao) ? 1 : 0);
+}
+
+static void undo_change(const struct dao_row_change *change)
+{
+    struct dao_field_index *taken;
+
+    if (change->after)
+        dao_row_unlink(change->after);
+    if (change->before)
+        (void)dao_row_link(change->before, &taken); /* backwards, each place is free again */
+    dao_row_free(change->after);
 }
 
 void dao_undo_step(struct dao *dao, size_t step)
 {
-    struct dao_field_index *taken;
-
-    while (dao->changes_count > step) {
-        struct dao_row_change *change = &dao->changes[--dao->changes_count];
-        if (change->after)
-            dao_row_unlink(change->after);
-        if (change->before)
-            (void)dao_row_link(change->before, &taken); /* backwards, each place is free again */
-        dao_row_free(change->after);
-    }
+    while (dao->changes_count > 0 && dao_step(dao) > step)
+        undo_change(&dao->changes[--dao->changes_count]);
+    if (!dao_was_replaced(dao) || step > 0)
+        return;
+    dao_tables_done(&dao->tables);
+    dao->tables = dao->replaced;
+    dao->replaced = (struct dao_tables){ 0 };
 }
 
 bool dao_has_changes(const struct dao *dao)
 {
-    return dao->changes_count > 0;
+    return dao->changes_count > 0 || dao_was_replaced(dao);
 }
 
 size_t dao_changes_count(const struct dao *dao)
@@ -144,7 +152,7 @@ static int write_row(struct store *store, const struct dao_row *row)
     int r = -ENOMEM;
 
     if (row->expires_at_s) {
-        value = json_copy(row->value);
+        value = dao_copy(row->value);
         if (!value || json_object_set_new(value, DAO_EXPIRES_AT,
                                           json_integer((json_int_t)row->expires_at_s)) < 0) {
             json_decref(value);
@@ -180,9 +188,10 @@ static void forget_changes(struct dao *dao)
 {
     for (size_t i = 0; i < dao->changes_count; i++)
         dao_row_free(dao->changes[i].before);
-    if (dao->changes_count > 0)
+    if (dao_has_changes(dao))
         dao->generation++;
     dao->changes_count = 0;
+    dao_tables_done(&dao->replaced);
     dao->is_begun = false;
 }
 

@@ -156,7 +156,8 @@ static int write_entity(struct write *write, const char *id, const json_t *input
     size_t step = dao_step(write->dao);
     int r = dao_resolve(write->dao, write->entity, input, &write->input, error);
 
-    if (r == 0 && id && json_object_set_new(write->input, "id", json_string(id)) < 0)
+    if (r == 0 && id && json_is_object(write->input) &&
+        json_object_set_new(write->input, "id", json_string(id)) < 0)
         r = -ENOMEM;
     if (r == 0)
         r = dao_read_extra(write->dao, write->entity, write->input, id,
@@ -208,7 +209,7 @@ static int upsert_by_name(struct write *write, const char *key, const json_t *in
                           struct kong_error *error)
 {
     const char *field = write->entity->endpoint_key;
-    json_t *named = json_copy((json_t *)input); /* takes references of the members */
+    json_t *named = json_is_object(input) ? dao_copy(input) : json_object();
     int r = -ENOMEM;
 
     write->before = dao_row_by_unique(dao_table_of(write->dao, write->entity), field, key);

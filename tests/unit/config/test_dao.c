@@ -340,6 +340,34 @@ TEST(a_commit_that_fails_changes_nothing)
     fake_done(&fake);
 }
 
+TEST(an_input_that_is_no_object_is_refused)
+{
+    struct fake_store fake = fake_make();
+    struct dao *dao = open_dao(&fake);
+    struct kong_error error = { 0 };
+    json_t *inputs[] = { json_array(), json_string("x"), json_null() }, *value = NULL;
+    const char *id = "aaaaaaaa-0000-4000-8000-000000000001";
+
+    begin(dao);
+    (void)insert(dao, "services", SERVICE(1, "one"));
+    for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++) {
+        CHECK_INT(dao_insert(dao, entity_of("services"), inputs[i], &value, &error), -EINVAL);
+        kong_error_done(&error);
+        CHECK_INT(dao_update(dao, entity_of("services"), id, inputs[i], &value, &error), -EINVAL);
+        kong_error_done(&error);
+        CHECK_INT(dao_upsert(dao, entity_of("services"), id, inputs[i], &value, &error), -EINVAL);
+        kong_error_done(&error);
+        CHECK_INT(dao_upsert(dao, entity_of("services"), "one", inputs[i], &value, &error),
+                  -EINVAL);
+        kong_error_done(&error);
+        json_decref(inputs[i]);
+    }
+    CHECK_STR(services_of(dao), "one ");
+    dao_rollback(dao);
+    dao_free(dao);
+    fake_done(&fake);
+}
+
 TEST(what_others_have_written_is_taken_in_at_begin)
 {
     struct fake_store fake = fake_make();
@@ -486,6 +514,19 @@ TEST(a_declarative_file_takes_the_place_of_all)
     json_decref(wrong);
     CHECK_STR(services_of(dao), "one ");
     wrong = json_object();
+    begin(dao);
+    CHECK_INT(dao_replace_all(dao, wrong), 0);
+    CHECK_STR(services_of(dao), "");
+    CHECK(dao_has_changes(dao));
+    CHECK_INT(dao_replace_all(dao, entities), -EBUSY);
+    dao_rollback(dao); /* as when the configuration cannot be used */
+    CHECK_STR(services_of(dao), "one ");
+    begin(dao);
+    CHECK_INT(dao_replace_all(dao, wrong), 0);
+    CHECK_INT(dao_step(dao), 1);
+    commit(dao);
+    CHECK_STR(services_of(dao), "");
+    CHECK_INT(dao_replace_all(dao, entities), 0);
     CHECK_INT(dao_replace_all(dao, wrong), 0);
     json_decref(wrong);
     CHECK_STR(services_of(dao), "");
@@ -494,6 +535,7 @@ TEST(a_declarative_file_takes_the_place_of_all)
 
 TESTS(TEST_CASE(what_is_committed_is_loaded_again), TEST_CASE(a_step_is_undone_alone),
       TEST_CASE(changes_are_told_in_order), TEST_CASE(a_commit_that_fails_changes_nothing),
+      TEST_CASE(an_input_that_is_no_object_is_refused),
       TEST_CASE(what_others_have_written_is_taken_in_at_begin),
       TEST_CASE(rows_whose_time_is_over_leave_the_store),
       TEST_CASE(a_row_that_cannot_be_read_is_named_and_refused),
