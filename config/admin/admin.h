@@ -22,7 +22,8 @@
 #include "core/slice.h"
 
 struct admin_field {
-    const char *name, *value;
+    const char *name; /* a literal */
+    char *value;      /* malloc'ed */
 };
 
 struct admin_request {
@@ -35,6 +36,7 @@ struct admin_request {
     struct slice content;
     struct slice origin, request_headers; /* Origin, Access-Control-Request-Headers; ptr NULL */
     struct slice host;                    /* of the request */
+    struct slice request_id;              /* 32 hex digits, for answers that carry one */
 };
 
 enum { ADMIN_FIELDS_MAX = 12 };
@@ -44,7 +46,7 @@ struct admin_answer {
     const char *content_type; /* NULL: no content */
     char *content;            /* malloc'ed */
     size_t content_length;
-    struct admin_field fields[ADMIN_FIELDS_MAX]; /* values malloc'ed, names not */
+    struct admin_field fields[ADMIN_FIELDS_MAX];
     size_t fields_count;
     bool is_change; /* the dao was changed: publish before it is sent */
 };

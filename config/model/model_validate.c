@@ -225,6 +225,7 @@ static json_t *validate_foreign(struct model_words *words, const struct model_fi
     return errors;
 }
 
+/* As in Lua 80.0 is whole. What no 64 bits can hold is refused here rather than by a database. */
 static bool is_whole(const json_t *value)
 {
     double number = json_number_value(value);

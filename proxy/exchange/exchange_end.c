@@ -63,6 +63,8 @@ static struct log_file *access_log_of(const struct exchange *exchange)
         return hop->access_log;
     case VIRTUAL_SERVER_STATUS:
         return hop->status_access_log;
+    case VIRTUAL_SERVER_ADMIN:
+        return hop->admin_access_log;
     }
     return NULL;
 }
@@ -85,9 +87,11 @@ static void note_company(struct exchange *exchange)
 static void write_access_line(struct exchange *exchange, struct log_file *access_log)
 {
     const struct snapshot *snapshot = exchange->pinned->snapshot;
-    const struct access_log_format *format = exchange->kind == VIRTUAL_SERVER_STATUS
-                                                 ? snapshot->log_formats.status
-                                                 : snapshot->log_formats.proxy;
+    const struct log_choice *formats = &snapshot->log_formats;
+    const struct access_log_format *format =
+        exchange->kind == VIRTUAL_SERVER_STATUS  ? formats->status
+        : exchange->kind == VIRTUAL_SERVER_ADMIN ? formats->admin
+                                                 : formats->proxy;
     struct arena scratch;
     struct slice line = access_log_line(format, &exchange->record, &exchange->arena);
 

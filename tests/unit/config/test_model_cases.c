@@ -96,7 +96,7 @@ static void check_error(const char *title, const json_t *row, const struct kong_
                  *message = json_object_get(row, "message"), *code = json_object_get(row, "code");
     json_t *got = json_string(error->message ? error->message : "");
 
-    if (fields && !json_equal(fields, error->fields))
+    if (json_is_object(fields) && !json_equal(fields, error->fields))
         differ(title, "fields", fields, error->fields);
     if (message && !json_equal(message, got))
         differ(title, "message", message, got);
