@@ -134,7 +134,7 @@ static void put_in_place(struct load *load)
 int dao_load(struct dao *dao, struct config_errors *errors)
 {
     struct load load = { .dao = dao, .errors = errors };
-    int r = dao_tables_init(&load.tables, dao->model);
+    int r = dao->store ? dao_tables_init(&load.tables, dao->model) : 0;
 
     if (r < 0 || !dao->store)
         return r;

@@ -136,7 +136,7 @@ int dao_begin(struct dao *dao, struct kong_error *error)
     dao->is_begun = true;
     if (has_changed)
         r = load_others_changes(dao, error);
-    if (r == 0)
+    if (r == 0 && !dao->is_read_only)
         r = remove_expired(dao);
     if (r < 0)
         dao_rollback(dao);

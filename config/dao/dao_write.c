@@ -6,20 +6,6 @@
 #include "config/dao/dao_priv.h"
 #include "config/model/model_process.h"
 
-static int refuse_when_read_only(const struct dao *dao, const struct model_entity *entity,
-                                 const char *operation, const char *key_field,
-                                 struct kong_error *error)
-{
-    if (!dao->is_read_only)
-        return 0;
-    if (key_field)
-        return kong_error_unsupported(error,
-                                      "cannot %s '%s' entities by '%s' when not using a database",
-                                      operation, entity->name, key_field);
-    return kong_error_unsupported(error, "cannot %s '%s' entities when not using a database",
-                                  operation, entity->name);
-}
-
 int dao_check_writable(const struct dao *dao, const struct model_entity *entity,
                        enum dao_operation operation, bool by_endpoint_key, struct kong_error *error)
 {
@@ -28,8 +14,14 @@ int dao_check_writable(const struct dao *dao, const struct model_entity *entity,
                                          [DAO_UPSERT] = "create or update",
                                          [DAO_REMOVE] = "remove" };
 
-    return refuse_when_read_only(dao, entity, words[operation],
-                                 by_endpoint_key ? entity->endpoint_key : NULL, error);
+    if (!dao->is_read_only)
+        return 0;
+    if (by_endpoint_key && entity->endpoint_key)
+        return kong_error_unsupported(error,
+                                      "cannot %s '%s' entities by '%s' when not using a database",
+                                      words[operation], entity->name, entity->endpoint_key);
+    return kong_error_unsupported(error, "cannot %s '%s' entities when not using a database",
+                                  words[operation], entity->name);
 }
 
 /* --- violations ---------------------------------------------------------------------------- */
@@ -104,8 +96,6 @@ static int process(struct write *write, json_t **ret, struct kong_error *error)
     if (r == 0)
         r = dao_check_protocols(write->dao, write->entity, value,
                                 before || json_object_get(write->input, "protocols"), error);
-    if (r == 0)
-        r = dao_check_references(&write->dao->tables, write->entity, value, error);
     if (r < 0)
         json_decref(value);
     else
@@ -140,6 +130,8 @@ static int write_value(struct write *write, json_t **ret, struct kong_error *err
 
     if (r == 0)
         r = put_row(write, value, &row, error);
+    if (r == 0) /* after uniqueness, as a database checks it */
+        r = dao_check_references(&write->dao->tables, write->entity, value, error);
     json_decref(value);
     if (r == 0 && write->extra.snis)
         r = dao_set_snis(write->dao, row->id, write->extra.snis, error);
