@@ -113,16 +113,21 @@ static json_t *document_of(const struct config_store *store)
 int config_store_publication(const struct config_store *store, struct publication *ret)
 {
     json_t *document = document_of(store);
+    int r;
 
     ret->source = config_store_name(store);
     config_errors_init(&ret->errors);
     ret->text = document ? json_dumps(document, JSON_COMPACT) : NULL;
+    if (ret->text) {
+        ret->length = strlen(ret->text);
+        r = config_load_entities(document, ret->source, &ret->config, &ret->errors);
+    } else {
+        r = -ENOMEM;
+    }
+    if (r == 0)
+        config_set_hash(ret->config, (struct slice){ ret->text, ret->length });
     json_decref(document);
-    if (!ret->text)
-        return -ENOMEM;
-    ret->length = strlen(ret->text);
-    return config_load_text((struct slice){ ret->text, ret->length }, ret->source, &ret->config,
-                            &ret->errors);
+    return r;
 }
 
 void config_store_publication_done(struct publication *publication)
