@@ -83,13 +83,13 @@ static void send_answers(struct batch *batch)
 
 static void handle(struct batch *batch, struct job *job)
 {
-    size_t first = dao_changes_count(batch->dao);
+    size_t step = dao_step(batch->dao), first = dao_changes_count(batch->dao);
 
     admin_answer_done(&job->answer);
     json_decref(TAKE(job->audit));
     job->answer = (struct admin_answer){ 0 };
-    /* no memory: an answer is there all the same */
-    (void)admin_handle(&batch->of->admin, &job->question->request, &job->answer);
+    if (admin_handle(&batch->of->admin, &job->question->request, &job->answer) < 0)
+        dao_undo_step(batch->dao, step); /* an answer that says so is there all the same */
     if (job->answer.is_change)
         job->audit = admin_audit_lines(batch->dao, first, job->question);
 }
@@ -137,8 +137,14 @@ static void roll_back(struct batch *batch, bool was_in_force)
 
 /* ---- what does not compile ----------------------------------------------------------------- */
 
-/* The first error, without the store's name and lines, which nobody has written. *ret_is_guilty: it is
- * in the entities, not in a file of the hop. */
+/* "services[shop].host"; keys of kong.conf have no brackets. */
+static bool is_of_entity(const char *path)
+{
+    return path && strchr(path, '[');
+}
+
+/* The first error, without the store's name, which nobody has written. *ret_is_guilty: it is in the
+ * entities, not in a file of the hop. */
 static bool reason_of(const struct batch *batch, char *into, size_t size, bool *ret_is_guilty)
 {
     const struct config_errors *errors = &batch->publication.errors;
@@ -149,7 +155,8 @@ static bool reason_of(const struct batch *batch, char *into, size_t size, bool *
 
         if (error->severity != CONFIG_ERROR)
             continue;
-        *ret_is_guilty = file && strcmp(file, batch->publication.source) == 0;
+        *ret_is_guilty =
+            is_of_entity(path) || (file && strcmp(file, batch->publication.source) == 0);
         (void)snprintf(into, size, "%s%s%s", path ? path : "", path && *path ? ": " : "",
                        error->message);
         return true;

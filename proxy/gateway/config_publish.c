@@ -1,6 +1,8 @@
 #include "proxy/gateway/config_publish.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "config/declarative.h"
 #include "core/log.h"
@@ -9,6 +11,21 @@
 
 /* How long names that are new are waited for; the main thread has other things to do. */
 enum { PUBLISH_NAMES_WAIT_MS = 1000 };
+
+int config_publish_read(json_t *entities, const char *source, struct config **ret,
+                        struct config_errors *errors)
+{
+    SCOPED(config) config = NULL;
+    int r = config_load_entities(entities, &config, errors);
+
+    if (r < 0)
+        return r;
+    config->source = config_copy_text(config, source, strlen(source));
+    if (!config->source)
+        return -ENOMEM;
+    *ret = TAKE(config);
+    return 0;
+}
 
 struct snapshot *config_publish_load(struct gateway *gateway, struct config **config)
 {
@@ -91,8 +108,8 @@ void config_publish_discard(void *argument)
 static bool prepare_again(struct publication *publication)
 {
     publication->done = false;
-    if (config_load_text((struct slice){ publication->text, publication->length },
-                         publication->source, &publication->config, &publication->errors) == 0)
+    if (config_publish_read(publication->entities, publication->source, &publication->config,
+                            &publication->errors) == 0)
         prepare_for(publication);
     return publication->done;
 }
@@ -132,7 +149,6 @@ void config_publish_install(void *argument)
     }
     if (!gateway->config.store)
         return; /* a reload reads the declarative file */
-    free(gateway->entities.text);
-    gateway->entities =
-        (struct gateway_entities){ .text = TAKE(publication->text), .length = publication->length };
+    json_decref(gateway->entities);
+    gateway->entities = TAKE(publication->entities);
 }
