@@ -130,7 +130,7 @@ static void put_in_force(struct gateway *gateway)
     gateway_forget_health(gateway_newest(gateway));
     gateway_watch_certificates(gateway);
     gateway_free_old_snapshots(gateway);
-    log_error(LOG_LEVEL_INFO, "configuration %llu is in force",
+    log_error(LOG_LEVEL_INFO, "entities have changed: configuration %llu serves",
               (unsigned long long)gateway_newest(gateway)->generation);
 }
 
