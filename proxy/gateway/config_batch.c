@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "proxy/gateway/admin_audit.h"
 #include "proxy/gateway/gateway_priv.h"
@@ -246,12 +247,18 @@ static bool commit(struct batch *batch, bool was_in_force)
 /* Locked for too long, not writable, damaged ... */
 static bool begin(struct batch *batch)
 {
+    const struct config_store *config = &batch->of->gateway->config;
     struct kong_error error = { 0 };
+    uint64_t untold;
 
     if (dao_begin(batch->dao, &error) == 0)
         return true;
     kong_error_done(&error);
-    tell_commit_failed(batch);
+    if (batch->count > 0)
+        tell_commit_failed(batch);
+    else if (log_rate_allows(&batch->of->locked_told, clock_now_ms(), &untold))
+        log_error(LOG_LEVEL_ERROR, "what another process has written into %s cannot be read: %s",
+                  config_store_name(config), config->store ? store_error(config->store) : "");
     for (size_t i = 0; i < batch->count; i++)
         answer_unexpected(&batch->jobs[i]);
     return false;
