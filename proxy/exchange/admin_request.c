@@ -66,6 +66,7 @@ static struct admin_request request_of(const struct exchange *exchange)
         .origin = value_of(exchange, SLICE("Origin")),
         .request_headers = value_of(exchange, SLICE("Access-Control-Request-Headers")),
         .host = head->authority,
+        .request_id = slice_of(exchange->record.request_id),
     };
 }
 

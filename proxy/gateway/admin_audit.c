@@ -140,12 +140,27 @@ json_t *admin_audit_lines(const struct dao *dao, size_t first,
     return lines;
 }
 
+/* Nobody may believe that it guards anything. */
+static void warn_of_plugin(const json_t *line)
+{
+    const json_t *after = json_object_get(line, "after");
+
+    if (strcmp(json_string_value(json_object_get(line, "entity")), "plugins") == 0 &&
+        json_is_true(json_object_get(after, "enabled")))
+        log_error(LOG_LEVEL_WARN,
+                  "admin: plugin %s (%s) is stored, and this version of hopgate runs none: traffic "
+                  "passes without it; hopgate_stored_plugins = refuse refuses such plugins",
+                  json_string_value(json_object_get(after, "name")),
+                  json_string_value(json_object_get(line, "id")));
+}
+
 void admin_audit_write(struct log_file *file, const json_t *lines, unsigned status)
 {
     for (size_t i = 0; i < json_array_size(lines); i++) {
         json_t *line = json_array_get(lines, i);
         char *text;
 
+        warn_of_plugin(line);
         (void)json_object_set_new(line, "status", json_integer(status));
         text = json_dumps(line, JSON_COMPACT | JSON_PRESERVE_ORDER);
         if (text) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "proxy/gateway/admin_audit.h"
 #include "proxy/gateway/gateway_priv.h"
@@ -83,13 +84,13 @@ static void send_answers(struct batch *batch)
 
 static void handle(struct batch *batch, struct job *job)
 {
-    size_t first = dao_changes_count(batch->dao);
+    size_t step = dao_step(batch->dao), first = dao_changes_count(batch->dao);
 
     admin_answer_done(&job->answer);
     json_decref(TAKE(job->audit));
     job->answer = (struct admin_answer){ 0 };
-    /* no memory: an answer is there all the same */
-    (void)admin_handle(&batch->of->admin, &job->question->request, &job->answer);
+    if (admin_handle(&batch->of->admin, &job->question->request, &job->answer) < 0)
+        dao_undo_step(batch->dao, step); /* an answer that says so is there all the same */
     if (job->answer.is_change)
         job->audit = admin_audit_lines(batch->dao, first, job->question);
 }
@@ -137,8 +138,14 @@ static void roll_back(struct batch *batch, bool was_in_force)
 
 /* ---- what does not compile ----------------------------------------------------------------- */
 
-/* The first error, without the store's name and lines, which nobody has written. *ret_is_guilty: it is
- * in the entities, not in a file of the hop. */
+/* "services[shop].host"; keys of kong.conf have no brackets. */
+static bool is_of_entity(const char *path)
+{
+    return path && strchr(path, '[');
+}
+
+/* The first error, without the store's name, which nobody has written. *ret_is_guilty: it is in the
+ * entities, not in a file of the hop. */
 static bool reason_of(const struct batch *batch, char *into, size_t size, bool *ret_is_guilty)
 {
     const struct config_errors *errors = &batch->publication.errors;
@@ -149,7 +156,8 @@ static bool reason_of(const struct batch *batch, char *into, size_t size, bool *
 
         if (error->severity != CONFIG_ERROR)
             continue;
-        *ret_is_guilty = file && strcmp(file, batch->publication.source) == 0;
+        *ret_is_guilty =
+            is_of_entity(path) || (file && strcmp(file, batch->publication.source) == 0);
         (void)snprintf(into, size, "%s%s%s", path ? path : "", path && *path ? ": " : "",
                        error->message);
         return true;
@@ -239,12 +247,18 @@ static bool commit(struct batch *batch, bool was_in_force)
 /* Locked for too long, not writable, damaged ... */
 static bool begin(struct batch *batch)
 {
+    const struct config_store *config = &batch->of->gateway->config;
     struct kong_error error = { 0 };
+    uint64_t untold;
 
     if (dao_begin(batch->dao, &error) == 0)
         return true;
     kong_error_done(&error);
-    tell_commit_failed(batch);
+    if (batch->count > 0)
+        tell_commit_failed(batch);
+    else if (log_rate_allows(&batch->of->locked_told, clock_now_ms(), &untold))
+        log_error(LOG_LEVEL_ERROR, "what another process has written into %s cannot be read: %s",
+                  config_store_name(config), config->store ? store_error(config->store) : "");
     for (size_t i = 0; i < batch->count; i++)
         answer_unexpected(&batch->jobs[i]);
     return false;

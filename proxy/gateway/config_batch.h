@@ -16,6 +16,7 @@
 #include <stddef.h>
 
 #include "config/admin/admin.h"
+#include "core/log_rate.h"
 
 struct admin_question;
 struct gateway;
@@ -26,6 +27,7 @@ struct config_batches {
     struct admin_host host;
     unsigned long long generation; /* of the dao, as it is in force */
     unsigned long long told;       /* and as it was told that it cannot be */
+    struct log_rate locked_told;   /* that what others have written cannot be read */
 };
 
 enum { CONFIG_BATCH_MAX = 64 };

@@ -1,6 +1,8 @@
 #include "proxy/gateway/config_publish.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "config/declarative.h"
 #include "core/log.h"
@@ -9,6 +11,31 @@
 
 /* How long names that are new are waited for; the main thread has other things to do. */
 enum { PUBLISH_NAMES_WAIT_MS = 1000 };
+
+/* What takes part in how requests are carried. Consumers and their credentials, keys and vaults are
+ * only kept: nothing here looks at them, and without a plugin nothing in Kong does either. */
+static const char *const carried[] = {
+    "_format_version", "services", "routes",          "upstreams",
+    "targets",         "snis",     "ca_certificates", "certificates",
+};
+
+int config_publish_read(json_t *entities, const char *source, struct config **ret,
+                        struct config_errors *errors)
+{
+    json_t *document = json_object();
+    int r = document ? 0 : -ENOMEM;
+
+    for (size_t i = 0; r == 0 && i < sizeof(carried) / sizeof(carried[0]); i++) {
+        json_t *list = json_object_get(entities, carried[i]);
+
+        if (list && json_object_set(document, carried[i], list) < 0)
+            r = -ENOMEM;
+    }
+    if (r == 0)
+        r = config_load_entities(document, source, ret, errors);
+    json_decref(document);
+    return r;
+}
 
 struct snapshot *config_publish_load(struct gateway *gateway, struct config **config)
 {
@@ -91,8 +118,8 @@ void config_publish_discard(void *argument)
 static bool prepare_again(struct publication *publication)
 {
     publication->done = false;
-    if (config_load_text((struct slice){ publication->text, publication->length },
-                         publication->source, &publication->config, &publication->errors) == 0)
+    if (config_publish_read(publication->entities, publication->source, &publication->config,
+                            &publication->errors) == 0)
         prepare_for(publication);
     return publication->done;
 }
@@ -113,7 +140,7 @@ static void put_in_force(struct gateway *gateway)
     gateway_forget_health(gateway_newest(gateway));
     gateway_watch_certificates(gateway);
     gateway_free_old_snapshots(gateway);
-    log_error(LOG_LEVEL_INFO, "configuration %llu is in force",
+    log_error(LOG_LEVEL_INFO, "entities have changed: configuration %llu serves",
               (unsigned long long)gateway_newest(gateway)->generation);
 }
 
@@ -132,7 +159,6 @@ void config_publish_install(void *argument)
     }
     if (!gateway->config.store)
         return; /* a reload reads the declarative file */
-    free(gateway->entities.text);
-    gateway->entities =
-        (struct gateway_entities){ .text = TAKE(publication->text), .length = publication->length };
+    json_decref(gateway->entities);
+    gateway->entities = TAKE(publication->entities);
 }

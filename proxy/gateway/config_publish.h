@@ -13,6 +13,7 @@
 #ifndef PROXY_CONFIG_PUBLISH_H
 #define PROXY_CONFIG_PUBLISH_H
 
+#include <jansson.h>
 #include <stdint.h>
 
 #include "config/config.h"
@@ -26,8 +27,7 @@ struct snapshot;
 struct publication {
     struct gateway *gateway;
     const char *source;          /* the store, for messages */
-    char *text;                  /* a declarative document; malloc'ed */
-    size_t length;               /* bytes */
+    json_t *entities;            /* as dao_export gives them; never changed */
     struct config *config;       /* made from it; NULL: taken */
     struct config_errors errors; /* why not */
     bool done;                   /* set by each step */
@@ -46,6 +46,10 @@ void config_publish_discard(void *publication);
 
 /* Whatever is prepared is given up. */
 void config_publish_forget(struct gateway *gateway);
+
+/* A configuration of entities that come from `source`. As config_load_entities; 0: *ret is set. */
+int config_publish_read(json_t *entities, const char *source, struct config **ret,
+                        struct config_errors *errors);
 
 /* Of these entities with the settings in force: NULL, errors say why. Takes *config. */
 struct snapshot *config_publish_load(struct gateway *gateway, struct config **config);

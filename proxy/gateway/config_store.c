@@ -1,10 +1,10 @@
 #include "proxy/gateway/config_store.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/declarative.h"
 #include "proxy/gateway/config_publish.h"
 #include "proxy/gateway/prefix.h"
 
@@ -63,76 +63,44 @@ const char *config_store_name(const struct config_store *store)
 
 /* ---- what is published --------------------------------------------------------------------- */
 
-/* What takes part in how requests are carried. Consumers and their credentials, keys and vaults are
- * only kept: nothing here looks at them, and without a plugin nothing in Kong does either. */
-static const char *const kinds[] = {
-    "services", "routes", "upstreams", "targets", "certificates", "snis", "ca_certificates",
-};
-
-/* One that is switched on and that nothing runs would have traffic pass unguarded: the reader of
- * declarative files refuses it, unless it was said that they may be kept. */
-static int add_plugins(const struct config_store *store, const json_t *all, json_t *document)
+/* One that is switched on and that nothing runs lets traffic pass unguarded. */
+static int refuse_plugins(const json_t *entities, struct config_errors *errors)
 {
-    const json_t *plugins = json_object_get(all, "plugins");
-    json_t *on = json_array();
+    const json_t *plugins = json_object_get(entities, "plugins");
+    char path[128];
+    int r = 0;
 
-    for (size_t i = 0; on && !store->keeps_plugins && i < json_array_size(plugins); i++) {
-        json_t *plugin = json_array_get(plugins, i);
+    for (size_t i = 0; i < json_array_size(plugins); i++) {
+        const json_t *plugin = json_array_get(plugins, i);
+        const char *name = json_string_value(json_object_get(plugin, "name"));
 
-        if (!json_is_false(json_object_get(plugin, "enabled")) && json_array_append(on, plugin) < 0)
-            json_decref(TAKE(on));
+        if (json_is_false(json_object_get(plugin, "enabled")))
+            continue;
+        (void)snprintf(path, sizeof(path), "plugins[%s]", name ? name : "");
+        config_errors_add(errors, CONFIG_ERROR, (struct config_place){ .path = path },
+                          "this version of hopgate runs no plugins, and hopgate_stored_plugins = "
+                          "refuse; set enabled to false");
+        r = -EINVAL;
     }
-    if (on && json_array_size(on) == 0) {
-        json_decref(on);
-        return 0;
-    }
-    return json_object_set_new(document, "plugins", on) < 0 ? -ENOMEM : 0; /* NULL fails */
-}
-
-static json_t *document_of(const struct config_store *store)
-{
-    json_t *all = dao_export(store->dao);
-    json_t *document = all ? json_pack("{s:s}", "_format_version", "3.0") : NULL;
-    int r = document ? 0 : -ENOMEM;
-
-    for (size_t i = 0; r == 0 && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        json_t *list = json_object_get(all, kinds[i]);
-
-        if (list && json_object_set(document, kinds[i], list) < 0)
-            r = -ENOMEM;
-    }
-    if (r == 0)
-        r = add_plugins(store, all, document);
-    json_decref(all);
-    if (r == 0)
-        return document;
-    json_decref(document);
-    return NULL;
+    return r;
 }
 
 int config_store_publication(const struct config_store *store, struct publication *ret)
 {
-    json_t *document = document_of(store);
     int r;
 
     ret->source = config_store_name(store);
     config_errors_init(&ret->errors);
-    ret->text = document ? json_dumps(document, JSON_COMPACT) : NULL;
-    if (ret->text) {
-        ret->length = strlen(ret->text);
-        r = config_load_entities(document, ret->source, &ret->config, &ret->errors);
-    } else {
-        r = -ENOMEM;
-    }
-    if (r == 0)
-        config_set_hash(ret->config, (struct slice){ ret->text, ret->length });
-    json_decref(document);
-    return r;
+    ret->entities = dao_export(store->dao);
+    if (!ret->entities)
+        return -ENOMEM;
+    r = store->keeps_plugins ? 0 : refuse_plugins(ret->entities, &ret->errors);
+    return r < 0 ? r : config_publish_read(ret->entities, ret->source, &ret->config, &ret->errors);
 }
 
 void config_store_publication_done(struct publication *publication)
 {
-    free(TAKE(publication->text));
+    json_decref(TAKE(publication->entities));
     config_free(TAKE(publication->config));
     config_errors_done(&publication->errors);
 }

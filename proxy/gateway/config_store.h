@@ -31,7 +31,7 @@ void config_store_close(struct config_store *store);
 /* Where the entities come from, for messages. */
 const char *config_store_name(const struct config_store *store);
 
-/* Text and configuration of all entities as they are now. 0; -EINVAL: its errors say why; -ENOMEM.
+/* Document and configuration of all entities as they are now. 0; -EINVAL: its errors say why; -ENOMEM.
  * config_store_publication_done is due in every case. */
 int config_store_publication(const struct config_store *store, struct publication *ret);
 void config_store_publication_done(struct publication *publication);

@@ -209,7 +209,7 @@ static void tear_down(struct gateway *gateway)
     hop_questions_drop(&hop->admin_questions);
     mailbox_done(&hop->admin_questions);
     config_store_close(&gateway->config);
-    free(gateway->entities.text);
+    json_decref(gateway->entities);
     while (gateway->snapshots) {
         struct snapshot *snapshot = gateway->snapshots;
 
@@ -344,7 +344,7 @@ static bool take_entities(struct gateway *gateway, struct snapshot **snapshot)
     done = config_store_publication(&gateway->config, &publication) == 0;
     config_errors_take(&gateway->errors, &publication.errors);
     if (done) {
-        gateway->entities = (struct gateway_entities){ TAKE(publication.text), publication.length };
+        gateway->entities = TAKE(publication.entities);
         settings = settings_share((*snapshot)->settings);
         snapshot_free(*snapshot);
         *snapshot = snapshot_load_entities(&settings, &publication.config, &gateway->hop, NULL,

@@ -53,12 +53,6 @@ struct reload_result {
     uint64_t succeeded_count, failed_count; /* of all */
 };
 
-/* Those in force, of database = sqlite: a declarative document. */
-struct gateway_entities {
-    char *text; /* malloc'ed; NULL: of a declarative file */
-    size_t length;
-};
-
 /* Everything that gateway_run builds, in the order in which it is built. */
 struct gateway {
     const struct config_source *source;
@@ -89,8 +83,8 @@ struct gateway {
     struct config_store config;          /* the config thread's while that runs */
     struct config_thread *config_thread; /* NULL: nobody needs it */
     struct main_calls main_calls;        /* what it has us do */
-    struct gateway_entities entities;    /* as installed last */
-    struct prepared_snapshot prepared;   /* what would be installed next */
+    json_t *entities; /* of database = sqlite, as installed last; NULL: of a declarative file */
+    struct prepared_snapshot prepared; /* what would be installed next */
     bool draining;
     bool told_to_drain;           /* not by an upgrade */
     uint64_t linger_until_ms;     /* monotonic: for what outlives our workers; 0: they run */

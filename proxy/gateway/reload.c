@@ -4,7 +4,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "config/declarative.h"
 #include "config/log_target.h"
 #include "core/log.h"
 #include "core/memory_budget.h"
@@ -42,8 +41,8 @@ static struct snapshot *load_with_entities(struct gateway *gateway)
         !check_database(gateway, settings))
         return NULL;
     config_free(TAKE(config));
-    if (config_load_text((struct slice){ gateway->entities.text, gateway->entities.length },
-                         config_store_name(&gateway->config), &config, &gateway->errors) < 0)
+    if (config_publish_read(gateway->entities, config_store_name(&gateway->config), &config,
+                            &gateway->errors) < 0)
         return NULL;
     return snapshot_load_entities(&settings, &config, &gateway->hop, gateway_newest(gateway),
                                   &gateway->errors);
@@ -53,7 +52,7 @@ struct snapshot *gateway_load(struct gateway *gateway)
 {
     struct snapshot *former = gateway_newest(gateway), *snapshot;
 
-    if (gateway->entities.text)
+    if (gateway->entities)
         snapshot = load_with_entities(gateway);
     else
         snapshot = snapshot_load(gateway->source, &gateway->hop, former, &gateway->errors);

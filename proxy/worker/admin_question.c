@@ -53,6 +53,7 @@ static void copy_texts(struct admin_question *question)
     request->origin = copy(&at, request->origin);
     request->request_headers = copy(&at, request->request_headers);
     request->host = copy(&at, request->host);
+    request->request_id = copy(&at, request->request_id);
     question->author.tls_subject = copy(&at, subject).ptr;
 }
 
@@ -60,7 +61,7 @@ static size_t texts_length(const struct admin_request *request, const struct adm
 {
     return request->method.len + request->path.len + request->query.len +
            request->content_type.len + request->origin.len + request->request_headers.len +
-           request->host.len + slice_of(author->tls_subject).len + 1;
+           request->host.len + request->request_id.len + slice_of(author->tls_subject).len + 1;
 }
 
 int admin_question_ask(struct exchange *exchange, const struct admin_request *request,

@@ -1,13 +1,16 @@
 """Changes by the Admin API: in force on every worker before they are answered, durable, whole or not at all."""
 import json
 import pathlib
+import select
 import signal
+import sqlite3
 import threading
 
 import pytest
 
 from lab.admin import ADMIN, Admin, admin_hop
 from lab.client import run
+from lab.hop import SANITIZERS
 from lab.lab import service_to
 from lab.upgrade import upgrade
 from lab.wait import wait_until
@@ -15,6 +18,8 @@ from lab.wire import Ended
 from test_reload import reload, rewrite
 
 TINY_DISK = pathlib.Path(__file__).parent / "lab" / "tiny_disk.py"
+QUESTIONS_MAX = 256  # proxy/worker/admin_question.h
+NO_LEAKS = {"ASAN_OPTIONS": SANITIZERS["ASAN_OPTIONS"] + ":detect_leaks=0"}  # a sandboxed process traces no other
 WORKERS = {"nginx_worker_processes": "3"}
 
 
@@ -156,6 +161,67 @@ def test_a_full_disk_refuses_changes_and_nothing_else(lab, tmp_path):
     assert content_of(lab, hop) == (200, b"one")
     assert admin.ask("GET", f"/services/big{i}")[0] == 404
     assert admin.must("GET", "/services/s")["name"] == "s"
+
+
+class Locked:
+    """Another program that writes to the store and does not end."""
+
+    def __init__(self, hop):
+        self.connection = sqlite3.connect(hop.prefix / "hopgate.db", isolation_level=None, check_same_thread=False)
+
+    def __enter__(self):
+        self.connection.execute("BEGIN IMMEDIATE")
+        return self
+
+    def __exit__(self, *_):
+        self.connection.execute("ROLLBACK")
+        self.connection.close()
+
+
+def test_requests_that_wait_are_bounded_and_the_others_are_told(lab):
+    """Behind a store that somebody else has locked."""
+    origin = lab.origin(content=b"one")
+    hop = admin_hop(lab, WORKERS).start()
+    admin = Admin(lab, hop)
+    route_everything(admin, origin)
+    content = json.dumps({"host": "127.0.0.1", "port": 9}).encode()
+    waiting, answers = [], []
+    with Locked(hop):
+        while not any(answer.status == 503 for answer in answers):
+            client = admin.connect()
+            client.send(client.request_bytes("POST", "/services", [("Content-Type", "application/json")], content))
+            waiting.append(client)
+            assert len(waiting) < 2 * QUESTIONS_MAX
+            answers += read_answers(waiting)
+        assert content_of(lab, hop) == (200, b"one")  # traffic does not wait for any of it
+    answers += [client.read_response() for client in waiting]
+    assert {answer.status for answer in answers} <= {201, 500, 503}  # 500: the store was locked for too long
+    refused = next(answer for answer in answers if answer.status == 503)
+    assert "try again" in json.loads(refused.content)["message"]
+    assert len(admin.must("GET", "/services?size=1000")["data"]) == \
+        1 + sum(answer.status == 201 for answer in answers)
+
+
+def read_answers(waiting):
+    """Of those that have one; they are not waited for any more."""
+    ready = select.select([client.sock for client in waiting], [], [], 0)[0]
+    answered = [client for client in waiting if client.sock in ready]
+    for client in answered:
+        waiting.remove(client)
+    return [client.read_response() for client in answered]
+
+
+def test_a_sandboxed_hop_keeps_its_store(lab, tmp_path):
+    origin = lab.origin(content=b"one")
+    away = tmp_path / "away"
+    away.mkdir()
+    for path in (None, away / "hopgate.db"):
+        hop = admin_hop(lab, {"hopgate_sandbox": "auto", "hopgate_sqlite_path": path}, env=NO_LEAKS).start()
+        route_everything(Admin(lab, hop), origin)
+        assert content_of(lab, hop) == (200, b"one")
+        assert hop.stop() == 0
+        restart(hop)
+        assert content_of(lab, hop) == (200, b"one")
 
 
 # ---- beside what else happens --------------------------------------------------------------------
