@@ -237,16 +237,16 @@ static void loader_done(struct loader *loader)
     config_free(loader->config);
 }
 
-/* FNV-1a of 128 bits: tells one text from another, and is not meant to keep a secret. */
-static void hash_text(struct slice text, char ret[33])
+/* FNV-1a of 128 bits. */
+void config_set_hash(struct config *config, struct slice text)
 {
     const unsigned __int128 prime = (unsigned __int128)1 << 88 | 0x13b;
     unsigned __int128 hash = (unsigned __int128)0x6c62272e07bb0142u << 64 | 0x62b821756295c58du;
 
     for (size_t i = 0; i < text.len; i++)
         hash = (hash ^ (unsigned char)text.ptr[i]) * prime;
-    (void)snprintf(ret, 33, "%016llx%016llx", (unsigned long long)(hash >> 64),
-                   (unsigned long long)hash);
+    (void)snprintf(config->hash, sizeof(config->hash), "%016llx%016llx",
+                   (unsigned long long)(hash >> 64), (unsigned long long)hash);
 }
 
 /* Everything after the document is there; takes what is in `loader` and `found`. r: how that went. */
@@ -281,52 +281,30 @@ int config_load_text(struct slice text, const char *file, struct config **ret,
     r = finish_loading(&loader, r, errors);
     if (r == 0) {
         if (file)
-            hash_text(text, loader.config->hash);
+            config_set_hash(loader.config, text);
         *ret = TAKE(loader.config);
     }
     loader_done(&loader);
     return r;
 }
 
-/* The lists that a configuration is made of. NULL: no memory. */
-static json_t *known_lists(json_t *entities)
-{
-    json_t *root = json_pack("{ss}", "_format_version", "3.0"), *list;
-    const char *name;
-
-    if (!root)
-        return NULL;
-    json_object_foreach(entities, name, list)
-    {
-        const struct schema_field *field = schema_find(&schema_document, name);
-        if (!field || field->type != SCHEMA_ENTITIES || (field->flags & SCHEMA_NOT_YET))
-            continue;
-        if (json_object_set(root, name, list) < 0) {
-            json_decref(root);
-            return NULL;
-        }
-    }
-    return root;
-}
-
-int config_load_entities(json_t *entities, struct config **ret, struct config_errors *errors)
+int config_load_entities(json_t *document, const char *source, struct config **ret,
+                         struct config_errors *errors)
 {
     struct config_errors found;
     struct loader loader;
-    json_t *root = known_lists(entities);
     int r;
 
     config_errors_init(&found);
-    r = loader_init(&loader, &found, NULL);
+    r = loader_init(&loader, &found, source);
     if (r == 0) {
-        loader.document = root ? document_wrap(root) : NULL;
+        loader.document = document_wrap(document, source);
         r = loader.document ? 0 : -ENOMEM;
     }
     r = finish_loading(&loader, r, errors);
     if (r == 0)
         *ret = TAKE(loader.config);
     loader_done(&loader);
-    json_decref(root);
     return r;
 }
 

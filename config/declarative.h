@@ -26,8 +26,14 @@ int config_load_file(const char *file, struct config **ret, struct config_errors
 int config_load_text(struct slice text, const char *file, struct config **ret,
                      struct config_errors *errors);
 
-/* From what dao_export gives: lists of entities with ids, references as ids. Kinds of entities that only
- * the Admin API knows are left out. Messages name entities ("services[shop]") and no place. */
-int config_load_entities(json_t *entities, struct config **ret, struct config_errors *errors);
+/* The same from a document that was never a text, as dao_export gives it: messages name `source` (or NULL)
+ * and the entity ("services[shop]"), and no line. Lists that the loader refuses are the caller's to
+ * leave out. */
+int config_load_entities(json_t *document, const char *source, struct config **ret,
+                         struct config_errors *errors);
+
+/* config->hash from the text that it was made of: tells one text from another, and is not meant to keep a
+ * secret. config_load_text does so when there is a file. */
+void config_set_hash(struct config *config, struct slice text);
 
 #endif

@@ -98,13 +98,14 @@ int document_parse(struct slice text, enum document_format format, const char *f
     return 0;
 }
 
-struct document *document_wrap(json_t *root)
+struct document *document_wrap(json_t *root, const char *file)
 {
-    struct document *document = calloc(1, sizeof(*document));
+    SCOPED(document) document = calloc(1, sizeof(*document));
 
-    if (document)
-        document->root = json_incref(root);
-    return document;
+    if (!document || (file && !(document->file = strdup(file))))
+        return NULL;
+    document->root = json_incref(root);
+    return TAKE(document);
 }
 
 void document_free(struct document *document)

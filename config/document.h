@@ -64,9 +64,10 @@ int document_parse(struct slice text, enum document_format format, const char *f
 
 /*
  * A tree that was never a text: values have no place, and paths name the items of a list by name or id
- * where they have one ("services[shop]"). Takes a reference of root. NULL: no memory.
+ * where they have one ("services[shop]"). Takes a reference of root; file as for document_parse. NULL: no
+ * memory.
  */
-struct document *document_wrap(json_t *root);
+struct document *document_wrap(json_t *root, const char *file);
 
 /* By the file's extension; anything else is JSON when its first character is '{', else YAML. */
 enum document_format document_guess_format(const char *file, struct slice text);

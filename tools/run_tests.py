@@ -17,7 +17,8 @@ import xml.etree.ElementTree as xml
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PYTHON = "/usr/bin/python3"
 FUZZ_SECONDS = 30
-FULL_UNIT = {"HOPGATE_STORE_KILLS": "2000"}  # tests/unit/config/test_store_kill.c
+# tests/unit/config/test_store_kill.c, test_dao_memory.c
+FULL_UNIT = {"HOPGATE_STORE_KILLS": "2000", "HOPGATE_ALLOCATION_STRIDE": "3"}
 PYTEST_FOUND_NOTHING = 5  # its exit code; not wrong by itself: a part of a tier may be empty
 PROGRESS_EVERY_SECONDS = 10
 CMOCKA_COUNT = re.compile(r"^\[  (PASSED|FAILED)  \] (\d+) test", re.M)

@@ -38,7 +38,9 @@ DEFINE_SCOPED(dao);
 int dao_load(struct dao *dao, struct config_errors *errors);
 
 /* Everything at once from entities with ids and resolved references ({"services": [...]}), as a
- * declarative file gives them. Takes nothing. */
+ * declarative file gives them. Takes nothing. Within a transaction it can be undone as any step, and must be
+ * the first change of it. 0; -EINVAL: an entity without id, or twice, or that refers to nothing; -EBUSY:
+ * there are changes already; -ENOMEM. */
 int dao_replace_all(struct dao *dao, const json_t *entities);
 
 void dao_set_read_only(struct dao *dao, bool is_read_only); /* database = off */

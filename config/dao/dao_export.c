@@ -33,7 +33,7 @@ static json_t *export_row(const struct dao *dao, const struct dao_row *row)
 
     if (!dao_table_index(table, DAO_INDEX_REFERENCE, NULL) && !table->entity->has_ttl)
         return json_incref(row->value);
-    value = table->entity->has_ttl ? dao_row_json(dao, row) : json_copy(row->value);
+    value = table->entity->has_ttl ? dao_row_json(dao, row) : dao_copy(row->value);
     if (value && flatten_references(table, value) < 0) {
         json_decref(value);
         return NULL;

@@ -40,8 +40,9 @@ static int fill_in(const struct model_entity *entity, json_t *value)
         if ((field->flags & MODEL_PSEUDO) || json_object_get(value, field->name))
             continue;
         standard = field->default_value ? json_deep_copy(field->default_value) : json_null();
-        if (json_object_set_new(value, field->name, standard) < 0)
-            return -ENOMEM;
+        if (json_object_set_new(value, field->name, standard) < 0 ||
+            (field->default_value && !json_equal(standard, field->default_value)))
+            return -ENOMEM; /* as for dao_copy: a deep copy may lack something */
     }
     return 0;
 }
@@ -133,7 +134,7 @@ static void put_in_place(struct load *load)
 int dao_load(struct dao *dao, struct config_errors *errors)
 {
     struct load load = { .dao = dao, .errors = errors };
-    int r = dao_tables_init(&load.tables, dao->model);
+    int r = dao->store ? dao_tables_init(&load.tables, dao->model) : 0;
 
     if (r < 0 || !dao->store)
         return r;
@@ -169,7 +170,7 @@ static int expand_references(const struct dao_table *table, json_t *value)
 
 static int replace_one(struct load *load, struct dao_table *table, const json_t *given)
 {
-    json_t *value = json_copy((json_t *)given); /* takes references of the members */
+    json_t *value = dao_copy(given);
     int r = value ? expand_references(table, value) : -ENOMEM;
     uint64_t ttl_s = 0;
 
@@ -188,7 +189,7 @@ static int replace_one(struct load *load, struct dao_table *table, const json_t 
 int dao_replace_all(struct dao *dao, const json_t *entities)
 {
     struct load load = { .dao = dao };
-    int r = dao_tables_init(&load.tables, dao->model);
+    int r = dao_has_changes(dao) ? -EBUSY : dao_tables_init(&load.tables, dao->model);
 
     if (r < 0)
         return r;
@@ -200,9 +201,14 @@ int dao_replace_all(struct dao *dao, const json_t *entities)
     }
     if (r == 0)
         r = check_loaded(&load);
-    if (r == 0)
-        put_in_place(&load);
-    else
+    if (r < 0) {
         dao_tables_done(&load.tables);
-    return r;
+        return r;
+    }
+    if (dao->is_begun) { /* the commit puts it in place */
+        dao->replaced = dao->tables;
+        dao->tables = (struct dao_tables){ 0 };
+    }
+    put_in_place(&load);
+    return 0;
 }

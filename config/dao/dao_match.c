@@ -4,6 +4,7 @@
  * Every field that takes part is a set: order and repetition do not count.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,10 +83,12 @@ static int add_headers(struct dao_key *key, json_t *headers)
 
 int dao_match_add(struct dao_key *key, const json_t *route)
 {
-    char *priority = json_dumps(json_object_get(route, "regex_priority"), JSON_ENCODE_ANY);
-    int r = dao_key_add_text(key, priority ? priority : "0");
+    char priority[24];
+    int r;
 
-    free(priority);
+    (void)snprintf(priority, sizeof(priority), "%lld",
+                   (long long)json_integer_value(json_object_get(route, "regex_priority")));
+    r = dao_key_add_text(key, priority);
     for (size_t i = 0; r == 0 && i < sizeof(match_fields) / sizeof(match_fields[0]); i++) {
         json_t *value = json_object_get(route, match_fields[i]);
         r = dao_key_add_text(key, match_fields[i]);

@@ -74,6 +74,8 @@ struct dao {
     const struct model *model;
     struct store *store; /* or NULL */
     struct dao_tables tables;
+    struct dao_tables
+        replaced; /* by dao_replace_all since dao_begin, before all changes; or empty */
     struct dao_row_change *changes;
     size_t changes_count, changes_capacity;
     unsigned long long generation;
@@ -131,6 +133,11 @@ int dao_match_add(struct dao_key *key, const json_t *route);
 
 /* ---- dao_transaction.c ---- */
 
+static inline bool dao_was_replaced(const struct dao *dao)
+{
+    return dao->replaced.items != NULL;
+}
+
 /* One row in place of another; either may be NULL. Takes after: on failure it is freed. 0; -EEXIST with
  * *ret_taken; -ENOMEM. */
 int dao_change(struct dao *dao, struct dao_row *before, struct dao_row *after,
@@ -174,6 +181,18 @@ int dao_set_snis(struct dao *dao, const char *certificate_id, const json_t *name
 
 /* May it go, as far as lists of ids say? (Kong's ca_certificates in services and plugins.) */
 int dao_check_listed(const struct dao *dao, const struct dao_row *row, struct kong_error *error);
+
+/* jansson's own copies leave out, without a word, the members for which there is no memory. The members
+ * are shared. NULL: no memory. */
+static inline json_t *dao_copy(const json_t *object)
+{
+    json_t *copy = json_copy((json_t *)object); /* changes nothing but counts of references */
+
+    if (copy && json_object_size(copy) == json_object_size(object))
+        return copy;
+    json_decref(copy);
+    return NULL;
+}
 
 /* ---- dao.c ---- */
 

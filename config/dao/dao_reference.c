@@ -130,11 +130,16 @@ static int resolve_field(const struct dao *dao, const struct model_field *field,
 int dao_resolve(const struct dao *dao, const struct model_entity *entity, const json_t *input,
                 json_t **ret, struct kong_error *error)
 {
-    json_t *copy =
-        json_copy((json_t *)input); /* takes references of the members, changes nothing */
-    json_t *unresolved = json_object();
-    int r = copy && unresolved ? 0 : -ENOMEM;
+    json_t *copy, *unresolved;
+    int r;
 
+    if (!json_is_object(input)) { /* the model refuses it */
+        *ret = json_incref((json_t *)input);
+        return 0;
+    }
+    copy = dao_copy(input);
+    unresolved = json_object();
+    r = copy && unresolved ? 0 : -ENOMEM;
     for (size_t i = 0; r == 0 && i < entity->record.fields_count; i++)
         r = resolve_field(dao, &entity->record.fields[i], copy, unresolved);
     if (r == 0 && json_object_size(unresolved) > 0)

@@ -215,7 +215,7 @@ static json_t *snis_of(const struct dao *dao, const struct dao_row *certificate)
 
 static json_t *with_member(const struct dao_row *row, const char *name, json_t *member)
 {
-    json_t *copy = json_copy(row->value); /* takes references of the members */
+    json_t *copy = dao_copy(row->value);
 
     if (copy && json_object_set_new(copy, name, member) == 0)
         return copy;

@@ -38,26 +38,34 @@ int dao_change(struct dao *dao, struct dao_row *before, struct dao_row *after,
 
 size_t dao_step(struct dao *dao)
 {
-    return dao->changes_count;
+    return dao->changes_count + (dao_was_replaced(dao) ? 1 : 0);
+}
+
+static void undo_change(const struct dao_row_change *change)
+{
+    struct dao_field_index *taken;
+
+    if (change->after)
+        dao_row_unlink(change->after);
+    if (change->before)
+        (void)dao_row_link(change->before, &taken); /* backwards, each place is free again */
+    dao_row_free(change->after);
 }
 
 void dao_undo_step(struct dao *dao, size_t step)
 {
-    struct dao_field_index *taken;
-
-    while (dao->changes_count > step) {
-        struct dao_row_change *change = &dao->changes[--dao->changes_count];
-        if (change->after)
-            dao_row_unlink(change->after);
-        if (change->before)
-            (void)dao_row_link(change->before, &taken); /* backwards, each place is free again */
-        dao_row_free(change->after);
-    }
+    while (dao->changes_count > 0 && dao_step(dao) > step)
+        undo_change(&dao->changes[--dao->changes_count]);
+    if (!dao_was_replaced(dao) || step > 0)
+        return;
+    dao_tables_done(&dao->tables);
+    dao->tables = dao->replaced;
+    dao->replaced = (struct dao_tables){ 0 };
 }
 
 bool dao_has_changes(const struct dao *dao)
 {
-    return dao->changes_count > 0;
+    return dao->changes_count > 0 || dao_was_replaced(dao);
 }
 
 size_t dao_changes_count(const struct dao *dao)
@@ -80,9 +88,7 @@ struct dao_change dao_change_at(const struct dao *dao, size_t index)
 
 int dao_store_failed(struct dao *dao, int r, struct kong_error *error)
 {
-    return r == -ENOMEM
-               ? r
-               : kong_error_plain(error, 500, "the store failed: %s", store_error(dao->store));
+    return r == -ENOMEM ? r : kong_error_database(error, "%s", store_error(dao->store));
 }
 
 static int load_others_changes(struct dao *dao, struct kong_error *error)
@@ -130,7 +136,7 @@ int dao_begin(struct dao *dao, struct kong_error *error)
     dao->is_begun = true;
     if (has_changed)
         r = load_others_changes(dao, error);
-    if (r == 0)
+    if (r == 0 && !dao->is_read_only)
         r = remove_expired(dao);
     if (r < 0)
         dao_rollback(dao);
@@ -146,7 +152,7 @@ static int write_row(struct store *store, const struct dao_row *row)
     int r = -ENOMEM;
 
     if (row->expires_at_s) {
-        value = json_copy(row->value);
+        value = dao_copy(row->value);
         if (!value || json_object_set_new(value, DAO_EXPIRES_AT,
                                           json_integer((json_int_t)row->expires_at_s)) < 0) {
             json_decref(value);
@@ -182,9 +188,10 @@ static void forget_changes(struct dao *dao)
 {
     for (size_t i = 0; i < dao->changes_count; i++)
         dao_row_free(dao->changes[i].before);
-    if (dao->changes_count > 0)
+    if (dao_has_changes(dao))
         dao->generation++;
     dao->changes_count = 0;
+    dao_tables_done(&dao->replaced);
     dao->is_begun = false;
 }
 

@@ -6,20 +6,6 @@
 #include "config/dao/dao_priv.h"
 #include "config/model/model_process.h"
 
-static int refuse_when_read_only(const struct dao *dao, const struct model_entity *entity,
-                                 const char *operation, const char *key_field,
-                                 struct kong_error *error)
-{
-    if (!dao->is_read_only)
-        return 0;
-    if (key_field)
-        return kong_error_unsupported(error,
-                                      "cannot %s '%s' entities by '%s' when not using a database",
-                                      operation, entity->name, key_field);
-    return kong_error_unsupported(error, "cannot %s '%s' entities when not using a database",
-                                  operation, entity->name);
-}
-
 int dao_check_writable(const struct dao *dao, const struct model_entity *entity,
                        enum dao_operation operation, bool by_endpoint_key, struct kong_error *error)
 {
@@ -28,8 +14,14 @@ int dao_check_writable(const struct dao *dao, const struct model_entity *entity,
                                          [DAO_UPSERT] = "create or update",
                                          [DAO_REMOVE] = "remove" };
 
-    return refuse_when_read_only(dao, entity, words[operation],
-                                 by_endpoint_key ? entity->endpoint_key : NULL, error);
+    if (!dao->is_read_only)
+        return 0;
+    if (by_endpoint_key && entity->endpoint_key)
+        return kong_error_unsupported(error,
+                                      "cannot %s '%s' entities by '%s' when not using a database",
+                                      words[operation], entity->name, entity->endpoint_key);
+    return kong_error_unsupported(error, "cannot %s '%s' entities when not using a database",
+                                  words[operation], entity->name);
 }
 
 /* --- violations ---------------------------------------------------------------------------- */
@@ -104,8 +96,6 @@ static int process(struct write *write, json_t **ret, struct kong_error *error)
     if (r == 0)
         r = dao_check_protocols(write->dao, write->entity, value,
                                 before || json_object_get(write->input, "protocols"), error);
-    if (r == 0)
-        r = dao_check_references(&write->dao->tables, write->entity, value, error);
     if (r < 0)
         json_decref(value);
     else
@@ -140,6 +130,8 @@ static int write_value(struct write *write, json_t **ret, struct kong_error *err
 
     if (r == 0)
         r = put_row(write, value, &row, error);
+    if (r == 0) /* after uniqueness, as a database checks it */
+        r = dao_check_references(&write->dao->tables, write->entity, value, error);
     json_decref(value);
     if (r == 0 && write->extra.snis)
         r = dao_set_snis(write->dao, row->id, write->extra.snis, error);
@@ -156,7 +148,8 @@ static int write_entity(struct write *write, const char *id, const json_t *input
     size_t step = dao_step(write->dao);
     int r = dao_resolve(write->dao, write->entity, input, &write->input, error);
 
-    if (r == 0 && id && json_object_set_new(write->input, "id", json_string(id)) < 0)
+    if (r == 0 && id && json_is_object(write->input) &&
+        json_object_set_new(write->input, "id", json_string(id)) < 0)
         r = -ENOMEM;
     if (r == 0)
         r = dao_read_extra(write->dao, write->entity, write->input, id,
@@ -208,7 +201,7 @@ static int upsert_by_name(struct write *write, const char *key, const json_t *in
                           struct kong_error *error)
 {
     const char *field = write->entity->endpoint_key;
-    json_t *named = json_copy((json_t *)input); /* takes references of the members */
+    json_t *named = json_is_object(input) ? dao_copy(input) : json_object();
     int r = -ENOMEM;
 
     write->before = dao_row_by_unique(dao_table_of(write->dao, write->entity), field, key);

@@ -15,8 +15,7 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
     [STATEMENT_BEGIN_READ] = "BEGIN",
     [STATEMENT_COMMIT] = "COMMIT",
     [STATEMENT_ROLLBACK] = "ROLLBACK",
-    [STATEMENT_PUT] = "INSERT INTO entities (kind, id, json) VALUES (?1, ?2, ?3) "
-                      "ON CONFLICT (kind, id) DO UPDATE SET json = excluded.json",
+    [STATEMENT_PUT] = "REPLACE INTO entities (kind, id, json) VALUES (?1, ?2, ?3)",
     [STATEMENT_REMOVE] = "DELETE FROM entities WHERE kind = ?1 AND id = ?2",
     [STATEMENT_LOAD] = "SELECT kind, id, json FROM entities",
     [STATEMENT_VERSION] = "PRAGMA data_version",

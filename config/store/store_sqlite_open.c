@@ -153,7 +153,7 @@ static int migrate_from(struct store_sqlite *sqlite, sqlite3_int64 version)
  * second finds the work done. */
 static int examine(struct store_sqlite *sqlite, const char *begin, bool migrates)
 {
-    sqlite3_int64 version;
+    sqlite3_int64 version = 0;
     int r = store_sqlite_execute(sqlite, begin, "opening");
 
     if (r == 0)

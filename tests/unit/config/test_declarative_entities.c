@@ -47,7 +47,7 @@ static int load(const char *quoted, struct config **ret, struct config_errors *e
 
     CHECK(given != NULL);
     free(text);
-    r = config_load_entities(given, ret, errors);
+    r = config_load_entities(given, "store", ret, errors);
     json_decref(given);
     return r;
 }
@@ -90,17 +90,6 @@ TEST(entities_become_what_a_file_with_them_becomes)
     config_errors_done(&errors);
 }
 
-TEST(what_only_the_admin_api_knows_is_left_out)
-{
-    SCOPED(config) config = NULL;
-    struct config_errors errors;
-
-    config_errors_init(&errors);
-    CHECK_INT(load("{'vaults': [{'id': 'x'}], 'tags': [], 'nonsense': [1]}", &config, &errors), 0);
-    CHECK_INT(errors.count, 0);
-    config_errors_done(&errors);
-}
-
 TEST(a_mistake_names_the_entity)
 {
     struct config *config = NULL;
@@ -108,17 +97,18 @@ TEST(a_mistake_names_the_entity)
     char line[512];
 
     config_errors_init(&errors);
-    CHECK_INT(load("{'services': [{'id': '11111111-1111-4111-8111-111111111111', 'name': 'shop',"
+    CHECK_INT(load("{'_format_version': '3.0', 'services': [{'id': "
+                   "'11111111-1111-4111-8111-111111111111', 'name': 'shop',"
                    " 'host': 'h', 'port': 70000}, {'id': '21111111-1111-4111-8111-111111111111',"
                    " 'host': 'h', 'retries': 'x'}]}",
                    &config, &errors),
               -EINVAL);
     CHECK_INT(errors.count, 2);
     CHECK_STR(config_error_format(&errors.items[0], line, sizeof(line)),
-              "error: services[shop].port: value should be between 0 and 65535");
+              "store: error: services[shop].port: value should be between 0 and 65535");
     CHECK_STR(errors.items[1].place.path, "services[21111111-1111-4111-8111-111111111111].retries");
     config_errors_done(&errors);
 }
 
 TESTS(TEST_CASE(entities_become_what_a_file_with_them_becomes),
-      TEST_CASE(what_only_the_admin_api_knows_is_left_out), TEST_CASE(a_mistake_names_the_entity))
+      TEST_CASE(a_mistake_names_the_entity))

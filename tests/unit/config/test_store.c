@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
@@ -284,6 +285,52 @@ TEST(a_damaged_page_is_found_before_anything_is_read)
     place_remove(&place);
 }
 
+/* What it says goes to the test's output; it ends with 0 when it could be opened. */
+static _Noreturn void open_in_child(const struct place *place, int go)
+{
+    struct config_errors errors;
+    struct store *store = NULL;
+    char byte;
+    int r;
+
+    config_errors_init(&errors);
+    if (read(go, &byte, 1) < 0)
+        _exit(2);
+    r = store_sqlite_open(place->path, &store, &errors);
+    config_errors_print(&errors, stderr);
+    store_free(store);
+    config_errors_done(&errors);
+    _exit(r < 0 ? 1 : 0);
+}
+
+TEST(processes_that_open_a_new_file_at_once_all_get_it)
+{
+    enum { PROCESSES = 6, ROUNDS = 5 };
+    pid_t children[PROCESSES];
+    int go[2], status;
+
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct place place = place_make();
+        CHECK_INT(pipe(go), 0);
+        for (unsigned i = 0; i < PROCESSES; i++) {
+            children[i] = fork();
+            CHECK(children[i] >= 0);
+            if (children[i] > 0)
+                continue;
+            (void)close(go[1]); /* the end of it is the sign */
+            open_in_child(&place, go[0]);
+        }
+        CHECK_INT(close(go[1]), 0);
+        for (unsigned i = 0; i < PROCESSES; i++) {
+            CHECK(waitpid(children[i], &status, 0) == children[i]);
+            CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        }
+        CHECK_INT(close(go[0]), 0);
+        store_free(open_good(&place));
+        place_remove(&place);
+    }
+}
+
 TEST(a_folder_that_is_not_there_is_named)
 {
     struct place place = { .folder = "", .path = "/nowhere/at/all/hopgate.db" };
@@ -298,4 +345,5 @@ TESTS(TEST_CASE(what_is_committed_is_there_after_a_restart),
       TEST_CASE(a_file_that_is_no_database_is_refused_and_left_alone),
       TEST_CASE(another_programs_database_is_refused), TEST_CASE(a_newer_programs_store_is_refused),
       TEST_CASE(a_damaged_page_is_found_before_anything_is_read),
+      TEST_CASE(processes_that_open_a_new_file_at_once_all_get_it),
       TEST_CASE(a_folder_that_is_not_there_is_named))
