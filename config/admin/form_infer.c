@@ -134,9 +134,26 @@ static json_t *infer_value(json_t *value, const struct model *model,
     return json_incref(value);
 }
 
+/* 0 or -ENOMEM. */
+static int infer_shorthands(json_t *form, const struct model *model,
+                            const struct model_record *record)
+{
+    for (size_t i = 0; i < record->shorthands_count; i++) {
+        const struct model_field *field = model_shorthand_at(record, i);
+        json_t *value = json_object_get(form, field->name);
+        if (value && json_object_set_new(form, field->name, infer_value(value, model, field)) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 int form_infer(json_t *form, const struct model *model, const struct model_record *record,
                const struct model_record *config)
 {
+    int r = infer_shorthands(form, model, record);
+
+    if (r < 0)
+        return r;
     for (size_t i = 0; i < record->fields_count; i++) {
         const struct model_field *field = &record->fields[i];
         json_t *value = json_object_get(form, field->name), *inferred;

@@ -287,6 +287,11 @@ const struct model_field *model_field(const struct model_record *record, const c
     return NULL;
 }
 
+const struct model_field *model_shorthand_at(const struct model_record *record, size_t index)
+{
+    return &record->shorthands[index].field;
+}
+
 static const struct model_record *subschema_named(const struct model *model,
                                                   const struct model_entity *entity,
                                                   const char *key)

@@ -151,6 +151,10 @@ const struct model_plugin *model_plugin_at(const struct model *model, size_t ind
 
 const struct model_field *model_field(const struct model_record *record, const char *name);
 
+/* A field that only stands for others (services.url, an old name); it is in no entity that comes out
+ * except as an old name. index < record->shorthands_count. */
+const struct model_field *model_shorthand_at(const struct model_record *record, size_t index);
+
 /* The fields that hold for this entity as far as it is known, by its subschema_key: a record whose
  * fields take the place of those of the same name. NULL: there is no such subschema, or no key. */
 const struct model_record *model_subschema(const struct model *model,

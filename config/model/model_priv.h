@@ -137,7 +137,8 @@ const struct model_write *model_named_write(const char *name);
 /* ---- errors as JSON; all return a new reference or set out_of_memory ---- */
 
 struct model_words {
-    bool is_update; /* Kong adds "when updating, " to some messages */
+    const struct model *model; /* of foreign entities; NULL: the program's */
+    bool is_update;            /* Kong adds "when updating, " to some messages */
     bool out_of_memory;
 };
 

@@ -94,11 +94,10 @@ static int fill(struct processing *processing, enum model_context context,
 {
     struct model_filling filling = { .context = context, .now_s = processing->request->now_s };
 
-    filling.words.is_update = processing->writing.words.is_update;
+    filling.words = processing->writing.words;
     model_fill(&filling, &processing->request->entity->record, subschema,
                processing->writing.values);
-    processing->writing.words.out_of_memory =
-        processing->writing.words.out_of_memory || filling.words.out_of_memory;
+    processing->writing.words.out_of_memory = filling.words.out_of_memory;
     return refuse(processing, filling.errors);
 }
 
@@ -234,6 +233,7 @@ int model_process(const struct model *model, const struct model_request *request
         return kong_error_plain(error, 400, "the body is nested more than %d deep",
                                 MODEL_INPUT_DEPTH_MAX);
     processing.writing.request = request;
+    processing.writing.words.model = model;
     processing.writing.words.is_update = request->operation == MODEL_UPDATE;
     processing.writing.values = json_deep_copy(request->input);
     processing.writing.errors = json_object();

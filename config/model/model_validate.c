@@ -200,7 +200,7 @@ static json_t *validate_foreign(struct model_words *words, const struct model_fi
         .name = "id", .type = MODEL_STRING, .rules = &uuid, .rules_count = 1
     };
     const json_t *given = json_object_get(value, "id");
-    const struct model *model = model_get();
+    const struct model *model = words->model ? words->model : model_get();
     const struct model_entity *other = model ? model_entity(model, field->reference) : NULL;
     json_t *error, *errors;
 
