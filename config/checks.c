@@ -114,7 +114,7 @@ int check_host(const char *text, char *message)
     if (!split_host(text, &host, &port))
         return refuse(message, "invalid value: %s", text);
     if (port.ptr)
-        return refuse(message, "must not have a port; write it in the field 'port'");
+        return refuse(message, "must not have a port");
     return 0;
 }
 
@@ -145,13 +145,9 @@ int check_target(const char *text, char *message)
     struct slice host, port;
     uint16_t number;
 
-    if (addr_split_host_port(slice_of(text), &host, &port) < 0 || !is_host(host))
-        return refuse(message,
-                      "Invalid target ('%s'); not a valid hostname or ip address, write "
-                      "'host:port' or '[ipv6]:port'",
-                      text);
-    if (port.ptr && (addr_parse_port(port, &number) < 0 || number == 0))
-        return refuse(message, "Invalid target ('%s'); the port must be 1 to 65535", text);
+    if (addr_split_host_port(slice_of(text), &host, &port) < 0 || !is_host(host) ||
+        (port.ptr && (addr_parse_port(port, &number) < 0 || number == 0)))
+        return refuse(message, "Invalid target ('%s'); not a valid hostname or ip address", text);
     return 0;
 }
 
@@ -198,11 +194,18 @@ int check_sni(const char *text, char *message)
     return is_host(host) ? 0 : refuse(message, "invalid value: %s", text);
 }
 
+int check_server_name(const char *text, char *message)
+{
+    if (strchr(text, '*'))
+        return refuse(message, "invalid value: %s", text);
+    return check_sni(text, message);
+}
+
 int check_method(const char *text, char *message)
 {
     for (const char *c = text; *c; c++)
         if (*c < 'A' || *c > 'Z')
-            return refuse(message, "invalid value: %s; methods are written in capitals", text);
+            return refuse(message, "invalid value: %s", text);
     return 0;
 }
 
@@ -215,6 +218,33 @@ int check_token(const char *text, char *message)
             return refuse(message, "invalid name '%s', allowed are letters, digits and %s", text,
                           others);
     return *text ? 0 : refuse(message, "length must be at least 1");
+}
+
+/* kong/tools/http.lua: validate_header_name */
+int check_header_name(const char *text, char *message)
+{
+    for (const char *c = text; *c; c++)
+        if (!isalnum((unsigned char)*c) && *c != '-' && *c != '_')
+            return refuse(message,
+                          "bad header name '%s', allowed characters are A-Z, a-z, 0-9, '_', and "
+                          "'-'",
+                          text);
+    return *text ? 0 : refuse(message, "no header name provided");
+}
+
+/* kong/db/schema/typedefs.lua: validate_url */
+int check_url(const char *text, char *message)
+{
+    size_t scheme = isalnum((unsigned char)*text) ? 1 : 0, host;
+
+    while (scheme > 0 &&
+           (isalnum((unsigned char)text[scheme]) || (text[scheme] && strchr("+-.", text[scheme]))))
+        scheme++;
+    const char *rest = scheme > 0 && text[scheme] == ':' ? text + scheme + 1 : text;
+    host = strncmp(rest, "//", 2) == 0 ? strcspn(rest + 2, "/?#") : 0;
+    if (host == 0)
+        return refuse(message, "missing host in url");
+    return rest == text ? refuse(message, "missing scheme in url") : 0;
 }
 
 int check_field_value(const char *text, char *message)
@@ -234,8 +264,7 @@ int check_cidr(const char *text, char *message)
 
     return addr_cidr_parse(slice_of(text), &cidr) == 0
                ? 0
-               : refuse(message, "invalid address or network '%s'; write 10.0.0.0/8 or 192.0.2.1",
-                        text);
+               : refuse(message, "invalid ip or cidr range: '%s'", text);
 }
 
 int check_cookie_path(const char *text, char *message)
@@ -261,26 +290,31 @@ static int check_percent(const char *text, char *message)
     return 0;
 }
 
-static int check_path_shape(const char *text, char *message)
+static int check_path_segments(const char *text, char *message)
 {
     if (text[0] != '/')
         return refuse(message, "should start with: /");
-    if (strstr(text, "//"))
-        return refuse(message, "must not have empty segments");
-    return check_percent(text, message);
+    return strstr(text, "//") ? refuse(message, "must not have empty segments") : 0;
+}
+
+static int check_path_shape(const char *text, char *message)
+{
+    int r = check_path_segments(text, message);
+
+    return r < 0 ? r : check_percent(text, message);
 }
 
 int check_base_path(const char *text, char *message)
 {
-    int r = check_path_shape(text, message);
+    int r = check_path_segments(text, message);
 
     for (const char *c = text; r == 0 && *c; c++)
-        if (!isalnum((unsigned char)*c) && !strchr("!#$&'()*+,/:;=?@[]-._~%", *c))
+        if (!isalnum((unsigned char)*c) && !strchr("!$&'()*+,/:;=@-._~%", *c))
             r = refuse(message,
                        "invalid path: '%s' (characters outside of the reserved list of RFC 3986 "
                        "found)",
                        text);
-    return r;
+    return r < 0 ? r : check_percent(text, message);
 }
 
 static int hex_digit(char c)
@@ -424,4 +458,26 @@ int check_private_key(const char *text, char *message)
     if (r == 0 && !strstr(text, "PRIVATE KEY-----"))
         return refuse(message, "invalid key: the PEM text holds no PRIVATE KEY block");
     return r;
+}
+
+/* --- hints --------------------------------------------------------------------------------- */
+
+const char *check_hint(check_function *check, const char *message)
+{
+    static const struct {
+        check_function *check;
+        const char *begins, *hint;
+    } hints[] = {
+        { check_host, "must not have a port", "write it in the field 'port'" },
+        { check_target, "Invalid target",
+          "write 'host:port' or '[ipv6]:port', the port from 1 to 65535" },
+        { check_method, "invalid value", "methods are written in capitals" },
+        { check_cidr, "invalid ip", "write 10.0.0.0/8 or 192.0.2.1" },
+    };
+
+    for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
+        if (hints[i].check == check &&
+            strncmp(message, hints[i].begins, strlen(hints[i].begins)) == 0)
+            return hints[i].hint;
+    return NULL;
 }

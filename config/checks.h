@@ -28,12 +28,18 @@ check_function check_route_path; /* a prefix in normal form, or a regex behind '
 check_function check_route_host; /* one leading or trailing wildcard label, optional port */
 check_function check_method;
 check_function check_cidr;
+check_function check_url;         /* scheme and host */
+check_function check_header_name; /* Kong's idea of one, narrower than a token */
 check_function check_field_value; /* what may stand in a field line (RFC 9110 5.5) */
 check_function check_token;       /* RFC 9110 5.6.2: names of fields and cookies */
 check_function check_cookie_path; /* of Set-Cookie (RFC 6265 4.1.1) */
-check_function check_sni;
+check_function check_sni;         /* may have a wildcard at one end */
+check_function check_server_name;
 check_function check_certificate; /* PEM shape only: tls/ reads what is inside */
 check_function check_ca_certificate;
 check_function check_private_key;
+
+/* What a person may do about a message of that check, besides Kong's own words; NULL: nothing more. */
+const char *check_hint(check_function *check, const char *message);
 
 #endif

@@ -237,16 +237,34 @@ static void loader_done(struct loader *loader)
     config_free(loader->config);
 }
 
-/* FNV-1a of 128 bits: tells one text from another, and is not meant to keep a secret. */
-static void hash_text(struct slice text, char ret[33])
+/* FNV-1a of 128 bits. */
+void config_set_hash(struct config *config, struct slice text)
 {
     const unsigned __int128 prime = (unsigned __int128)1 << 88 | 0x13b;
     unsigned __int128 hash = (unsigned __int128)0x6c62272e07bb0142u << 64 | 0x62b821756295c58du;
 
     for (size_t i = 0; i < text.len; i++)
         hash = (hash ^ (unsigned char)text.ptr[i]) * prime;
-    (void)snprintf(ret, 33, "%016llx%016llx", (unsigned long long)(hash >> 64),
-                   (unsigned long long)hash);
+    (void)snprintf(config->hash, sizeof(config->hash), "%016llx%016llx",
+                   (unsigned long long)(hash >> 64), (unsigned long long)hash);
+}
+
+/* Everything after the document is there; takes what is in `loader` and `found`. r: how that went. */
+static int finish_loading(struct loader *loader, int r, struct config_errors *errors)
+{
+    struct config_errors *found = loader->errors;
+
+    if (r == 0)
+        r = read_document(loader);
+    if (r == 0)
+        r = declarative_link(loader);
+    if (r == 0 && found->errors_count == 0)
+        r = declarative_read_hopgate(loader);
+    if (r == 0 && found->errors_count > 0)
+        r = -EINVAL;
+    config_errors_sort(found);
+    config_errors_take(errors, found);
+    return r;
 }
 
 int config_load_text(struct slice text, const char *file, struct config **ret,
@@ -260,22 +278,33 @@ int config_load_text(struct slice text, const char *file, struct config **ret,
     r = loader_init(&loader, &found, file);
     if (r == 0)
         r = document_parse(text, document_guess_format(file, text), file, &loader.document, &found);
-    if (r == 0)
-        r = read_document(&loader);
-    if (r == 0)
-        r = declarative_link(&loader);
-    if (r == 0 && found.errors_count == 0)
-        r = declarative_read_hopgate(&loader);
-    if (r == 0 && found.errors_count > 0)
-        r = -EINVAL;
+    r = finish_loading(&loader, r, errors);
     if (r == 0) {
         if (file)
-            hash_text(text, loader.config->hash);
+            config_set_hash(loader.config, text);
         *ret = TAKE(loader.config);
     }
     loader_done(&loader);
-    config_errors_sort(&found);
-    config_errors_take(errors, &found);
+    return r;
+}
+
+int config_load_entities(json_t *document, const char *source, struct config **ret,
+                         struct config_errors *errors)
+{
+    struct config_errors found;
+    struct loader loader;
+    int r;
+
+    config_errors_init(&found);
+    r = loader_init(&loader, &found, source);
+    if (r == 0) {
+        loader.document = document_wrap(document, source);
+        r = loader.document ? 0 : -ENOMEM;
+    }
+    r = finish_loading(&loader, r, errors);
+    if (r == 0)
+        *ret = TAKE(loader.config);
+    loader_done(&loader);
     return r;
 }
 

@@ -1,12 +1,14 @@
 /*
  * declarative: Kong's declarative file becomes a struct config.
  *
- * Role    reads YAML or JSON of format 3.0, checks everything, links the entities to each other
+ * Role    reads YAML or JSON of format 3.0, or the dao's entities, checks everything, links the entities to each other
  * Owns    nothing after it returned; the result belongs to the caller
  * Thread  any; it reads a file and may take long, so never a worker
  */
 #ifndef CONFIG_DECLARATIVE_H
 #define CONFIG_DECLARATIVE_H
+
+#include <jansson.h>
 
 #include "config/config_error.h"
 #include "config/entities.h"
@@ -23,5 +25,15 @@ int config_load_file(const char *file, struct config **ret, struct config_errors
  */
 int config_load_text(struct slice text, const char *file, struct config **ret,
                      struct config_errors *errors);
+
+/* The same from a document that was never a text, as dao_export gives it: messages name `source` (or NULL)
+ * and the entity ("services[shop]"), and no line. Lists that the loader refuses are the caller's to
+ * leave out. */
+int config_load_entities(json_t *document, const char *source, struct config **ret,
+                         struct config_errors *errors);
+
+/* config->hash from the text that it was made of: tells one text from another, and is not meant to keep a
+ * secret. config_load_text does so when there is a file. */
+void config_set_hash(struct config *config, struct slice text);
 
 #endif

@@ -44,7 +44,7 @@ static char *path_copy(struct loader *loader, const struct document_node *node)
 int loader_set_place(struct loader *loader, const struct document_node *node, const char **path,
                      unsigned *line, unsigned *column)
 {
-    const struct document_mark *mark = &node->document->marks[node->mark];
+    const struct document_mark *mark = document_mark_of(node);
 
     *line = mark->line;
     *column = mark->column;
@@ -129,7 +129,7 @@ static const char *reference_key(const json_t *value)
 int loader_refer_to(struct loader *loader, enum entity_kind from_kind, enum entity_kind to_kind,
                     const struct document_node *node)
 {
-    const struct document_mark *mark = &node->document->marks[node->mark];
+    const struct document_mark *mark = document_mark_of(node);
     const char *key = reference_key(node->value);
     struct reference reference = {
         .from_kind = from_kind,

@@ -98,6 +98,16 @@ int document_parse(struct slice text, enum document_format format, const char *f
     return 0;
 }
 
+struct document *document_wrap(json_t *root, const char *file)
+{
+    SCOPED(document) document = calloc(1, sizeof(*document));
+
+    if (!document || (file && !(document->file = strdup(file))))
+        return NULL;
+    document->root = json_incref(root);
+    return TAKE(document);
+}
+
 void document_free(struct document *document)
 {
     if (!document)
@@ -111,6 +121,13 @@ void document_free(struct document *document)
 struct document_node document_root(const struct document *document)
 {
     return (struct document_node){ .document = document, .value = document->root };
+}
+
+const struct document_mark *document_mark_of(const struct document_node *node)
+{
+    static const struct document_mark nowhere;
+
+    return node->document->marks ? &node->document->marks[node->mark] : &nowhere;
 }
 
 /* The object iterator at the child's key, or the one after it. */
@@ -131,11 +148,10 @@ static bool next_member(const struct document_node *parent, struct document_node
 bool document_next(const struct document_node *parent, struct document_node *child)
 {
     struct document_node next = { .document = parent->document, .parent = parent };
-    const struct document_mark *marks = parent->document->marks;
 
     if (child->value) {
         next.index = child->index + 1;
-        next.mark = marks[child->mark].next;
+        next.mark = document_mark_of(child)->next;
     } else {
         next.mark = parent->mark + 1;
     }
@@ -154,9 +170,16 @@ bool document_next(const struct document_node *parent, struct document_node *chi
 bool document_member(const struct document_node *parent, const char *key, struct document_node *ret)
 {
     struct document_node child = { 0 };
+    const json_t *value = json_object_get(parent->value, key);
 
-    if (!json_object_get(parent->value, key))
+    if (!value)
         return false;
+    if (!parent->document->marks) { /* nothing to count */
+        *ret = (struct document_node){
+            .document = parent->document, .parent = parent, .value = value, .key = key
+        };
+        return true;
+    }
     while (document_next(parent, &child)) {
         if (strcmp(child.key, key) == 0) {
             *ret = child;
@@ -181,8 +204,20 @@ __attribute__((format(printf, 4, 5))) static size_t append(char *into, size_t si
     return length + (size_t)added < size ? length + (size_t)added : size - 1;
 }
 
+/* What an entity is called in the Admin API; NULL: it is none, or has neither. */
+static const char *name_of(const json_t *value)
+{
+    static const char *const fields[] = { "name", "username", "target", "id" };
+    const char *name = NULL;
+
+    for (size_t i = 0; !name && i < sizeof(fields) / sizeof(fields[0]); i++)
+        name = json_string_value(json_object_get(value, fields[i]));
+    return name;
+}
+
 static size_t append_path(const struct document_node *node, char *into, size_t size)
 {
+    const char *name;
     size_t length;
 
     if (!node->parent) {
@@ -190,6 +225,9 @@ static size_t append_path(const struct document_node *node, char *into, size_t s
         return 0;
     }
     length = append_path(node->parent, into, size);
+    name = node->document->marks ? NULL : name_of(node->value);
+    if (!node->key && name)
+        return append(into, size, length, "[%s]", name);
     if (!node->key)
         return append(into, size, length, "[%zu]", node->index);
     return append(into, size, length, "%s%s", length > 0 ? "." : "", node->key);
@@ -205,7 +243,7 @@ void document_add_error(const struct document_node *node, enum document_side sid
                         struct config_errors *errors, enum config_severity severity,
                         const char *format, ...)
 {
-    const struct document_mark *mark = &node->document->marks[node->mark];
+    const struct document_mark *mark = document_mark_of(node);
     char path[DOCUMENT_PATH_MAX];
     struct config_place place = {
         .file = node->document->file,

@@ -40,7 +40,7 @@ struct document_mark {
 
 struct document {
     json_t *root;
-    struct document_mark *marks; /* [0] is the root */
+    struct document_mark *marks; /* [0] is the root; NULL: there was no text, see document_wrap */
     size_t marks_count, marks_capacity;
     char *file; /* as given, for messages; or NULL */
 };
@@ -62,6 +62,13 @@ struct document_node {
 int document_parse(struct slice text, enum document_format format, const char *file,
                    struct document **ret, struct config_errors *errors);
 
+/*
+ * A tree that was never a text: values have no place, and paths name the items of a list by name or id
+ * where they have one ("services[shop]"). Takes a reference of root; file as for document_parse. NULL: no
+ * memory.
+ */
+struct document *document_wrap(json_t *root, const char *file);
+
 /* By the file's extension; anything else is JSON when its first character is '{', else YAML. */
 enum document_format document_guess_format(const char *file, struct slice text);
 
@@ -80,6 +87,9 @@ bool document_next(const struct document_node *parent, struct document_node *chi
 /* The member of a mapping, or false. */
 bool document_member(const struct document_node *parent, const char *key,
                      struct document_node *ret);
+
+/* Where it stands; all 0 without a text. */
+const struct document_mark *document_mark_of(const struct document_node *node);
 
 /* "services[0].routes[1]", cut when it does not fit; the root is "". Returns `into`. */
 char *document_path(const struct document_node *node, char *into, size_t size);

@@ -179,7 +179,8 @@ static bool read_string(const struct reading *reading)
         return false;
     }
     if (field->check && field->check(text, message) < 0) {
-        FAIL(reading, "%s", message);
+        const char *hint = check_hint(field->check, message);
+        FAIL(reading, "%s%s%s", message, hint ? "; " : "", hint ? hint : "");
         return false;
     }
     return true;

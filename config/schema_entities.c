@@ -123,7 +123,11 @@ static const struct schema_field route_fields[] = {
       .check = check_route_path,
       STORED(config_route, paths) },
     { .name = "headers", .type = SCHEMA_ANY }, /* read by declarative_route.c */
-    { .name = "snis", .type = SCHEMA_STRINGS, .check = check_sni, STORED(config_route, snis) },
+    { .name = "snis",
+      .type = SCHEMA_STRINGS,
+      .flags = SCHEMA_SET,
+      .check = check_sni,
+      STORED(config_route, snis) },
     { .name = "sources", .type = SCHEMA_ANY, .flags = SCHEMA_NOT_YET },
     { .name = "destinations", .type = SCHEMA_ANY, .flags = SCHEMA_NOT_YET },
     { .name = "expression", .type = SCHEMA_STRING, .flags = SCHEMA_NOT_YET },

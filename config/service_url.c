@@ -1,34 +1,50 @@
 #include "config/service_url.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "core/addr.h"
 
+/* "https:" at the front, without the colon; empty when there is none (LuaSocket's url.parse). */
+static struct slice scheme_of(const char *url)
+{
+    size_t length = 0;
+
+    if (!isalnum((unsigned char)*url))
+        return SLICE("");
+    while (isalnum((unsigned char)url[length]) || (url[length] && strchr("+-.", url[length])))
+        length++;
+    return url[length] == ':' ? (struct slice){ url, length } : SLICE("");
+}
+
+static json_t *path_of(const char *path)
+{
+    size_t length = strcspn(path, ";?#");
+
+    return length > 0 ? json_stringn(path, length) : json_null();
+}
+
 json_t *service_url_expand(const char *url)
 {
-    const char *authority = strstr(url, "//"), *path;
-    struct slice scheme, authority_text, host, port;
-    uint16_t number;
+    struct slice scheme = scheme_of(url), authority, host = SLICE(""), port = { 0 };
+    const char *rest = url + (scheme.len > 0 ? scheme.len + 1 : 0);
+    uint16_t number = slice_equal(scheme, SLICE("https")) ? 443 : 80;
     json_t *fields;
 
-    if (!authority || (authority != url && authority[-1] != ':'))
-        return json_pack("{s:s, s:s}", "protocol", "http", "path", url);
-    scheme = (struct slice){ url, authority == url ? 0 : (size_t)(authority - url) - 1 };
-    if (authority == url)
+    if (scheme.len == 0)
         scheme = SLICE("http");
-    authority += 2;
-    path = authority + strcspn(authority, "/?#");
-    authority_text = (struct slice){ authority, (size_t)(path - authority) };
-    const char *user_end = memrchr(authority, '@', authority_text.len);
-    if (user_end)
-        authority_text = slice_from(authority_text, (size_t)(user_end - authority) + 1);
-    number = slice_equal(scheme, SLICE("https")) ? 443 : 80;
-    if (addr_split_host_port(authority_text, &host, &port) < 0 ||
-        (port.ptr && addr_parse_port(port, &number) < 0))
-        host = authority_text; /* wrong as a whole, and the check of 'host' says so */
-    fields =
-        json_pack("{s:s%, s:i, s:o}", "protocol", scheme.ptr, scheme.len, "port", number, "path",
-                  *path == '/' ? json_stringn(path, strcspn(path, "?#")) : json_null());
+    if (strncmp(rest, "//", 2) == 0) {
+        authority = (struct slice){ rest + 2, strcspn(rest + 2, "/?#") };
+        rest = authority.ptr + authority.len;
+        const char *user_end = memrchr(authority.ptr, '@', authority.len);
+        if (user_end)
+            authority = slice_from(authority, (size_t)(user_end - authority.ptr) + 1);
+        if (addr_split_host_port(authority, &host, &port) < 0 ||
+            (port.ptr && addr_parse_port(port, &number) < 0))
+            host = authority; /* wrong as a whole, and the check of 'host' says so */
+    }
+    fields = json_pack("{s:s%, s:i, s:o}", "protocol", scheme.ptr, scheme.len, "port", number,
+                       "path", path_of(rest));
     if (fields && host.len > 0 &&
         json_object_set_new(fields, "host", json_stringn(host.ptr, host.len)) < 0) {
         json_decref(fields);

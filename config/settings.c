@@ -224,26 +224,16 @@ static bool any_http2(const struct listens *listens)
 
 static void notice_not_served(const struct settings *settings, struct config_errors *errors)
 {
-    static const char *const keys[] = { "admin_listen", "admin_gui_listen" };
-    const struct listens *const listens[] = { &settings->admin_listen,
-                                              &settings->admin_gui_listen };
-    struct config_place place = { 0 };
-    char names[64] = "";
+    static const char *const keys[] = { "proxy_listen", "admin_listen" };
+    const struct listens *const listens[] = { &settings->proxy_listen, &settings->admin_listen };
 
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        if (!settings_is_set(settings, keys[i]) || listens[i]->count == 0)
-            continue;
-        if (!*names)
-            place = settings_place(settings, keys[i]);
-        (void)snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s",
-                       *names ? ", " : "", keys[i]);
-    }
-    if (*names)
-        config_errors_add(errors, CONFIG_NOTICE, place,
-                          "not served yet, nothing listens there: %s; 'off' silences this", names);
-    if (settings_is_set(settings, "proxy_listen") && any_http2(&settings->proxy_listen))
-        config_errors_add(errors, CONFIG_NOTICE, settings_place(settings, "proxy_listen"),
-                          "http2 is not served yet; clients get HTTP/1.1");
+    if (settings_is_set(settings, "admin_gui_listen") && settings->admin_gui_listen.count > 0)
+        config_errors_add(errors, CONFIG_NOTICE, settings_place(settings, "admin_gui_listen"),
+                          "not served yet, nothing listens there; 'off' silences this");
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        if (settings_is_set(settings, keys[i]) && any_http2(listens[i]))
+            config_errors_add(errors, CONFIG_NOTICE, settings_place(settings, keys[i]),
+                              "http2 is not served yet; clients get HTTP/1.1");
 }
 
 static bool any_proxy_protocol(const struct listens *listens)
@@ -292,6 +282,7 @@ static void check_together(const struct settings *settings, struct config_errors
         config_errors_add(errors, CONFIG_ERROR, settings_place(settings, "hopgate_time_scale"),
                           "makes timeouts shorter than they say: only with hopgate_lab = on");
     settings_check_buffers(settings, errors);
+    settings_check_admin(settings, errors);
     notice_not_served(settings, errors);
 }
 
@@ -398,10 +389,20 @@ static void free_member(struct settings *settings, const struct setting *setting
         free(((struct settings_port_maps *)member)->items);
 }
 
+struct settings *settings_share(struct settings *settings)
+{
+    settings->sharers++;
+    return settings;
+}
+
 void settings_free(struct settings *settings)
 {
     if (!settings)
         return;
+    if (settings->sharers > 0) {
+        settings->sharers--;
+        return;
+    }
     for (size_t i = 0; i < settings_table_count; i++)
         free_member(settings, &settings_table[i]);
     free(settings->file);

@@ -38,9 +38,10 @@ struct settings {
     struct listens proxy_listen;
     struct listens stream_listen; /* TLS passed through by server name (routes: tls_passthrough) */
     struct listens status_listen;
-    struct listens admin_listen, admin_gui_listen; /* understood, not served yet */
-    char *proxy_access_log, *proxy_error_log; /* "off", or a path below the prefix or absolute */
-    char *status_access_log;                  /* the same */
+    struct listens admin_listen;                /* the Admin API */
+    struct listens admin_gui_listen;            /* understood, not served yet */
+    char *proxy_access_log, *proxy_error_log;   /* "off", or a path below the prefix or absolute */
+    char *status_access_log, *admin_access_log; /* the same */
     char *log_level;           /* debug, info, notice, warn, error, crit, alert, emerg */
     uint32_t worker_processes; /* 0: auto, as many as CPUs */
     char *user;                /* "user [group]" that root becomes; NULL: not said */
@@ -123,8 +124,22 @@ struct settings {
     uint64_t hopgate_dns_timeout_ms; /* of one question to one server */
     uint32_t hopgate_dns_tries;
 
-    char *database;           /* "off" */
-    char *declarative_config; /* or NULL */
+    char *database;            /* "off", "sqlite" */
+    char *hopgate_sqlite_path; /* below the prefix or absolute */
+    char *declarative_config;  /* or NULL */
+
+    /* The Admin API: TLS of its listeners as that of proxy_listen, with certificates of its own */
+    struct config_strings admin_ssl_cert, admin_ssl_cert_key; /* empty: a self-signed one */
+    char *admin_ssl_verify_client;                            /* as ssl_verify_client */
+    char *admin_ssl_client_certificate, *admin_ssl_crl;       /* or NULL */
+    uint32_t admin_ssl_verify_depth;
+    uint64_t admin_client_max_body_size_bytes; /* 0: no limit but the one on all of them */
+    char *hopgate_admin_token;                 /* who asks must show it; NULL: nobody need */
+    bool hopgate_admin_public;                 /* reachable from outside without TLS and proof */
+    struct config_strings hopgate_admin_hosts; /* names it may be called by; "*": any */
+    char *hopgate_admin_audit_log;             /* as proxy_access_log, without a format */
+    char *hopgate_duplicate_routes;            /* refuse, allow */
+    char *hopgate_stored_plugins;              /* allow, refuse */
 
     char *hopgate_persona; /* name or path */
     char *hopgate_name;    /* NULL: the persona's */
@@ -172,6 +187,7 @@ struct settings {
 
     char *file;                      /* or NULL: no kong.conf */
     struct settings_origin *origins; /* by key */
+    unsigned sharers;                /* besides the one who has loaded it */
 };
 
 /*
@@ -185,6 +201,9 @@ int settings_load(const char *file, char *const *environment, struct settings **
 /* The same with the file's text in memory; file only names it. */
 int settings_load_text(struct slice text, const char *file, char *const *environment,
                        struct settings **ret, struct config_errors *errors);
+
+/* One more who calls settings_free; on one thread. Returns `settings`. */
+struct settings *settings_share(struct settings *settings);
 
 void settings_free(struct settings *settings);
 DEFINE_SCOPED(settings);

@@ -15,6 +15,25 @@ static const struct {
     { "proxy_error_log", "file below the prefix or absolute, or off" },
     { "status_access_log",
       "file for requests to status_listen, or off; then the name of a format" },
+    { "admin_access_log", "file for requests to admin_listen, or off; then the name of a format" },
+    { "admin_ssl_cert", "certificate chains of admin_listen: paths, PEM or base64; without them a "
+                        "self-signed one" },
+    { "admin_ssl_cert_key", "their keys, in the same order" },
+    { "nginx_admin_ssl_verify_client", "ask who comes to admin_listen for a certificate" },
+    { "nginx_admin_ssl_client_certificate", "its authorities: path, PEM or base64" },
+    { "nginx_admin_ssl_verify_depth", "intermediates that its chain may have" },
+    { "nginx_admin_ssl_crl", "revoked ones: path, PEM or base64" },
+    { "nginx_admin_client_max_body_size", "bytes of a request to admin_listen; more is a 413" },
+    { "hopgate_admin_token",
+      "who asks the Admin API must show this text in the field Kong-Admin-Token" },
+    { "hopgate_admin_public",
+      "admin_listen may be reached from other machines although it asks for "
+      "no certificate and no token over TLS" },
+    { "hopgate_admin_hosts",
+      "names that the Admin API may be called by, in Host and Origin, besides "
+      "localhost, this machine's and addresses; *: any" },
+    { "hopgate_admin_audit_log",
+      "file with a line of JSON for each change by the Admin API, or off" },
     { "nginx_worker_processes", "threads that carry traffic; auto: one per CPU" },
     { "nginx_user", "\"user [group]\" that root becomes for good once the configuration is read; "
                     "without it hopgate or kong, whichever exists first" },
@@ -22,12 +41,15 @@ static const struct {
                          "start without, auto: as far as the kernel can" },
     { "hopgate_sandbox_paths", "directories that a sandboxed hop may read besides those of the "
                                "files which its configuration names at the start" },
-    { "database", "where entities are kept; off: in a declarative file" },
+    { "database",
+      "where entities are kept: sqlite, written by the Admin API, or off, a declarative "
+      "file; off where a file is given, else sqlite" },
+    { "hopgate_sqlite_path", "the file of database = sqlite, below the prefix or absolute" },
     { "declarative_config", "declarative file when none is named on the command line" },
     { "port_maps", "external:internal ports, for X-Forwarded-Port" },
     { "proxy_listen",
       "addresses of traffic, each with flags: ssl, proxy_protocol, reuseport, backlog=N" },
-    { "admin_listen", "understood, not served yet" },
+    { "admin_listen", "addresses of the Admin API, each with flags as proxy_listen, or off" },
     { "admin_gui_listen", "understood, not served yet" },
     { "status_listen", "addresses of /metrics, /status and /status/ready" },
     { "stream_listen", "addresses whose TLS is led on unopened, by server name" },
@@ -139,7 +161,7 @@ static const struct {
       "clients' connections; at the total no more are accepted. auto: by open files" },
     { "hopgate_max_connections_per_address",
       "of an IPv4 address or IPv6 /64 not in trusted_ips; 0: no limit" },
-    { "hopgate_reserved_connections", "on top, for status_listen" },
+    { "hopgate_reserved_connections", "on top, for status_listen and admin_listen" },
     { "hopgate_memory_limit", "bytes of what grows with traffic, of all workers together; 0: off; "
                               "auto: half of the control group's limit, off where there is none" },
     { "hopgate_memory_patience", "memory is short for so long before exchanges are ended for it" },
@@ -166,6 +188,12 @@ static const struct {
                                                "pool has" },
     { "hopgate_recorder_slow",
       "exchanges that take as long are remembered with the failed ones; 0: none" },
+    { "hopgate_duplicate_routes",
+      "a POST of a route that matches what another one does, for another "
+      "service: refuse it with 409, or allow it as Kong" },
+    { "hopgate_stored_plugins", "plugins, of which this version runs none, by the Admin API: allow "
+                                "them to be kept (traffic passes without, and the log warns), or "
+                                "refuse those that are enabled" },
     { "hopgate_client_verify_refusal",
       "a client without the certificate it needs gets a page, or a TLS alert" },
     { "hopgate_unknown_sni", "TLS clients that ask for a name without certificate here" },

@@ -85,4 +85,7 @@ int settings_set_value(const struct settings_loading *loading, const struct sett
 /* settings_buffers.c: sizes that do not fit each other. */
 void settings_check_buffers(const struct settings *settings, struct config_errors *errors);
 
+/* settings_admin.c: an Admin API that anybody could use. */
+void settings_check_admin(const struct settings *settings, struct config_errors *errors);
+
 #endif

@@ -41,9 +41,8 @@
 #define NOT_YET     "is not supported by this version of hopgate"
 #define NO_NGINX    "is an nginx directive without an equal in hopgate"
 #define NO_PLUGINS  "plugins are not supported by this version of hopgate"
-#define NO_ADMIN    "the Admin API is not served by this version of hopgate"
 #define NO_GUI      "there is no Kong Manager in hopgate"
-#define NO_DATABASE "no database is used"
+#define NO_DATABASE "hopgate keeps entities in SQLite, or in a file"
 #define NO_CLUSTER  "hopgate has no control plane and no data planes"
 #define NO_LUA      "there is no Lua in hopgate"
 #define NO_DNS      "the keys of Kong's former DNS client, dns_*, are what hopgate follows"
@@ -76,11 +75,11 @@ const struct setting settings_table[] = {
       .one_of = "on, off, auto",
       AT(hopgate_sandbox) },
     { .name = "hopgate_sandbox_paths", .type = SETTING_LIST, AT(hopgate_sandbox_paths) },
-    { .name = "database",
-      .default_text = "off",
+    { .name = "database", /* default depends on whether there is a file: see source.c */
       .one_of = "off, sqlite, postgres, cassandra",
-      .supported = "off",
+      .supported = "off, sqlite",
       AT(database) },
+    { .name = "hopgate_sqlite_path", .default_text = "hopgate.db", AT(hopgate_sqlite_path) },
     { .name = "declarative_config", AT(declarative_config) },
     REFUSED("declarative_config_string", NULL,
             "is not supported; write a file and name it in "
@@ -98,6 +97,32 @@ const struct setting settings_table[] = {
       .default_text = "127.0.0.1:8001 reuseport backlog=16384, "
                       "127.0.0.1:8444 http2 ssl reuseport backlog=16384",
       AT(admin_listen) },
+    { .name = "admin_access_log", .default_text = "logs/admin_access.log", AT(admin_access_log) },
+    { .name = "admin_ssl_cert", .type = SETTING_LIST, AT(admin_ssl_cert) },
+    { .name = "admin_ssl_cert_key", .type = SETTING_LIST, AT(admin_ssl_cert_key) },
+    { .name = "nginx_admin_ssl_verify_client",
+      .default_text = "off",
+      .one_of = "off, on, optional, optional_no_ca",
+      AT(admin_ssl_verify_client) },
+    { .name = "nginx_admin_ssl_client_certificate", AT(admin_ssl_client_certificate) },
+    { .name = "nginx_admin_ssl_verify_depth",
+      .type = SETTING_NUMBER,
+      .default_text = "1",
+      .min = 0,
+      .max = 100,
+      AT(admin_ssl_verify_depth) },
+    { .name = "nginx_admin_ssl_crl", AT(admin_ssl_crl) },
+    LIMIT(SIZE, "nginx_admin_client_max_body_size", "10m", 0, SIZE_MAX_BYTES,
+          admin_client_max_body_size_bytes),
+    { .name = "hopgate_admin_token", AT(hopgate_admin_token) },
+    { .name = "hopgate_admin_public",
+      .type = SETTING_SWITCH,
+      .default_text = "off",
+      AT(hopgate_admin_public) },
+    { .name = "hopgate_admin_hosts", .type = SETTING_LIST, AT(hopgate_admin_hosts) },
+    { .name = "hopgate_admin_audit_log",
+      .default_text = "logs/admin_audit.log",
+      AT(hopgate_admin_audit_log) },
     { .name = "status_listen", .type = SETTING_LISTEN, .default_text = "off", AT(status_listen) },
     { .name = "status_access_log", .default_text = "off", AT(status_access_log) },
     { .name = "admin_gui_listen",
@@ -399,7 +424,6 @@ const struct setting settings_table[] = {
       AT(hopgate_recorder_size_bytes) },
     /* what is measured is multiplied back before it is compared */
     REAL_TIME("hopgate_recorder_slow", "1s", 0, TIME_MAX_MS, hopgate_recorder_slow_ms),
-    NO_EFFECT("hopgate_sqlite_path", NULL, NO_DATABASE),
     REFUSED("hopgate_mtls", NULL, NOT_YET "; write hopgate: {mtls: […]} into the declarative file"),
     LIMIT(TIME, "hopgate_upstream_keepalive_max_age", NULL, 0, TIME_MAX_MS,
           upstream_keepalive_max_age_ms),
@@ -437,7 +461,14 @@ const struct setting settings_table[] = {
                 "x-amzn-mtls-clientcert-leaf, none",
       AT(hopgate_trusted_client_cert_field) },
 #include "config/settings_forwarded.def"
-    REFUSED("hopgate_duplicate_routes", NULL, NOT_YET),
+    { .name = "hopgate_duplicate_routes",
+      .default_text = "refuse",
+      .one_of = "refuse, allow",
+      AT(hopgate_duplicate_routes) },
+    { .name = "hopgate_stored_plugins",
+      .default_text = "allow",
+      .one_of = "allow, refuse",
+      AT(hopgate_stored_plugins) },
 
     /* names */
     { .name = "dns_resolver", .type = SETTING_LIST, AT(dns_resolver) },

@@ -149,6 +149,15 @@ bool addr_equal(const struct sockaddr_storage *a, const struct sockaddr_storage 
     return addr_port(a) == addr_port(b) && memcmp(a_bytes, b_bytes, family_bytes(family)) == 0;
 }
 
+bool addr_is_loopback(const struct sockaddr_storage *addr)
+{
+    const uint8_t *bytes;
+    sa_family_t family = plain_bytes(addr, &bytes);
+
+    return family == AF_INET ? bytes[0] == 127
+                             : family == AF_INET6 && memcmp(bytes, &in6addr_loopback, 16) == 0;
+}
+
 uint64_t addr_hash(const struct sockaddr_storage *addr)
 {
     const uint8_t *bytes;

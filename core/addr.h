@@ -60,6 +60,9 @@ socklen_t addr_length(const struct sockaddr_storage *addr);
 /* The same address and port. */
 bool addr_equal(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
 
+/* 127.0.0.0/8 or ::1, also as IPv4 within IPv6: no other machine reaches it. */
+bool addr_is_loopback(const struct sockaddr_storage *addr);
+
 /* Equal for equal addresses. */
 uint64_t addr_hash(const struct sockaddr_storage *addr);
 

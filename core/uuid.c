@@ -1,92 +1,12 @@
 #include "core/uuid.h"
 
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
-/*
- * SHA-1 (RFC 3174), here because OpenSSL stays in tls/ and because a version 5 UUID is its only
- * use: nothing about it is meant to resist an attacker.
- */
-enum { SHA1_BLOCK_BYTES = 64, UUID_BYTES = 16 };
+#include "core/sha1.h"
 
-struct sha1 {
-    uint32_t state[5];
-    uint64_t length; /* bytes so far */
-    unsigned char block[SHA1_BLOCK_BYTES];
-};
-
-static uint32_t rotate_left(uint32_t value, unsigned bits)
-{
-    return value << bits | value >> (32 - bits);
-}
-
-/* The function and constant of a round (RFC 3174 5). */
-static uint32_t sha1_round(unsigned round, uint32_t b, uint32_t c, uint32_t d)
-{
-    if (round < 20)
-        return ((b & c) | (~b & d)) + 0x5a827999;
-    if (round < 40)
-        return (b ^ c ^ d) + 0x6ed9eba1;
-    if (round < 60)
-        return ((b & c) | (b & d) | (c & d)) + 0x8f1bbcdc;
-    return (b ^ c ^ d) + 0xca62c1d6;
-}
-
-static void sha1_block(struct sha1 *sha1)
-{
-    uint32_t words[80];
-    uint32_t a = sha1->state[0], b = sha1->state[1], c = sha1->state[2], d = sha1->state[3],
-             e = sha1->state[4];
-
-    for (unsigned i = 0; i < 16; i++) {
-        const unsigned char *at = sha1->block + i * 4;
-
-        words[i] = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-    }
-    for (unsigned i = 16; i < 80; i++)
-        words[i] = rotate_left(words[i - 3] ^ words[i - 8] ^ words[i - 14] ^ words[i - 16], 1);
-    for (unsigned i = 0; i < 80; i++) {
-        uint32_t next = rotate_left(a, 5) + sha1_round(i, b, c, d) + e + words[i];
-
-        e = d;
-        d = c;
-        c = rotate_left(b, 30);
-        b = a;
-        a = next;
-    }
-    sha1->state[0] += a;
-    sha1->state[1] += b;
-    sha1->state[2] += c;
-    sha1->state[3] += d;
-    sha1->state[4] += e;
-}
-
-static void sha1_add(struct sha1 *sha1, const void *bytes, size_t length)
-{
-    const unsigned char *from = bytes;
-
-    for (size_t i = 0; i < length; i++) {
-        sha1->block[sha1->length++ % SHA1_BLOCK_BYTES] = from[i];
-        if (sha1->length % SHA1_BLOCK_BYTES == 0)
-            sha1_block(sha1);
-    }
-}
-
-static void sha1_finish(struct sha1 *sha1, unsigned char *into, size_t length)
-{
-    uint64_t bits = sha1->length * 8;
-    unsigned char tail[8];
-
-    for (unsigned i = 0; i < 8; i++)
-        tail[i] = (unsigned char)(bits >> (56 - 8 * i));
-    sha1_add(sha1, "\x80", 1);
-    while (sha1->length % SHA1_BLOCK_BYTES != SHA1_BLOCK_BYTES - sizeof(tail))
-        sha1_add(sha1, "", 1);
-    sha1_add(sha1, tail, sizeof(tail));
-    for (size_t i = 0; i < length; i++)
-        into[i] = (unsigned char)(sha1->state[i / 4] >> (24 - 8 * (i % 4)));
-}
+enum { UUID_BYTES = 16 };
 
 static bool parse(const char *text, unsigned char bytes[UUID_BYTES])
 {
@@ -103,23 +23,40 @@ static bool parse(const char *text, unsigned char bytes[UUID_BYTES])
            end == UUID_TEXT_BYTES;
 }
 
-bool uuid_v5(const char *namespace_uuid, struct slice name, char ret[UUID_TEXT_BYTES + 1])
+static void print(unsigned char id[UUID_BYTES], unsigned version, char ret[UUID_TEXT_BYTES + 1])
 {
-    struct sha1 sha1 = { .state = { 0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0 } };
-    unsigned char id[UUID_BYTES];
     char *to = ret;
 
-    if (!parse(namespace_uuid, id))
-        return false;
-    sha1_add(&sha1, id, sizeof(id));
-    sha1_add(&sha1, name.ptr, name.len);
-    sha1_finish(&sha1, id, sizeof(id));
-    id[6] = (id[6] & 0x0f) | 0x50; /* version 5 */
+    id[6] = (unsigned char)((id[6] & 0x0f) | version << 4);
     id[8] = (id[8] & 0x3f) | 0x80; /* variant of RFC 9562 */
     for (unsigned i = 0; i < UUID_BYTES; i++) {
         if (i == 4 || i == 6 || i == 8 || i == 10)
             *to++ = '-';
         to += snprintf(to, 3, "%02x", id[i]);
     }
+}
+
+bool uuid_v5(const char *namespace_uuid, struct slice name, char ret[UUID_TEXT_BYTES + 1])
+{
+    unsigned char id[UUID_BYTES], digest[SHA1_BYTES];
+    struct sha1 sha1;
+
+    if (!parse(namespace_uuid, id))
+        return false;
+    sha1_init(&sha1);
+    sha1_add(&sha1, id, sizeof(id));
+    sha1_add(&sha1, name.ptr, name.len);
+    sha1_finish(&sha1, digest);
+    print(digest, 5, ret);
+    return true;
+}
+
+bool uuid_v4(char ret[UUID_TEXT_BYTES + 1])
+{
+    unsigned char id[UUID_BYTES];
+
+    if (getrandom(id, sizeof(id), 0) != sizeof(id))
+        return false;
+    print(id, 4, ret);
     return true;
 }

@@ -1,7 +1,7 @@
 /*
- * uuid: name-based UUIDs (RFC 9562 5.5, version 5).
+ * uuid: name-based and random UUIDs (RFC 9562 5.4 and 5.5: versions 4 and 5).
  *
- * Role    ids that come out the same on every start: Kong derives them from names
+ * Role    ids of entities; those that Kong derives from names come out the same on every start
  * Owns    nothing
  * Thread  any
  */
@@ -20,5 +20,8 @@ enum { UUID_TEXT_BYTES = 36 };
  * NUL-terminated. False: the namespace is no UUID, and `ret` is untouched.
  */
 bool uuid_v5(const char *namespace_uuid, struct slice name, char ret[UUID_TEXT_BYTES + 1]);
+
+/* A random one. False: the system has no random bytes, and `ret` is untouched. */
+bool uuid_v4(char ret[UUID_TEXT_BYTES + 1]);
 
 #endif

@@ -17,6 +17,8 @@ import xml.etree.ElementTree as xml
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PYTHON = "/usr/bin/python3"
 FUZZ_SECONDS = 30
+# tests/unit/config/test_store_kill.c, test_dao_memory.c
+FULL_UNIT = {"HOPGATE_STORE_KILLS": "2000", "HOPGATE_ALLOCATION_STRIDE": "3"}
 PYTEST_FOUND_NOTHING = 5  # its exit code; not wrong by itself: a part of a tier may be empty
 PROGRESS_EVERY_SECONDS = 10
 CMOCKA_COUNT = re.compile(r"^\[  (PASSED|FAILED)  \] (\d+) test", re.M)
@@ -256,7 +258,7 @@ def run_tier(run, tier):
         return
     run_static_checks(run)
     if run.options.built or run.build("dev"):
-        run.unit(run.build_dir, "unit and corpus replay")
+        run.unit(run.build_dir, "unit and corpus replay", env=FULL_UNIT if tier == "full" else None)
         run.integration_all(run.build_dir / "hopgate", "integration", tier)
     if tier == "full":
         run_full_extras(run)

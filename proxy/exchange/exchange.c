@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "core/clock.h"
+#include "proxy/exchange/gathered_content.h"
 #include "proxy/exchange/response_store.h"
 #include "proxy/exchange/stored_content.h"
 #include "proxy/report/metrics.h"
@@ -94,6 +95,8 @@ static void give_back(struct exchange *exchange)
     tls_judgement_release(exchange->judgement);
     if (exchange->stored)
         stored_content_done(exchange->stored);
+    if (exchange->gathered)
+        gathered_content_done(exchange->gathered);
     chunk_unref(exchange->response_chunk);
     arena_done(&exchange->arena);
     /* after what refers to targets */

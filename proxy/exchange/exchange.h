@@ -26,7 +26,7 @@
  * exchange_identity.c (the client's certificate),
  * exchange_wait.c (places at targets), exchange_try.c (tries and the target's events), exchange_retry.c (what follows a failed one), relay.c (content of
  * requests), relay_response.c (content of responses), exchange_notes.c (notes in the error log),
- * local_responder.c (answers made here), tunnel.c (what follows a 101).
+ * local_responder.c (answers made here), admin_request.c (those of the Admin API), tunnel.c (what follows a 101).
  */
 #ifndef PROXY_EXCHANGE_H
 #define PROXY_EXCHANGE_H
@@ -44,7 +44,9 @@
 #include "proxy/report/status_api.h"
 #include "proxy/snapshot/virtual_server.h"
 
+struct admin_answer;
 struct destination;
+struct gathered_content;
 struct hop_question;
 struct worker_upstream;
 struct tls_judgement;
@@ -133,8 +135,9 @@ struct exchange {
     enum end_reason last_try_reason;
     struct http_failure send_failure; /* it took no more bytes: told if no answer comes */
 
-    struct hop_question *question; /* asked of the main thread, not answered yet; NULL: none */
-    bool reads_head;               /* counted in worker->reading_count */
+    struct hop_question *question;     /* asked of another thread, not answered yet; NULL: none */
+    struct gathered_content *gathered; /* of a request to the Admin API; NULL: of none */
+    bool reads_head;                   /* counted in worker->reading_count */
 
     struct tunnel {
         bool is_open; /* after a 101: tunnel.c has the exchange */
@@ -341,6 +344,10 @@ void relay_forget_content(struct exchange *exchange);
  */
 void relay_finish_request(struct exchange *exchange);
 
+/* The next content of the client, into exchange->pass: > 0; 0: that was all; -EAGAIN: an event will
+ * tell; -ECANCELED: the exchange was answered or has ended. */
+long relay_read_request(struct exchange *exchange, size_t max);
+
 /* Begins a try: what an earlier one had sent already goes first. 0 or a negative errno. */
 int relay_replay(struct exchange *exchange);
 
@@ -387,6 +394,21 @@ void exchange_answer_locally(struct exchange *exchange);
 
 /* The main thread's answer; NULL: it had no memory. Borrowed for the call. */
 void exchange_on_answer(struct exchange *exchange, const struct status_answer *answer);
+
+/* An answer that is no error page of the persona's; NULL: there was no memory for one. */
+struct local_answer {
+    unsigned status;
+    const char *content_type, *allow; /* NULL: no content; the field is not sent */
+    struct slice content;
+    const struct fields *added; /* in the exchange's arena; NULL: none */
+};
+void exchange_send_local(struct exchange *exchange, const struct local_answer *answer);
+
+/* admin_request.c: the request is one to the Admin API; more of its content has come; the config
+ * thread's answer, as exchange_on_answer. */
+void exchange_start_admin(struct exchange *exchange);
+void exchange_gather(struct exchange *exchange);
+void exchange_on_admin_answer(struct exchange *exchange, const struct admin_answer *answer);
 
 /* exchange.c: the last byte of the response was handed to the front: front_response becomes ENDED. Who
  * calls it flushes, and the exchange finishes when everything has left: by an event or, where nothing

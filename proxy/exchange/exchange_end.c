@@ -64,6 +64,8 @@ static struct log_file *access_log_of(const struct exchange *exchange)
         return hop->access_log;
     case VIRTUAL_SERVER_STATUS:
         return hop->status_access_log;
+    case VIRTUAL_SERVER_ADMIN:
+        return hop->admin_access_log;
     }
     return NULL;
 }
@@ -87,9 +89,11 @@ static void write_access_line(struct exchange *exchange, struct log_file *access
                               const struct exchange_record *stated)
 {
     const struct snapshot *snapshot = exchange->pinned->snapshot;
-    const struct access_log_format *format = exchange->kind == VIRTUAL_SERVER_STATUS
-                                                 ? snapshot->log_formats.status
-                                                 : snapshot->log_formats.proxy;
+    const struct log_choice *formats = &snapshot->log_formats;
+    const struct access_log_format *format =
+        exchange->kind == VIRTUAL_SERVER_STATUS  ? formats->status
+        : exchange->kind == VIRTUAL_SERVER_ADMIN ? formats->admin
+                                                 : formats->proxy;
     struct arena scratch;
     const struct exchange_record *record = format->keeps_real_times ? &exchange->record : stated;
     struct slice line = access_log_line(format, record, &exchange->arena);

@@ -306,6 +306,10 @@ void exchange_start(struct exchange *exchange)
         exchange_answer_locally(exchange);
         return;
     }
+    if (exchange->kind == VIRTUAL_SERVER_ADMIN) {
+        exchange_start_admin(exchange);
+        return;
+    }
     begin_debug(exchange);
     if (!find_route(exchange))
         return;

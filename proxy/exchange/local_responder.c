@@ -5,7 +5,7 @@
 #include "proxy/exchange/exchange.h"
 #include "proxy/report/error_page.h"
 #include "proxy/rewrite/rewrite.h"
-#include "proxy/worker/hop_question.h"
+#include "proxy/worker/status_question.h"
 #include "proxy/worker/worker.h"
 
 /*
@@ -117,14 +117,14 @@ void exchange_answer(struct exchange *exchange, enum end_reason reason, struct s
 /* ---- requests to the hop itself ------------------------------------------------------------ */
 
 /* In the shape of a page, so that it goes the way of all answers made here. */
-static struct error_page page_of(const struct exchange *exchange,
-                                 const struct status_answer *answer)
+static struct error_page page_of(const struct exchange *exchange, const struct local_answer *answer)
 {
     struct error_page page = {
         .answer = persona_answer(exchange->record.persona, END_OK, false, false),
         .content_type = slice_of(answer->content_type),
         .allow = slice_of(answer->allow),
-        .content = { answer->content, answer->content_length },
+        .content = answer->content,
+        .added = answer->added,
     };
 
     page.answer.status = answer->status;
@@ -133,7 +133,7 @@ static struct error_page page_of(const struct exchange *exchange,
     return page;
 }
 
-void exchange_on_answer(struct exchange *exchange, const struct status_answer *answer)
+void exchange_send_local(struct exchange *exchange, const struct local_answer *answer)
 {
     struct error_page page;
 
@@ -144,6 +144,18 @@ void exchange_on_answer(struct exchange *exchange, const struct status_answer *a
     exchange->record.response_head_at_us = exchange->worker->loop->now_us;
     page = page_of(exchange, answer);
     answer_with_page(exchange, &page);
+}
+
+void exchange_on_answer(struct exchange *exchange, const struct status_answer *answer)
+{
+    struct local_answer local = { 0 };
+
+    if (answer)
+        local = (struct local_answer){ .status = answer->status,
+                                       .content_type = answer->content_type,
+                                       .allow = answer->allow,
+                                       .content = { answer->content, answer->content_length } };
+    exchange_send_local(exchange, answer ? &local : NULL);
 }
 
 /* What every worker knows at any time. */
@@ -176,8 +188,7 @@ void exchange_answer_locally(struct exchange *exchange)
         exchange_on_answer(exchange, NULL);
         break;
     case STATUS_NEEDS_FIGURES:
-        exchange->question = hop_question_ask(exchange, &request);
-        if (!exchange->question)
+        if (!status_question_ask(exchange, &request))
             exchange_on_answer(exchange, NULL);
         else if (exchange->front_request == FRONT_REQUEST_DONE)
             exchange->client_ops->watch(exchange->front); /* it may leave meanwhile: last touch */

@@ -75,9 +75,7 @@ static void wait_for_client(struct exchange *exchange)
     }
 }
 
-/* The next content of the client, into exchange->pass: > 0; 0: that was all; -EAGAIN: an event will
- * tell; -ECANCELED: the exchange was answered or has ended. */
-static long read_request(struct exchange *exchange, size_t max)
+long relay_read_request(struct exchange *exchange, size_t max)
 {
     struct http_stream *front = exchange->front;
     long n;
@@ -178,7 +176,7 @@ static bool pump_request(struct exchange *exchange)
             wait_for_more(exchange);
             return true;
         }
-        n = read_request(exchange, room);
+        n = relay_read_request(exchange, room);
         if (n == -EAGAIN) {
             wait_for_more(exchange);
             return true;
@@ -246,7 +244,7 @@ static bool store_what_is_there(struct exchange *exchange)
             exchange->front_waits = false;
             return true;
         }
-        n = read_request(exchange, room);
+        n = relay_read_request(exchange, room);
         if (n == -EAGAIN)
             return true;
         if (n < 0 || (n > 0 && !store(exchange)))
@@ -381,6 +379,10 @@ void relay_request(struct exchange *exchange)
     struct http_stream *back = &exchange->back.endpoint.http;
     bool was_complete = exchange->front_request == FRONT_REQUEST_DONE;
 
+    if (exchange->gathered) {
+        exchange_gather(exchange);
+        return;
+    }
     if (exchange->is_storing) {
         store_request(exchange);
         return;

@@ -201,8 +201,9 @@ static bool allow_own_binary(struct sandbox *sandbox)
 
 static bool allow_logs(struct sandbox *sandbox, const struct settings *settings)
 {
-    const char *const logs[] = { settings->proxy_access_log, settings->proxy_error_log,
-                                 settings->status_access_log, settings->hopgate_capture_log };
+    const char *const logs[] = { settings->proxy_access_log,        settings->proxy_error_log,
+                                 settings->status_access_log,       settings->admin_access_log,
+                                 settings->hopgate_admin_audit_log, settings->hopgate_capture_log };
 
     for (size_t i = 0; i < sizeof(logs) / sizeof(logs[0]); i++)
         if (logs[i] && logs[i][0] == '/' &&
@@ -211,13 +212,23 @@ static bool allow_logs(struct sandbox *sandbox, const struct settings *settings)
     return true;
 }
 
+/* Beside the store lie its journal and its lock. */
+static bool allow_store(struct sandbox *sandbox, const struct settings *settings)
+{
+    const char *path = settings->hopgate_sqlite_path;
+
+    return strcmp(settings->database, "sqlite") != 0 || path[0] != '/' ||
+           sandbox_allow_directory_of(sandbox, path, SANDBOX_WRITE);
+}
+
 static bool allow_all(struct confinement *confinement, const struct settings *settings,
                       const struct prefix *prefix)
 {
     struct sandbox *sandbox = &confinement->sandbox;
     bool done = allow_the_system(sandbox) && allow_own_binary(sandbox) &&
                 sandbox_allow(sandbox, prefix->path, SANDBOX_WRITE) &&
-                allow_logs(sandbox, settings) && allow_file(sandbox, settings->dns_hostsfile);
+                allow_logs(sandbox, settings) && allow_store(sandbox, settings) &&
+                allow_file(sandbox, settings->dns_hostsfile);
 
     for (size_t i = 0; done && i < confinement->files_count; i++)
         done = allow_file(sandbox, confinement->files[i]);

@@ -54,6 +54,20 @@ static struct log_file *open_log(struct gateway *gateway, struct slice name)
     return file;
 }
 
+/* Of a hop that has no Admin API nothing is to be seen. */
+static bool open_admin_logs(struct gateway *gateway, const struct settings *settings)
+{
+    bool is_served = settings->admin_listen.count > 0;
+    struct hop *hop = &gateway->hop;
+
+    hop->admin_access_log = open_log(
+        gateway, is_served ? log_target_of(settings->admin_access_log).path : SLICE("off"));
+    if (hop->admin_access_log)
+        hop->admin_audit_log = open_log(
+            gateway, is_served ? slice_of(settings->hopgate_admin_audit_log) : SLICE("off"));
+    return hop->admin_audit_log != NULL;
+}
+
 static bool open_logs(struct gateway *gateway, const struct snapshot *snapshot)
 {
     const struct settings *settings = snapshot->settings;
@@ -64,7 +78,7 @@ static bool open_logs(struct gateway *gateway, const struct snapshot *snapshot)
         hop->access_log = open_log(gateway, log_target_of(settings->proxy_access_log).path);
     if (hop->access_log)
         hop->status_access_log = open_log(gateway, log_target_of(settings->status_access_log).path);
-    if (!hop->status_access_log)
+    if (!hop->status_access_log || !open_admin_logs(gateway, settings))
         return false;
     if (settings->hopgate_capture_log) {
         capture_log_init(&hop->capture_log,
@@ -162,7 +176,9 @@ static void say_ready(const struct snapshot *snapshot)
         const struct virtual_server *virtual_server = &snapshot->virtual_servers[i];
 
         length += (size_t)snprintf(line + length, sizeof(line) - length, " %s%s://%s",
-                                   virtual_server->kind == VIRTUAL_SERVER_STATUS ? "status=" : "",
+                                   virtual_server->kind == VIRTUAL_SERVER_STATUS  ? "status="
+                                   : virtual_server->kind == VIRTUAL_SERVER_ADMIN ? "admin="
+                                                                                  : "",
                                    virtual_server->kind == VIRTUAL_SERVER_TCP           ? "tcp"
                                    : virtual_server->kind == VIRTUAL_SERVER_PASSTHROUGH ? "tls"
                                    : virtual_server->tls                                ? "https"
@@ -171,19 +187,6 @@ static void say_ready(const struct snapshot *snapshot)
     }
     (void)fprintf(stderr, "hopgate: ready%s\n", line);
     service_notify("READY=1");
-}
-
-/* Nobody waits for an answer any more. */
-static void drop_questions(struct hop *hop)
-{
-    struct hop_question *question = hop_questions_take(hop);
-
-    while (question) {
-        struct hop_question *next = (struct hop_question *)question->mail.next;
-
-        hop_question_free(question);
-        question = next;
-    }
 }
 
 static void tear_down(struct gateway *gateway)
@@ -195,12 +198,18 @@ static void tear_down(struct gateway *gateway)
     for (unsigned i = 0; i < gateway->workers_started; i++)
         worker_join(&gateway->workers[i]);
     watchdog_free(gateway->watchdog);
+    gateway_stop_config_thread(gateway); /* it answers workers */
+    config_publish_forget(gateway);
     for (unsigned i = 0; gateway->workers && i < hop->workers_count; i++)
         worker_done(&gateway->workers[i]);
     free(gateway->workers);
     gateway_stop_monitors(gateway);
-    drop_questions(hop);
+    hop_questions_drop(&hop->questions);
     mailbox_done(&hop->questions);
+    hop_questions_drop(&hop->admin_questions);
+    mailbox_done(&hop->admin_questions);
+    config_store_close(&gateway->config);
+    json_decref(gateway->entities);
     while (gateway->snapshots) {
         struct snapshot *snapshot = gateway->snapshots;
 
@@ -228,6 +237,7 @@ static void tear_down(struct gateway *gateway)
     confinement_done(&gateway->confinement);
     if (hop->doorbell >= 0)
         (void)close(hop->doorbell);
+    main_calls_done(&gateway->main_calls);
     config_errors_done(&gateway->errors);
 }
 
@@ -251,6 +261,8 @@ static bool make_hop(struct gateway *gateway)
     struct hop *hop = &gateway->hop;
 
     make_node_id(gateway->node_id);
+    main_calls_init(&gateway->main_calls, hop);
+    (void)gethostname(hop->host_name, sizeof(hop->host_name) - 1); /* else it has none */
     hop->ticket_keys = tls_ticket_keys_create();
     hop->targets = target_registry_create();
     hop->service_loads = service_load_registry_create();
@@ -261,12 +273,14 @@ static bool make_hop(struct gateway *gateway)
     hop->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (hop->ticket_keys)
         gateway_take_ticket_keys(gateway);
-    if (hop->doorbell < 0 || mailbox_init(&hop->questions) < 0)
+    if (hop->doorbell < 0 || mailbox_init(&hop->questions) < 0 ||
+        mailbox_init(&hop->admin_questions) < 0)
         snprintf(gateway->error, sizeof(gateway->error), "eventfd: %s", strerror(errno));
     else
         (void)fcntl(hop->questions.doorbell, F_SETFL, O_NONBLOCK); /* see live_without_poll */
     return hop->ticket_keys && hop->targets && hop->service_loads && hop->resolver &&
-           hop->connection_limits && hop->doorbell >= 0 && hop->questions.doorbell >= 0;
+           hop->connection_limits && hop->doorbell >= 0 && hop->questions.doorbell >= 0 &&
+           hop->admin_questions.doorbell >= 0;
 }
 
 /* From here on the process has the rights that it will have while it runs. */
@@ -296,13 +310,63 @@ static bool start_watchdog(struct gateway *gateway)
     return usec == 0 || gateway->watchdog;
 }
 
-/* The first configuration is read and checked; nothing outside was touched yet. */
-static enum gateway_result start_hop(struct gateway *gateway, struct snapshot *snapshot)
+/* What only the second reading of the same files has found. */
+static void keep_errors_of(struct config_errors *errors, const char *source)
 {
-    enum gateway_result result = confine(gateway, snapshot);
+    struct config_errors kept;
+
+    config_errors_init(&kept);
+    for (size_t i = 0; i < errors->count; i++) {
+        const struct config_error *error = &errors->items[i];
+
+        if (error->severity == CONFIG_ERROR ||
+            (error->place.file && strcmp(error->place.file, source) == 0))
+            config_errors_add(&kept, error->severity, error->place, "%s", error->message);
+    }
+    config_errors_done(errors);
+    *errors = kept;
+}
+
+/* With database = sqlite the first configuration was one without entities: those that the store has
+ * come into it now, when its file may be made and no other process has this prefix. */
+static bool take_entities(struct gateway *gateway, struct snapshot **snapshot)
+{
+    struct publication publication = { .gateway = gateway };
+    struct settings *settings;
+    bool done;
+
+    if (!config_store_open(&gateway->config, &gateway->prefix, (*snapshot)->settings,
+                           &gateway->errors))
+        return false;
+    if (!gateway->config.store)
+        return true;
+    done = config_store_publication(&gateway->config, &publication) == 0;
+    config_errors_take(&gateway->errors, &publication.errors);
+    if (done) {
+        gateway->entities = TAKE(publication.entities);
+        settings = settings_share((*snapshot)->settings);
+        snapshot_free(*snapshot);
+        *snapshot = snapshot_load_entities(&settings, &publication.config, &gateway->hop, NULL,
+                                           &gateway->errors);
+        if (*snapshot)
+            (*snapshot)->generation = gateway->generation;
+    }
+    config_store_publication_done(&publication);
+    keep_errors_of(&gateway->errors, config_store_name(&gateway->config));
+    return done && *snapshot;
+}
+
+/* The first configuration is read and checked; nothing outside was touched yet. */
+static enum gateway_result start_hop(struct gateway *gateway, struct snapshot **first)
+{
+    enum gateway_result result = confine(gateway, *first);
+    struct snapshot *snapshot;
 
     if (result != GATEWAY_STOPPED)
         return result;
+    if (!take_entities(gateway, first))
+        return GATEWAY_BAD_CONFIG;
+    snapshot = *first;
     if (!open_spool(gateway, snapshot))
         return GATEWAY_FAILED;
     raise_descriptor_limit();
@@ -343,24 +407,26 @@ static enum gateway_result start(struct gateway *gateway)
     config_errors_print(&gateway->errors, stderr); /* warnings, before anything is served */
     config_errors_done(&gateway->errors);
     config_errors_init(&gateway->errors);
-    result = start_hop(gateway, snapshot);
+    result = start_hop(gateway, &snapshot);
     if (result == GATEWAY_STOPPED) {
         config_errors_print(&gateway->errors, stderr); /* warnings again: of what was found now */
         request_debug_token_tell(&gateway->prefix, snapshot->request_debug_token);
     }
-    gateway_put_in_front(gateway, &snapshot); /* also for tear_down */
+    if (snapshot)
+        gateway_put_in_front(gateway, &snapshot); /* also for tear_down */
     return result;
 }
 
 enum gateway_result gateway_run(const struct config_source *source)
 {
-    struct gateway gateway = {
-        .source = source,
-        .prefix = { .lock_fd = -1 },
-        .started_at_unix_s = (uint64_t)time(NULL),
-        .hop = { .doorbell = -1, .questions.doorbell = -1, .ending_fd = gateway_open_ending_fd() },
-        .error = "out of memory"
-    };
+    struct gateway gateway = { .source = source,
+                               .prefix = { .lock_fd = -1 },
+                               .started_at_unix_s = (uint64_t)time(NULL),
+                               .hop = { .doorbell = -1,
+                                        .questions.doorbell = -1,
+                                        .admin_questions.doorbell = -1,
+                                        .ending_fd = gateway_open_ending_fd() },
+                               .error = "out of memory" };
     enum gateway_result result;
     sigset_t signals;
     int signals_fd;
@@ -372,7 +438,9 @@ enum gateway_result gateway_run(const struct config_source *source)
     result = signals_fd < 0 || !former_meet(&gateway.former, gateway.error, sizeof(gateway.error))
                  ? GATEWAY_FAILED
                  : start(&gateway);
-    if (result == GATEWAY_STOPPED && !gateway_begin_to_serve(&gateway, signals_fd))
+    if (result == GATEWAY_STOPPED &&
+        (!gateway_begin_to_serve(&gateway, signals_fd) ||
+         !gateway_start_config_thread(&gateway, gateway_newest(&gateway))))
         result = GATEWAY_FAILED;
     if (result == GATEWAY_STOPPED) {
         gateway_watch_certificates(&gateway);

@@ -58,7 +58,9 @@ static json_t *listeners_of(const struct snapshot *snapshot)
         json_array_append_new(
             list, json_pack("{s:o, s:b, s:s}", "address", address_of(&virtual_server->address),
                             "tls", virtual_server->tls != NULL, "serves",
-                            virtual_server->kind == VIRTUAL_SERVER_STATUS ? "status" : "traffic"));
+                            virtual_server->kind == VIRTUAL_SERVER_STATUS  ? "status"
+                            : virtual_server->kind == VIRTUAL_SERVER_ADMIN ? "admin"
+                                                                           : "traffic"));
     }
     return list;
 }

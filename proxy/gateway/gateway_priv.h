@@ -16,6 +16,8 @@
  *   gateway_why.c      those from the flight recorders
  *   take_over.c        the first moments of a process that an upgrade has started
  *   gateway_status.c   answers on the status listeners
+ *   gateway_upstreams.c  health of upstreams as the Admin API tells and sets it
+ *   config_publish.c   entities that the Admin API has changed come into force
  */
 #ifndef PROXY_GATEWAY_PRIV_H
 #define PROXY_GATEWAY_PRIV_H
@@ -26,17 +28,22 @@
 
 #include "config/source.h"
 #include "proxy/gateway/certificate_watch.h"
+#include "proxy/gateway/config_publish.h"
+#include "proxy/gateway/config_store.h"
 #include "proxy/gateway/confinement.h"
 #include "proxy/gateway/control.h"
 #include "proxy/gateway/former.h"
+#include "proxy/gateway/main_calls.h"
 #include "proxy/gateway/prefix.h"
 #include "proxy/gateway/tls_upkeep.h"
 #include "proxy/gateway/upgrade.h"
 #include "proxy/snapshot/snapshot.h"
 #include "proxy/worker/hop.h"
 
-struct watchdog;
+struct config_thread;
 struct monitors;
+struct status_answer;
+struct watchdog;
 struct worker;
 
 /* The last attempt to reload. */
@@ -72,7 +79,12 @@ struct gateway {
     struct upgrade *upgrade;   /* to the process that takes this one's place; NULL: none */
     struct watchdog *watchdog; /* NULL: nobody waits for it */
     uint64_t health_changes;   /* of targets, as far as they were followed */
-    uint64_t health_changes_at_ms; /* not followed before */
+    uint64_t health_changes_at_ms;       /* not followed before */
+    struct config_store config;          /* the config thread's while that runs */
+    struct config_thread *config_thread; /* NULL: nobody needs it */
+    struct main_calls main_calls;        /* what it has us do */
+    json_t *entities; /* of database = sqlite, as installed last; NULL: of a declarative file */
+    struct prepared_snapshot prepared; /* what would be installed next */
     bool draining;
     bool told_to_drain;           /* not by an upgrade */
     uint64_t linger_until_ms;     /* monotonic: for what outlives our workers; 0: they run */
@@ -203,7 +215,30 @@ bool gateway_begin_to_serve(struct gateway *gateway, int signals_fd);
 /* Every listener accepts: tells the former process, if there is one. */
 void gateway_tell_former(struct gateway *gateway);
 
+/* ---- gateway_upstreams.c ---- */
+
+/* Which upstream, and what about it: see struct admin_host. */
+struct gateway_upstream {
+    const json_t *upstream, *targets, *target;
+    const char *address;
+    bool of_balancer, is_healthy;
+};
+json_t *gateway_upstream_health(const struct gateway *gateway,
+                                const struct gateway_upstream *which);
+int gateway_set_target_health(const struct gateway *gateway, const struct gateway_upstream *which);
+
+/* ---- config_thread.c ---- */
+
+/* The thread, if this configuration needs one and there is none. False: see error. */
+bool gateway_start_config_thread(struct gateway *gateway, const struct snapshot *snapshot);
+
+/* Waits for its end; nothing that it has asked for is run any more. */
+void gateway_stop_config_thread(struct gateway *gateway);
+
 /* ---- gateway_status.c ---- */
+
+/* What GET of that path is answered; free the content. 0 or -ENOMEM. */
+int gateway_status_answer(struct gateway *gateway, const char *path, struct status_answer *ret);
 
 /* Answers what the status listeners were asked for. */
 void gateway_answer_questions(struct gateway *gateway);

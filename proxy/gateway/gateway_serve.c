@@ -76,6 +76,7 @@ static void free_what_is_old(struct gateway *gateway)
 
 static void on_doorbell(struct gateway *gateway)
 {
+    main_calls_serve(&gateway->main_calls);
     follow_memory_level(gateway);
     free_what_is_old(gateway);
 }

@@ -1,6 +1,7 @@
 /* What the status listeners answer: the figures are gathered here, on the main thread, which may look
  * into /proc and ask the workers. */
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #include "proxy/gateway/gateway_priv.h"
 #include "proxy/gateway/heap.h"
 #include "proxy/worker/hop_figures.h"
-#include "proxy/worker/hop_question.h"
+#include "proxy/worker/status_question.h"
 #include "proxy/worker/worker.h"
 
 /* ---- the workers --------------------------------------------------------------------------- */
@@ -133,11 +134,28 @@ static struct hop_figures gather(const struct gateway *gateway, struct worker_fi
     };
 }
 
-static void answer(struct hop_question *question, const struct status_facts *facts)
+int gateway_status_answer(struct gateway *gateway, const char *path, struct status_answer *ret)
+{
+    const struct status_request request = { .method = HTTP_METHOD_GET, .path = slice_of(path) };
+    struct worker_figures *workers = calloc(gateway->workers_started + 1, sizeof(*workers));
+    struct status_facts facts = { 0 };
+    struct hop_figures figures;
+    enum status_verdict verdict;
+
+    if (!workers)
+        return -ENOMEM;
+    figures = gather(gateway, workers);
+    facts.figures = &figures;
+    verdict = status_api_answer(&request, &facts, ret);
+    free(workers);
+    return verdict == STATUS_ANSWERED ? 0 : -ENOMEM;
+}
+
+static void answer(struct status_question *question, const struct status_facts *facts)
 {
     struct status_answer made;
 
-    hop_question_answer(
+    status_question_answer(
         question,
         status_api_answer(&question->request, facts, &made) == STATUS_ANSWERED ? &made : NULL);
 }
@@ -145,7 +163,7 @@ static void answer(struct hop_question *question, const struct status_facts *fac
 /* All that wait get the same figures: asking often costs no more than asking once. */
 void gateway_answer_questions(struct gateway *gateway)
 {
-    struct hop_question *question = hop_questions_take(&gateway->hop);
+    struct hop_question *question = hop_questions_take(&gateway->hop.questions);
     struct worker_figures *workers;
     struct hop_figures figures;
     struct status_facts facts = { 0 };
@@ -158,9 +176,9 @@ void gateway_answer_questions(struct gateway *gateway)
         facts.figures = &figures;
     }
     while (question) {
-        struct hop_question *next = (struct hop_question *)question->mail.next;
+        struct hop_question *next = hop_question_next(question);
 
-        answer(question, &facts);
+        answer((struct status_question *)question, &facts);
         question = next;
     }
     free(workers);

@@ -133,10 +133,9 @@ bool handover_says(const json_t *message, const char *what)
 }
 
 static const char *const kind_names[] = {
-    [VIRTUAL_SERVER_PROXY] = "proxy",
-    [VIRTUAL_SERVER_PASSTHROUGH] = "passthrough",
-    [VIRTUAL_SERVER_TCP] = "tcp",
-    [VIRTUAL_SERVER_STATUS] = "status",
+    [VIRTUAL_SERVER_PROXY] = "proxy", [VIRTUAL_SERVER_PASSTHROUGH] = "passthrough",
+    [VIRTUAL_SERVER_TCP] = "tcp",     [VIRTUAL_SERVER_STATUS] = "status",
+    [VIRTUAL_SERVER_ADMIN] = "admin",
 };
 
 const char *handover_kind_name(enum virtual_server_kind kind)

@@ -18,11 +18,46 @@ enum { NEW_NAMES_WAIT_MS = 2000 };
 
 /* ---- configurations ------------------------------------------------------------------------ */
 
+/* Where the entities are is decided at the start. */
+static bool check_database(struct gateway *gateway, const struct settings *settings)
+{
+    const struct settings *before = gateway_newest(gateway)->settings;
+
+    if (strcmp(before->database, settings->database) == 0)
+        return true;
+    config_errors_add(&gateway->errors, CONFIG_ERROR, settings_place(settings, "database"),
+                      "cannot change from %s to %s while the hop runs; restart it",
+                      before->database, settings->database);
+    return false;
+}
+
+/* kong.conf anew, and the entities that are in force: the store is the config thread's. */
+static struct snapshot *load_with_entities(struct gateway *gateway)
+{
+    SCOPED(settings) settings = NULL;
+    SCOPED(config) config = NULL;
+
+    if (config_source_load(gateway->source, &settings, &config, &gateway->errors) < 0 ||
+        !check_database(gateway, settings))
+        return NULL;
+    config_free(TAKE(config));
+    if (config_publish_read(gateway->entities, config_store_name(&gateway->config), &config,
+                            &gateway->errors) < 0)
+        return NULL;
+    return snapshot_load_entities(&settings, &config, &gateway->hop, gateway_newest(gateway),
+                                  &gateway->errors);
+}
+
 struct snapshot *gateway_load(struct gateway *gateway)
 {
-    struct snapshot *snapshot =
-        snapshot_load(gateway->source, &gateway->hop, gateway_newest(gateway), &gateway->errors);
+    struct snapshot *former = gateway_newest(gateway), *snapshot;
 
+    if (gateway->entities)
+        snapshot = load_with_entities(gateway);
+    else
+        snapshot = snapshot_load(gateway->source, &gateway->hop, former, &gateway->errors);
+    if (snapshot && former && !check_database(gateway, snapshot->settings))
+        snapshot_free(TAKE(snapshot));
     if (snapshot)
         snapshot->generation = ++gateway->generation;
     return snapshot;
@@ -189,6 +224,16 @@ static void warn_of_what_needs_a_restart(struct gateway *gateway, const struct s
                     !is_same_log(before->proxy_access_log, after->proxy_access_log));
     warn_if_changed(gateway, snapshot, "status_access_log",
                     !is_same_log(before->status_access_log, after->status_access_log));
+    warn_if_changed(gateway, snapshot, "hopgate_sqlite_path",
+                    strcmp(before->hopgate_sqlite_path, after->hopgate_sqlite_path) != 0);
+    warn_if_changed(gateway, snapshot, "hopgate_duplicate_routes",
+                    strcmp(before->hopgate_duplicate_routes, after->hopgate_duplicate_routes) != 0);
+    warn_if_changed(gateway, snapshot, "hopgate_stored_plugins",
+                    strcmp(before->hopgate_stored_plugins, after->hopgate_stored_plugins) != 0);
+    warn_if_changed(gateway, snapshot, "admin_access_log",
+                    !is_same_log(before->admin_access_log, after->admin_access_log));
+    warn_if_changed(gateway, snapshot, "hopgate_admin_audit_log",
+                    strcmp(before->hopgate_admin_audit_log, after->hopgate_admin_audit_log) != 0);
     warn_if_changed(gateway, snapshot, "hopgate_capture_log",
                     strcmp(before->hopgate_capture_log ? before->hopgate_capture_log : "",
                            after->hopgate_capture_log ? after->hopgate_capture_log : "") != 0);
@@ -261,6 +306,8 @@ static bool try_reload(struct gateway *gateway)
 
     if (!pinned)
         return false;
+    if (!gateway_start_config_thread(gateway, snapshot))
+        log_error(LOG_LEVEL_CRIT, "admin_listen is not answered: %s", gateway->error);
     warn_of_what_needs_a_restart(gateway, snapshot);
     gateway_set_error_level(gateway, snapshot);
     gateway_load_ticket_keys(gateway, snapshot);

@@ -22,8 +22,9 @@ struct error_page {
     struct persona_answer answer; /* status, action, keep_alive, ... */
     struct slice content_type;    /* empty: no content */
     struct slice content;
-    struct slice allow;        /* methods (RFC 9110 10.2.1); empty: not said */
-    struct slice proxy_status; /* RFC 9209 value; empty: the persona leaves it out */
+    struct slice allow;         /* methods (RFC 9110 10.2.1); empty: not said */
+    struct slice proxy_status;  /* RFC 9209 value; empty: the persona leaves it out */
+    const struct fields *added; /* further ones; NULL: none */
 };
 
 /*

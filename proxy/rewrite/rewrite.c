@@ -601,5 +601,7 @@ int rewrite_error_page(const struct exchange_record *record, const struct error_
         r = add_rule_lines(&w, w.rules);
     if (r == 0)
         r = add_rule_lines(&w, &page->answer.fields);
+    for (uint32_t i = 0; r == 0 && page->added && i < page->added->count; i++)
+        r = fields_add(ret_fields, page->added->items[i].name, page->added->items[i].value);
     return r < 0 ? r : finish_response(&w, page->answer.status);
 }

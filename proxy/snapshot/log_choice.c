@@ -93,12 +93,14 @@ bool log_choice_make(const struct settings *settings, const struct persona *pers
     const struct choosing choosing = { settings, persona, errors };
 
     return choose(&choosing, "proxy_access_log", settings->proxy_access_log, &ret->proxy) &&
-           choose(&choosing, "status_access_log", settings->status_access_log, &ret->status);
+           choose(&choosing, "status_access_log", settings->status_access_log, &ret->status) &&
+           choose(&choosing, "admin_access_log", settings->admin_access_log, &ret->admin);
 }
 
 void log_choice_done(struct log_choice *choice)
 {
     access_log_format_free(choice->proxy);
     access_log_format_free(choice->status);
+    access_log_format_free(choice->admin);
     *choice = (struct log_choice){ 0 };
 }

@@ -1,7 +1,7 @@
 /*
  * log_choice: which format each access log has.
  *
- * Role    proxy_access_log and status_access_log may name one, hopgate_access_log_format says one, the
+ * Role    proxy_access_log and its like may name one, hopgate_access_log_format says one, the
  *         persona has one; nginx_http_log_format defines more names
  * Owns    nothing
  * Thread  while a configuration is loaded
@@ -14,7 +14,7 @@
 #include "proxy/report/access_log.h"
 
 struct log_choice {
-    struct access_log_format *proxy, *status;
+    struct access_log_format *proxy, *status, *admin;
 };
 
 /* False: errors say why, and what was made is there all the same. */

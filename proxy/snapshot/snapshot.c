@@ -5,12 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "config/entity_times.h"
 #include "core/addr.h"
-#include "core/listener.h"
 #include "proxy/persona/persona_pages.h"
 #include "proxy/persona/persona_settings.h"
 #include "proxy/persona/persona_times.h"
@@ -18,7 +16,7 @@
 #include "proxy/report/request_debug.h"
 #include "proxy/route/router.h"
 #include "proxy/route/router_check.h"
-#include "proxy/snapshot/inherited_sockets.h"
+#include "proxy/snapshot/admin_tls.h"
 #include "proxy/snapshot/memory_limit.h"
 #include "proxy/snapshot/name_settings.h"
 #include "proxy/snapshot/persona_defaults.h"
@@ -39,6 +37,20 @@ static struct persona *load_local_persona(const struct settings *settings,
 
     if (persona)
         persona_apply_settings(persona, settings);
+    return persona;
+}
+
+/* nginx_admin_… is further in than nginx_http_…. */
+static struct persona *load_admin_persona(const struct settings *settings,
+                                          struct config_errors *errors)
+{
+    struct persona *persona = load_local_persona(settings, errors);
+
+    if (!persona)
+        return NULL;
+    persona->client.content_max_bytes = settings->admin_client_max_body_size_bytes;
+    /* who changes the configuration shows his own certificate, whoever else is trusted */
+    persona->client.trusted_client_cert = PERSONA_TRUSTED_CERT_NONE;
     return persona;
 }
 
@@ -97,6 +109,28 @@ static void check_f5_words(const struct config *config, const struct persona *pe
     }
 }
 
+static bool any_tls(const struct listens *listens)
+{
+    for (size_t i = 0; i < listens->count; i++)
+        if (listens->items[i].ssl)
+            return true;
+    return false;
+}
+
+static void check_admin(const struct settings *settings, struct config_errors *errors)
+{
+    SCOPED(persona) persona = NULL;
+    struct admin_tls_inputs inputs = { .settings = settings };
+
+    if (!any_tls(&settings->admin_listen))
+        return;
+    persona = load_admin_persona(settings, errors);
+    if (!persona)
+        return;
+    inputs.policy = &persona->client;
+    tls_server_config_unref(admin_tls_create(&inputs, errors));
+}
+
 void snapshot_check(const struct settings *settings, const struct config *config,
                     struct config_errors *errors)
 {
@@ -130,14 +164,7 @@ void snapshot_check(const struct settings *settings, const struct config *config
             client_tls_check(&client_tls, config, errors);
     }
     client_tls_done(&client_tls);
-}
-
-static bool any_tls(const struct listens *listens)
-{
-    for (size_t i = 0; i < listens->count; i++)
-        if (listens->items[i].ssl)
-            return true;
-    return false;
+    check_admin(settings, errors);
 }
 
 /* Also for certificates in a field: they are judged by what TLS listeners ask for. */
@@ -158,7 +185,8 @@ static bool has_token_rule(const struct persona *persona, const char *token)
 }
 
 /* Kong makes another one whenever it starts or reloads. */
-static bool choose_debug_token(struct snapshot *snapshot, struct config_errors *errors)
+static bool choose_debug_token(struct snapshot *snapshot, const struct snapshot *former,
+                               struct config_errors *errors)
 {
     const struct settings *settings = snapshot->settings;
 
@@ -167,6 +195,11 @@ static bool choose_debug_token(struct snapshot *snapshot, struct config_errors *
     snapshot->request_debug_token = settings->request_debug_token;
     if (snapshot->request_debug_token)
         return true;
+    if (former && former->settings == settings && former->made_token[0]) {
+        memcpy(snapshot->made_token, former->made_token, sizeof(snapshot->made_token));
+        snapshot->request_debug_token = snapshot->made_token; /* only entities have changed */
+        return true;
+    }
     if (!request_debug_make_token(snapshot->made_token)) {
         config_errors_add(errors, CONFIG_ERROR, settings_place(settings, "request_debug"),
                           "the kernel gives no random bytes for a token; set request_debug_token");
@@ -250,6 +283,24 @@ static bool load_personas(struct snapshot *snapshot, struct config_errors *error
            (snapshot->local_persona || snapshot->settings->status_listen.count == 0);
 }
 
+static bool prepare_admin(struct snapshot *snapshot, struct hop *hop, const struct snapshot *former,
+                          struct config_errors *errors)
+{
+    const struct settings *settings = snapshot->settings;
+    struct admin_tls_inputs inputs = { .settings = settings,
+                                       .self_signed = &hop->self_signed,
+                                       .former = former ? former->admin_tls : NULL };
+
+    if (settings->admin_listen.count == 0)
+        return true;
+    snapshot->admin_persona = load_admin_persona(settings, errors);
+    if (!snapshot->admin_persona || !any_tls(&settings->admin_listen))
+        return snapshot->admin_persona != NULL;
+    inputs.policy = &snapshot->admin_persona->client;
+    snapshot->admin_tls = admin_tls_create(&inputs, errors);
+    return snapshot->admin_tls != NULL;
+}
+
 static bool list_certificates(struct snapshot *snapshot)
 {
     struct tls_server_config *tls = snapshot->tls ? snapshot->tls : snapshot->local_tls;
@@ -271,7 +322,7 @@ static bool prepare(struct snapshot *snapshot, struct hop *hop, const struct sna
                                                    .trusted = &settings->trusted_ips };
     if (!load_personas(snapshot, errors) ||
         !log_choice_make(settings, snapshot->persona, errors, &snapshot->log_formats) ||
-        !choose_debug_token(snapshot, errors))
+        !choose_debug_token(snapshot, former, errors))
         return false;
     tcp_relay_check(settings, snapshot->config, snapshot->persona, errors);
     persona_defaults_fill_in(snapshot->persona, snapshot->config);
@@ -284,7 +335,8 @@ static bool prepare(struct snapshot *snapshot, struct hop *hop, const struct sna
         slice_of(settings->hopgate_name ? settings->hopgate_name : snapshot->persona->name);
     if (needs_tls(settings, snapshot->persona) && !prepare_tls(snapshot, hop, former, errors))
         return false;
-    if (!prepare_local(snapshot, hop, former, errors) || !list_certificates(snapshot))
+    if (!prepare_local(snapshot, hop, former, errors) ||
+        !prepare_admin(snapshot, hop, former, errors) || !list_certificates(snapshot))
         return false;
     if (client_tls_load(settings, snapshot->persona, errors, &snapshot->client_tls) < 0)
         return false;
@@ -301,6 +353,24 @@ struct snapshot *snapshot_load(const struct config_source *source, struct hop *h
         prepare(snapshot, hop, former, errors))
         return snapshot;
     snapshot_free(snapshot);
+    return NULL;
+}
+
+struct snapshot *snapshot_load_entities(struct settings **settings, struct config **config,
+                                        struct hop *hop, const struct snapshot *former,
+                                        struct config_errors *errors)
+{
+    struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+
+    if (snapshot) {
+        snapshot->settings = TAKE(*settings);
+        snapshot->config = TAKE(*config);
+        if (prepare(snapshot, hop, former, errors))
+            return snapshot;
+    }
+    snapshot_free(snapshot);
+    settings_free(TAKE(*settings));
+    config_free(TAKE(*config));
     return NULL;
 }
 
@@ -339,210 +409,7 @@ int snapshot_compile(struct snapshot *snapshot, const struct hop *hop, uint64_t 
     return snapshot->routes && errors->errors_count == 0 ? 0 : -EINVAL;
 }
 
-/* ---- listening ----------------------------------------------------------------------------- */
-
-enum { BACKLOG_DEFAULT = 511 };
-
-static uint16_t advertised_port(const struct settings *settings, uint16_t port)
-{
-    for (size_t i = 0; i < settings->port_maps.count; i++)
-        if (settings->port_maps.items[i].internal == port)
-            return settings->port_maps.items[i].external;
-    return port;
-}
-
-static int bind_address(struct virtual_server *virtual_server, const struct listen *listen,
-                        const struct snapshot_heritage *heritage)
-{
-    const struct listener_options options = { .backlog = virtual_server->backlog,
-                                              .ipv6_only = listen->ipv6only != 0 };
-    unsigned workers_count = heritage->workers_count;
-    int r = heritage->handed_over ? inherited_sockets_take(heritage->handed_over, virtual_server,
-                                                           options.ipv6_only, workers_count)
-                                  : -ENOENT;
-
-    if (r != -ENOENT)
-        return r;
-    virtual_server->fds = malloc(workers_count * sizeof(*virtual_server->fds));
-    if (!virtual_server->fds)
-        return -ENOMEM;
-    virtual_server->fds_count = workers_count;
-    for (unsigned i = 0; i < workers_count; i++)
-        virtual_server->fds[i] = -1;
-    return listener_bind(&virtual_server->address, &options, virtual_server->fds, workers_count);
-}
-
-static bool is_same_place(const struct virtual_server *virtual_server,
-                          const struct virtual_server *wanted)
-{
-    return addr_equal(&virtual_server->configured, &wanted->configured) &&
-           (addr_port(&wanted->configured) != 0 || virtual_server->kind == wanted->kind);
-}
-
-/* The former snapshot's virtual server on this address that nobody has inherited yet, or NULL:
- * several may be configured with port 0, and are told apart by their kind and order. */
-static const struct virtual_server *find_heritage(const struct snapshot *snapshot,
-                                                  const struct snapshot *former,
-                                                  const struct virtual_server *wanted)
-{
-    for (size_t i = 0; former && i < former->virtual_servers_count; i++) {
-        bool is_taken = false;
-
-        for (size_t k = 0; k < snapshot->virtual_servers_count; k++)
-            is_taken |=
-                !snapshot->virtual_servers[k].fds && snapshot->virtual_servers[k].heir_of == i;
-        if (!is_taken && is_same_place(&former->virtual_servers[i], wanted))
-            return &former->virtual_servers[i];
-    }
-    return NULL;
-}
-
-static struct virtual_server describe_virtual_server(const struct snapshot *snapshot,
-                                                     const struct listen *listen,
-                                                     enum virtual_server_kind kind)
-{
-    bool is_for_traffic = kind != VIRTUAL_SERVER_STATUS;
-
-    return (struct virtual_server){
-        .kind = kind,
-        .configured = listen->address,
-        .address = listen->address,
-        .backlog = listen->backlog < 0 ? BACKLOG_DEFAULT : listen->backlog,
-        .proxy_protocol = listen->proxy_protocol,
-        .persona = is_for_traffic ? snapshot->persona : snapshot->local_persona,
-        .draws_on_reserve = !is_for_traffic, /* the operator gets in when clients fill the hop */
-    };
-}
-
-static int open_virtual_server(struct snapshot *snapshot, const struct snapshot_heritage *from,
-                               const struct listen *listen, enum virtual_server_kind kind)
-{
-    const struct virtual_server wanted = describe_virtual_server(snapshot, listen, kind);
-    const struct virtual_server *heritage = find_heritage(snapshot, from->former, &wanted);
-    struct virtual_server *virtual_server =
-        &snapshot->virtual_servers[snapshot->virtual_servers_count++];
-    int r = 0;
-
-    *virtual_server = wanted;
-    /* of a passthrough the flag says only that TLS comes: it is not ended here */
-    if (listen->ssl && kind != VIRTUAL_SERVER_PASSTHROUGH)
-        virtual_server->tls = tls_server_config_ref(
-            kind == VIRTUAL_SERVER_STATUS ? snapshot->local_tls : snapshot->tls);
-    if (heritage) {
-        virtual_server->address = heritage->address;
-        virtual_server->heir_of = (size_t)(heritage - from->former->virtual_servers);
-    } else {
-        r = bind_address(virtual_server, listen, from);
-    }
-    virtual_server->port = advertised_port(snapshot->settings, addr_port(&virtual_server->address));
-    return r;
-}
-
-/* Descriptors of a worker: its ring and its doorbell; and those of the process: logs, control socket,
- * questions to DNS, what libraries open for a moment. */
-enum { FILES_PER_WORKER = 2, FILES_OF_PROCESS = 256 };
-
-static void choose_connection_rules(struct snapshot *snapshot, unsigned workers_count,
-                                    struct config_errors *errors)
-{
-    const struct settings *settings = snapshot->settings;
-    struct connection_rules *rules = &snapshot->connection_rules;
-    struct rlimit files = { .rlim_cur = 1024 };
-    struct connection_files needs = {
-        .own = FILES_OF_PROCESS +
-               (uint64_t)workers_count * (FILES_PER_WORKER + snapshot->virtual_servers_count),
-        /* the client's, the target's, and the file that stored content may go to */
-        .each = snapshot->persona->content.request == PERSONA_STORE ? 3 : 2,
-        .reserved_count = settings->reserved_connections,
-    };
-    uint32_t allowed;
-
-    (void)getrlimit(RLIMIT_NOFILE, &files); /* cannot fail with these arguments */
-    allowed = connection_limits_for_files(&needs, files.rlim_cur);
-    *rules = (struct connection_rules){
-        .count_max = settings->max_connections ? settings->max_connections : allowed,
-        .reserved_count = settings->reserved_connections,
-        .address_max = settings->max_connections_per_address,
-        .exempt = &settings->trusted_ips,
-    };
-    if (rules->count_max > allowed)
-        config_errors_add(errors, CONFIG_WARNING,
-                          settings_place(settings, "hopgate_max_connections"),
-                          "may need %llu open files and the limit is %llu: raise it (ulimit -n, "
-                          "LimitNOFILE=)",
-                          (unsigned long long)connection_limits_files(&needs, rules->count_max),
-                          (unsigned long long)files.rlim_cur);
-}
-
-/* The addresses of one setting. */
-struct listen_setting {
-    const char *key;
-    const struct listens *listens;
-    enum virtual_server_kind kind;
-};
-
-static bool is_listened_on(const struct snapshot *snapshot, const struct sockaddr_storage *address)
-{
-    for (size_t i = 0; addr_port(address) != 0 && i < snapshot->virtual_servers_count; i++)
-        if (addr_equal(&snapshot->virtual_servers[i].configured, address))
-            return true;
-    return false;
-}
-
-static const char *advice_for(int error)
-{
-    return error == -EADDRINUSE ? "; another process has this address: stop it or choose another"
-           : error == -EACCES   ? "; ports below 1024 need CAP_NET_BIND_SERVICE"
-                                : "";
-}
-
-static int open_setting(struct snapshot *snapshot, const struct snapshot_heritage *heritage,
-                        const struct listen_setting *setting, struct config_errors *errors)
-{
-    struct config_place place = settings_place(snapshot->settings, setting->key);
-    char text[ADDR_TEXT_MAX];
-
-    for (size_t i = 0; i < setting->listens->count; i++) {
-        const struct listen *listen = &setting->listens->items[i];
-        bool is_twice = is_listened_on(snapshot, &listen->address);
-        int r =
-            is_twice ? -EADDRINUSE : open_virtual_server(snapshot, heritage, listen, setting->kind);
-
-        if (r < 0 && r != -ENOMEM)
-            config_errors_add(errors, CONFIG_ERROR, place, "cannot listen on %s: %s%s",
-                              addr_format(&listen->address, text, sizeof(text)), strerror(-r),
-                              is_twice ? "; another setting has this address too" : advice_for(r));
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-int snapshot_listen(struct snapshot *snapshot, const struct snapshot_heritage *heritage,
-                    struct config_errors *errors)
-{
-    const struct settings *settings = snapshot->settings;
-    const struct listen_setting wanted[] = {
-        { "proxy_listen", &settings->proxy_listen,
-          snapshot->persona->client.layer == PERSONA_LAYER_TCP ? VIRTUAL_SERVER_TCP
-                                                               : VIRTUAL_SERVER_PROXY },
-        { "stream_listen", &settings->stream_listen, VIRTUAL_SERVER_PASSTHROUGH },
-        { "status_listen", &settings->status_listen, VIRTUAL_SERVER_STATUS },
-    };
-    size_t count = settings->proxy_listen.count + settings->stream_listen.count +
-                   settings->status_listen.count;
-    int r = 0;
-
-    snapshot->virtual_servers = calloc(count + 1, sizeof(*snapshot->virtual_servers));
-    if (!snapshot->virtual_servers)
-        return -ENOMEM;
-    for (size_t i = 0; r == 0 && i < sizeof(wanted) / sizeof(wanted[0]); i++)
-        r = open_setting(snapshot, heritage, &wanted[i], errors);
-    if (r < 0)
-        return r;
-    choose_connection_rules(snapshot, heritage->workers_count, errors);
-    return 0;
-}
+/* ---- what others ask for ---------------------------------------------------------------------- */
 
 const char *snapshot_certificate_label(const struct snapshot *snapshot, size_t index)
 {
@@ -587,6 +454,7 @@ void snapshot_free(struct snapshot *snapshot)
     router_free(snapshot->router);
     tls_server_config_unref(snapshot->tls);
     tls_server_config_unref(snapshot->local_tls);
+    tls_server_config_unref(snapshot->admin_tls);
     if (snapshot->routes)
         metrics_release_routes(snapshot->metrics, snapshot->routes, snapshot->config->routes_count);
     served_certificates_done(&snapshot->certificates);
@@ -594,6 +462,7 @@ void snapshot_free(struct snapshot *snapshot)
     log_choice_done(&snapshot->log_formats);
     persona_free(snapshot->persona);
     persona_free(snapshot->local_persona);
+    persona_free(snapshot->admin_persona);
     config_free(snapshot->config);
     settings_free(snapshot->settings);
     free(snapshot);

@@ -42,6 +42,7 @@ struct snapshot {
     struct config *config;
     struct persona *persona;
     struct persona *local_persona;  /* of listeners that answer themselves; NULL: there is none */
+    struct persona *admin_persona;  /* and of the Admin API's */
     struct field_plans field_plans; /* in the persona's memory */
     struct slice name;              /* of the hop, in logs and in fields */
     struct real_ip_settings real_ip;
@@ -49,6 +50,7 @@ struct snapshot {
     struct tls_server_config *tls; /* NULL: neither listener nor field needs it */
     struct tls_server_config
         *local_tls; /* of listeners that answer themselves; NULL: none has TLS */
+    struct tls_server_config *admin_tls; /* and of the Admin API's */
     struct served_certificates certificates;
     struct client_tls client_tls; /* emptied by snapshot_compile: it holds a key */
     struct router *router;
@@ -74,6 +76,11 @@ struct snapshot {
  */
 struct snapshot *snapshot_load(const struct config_source *source, struct hop *hop,
                                const struct snapshot *former, struct config_errors *errors);
+
+/* The same of settings and entities that were read already: both are taken. */
+struct snapshot *snapshot_load_entities(struct settings **settings, struct config **config,
+                                        struct hop *hop, const struct snapshot *former,
+                                        struct config_errors *errors);
 
 /* The checks of snapshot_load alone, of whatever of the two files could be read. */
 void snapshot_check(const struct settings *settings, const struct config *config,

@@ -21,7 +21,14 @@ enum virtual_server_kind {
     VIRTUAL_SERVER_PASSTHROUGH, /* of stream_listen: TLS is not ended here */
     VIRTUAL_SERVER_TCP, /* of proxy_listen, with a persona of layer tcp: bytes are relayed, see passthrough */
     VIRTUAL_SERVER_STATUS, /* requests are answered here: status_api.h */
+    VIRTUAL_SERVER_ADMIN,  /* and these by the config thread: config/admin/admin.h */
 };
+
+/* Requests are answered by the hop itself, as an operator wants it. */
+static inline bool virtual_server_kind_is_local(enum virtual_server_kind kind)
+{
+    return kind == VIRTUAL_SERVER_STATUS || kind == VIRTUAL_SERVER_ADMIN;
+}
 
 struct virtual_server {
     enum virtual_server_kind kind;

@@ -4,8 +4,8 @@
  * Role    logs, ticket keys and sessions, targets, the count of workers; configuration is in struct snapshot
  * Owns    all it points to
  * Thread  built on the main thread before the workers start, then read-only; doorbell may be rung
- *         and exchanges_count raised by any thread, the registry is the main thread's; questions
- *         and draining have one writer or reader, the main thread
+ *         exchanges_count and the counts of admin requests changed by any thread, the registry
+ *         is the main thread's; questions and draining have one writer or reader, the main thread
  */
 #ifndef PROXY_HOP_H
 #define PROXY_HOP_H
@@ -41,11 +41,13 @@ struct hop {
     struct waiting_lines *waiting_lines; /* for a place at them */
     struct service_load_registry *service_loads;
     struct resolver *resolver; /* the main thread's, as the registry */
-    struct log_file *access_log, *error_log, *status_access_log;
+    struct log_file *access_log, *error_log, *status_access_log, *admin_access_log;
+    struct log_file *admin_audit_log; /* changes by the Admin API */
     struct capture_log capture_log;
     struct connection_limits *connection_limits; /* counters of client connections */
     struct memory_budget *memory;                /* an account per worker */
     int doorbell;                                /* eventfd that wakes the main thread */
+    char host_name[256];                         /* the machine's; "": not known */
     int ending_fd;                               /* readable: a signal to end is to be taken */
     _Atomic unsigned workers_running;
     /* of them; a draining worker leaves this count when its last traffic is gone. At 0 the doorbell
@@ -54,8 +56,11 @@ struct hop {
     _Atomic uint64_t exchanges_count; /* numbers given out */
     struct spool_area spool;          /* <prefix>/spool: stored content of requests */
     struct metrics *metrics;
-    struct mailbox questions; /* struct hop_question: workers to the main thread */
-    _Atomic bool draining;    /* readiness turns before anything else does */
+    struct mailbox questions;       /* struct status_question: workers to the main thread */
+    struct mailbox admin_questions; /* struct admin_question: workers to the config thread */
+    _Atomic uint32_t admin_questions_count;
+    _Atomic int64_t admin_content_bytes; /* of them, and of requests that are coming in */
+    _Atomic bool draining;               /* readiness turns before anything else does */
 };
 
 /* The main thread looks at what workers have let go and whether they still run. */

@@ -1,12 +1,12 @@
 /*
- * hop_question: a request that the main thread answers.
+ * hop_question: a request that another thread of the hop answers.
  *
- * Role    carries the question from an exchange to the main thread, and the answer back
- * Owns    copies of what was asked, the answer's content
- * Thread  the worker asks, forgets and gets the answer; in between the question is the main thread's,
+ * Role    carries the question from an exchange to that thread's mailbox, and the answer back
+ * Owns    what its kind says (status_question.h, admin_question.h)
+ * Thread  the worker asks, forgets and gets the answer; in between the question is the other thread's,
  *         except for `exchange`, which stays the worker's
  *
- *   hop_question_ask -> hop_questions_take -> hop_question_answer -> exchange_on_answer
+ *   hop_question_ask -> hop_questions_take -> hop_question_answer -> deliver
  *
  * The exchange may end first, and so may the worker: then the answer is dropped.
  */
@@ -16,37 +16,50 @@
 #include <stdbool.h>
 
 #include "core/mailbox.h"
-#include "proxy/report/status_api.h"
 
 struct exchange;
-struct hop;
 struct worker;
+struct hop_question;
+
+struct hop_question_kind {
+    /* On the worker's thread; the exchange still waits. */
+    void (*deliver)(struct hop_question *question, struct exchange *exchange);
+    void (*free)(struct hop_question *question); /* on any thread */
+};
 
 struct hop_question {
     struct mail mail; /* first */
+    const struct hop_question_kind *kind;
     struct worker *worker;
     struct exchange *exchange; /* NULL: nobody waits any more */
-    struct status_request request;
-    bool has_answer; /* else there was no memory for one */
-    struct status_answer answer;
-    char texts[]; /* of the request */
 };
 
-/* NULL: no memory. */
-struct hop_question *hop_question_ask(struct exchange *exchange,
-                                      const struct status_request *request);
+/* From now on exchange->question is this one, until it is delivered or forgotten. */
+void hop_question_ask(struct hop_question *question, struct exchange *exchange,
+                      struct mailbox *mailbox);
 
 /* The exchange ends. */
 void hop_question_forget(struct hop_question *question);
 
-/* ---- the main thread's ---- */
+/* ---- of the thread that answers ---- */
 
 /* Oldest first, linked by mail.next; NULL: none. */
-struct hop_question *hop_questions_take(struct hop *hop);
+struct hop_question *hop_questions_take(struct mailbox *mailbox);
 
-/* Takes the answer's content; answer NULL: no memory. */
-void hop_question_answer(struct hop_question *question, const struct status_answer *answer);
+static inline struct hop_question *hop_question_next(const struct hop_question *question)
+{
+    return (struct hop_question *)question->mail.next;
+}
 
-void hop_question_free(struct hop_question *question);
+/* What the kind needs for it is in place. */
+void hop_question_answer(struct hop_question *question);
+
+static inline void hop_question_free(struct hop_question *question)
+{
+    question->kind->free(question);
+}
+
+/* Nobody waits for an answer any more. */
+void hop_questions_drop(struct mailbox *mailbox);
 
 #endif

@@ -135,7 +135,7 @@ void worker_done(struct worker *worker);
 static inline struct chunk_pool *worker_memory_for(const struct worker *worker,
                                                    enum virtual_server_kind kind)
 {
-    return kind == VIRTUAL_SERVER_STATUS ? worker->local_memory : worker->loop->pool;
+    return virtual_server_kind_is_local(kind) ? worker->local_memory : worker->loop->pool;
 }
 
 static inline enum memory_level worker_memory_level(const struct worker *worker)

@@ -203,9 +203,8 @@ def test_systemd_is_told_when_the_hop_is_ready_and_when_it_stops(lab, tmp_path):
         assert supervisor.recv(100) == b"STOPPING=1"
 
 
-def test_admin_listener_is_not_opened_by_default(lab):
-    """kong.conf's default names addresses; until the Admin API exists none of them may be open."""
-    edge = lab.edge(lab.origin(), conf={"admin_listen": None, "nginx_worker_processes": "1"})
+def test_no_listener_opens_that_was_not_asked_for(lab):
+    edge = lab.edge(lab.origin(), conf={"nginx_worker_processes": "1"})  # with admin_listen = off
     sockets = {fd.rsplit("[", 1)[1].rstrip("]") for fd in edge.fds() if "socket:[" in fd}
     listening = []
     for table in ("tcp", "tcp6"):

@@ -192,7 +192,7 @@ def test_same_address_for_traffic_and_status_is_refused(lab):
 
 def test_hop_without_a_configuration_is_not_ready(lab):
     """Kong's words: it would answer 404 to everybody."""
-    hop = lab.make_hop({}, conf=STATUS)
+    hop = lab.make_hop({}, conf={**STATUS, "database": "off"})
     hop.command = lambda verb="run": [str(hop.binary), verb, "-c", str(hop.conf_path)]
     client = status_client(lab, hop.start())
     assert get(client, "/status/ready") == \

@@ -10,7 +10,7 @@ from .logs import AccessLog, ErrorLog
 from .wait import DEADLINE_S, wait_until
 
 READY = re.compile(r"^hopgate: ready(.*)$", re.M)
-ADDRESS = re.compile(r"(status=)?(https?)://([^\s/:]+|\[[^\]]+\]):(\d+)")
+ADDRESS = re.compile(r"(status=|admin=)?(https?)://([^\s/:]+|\[[^\]]+\]):(\d+)")
 REPORTS = ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime error:", "Assertion")
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:exitcode=97:detect_stack_use_after_return=1",
@@ -60,6 +60,7 @@ class Hop:
         self.formers = []  # processes that an upgrade has replaced
         self.http = self.https = None
         self.status_listeners = {}  # scheme -> (host, port)
+        self.admin_listeners = {}  # the same
         if user:
             self.hand_over(user)
 
@@ -87,7 +88,8 @@ class Hop:
         assert ready, f"{self.name} ended with {self.process.returncode} before it was ready:\n{self.stderr()}"
         for kind, scheme, host, port in ADDRESS.findall(ready.group(1)):
             if kind:
-                self.status_listeners[scheme] = (host.strip("[]"), int(port))
+                listeners = self.admin_listeners if kind == "admin=" else self.status_listeners
+                listeners[scheme] = (host.strip("[]"), int(port))
             elif getattr(self, scheme) is None:
                 setattr(self, scheme, (host.strip("[]"), int(port)))
         return self

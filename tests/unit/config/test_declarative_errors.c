@@ -196,6 +196,8 @@ TEST(every_field_of_a_service_is_checked)
           "k.yaml:2:16: error: services[1]: expected a record: a mapping of fields\n" },
         { HEAD "services: [{url: 'h:8080/x'}, {url: 'HTTP://h'}, {url: 'http://h:99999'}]",
           "k.yaml:2:12: error: services[0].host: required field missing; add 'host'\n"
+          "k.yaml:2:18: error: services[0].url: expected one of: grpc, grpcs, http, https, tcp, "
+          "tls, tls_passthrough, udp\n"
           "k.yaml:2:18: error: services[0].url: should start with: /\n"
           "k.yaml:2:37: error: services[1].url: expected one of: grpc, grpcs, http, https, tcp, "
           "tls, tls_passthrough, udp\n"
@@ -304,10 +306,11 @@ TEST(upstreams_and_targets_are_checked)
                "{target: 'a b'}, {weight: 1}]\ntargets: [{target: b}, {target: b, upstream: v}]",
           "k.yaml:4:33: error: upstreams[0].targets[0].weight: value should be between 0 and "
           "65535\n"
-          "k.yaml:4:50: error: upstreams[0].targets[1].target: Invalid target ('a:0'); the port "
-          "must be 1 to 65535\n"
+          "k.yaml:4:50: error: upstreams[0].targets[1].target: Invalid target ('a:0'); not a "
+          "valid hostname or ip address; write 'host:port' or '[ipv6]:port', the port from 1 to "
+          "65535\n"
           "k.yaml:4:67: error: upstreams[0].targets[2].target: Invalid target ('a b'); not a valid "
-          "hostname or ip address, write 'host:port' or '[ipv6]:port'\n"
+          "hostname or ip address; write 'host:port' or '[ipv6]:port', the port from 1 to 65535\n"
           "k.yaml:4:75: error: upstreams[0].targets[3].target: required field missing; add "
           "'target'\n"
           "k.yaml:5:11: error: targets[0]: required field missing; add 'upstream', the upstream's "

@@ -69,7 +69,9 @@ TEST(without_any_file_the_defaults_are_kongs)
     CHECK_INT(settings->large_client_header_buffers_count, 4);
     CHECK_INT(settings->large_client_header_buffers_size_bytes, 8192);
     CHECK_STR(settings->lua_ssl_trusted_certificate.items[0], "system");
-    CHECK_STR(settings->database, "off");
+    CHECK(settings->database == NULL); /* it depends on whether there is a file */
+    CHECK_INT(settings->admin_listen.count, 2);
+    CHECK_INT(settings->admin_client_max_body_size_bytes, 10 << 20);
     CHECK(settings->declarative_config == NULL);
     CHECK_STR(settings->hopgate_persona, "kong");
     CHECK(settings->hopgate_name == NULL);
@@ -93,8 +95,8 @@ TEST(a_file_of_a_small_company_is_read)
     CHECK(strstr(problems, "kong.conf:6:1: ") == NULL);
     CHECK(strstr(problems, "kong.conf:10:1: notice: anonymous_reports: has no effect: hopgate "
                            "reports nothing to anyone\n"));
-    CHECK(
-        strstr(problems, "kong.conf:38:1: notice: pg_host: has no effect: no database is used\n"));
+    CHECK(strstr(problems, "kong.conf:38:1: notice: pg_host: has no effect: "
+                           "hopgate keeps entities in SQLite, or in a file\n"));
     CHECK_INT(errors.count, 2);
     CHECK_STR(settings->prefix, "/var/lib/hopgate/edge");
     CHECK_INT(settings->proxy_listen.count, 3);
@@ -227,7 +229,7 @@ static const struct row mistakes[] = {
     { "database = postgres\nheaders = Via, Foo\nssl_cipher_suite = custom\n"
       "ssl_protocols = TLSv1",
       "k.conf:1:12: error: database: 'postgres' is not supported by this version of hopgate; "
-      "use one of: off\n"
+      "use one of: off, sqlite\n"
       "k.conf:2:11: error: headers: 'Foo': expected one of: off, server_tokens, "
       "latency_tokens, Server, Via, X-Kong-Proxy-Latency, X-Kong-Response-Latency, "
       "X-Kong-Admin-Latency, X-Kong-Upstream-Latency, X-Kong-Upstream-Status, "
@@ -236,6 +238,22 @@ static const struct row mistakes[] = {
       "k.conf:3:20: error: ssl_cipher_suite: custom needs ssl_ciphers, a list of OpenSSL's names\n"
       "k.conf:4:17: error: ssl_protocols: TLSv1.2 and TLSv1.3 are what is served; add one of "
       "them\n" },
+#define OPEN_TO_ALL                                                                          \
+    "is reachable from other machines, and whoever reaches the Admin API decides where all " \
+    "traffic goes: listen on 127.0.0.1, or with ssl and either hopgate_admin_token or "      \
+    "nginx_admin_ssl_verify_client = on; hopgate_admin_public = on opens it all the same\n"
+    { "admin_listen = 0.0.0.0:8001",
+      "k.conf:1:16: error: admin_listen: 0.0.0.0:8001 " OPEN_TO_ALL },
+    { "admin_listen = 127.0.0.1:8001, [::]:8001\nhopgate_admin_token = 0123456789abcdef",
+      "k.conf:1:16: error: admin_listen: [::]:8001 " OPEN_TO_ALL },
+    { "admin_listen = 10.0.0.1:8444 ssl\nnginx_admin_ssl_verify_client = optional",
+      "k.conf:1:16: error: admin_listen: 10.0.0.1:8444 " OPEN_TO_ALL },
+    { "hopgate_admin_token = short\nadmin_ssl_cert = x.pem",
+      "k.conf:1:23: error: hopgate_admin_token: a token of fewer than 16 characters can be "
+      "guessed; "
+      "make one with `openssl rand -hex 32`\n"
+      "k.conf:2:18: error: admin_ssl_cert: admin_ssl_cert names 1 certificates and "
+      "admin_ssl_cert_key 0 keys; each certificate needs its key, in the same order\n" },
     { "stream_listen = 0.0.0.0:9000 proxy_protocol\nrole = data_plane\nrouter_flavor = expressions",
       "k.conf:1:17: error: stream_listen: proxy_protocol is not supported here by this version of "
       "hopgate\n"
@@ -277,8 +295,13 @@ TEST(what_has_no_effect_is_accepted_with_a_notice)
           "k.conf:3:1: notice: portal: has no effect: it belongs to Kong Enterprise\n" },
         { "admin_listen = 127.0.0.1:8001\nstatus_listen = 0.0.0.0:8100\n"
           "admin_gui_listen = 0.0.0.0:8002",
-          "k.conf:1:16: notice: admin_listen: not served yet, nothing listens there: admin_listen, "
-          "admin_gui_listen; 'off' silences this\n" },
+          "k.conf:3:20: notice: admin_gui_listen: not served yet, nothing listens there; 'off' "
+          "silences this\n" },
+        { "admin_listen = 127.0.0.1:8001, [::1]:8444 ssl\nadmin_error_log = x",
+          "k.conf:2:1: notice: admin_error_log: has no effect: its lines go to proxy_error_log\n" },
+        { "admin_listen = 0.0.0.0:8444 ssl\nhopgate_admin_token = 0123456789abcdef", "" },
+        { "admin_listen = 0.0.0.0:8444 ssl\nnginx_admin_ssl_verify_client = on", "" },
+        { "admin_listen = 0.0.0.0:8001\nhopgate_admin_public = on", "" },
         { "proxy_listen = 0.0.0.0:443 ssl http2",
           "k.conf:1:16: notice: proxy_listen: http2 is not served yet; clients get HTTP/1.1\n" },
         { "log_level = info\nlog_level = warn",

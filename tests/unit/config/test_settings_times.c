@@ -42,8 +42,10 @@ static bool stays(const char *name)
 
 TEST(every_time_of_the_table_is_divided_or_named_here)
 {
-    struct settings *stated = loaded("hopgate_lab = on\nhopgate_time_scale = 100\n");
-    struct settings *scaled = loaded("hopgate_lab = on\nhopgate_time_scale = 100\n");
+    struct settings *stated =
+        loaded("admin_listen = off\nhopgate_lab = on\nhopgate_time_scale = 100\n");
+    struct settings *scaled =
+        loaded("admin_listen = off\nhopgate_lab = on\nhopgate_time_scale = 100\n");
     size_t divided = 0;
 
     settings_scale_times(scaled);
@@ -81,6 +83,9 @@ TEST(only_a_lab_has_a_time_of_its_own)
     check_refused("hopgate_time_scale = 10",
                   "k.conf:1:22: error: hopgate_time_scale: makes timeouts shorter than they say: "
                   "only with hopgate_lab = on");
+    check_refused("hopgate_lab = on\nhopgate_time_scale = 10",
+                  "k.conf:2:22: error: hopgate_time_scale: a hop whose time passes faster has no "
+                  "Admin API; set admin_listen = off");
     check_refused("hopgate_lab = on\nhopgate_time_scale = 0",
                   "k.conf:2:22: error: hopgate_time_scale: value should be between 1 and 100000");
 }

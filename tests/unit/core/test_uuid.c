@@ -45,5 +45,17 @@ TEST(namespace_must_be_a_uuid)
     CHECK_STR(got, "untouched");
 }
 
-TESTS(TEST_CASE(names_give_the_uuids_that_others_compute),
+TEST(random_uuids_have_their_version_and_differ)
+{
+    char one[UUID_TEXT_BYTES + 1], other[UUID_TEXT_BYTES + 1];
+
+    CHECK(uuid_v4(one) && uuid_v4(other));
+    CHECK_INT(strlen(one), UUID_TEXT_BYTES);
+    CHECK_INT(one[14], '4');
+    CHECK(strchr("89ab", one[19]) != NULL);
+    CHECK(strcmp(one, other) != 0);
+}
+
+TESTS(TEST_CASE(random_uuids_have_their_version_and_differ),
+      TEST_CASE(names_give_the_uuids_that_others_compute),
       TEST_CASE(names_longer_than_a_block_are_hashed_whole), TEST_CASE(namespace_must_be_a_uuid))

@@ -1,0 +1,97 @@
+/* Certificates are also found by the names that they serve (kong/api/routes/certificates.lua). */
+#include <errno.h>
+
+#include "config/admin/admin_priv.h"
+#include "config/entity_id.h"
+
+static int find(struct admin_call *call, json_t **ret)
+{
+    int r = admin_find(call, call->target.entity, call->target.key, ret);
+
+    if (r < 0 || *ret)
+        return r;
+    if (!entity_id_is_valid(call->target.key))
+        return kong_error_plain(&call->error, 404, "SNI not found");
+    return kong_error_not_found(&call->error, json_pack("{ss}", "id", call->target.key));
+}
+
+static int read_one(struct admin_call *call)
+{
+    json_t *row = NULL;
+    int r = find(call, &row);
+
+    return r < 0 ? r : admin_answer_json(call, 200, row);
+}
+
+/* A name that nobody serves yet is one of the new certificate's. */
+static int create_for_sni(struct admin_call *call)
+{
+    json_t *snis = json_object_get(call->content, "snis");
+    json_t *content = json_copy(call->content), *list = NULL, *row = NULL, *name;
+    size_t i;
+    bool is_named = false;
+    int r;
+
+    json_array_foreach(snis, i, name)
+    {
+        const char *text = json_string_value(name);
+        is_named |= text && strcmp(text, call->target.key) == 0;
+    }
+    list = json_is_array(snis) ? json_copy(snis) : json_array();
+    r = content && list ? 0 : -ENOMEM;
+    if (r == 0 && !is_named)
+        r = json_array_append_new(list, json_string(call->target.key));
+    if (r == 0)
+        r = json_object_set(content, "snis", list);
+    r = r < 0 ? -ENOMEM
+              : dao_insert(call->admin->dao, call->target.entity, content, &row, &call->error);
+    json_decref(list);
+    json_decref(content);
+    return r < 0 ? r : admin_answer_json(call, 200, row);
+}
+
+static int replace(struct admin_call *call)
+{
+    json_t *before = NULL, *row = NULL;
+    int r = admin_find(call, call->target.entity, call->target.key, &before);
+
+    if (r == 0 && !before && !entity_id_is_valid(call->target.key))
+        return create_for_sni(call);
+    if (r == 0)
+        r = dao_upsert(call->admin->dao, call->target.entity,
+                       before ? admin_id_of(before) : call->target.key, call->content, &row,
+                       &call->error);
+    json_decref(before);
+    return r < 0 ? r : admin_answer_json(call, 200, row);
+}
+
+static int change(struct admin_call *call)
+{
+    json_t *before = NULL, *row = NULL;
+    int r = find(call, &before);
+
+    if (r == 0)
+        r = dao_update(call->admin->dao, call->target.entity, admin_id_of(before), call->content,
+                       &row, &call->error);
+    json_decref(before);
+    return r < 0 ? r : admin_answer_json(call, 200, row);
+}
+
+static int remove_one(struct admin_call *call)
+{
+    json_t *row = NULL;
+    bool was_there;
+    int r = admin_find(call, call->target.entity, call->target.key, &row);
+
+    if (r == 0 && !row && !entity_id_is_valid(call->target.key))
+        r = kong_error_plain(&call->error, 404, "SNI not found");
+    if (r == 0 && row)
+        r = dao_delete(call->admin->dao, call->target.entity, admin_id_of(row), &was_there,
+                       &call->error);
+    json_decref(row);
+    return r < 0 ? r : admin_answer_nothing(call, 204);
+}
+
+const struct admin_methods admin_certificate_one = {
+    .get = read_one, .put = replace, .patch = change, .remove = remove_one
+};

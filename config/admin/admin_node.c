@@ -1,0 +1,255 @@
+/* What the node tells of itself (kong/api/routes/kong.lua, health.lua, tags.lua, cache.lua, debug.lua). */
+#include <errno.h>
+#include <string.h>
+
+#include "config/admin/admin_priv.h"
+#include "core/utf8.h"
+
+#define KONG_VERSION "3.9.3" /* what clients that look at it are to expect */
+
+/* --- / ------------------------------------------------------------------------------------- */
+
+static json_t *available_plugins(const struct model *model)
+{
+    json_t *plugins = json_object();
+
+    for (size_t i = 0; plugins && i < model_plugins_count(model); i++) {
+        const struct model_plugin *plugin = model_plugin_at(model, i);
+        json_t *about =
+            json_pack("{ss,si}", "version", plugin->version, "priority", plugin->priority);
+        if (json_object_set_new(plugins, plugin->name, about) < 0) {
+            json_decref(plugins);
+            return NULL;
+        }
+    }
+    return plugins;
+}
+
+/* The names of those that some entity switches on, each once. */
+static json_t *used_plugins(const struct admin_call *call)
+{
+    json_t *all = dao_export(call->admin->dao), *names = json_object(), *list = json_array();
+    json_t *plugin, *ignored;
+    const char *name;
+    size_t i;
+    int r = all && names && list ? 0 : -1;
+
+    json_array_foreach(json_object_get(all, "plugins"), i, plugin)
+    {
+        name = json_string_value(json_object_get(plugin, "name"));
+        if (r == 0 && name && json_object_set_new(names, name, json_true()) < 0)
+            r = -1;
+    }
+    json_object_foreach(names, name,
+                        ignored) if (json_array_append_new(list, json_string(name)) < 0) r = -1;
+    json_decref(all);
+    json_decref(names);
+    if (r == 0)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
+int admin_root(struct admin_call *call)
+{
+    const struct admin_host *host = call->admin->host;
+    json_t *root = host->node(host->context);
+    json_t *own = json_pack("{ss,ss,ss,ss,s{so,so},so}", "tagline", "Welcome to kong", "version",
+                            KONG_VERSION, "edition", "community", "lua_version", "none", "plugins",
+                            "available_on_server", available_plugins(dao_model(call->admin->dao)),
+                            "enabled_in_cluster", used_plugins(call), "configuration",
+                            host->configuration(host->context));
+    int r = root && own ? json_object_update_missing(root, own) : -1;
+
+    json_decref(own);
+    if (r == 0)
+        return admin_answer_json(call, 200, root);
+    json_decref(root);
+    return -ENOMEM;
+}
+
+/* --- /status ------------------------------------------------------------------------------- */
+
+struct unit {
+    double bytes;
+    const char *name; /* NULL: numbers */
+    int scale;
+};
+
+static bool read_unit(const char *text, struct unit *ret)
+{
+    static const struct {
+        char letter;
+        double bytes;
+        const char *name;
+    } units[] = { { 'b', 1, NULL },
+                  { 'k', 1024, "KiB" },
+                  { 'm', 1024 * 1024, "MiB" },
+                  { 'g', 1024 * 1024 * 1024, "GiB" } };
+
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+        if (strlen(text) == 1 && (text[0] | 0x20) == units[i].letter) {
+            ret->bytes = units[i].bytes;
+            ret->name = units[i].name;
+            return true;
+        }
+    return false;
+}
+
+/* Every number below is bytes, except pid. */
+static int format_memory(json_t *memory, const struct unit *unit)
+{
+    json_t *value;
+    const char *key;
+    size_t i;
+    int r = 0;
+
+    json_array_foreach(memory, i, value) r |= format_memory(value, unit);
+    json_object_foreach(memory, key, value)
+    {
+        if (json_is_object(value) || json_is_array(value))
+            r |= format_memory(value, unit);
+        else if (unit->name && json_is_number(value) && strcmp(key, "pid") != 0)
+            r |= json_object_set_new(memory, key,
+                                     json_sprintf("%.*f %s", unit->scale,
+                                                  json_number_value(value) / unit->bytes,
+                                                  unit->name));
+    }
+    return r;
+}
+
+int admin_status(struct admin_call *call)
+{
+    const struct admin_host *host = call->admin->host;
+    const char *word = admin_query(call, "unit"), *scale = admin_query(call, "scale");
+    struct unit unit = { 1024 * 1024, "MiB", 2 };
+    json_t *status;
+
+    if (word && !read_unit(word, &unit))
+        return admin_answer_message(call, 400,
+                                    "invalid unit '%s' (expected 'k/K', 'm/M', or 'g/G')", word);
+    if (scale && strlen(scale) == 1 && *scale >= '0' && *scale <= '9')
+        unit.scale = *scale - '0';
+    status = host->status(host->context);
+    if (status && format_memory(json_object_get(status, "memory"), &unit) != 0) {
+        json_decref(status);
+        status = NULL;
+    }
+    return admin_answer_json(call, 200, status);
+}
+
+int admin_ready(struct admin_call *call)
+{
+    const struct admin_host *host = call->admin->host;
+    const char *why_not = host->not_ready(host->context);
+
+    return why_not ? admin_answer_message(call, 503, "%s", why_not)
+                   : admin_answer_message(call, 200, "ready");
+}
+
+int admin_dns_status(struct admin_call *call)
+{
+    return admin_answer_message(call, 501, "not implemented with the legacy DNS client");
+}
+
+/* --- tags ---------------------------------------------------------------------------------- */
+
+static int answer_tags(struct admin_call *call, const char *tag)
+{
+    json_t *tags = dao_tags(call->admin->dao, tag);
+
+    return admin_answer_json(call, 200, tags ? json_pack("{so,sn}", "data", tags, "next") : NULL);
+}
+
+int admin_tags(struct admin_call *call)
+{
+    return answer_tags(call, NULL);
+}
+
+int admin_tag(struct admin_call *call)
+{
+    const char *tag = call->segments[1];
+    char message[CHECK_MESSAGE_MAX];
+
+    if (!utf8_is_valid(slice_of(tag)) || check_tag(tag, message) < 0)
+        return kong_error_invalid_unique(
+            &call->error, "tag",
+            utf8_is_valid(slice_of(tag)) ? message : "must not have invalid UTF-8");
+    return answer_tags(call, tag);
+}
+
+int admin_tags_unsupported(struct admin_call *call)
+{
+    static const char *const words[] = { [ADMIN_POST] = "insert",
+                                         [ADMIN_PUT] = "upsert",
+                                         [ADMIN_PATCH] = "update",
+                                         [ADMIN_DELETE] = "delete" };
+    json_t *why = json_sprintf("does not support %s operations", words[call->method]);
+    json_t *fields = why ? json_pack("{so}", "tags", why) : NULL;
+
+    return fields ? kong_error_schema_violation(&call->error, fields) : -ENOMEM;
+}
+
+/* --- the rest ------------------------------------------------------------------------------ */
+
+int admin_endpoints(struct admin_call *call)
+{
+    return admin_answer_json(call, 200, admin_endpoints_json(dao_model(call->admin->dao)));
+}
+
+int admin_robots(struct admin_call *call)
+{
+    return admin_answer_text(call, 200, "text/plain", strdup("User-agent: *\nDisallow: /"));
+}
+
+int admin_metrics(struct admin_call *call)
+{
+    const struct admin_host *host = call->admin->host;
+
+    return admin_answer_text(call, 200, "text/plain; charset=UTF-8", host->metrics(host->context));
+}
+
+/* Nothing is cached: whatever is configured is in force. */
+int admin_cache_get(struct admin_call *call)
+{
+    return admin_not_found(call);
+}
+
+int admin_cache_delete(struct admin_call *call)
+{
+    return admin_answer_nothing(call, 204);
+}
+
+int admin_needs_control_plane(struct admin_call *call)
+{
+    return admin_answer_message(call, 400,
+                                "this endpoint is only available when Kong is configured to run as "
+                                "Control Plane for the cluster");
+}
+
+int admin_needs_wasm(struct admin_call *call)
+{
+    return admin_answer_message(call, 400, "this endpoint is only available when wasm is enabled");
+}
+
+int admin_log_level(struct admin_call *call)
+{
+    const struct admin_host *host = call->admin->host;
+    const char *name = "";
+
+    (void)host->log_level(host->context, NULL, &name);
+    return admin_answer_message(call, 200, "log level: %s", name);
+}
+
+int admin_set_log_level(struct admin_call *call)
+{
+    const struct admin_host *host = call->admin->host;
+    const char *wanted = call->segments[3], *name = "";
+
+    (void)host->log_level(host->context, NULL, &name);
+    if (strcmp(name, wanted) == 0)
+        return admin_answer_message(call, 200, "log level is already %s", wanted);
+    if (host->log_level(host->context, wanted, &name) < 0)
+        return admin_answer_message(call, 400, "unknown log level: %s", wanted);
+    return admin_answer_message(call, 200, "log level changed");
+}

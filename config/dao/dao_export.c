@@ -1,0 +1,75 @@
+/*
+ * dao_export: all entities as one declarative document, and the way back.
+ *
+ * In it a reference is the bare id, as Kong prints it (kong/db/declarative/export.lua).
+ */
+#include <errno.h>
+
+#include "config/dao/dao_priv.h"
+
+/* --- out ----------------------------------------------------------------------------------- */
+
+static int flatten_references(const struct dao_table *table, json_t *value)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < table->indexes_count; i++) {
+        const struct model_field *field = table->indexes[i].field;
+        json_t *id;
+        if (table->indexes[i].kind != DAO_INDEX_REFERENCE)
+            continue;
+        id = json_object_get(json_object_get(value, field->name), "id");
+        if (id && json_object_set(value, field->name, id) < 0)
+            r = -ENOMEM;
+    }
+    return r;
+}
+
+/* Values are shared with the row; only the object itself is new, where it differs. NULL: no memory. */
+static json_t *export_row(const struct dao *dao, const struct dao_row *row)
+{
+    const struct dao_table *table = row->table;
+    json_t *value;
+
+    if (!dao_table_index(table, DAO_INDEX_REFERENCE, NULL) && !table->entity->has_ttl)
+        return json_incref(row->value);
+    value = table->entity->has_ttl ? dao_row_json(dao, row) : dao_copy(row->value);
+    if (value && flatten_references(table, value) < 0) {
+        json_decref(value);
+        return NULL;
+    }
+    return value;
+}
+
+static int export_table(const struct dao *dao, const struct dao_table *table, json_t *document)
+{
+    struct dao_node *node = dao_index_first(&table->indexes[0].index);
+    json_t *list;
+    int r = 0;
+
+    if (!node)
+        return 0;
+    list = json_array();
+    for (; r == 0 && node; node = dao_node_next(node))
+        if (!dao_row_is_gone(dao, node->row) &&
+            json_array_append_new(list, export_row(dao, node->row)) < 0)
+            r = -ENOMEM;
+    if (json_object_set_new(document, table->entity->name, r == 0 ? list : NULL) == 0)
+        return r;
+    if (r < 0)
+        json_decref(list);
+    return -ENOMEM;
+}
+
+json_t *dao_export(const struct dao *dao)
+{
+    json_t *document = json_pack("{ssso}", "_format_version", "3.0", "_transform", json_false());
+    int r = document ? 0 : -ENOMEM;
+
+    for (size_t i = 0; r == 0 && i < dao->tables.count; i++)
+        r = export_table(dao, &dao->tables.items[i], document);
+    if (r == 0)
+        return document;
+    json_decref(document);
+    return NULL;
+}

@@ -1,0 +1,59 @@
+#include "config/model/model_id.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The text that stands for a value in a key; NULL: there is none, and without it there is no id. */
+static const char *key_part(const struct model_field *field, const json_t *value)
+{
+    const char *text = json_string_value(field->reference ? json_object_get(value, "id") : value);
+
+    if (text)
+        return text;
+    return field->flags & (MODEL_REQUIRED | MODEL_AUTO) ? NULL : "";
+}
+
+/* "plugins:*:NAME:ROUTE:SERVICE:CONSUMER"; malloc'ed. NULL: no key, or no memory. */
+static char *combined_key(const struct model_entity *entity, const json_t *values)
+{
+    char *text = NULL;
+    size_t size = 0;
+    bool whole = true;
+    FILE *into = open_memstream(&text, &size);
+
+    if (!into)
+        return NULL;
+    (void)fprintf(into, "%s:*", entity->name); /* '*': Kong's only workspace */
+    for (const char *const *name = entity->cache_key; *name && whole; name++) {
+        const char *part =
+            key_part(model_field(&entity->record, *name), json_object_get(values, *name));
+        whole = part != NULL;
+        (void)fprintf(into, ":%s", part ? part : "");
+    }
+    if (fclose(into) != 0 || !whole) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+bool model_id_of(const struct model_entity *entity, const json_t *values,
+                 char ret[UUID_TEXT_BYTES + 1])
+{
+    const char *name;
+    char *key;
+
+    if (entity->cache_key) {
+        key = combined_key(entity, values);
+        if (key)
+            entity_id_from_key(entity->name, key, ret);
+        free(key);
+        return key != NULL;
+    }
+    if (!entity->endpoint_key)
+        return false;
+    name = json_string_value(json_object_get(values, entity->endpoint_key));
+    if (name)
+        entity_id_from_key(entity->name, name, ret);
+    return name != NULL;
+}

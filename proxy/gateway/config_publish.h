@@ -1,0 +1,57 @@
+/*
+ * config_publish: entities that were changed while the hop runs come into force.
+ *
+ * Role    the main thread's part: a snapshot of the settings in force and new entities is compiled
+ *         (prepare), and once the change is durable, put in force (install), as a reload does it
+ * Owns    the prepared snapshot, until it is installed or discarded
+ * Thread  the main thread; the config thread has these run by main_calls
+ *
+ * A reload in between makes what was prepared useless; install then prepares once more. A hop that
+ * drains puts nothing in force any more, and says that all is well: what is durable is for the process
+ * after it.
+ */
+#ifndef PROXY_CONFIG_PUBLISH_H
+#define PROXY_CONFIG_PUBLISH_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "config/config_error.h"
+
+struct gateway;
+struct pinned_snapshot;
+struct snapshot;
+
+/* Entities as the store has them, at one moment. */
+struct publication {
+    struct gateway *gateway;
+    const char *source;          /* the store, for messages */
+    json_t *entities;            /* as dao_export gives them; never changed */
+    struct config *config;       /* made from it; NULL: taken */
+    struct config_errors errors; /* why not */
+    bool done;                   /* set by each step */
+};
+
+struct prepared_snapshot {
+    struct snapshot *snapshot;       /* NULL: none */
+    uint64_t follows;                /* the generation that it was prepared to follow */
+    struct pinned_snapshot **pinned; /* one for each worker */
+};
+
+/* Each takes a struct publication. */
+void config_publish_prepare(void *publication);
+void config_publish_install(void *publication);
+void config_publish_discard(void *publication);
+
+/* Whatever is prepared is given up. */
+void config_publish_forget(struct gateway *gateway);
+
+/* A configuration of entities that come from `source`. As config_load_entities; 0: *ret is set. */
+int config_publish_read(json_t *entities, const char *source, struct config **ret,
+                        struct config_errors *errors);
+
+/* Of these entities with the settings in force: NULL, errors say why. Takes *config. */
+struct snapshot *config_publish_load(struct gateway *gateway, struct config **config);
+
+#endif

@@ -1,0 +1,106 @@
+#include "proxy/gateway/config_store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/gateway/config_publish.h"
+#include "proxy/gateway/prefix.h"
+
+/* ---- open and close ------------------------------------------------------------------------ */
+
+static int open_sqlite(struct config_store *store, const struct prefix *prefix,
+                       const struct settings *settings, struct config_errors *errors)
+{
+    int r;
+
+    store->path = prefix_path(prefix, settings->hopgate_sqlite_path);
+    r = store->path ? store_sqlite_open(store->path, &store->store, errors) : -ENOMEM;
+    if (r == 0)
+        r = dao_create(model_get(), store->store, &store->dao);
+    return r == 0 ? dao_load(store->dao, errors) : r;
+}
+
+static int open_memory(struct config_store *store)
+{
+    int r = dao_create(model_get(), NULL, &store->dao);
+
+    if (r == 0)
+        dao_set_read_only(store->dao, true);
+    return r;
+}
+
+bool config_store_open(struct config_store *store, const struct prefix *prefix,
+                       const struct settings *settings, struct config_errors *errors)
+{
+    bool is_off = strcmp(settings->database, "off") == 0;
+    int r;
+
+    *store = (struct config_store){
+        .keeps_plugins = strcmp(settings->hopgate_stored_plugins, "allow") == 0,
+    };
+    r = model_get() ? 0 : -ENOMEM;
+    if (r == 0)
+        r = is_off ? open_memory(store) : open_sqlite(store, prefix, settings, errors);
+    if (r < 0 && errors->errors_count == 0)
+        config_errors_add(errors, CONFIG_ERROR, settings_place(settings, "hopgate_sqlite_path"),
+                          "%s: %s", config_store_name(store), strerror(-r));
+    return r == 0;
+}
+
+void config_store_close(struct config_store *store)
+{
+    dao_free(TAKE(store->dao));
+    store_free(TAKE(store->store));
+    free(TAKE(store->path));
+}
+
+const char *config_store_name(const struct config_store *store)
+{
+    return store->path ? store->path : "the Admin API";
+}
+
+/* ---- what is published --------------------------------------------------------------------- */
+
+/* One that is switched on and that nothing runs lets traffic pass unguarded. */
+static int refuse_plugins(const json_t *entities, struct config_errors *errors)
+{
+    const json_t *plugins = json_object_get(entities, "plugins");
+    char path[128];
+    int r = 0;
+
+    for (size_t i = 0; i < json_array_size(plugins); i++) {
+        const json_t *plugin = json_array_get(plugins, i);
+        const char *name = json_string_value(json_object_get(plugin, "name"));
+
+        if (json_is_false(json_object_get(plugin, "enabled")))
+            continue;
+        (void)snprintf(path, sizeof(path), "plugins[%s]", name ? name : "");
+        config_errors_add(errors, CONFIG_ERROR, (struct config_place){ .path = path },
+                          "this version of hopgate runs no plugins, and hopgate_stored_plugins = "
+                          "refuse; set enabled to false");
+        r = -EINVAL;
+    }
+    return r;
+}
+
+int config_store_publication(const struct config_store *store, struct publication *ret)
+{
+    int r;
+
+    ret->source = config_store_name(store);
+    config_errors_init(&ret->errors);
+    ret->entities = dao_export(store->dao);
+    if (!ret->entities)
+        return -ENOMEM;
+    r = store->keeps_plugins ? 0 : refuse_plugins(ret->entities, &ret->errors);
+    return r < 0 ? r : config_publish_read(ret->entities, ret->source, &ret->config, &ret->errors);
+}
+
+void config_store_publication_done(struct publication *publication)
+{
+    json_decref(TAKE(publication->entities));
+    config_free(TAKE(publication->config));
+    config_errors_done(&publication->errors);
+}
