@@ -136,6 +136,12 @@ def test_chain_names_the_hop_where_it_began(matrix):
     assert (refused["status"], refused["culprit"], refused["made_by"]) == (502, "inner", "gateway")
     assert "it wrote no answer, and hop \"gateway\" made a 502 of that" in refused["verdict"]
 
+    # and on what that rests
+    assert refused["basis"] == "documented" and case_of(document, "ok", "POST")["basis"] is None
+    assert [hop.get("basis") for hop in refused["hops"]] == [None, "documented", "documented"]
+    assert [line.split(": of what its persona says ")[0] for line in document["basis"]] == [
+        "outer is f5", "gateway is kong", "inner is f5"]
+
     hangs = case_of(document, "no_answer", "POST")
     assert (hangs["status"], hangs["culprit"]) == (504, "gateway")
     assert 'hop "inner" was still waiting for origin "server-' in hangs["verdict"]

@@ -8,6 +8,7 @@
 #include "config/units.h"
 #include "core/clock.h"
 #include "tools/cli/cli.h"
+#include "tools/lab/case_basis.h"
 #include "tools/lab/case_judge.h"
 #include "tools/lab/case_stage.h"
 #include "tools/lab/lab_drawing.h"
@@ -95,11 +96,13 @@ static json_t *document_of(const struct experiment *experiment, const struct lab
     json_t *notes = json_deep_copy(run->notes);
 
     add_notes(experiment, notes, run->chain);
-    return json_pack("{s:s, s:s, s:I, s:f, s:O, s:o, s:o, s:o}", "chain", run->chain->name,
+    case_basis_add(run->chain, cases);
+    return json_pack("{s:s, s:s, s:I, s:f, s:O, s:o, s:o, s:o, s:o}", "chain", run->chain->name,
                      "description", run->chain->description ? run->chain->description : "",
                      "time_scale", (json_int_t)run->chain->time_scale, "seconds",
                      (double)(clock_now_ms() - begin_ms) / 1000, "picture", picture, "notes", notes,
-                     "not_scaled", not_scaled(run->chain), "cases", cases);
+                     "not_scaled", not_scaled(run->chain), "basis", case_basis_list(run->chain),
+                     "cases", cases);
 }
 
 /* ---- running ------------------------------------------------------------------------------- */
