@@ -89,8 +89,7 @@ static void check_f5_words(const struct config *config, const struct persona *pe
             persona->retry.policy != PERSONA_RETRY_RESELECT)
             warn_of_upstream(config, upstream, "reselect_tries",
                              "this persona tries again as the service's retries say", errors);
-        if (upstream->balancing.service_down_action &&
-            persona->upstream.pin != PERSONA_PIN_CLIENT)
+        if (upstream->balancing.service_down_action && persona->upstream.pin != PERSONA_PIN_CLIENT)
             warn_of_upstream(config, upstream, "service_down_action",
                              "this persona binds no client to a target", errors);
     }
