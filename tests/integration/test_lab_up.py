@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from lab.chain_process import START_S, ChainProcess, is_running
+from lab.client import RawClient
 from lab.hop import to_yaml
 from lab.wait import wait_until
 
@@ -94,8 +95,8 @@ def test_hops_connect_from_their_own_addresses(up, lab):
     assert places[:3] == [f"{block}.{number}" for number in (10, 20, 30)]
     # the gateway sees the wire's address, which stands for the network between
     assert request.fields.get("X-Forwarded-For").endswith(f"{block}.20")
-    opened = [json.loads(line) for line in chain.log("between", "wire.log").splitlines()]
-    assert any(event["event"] == "open" and event["client"].startswith(f"{block}.10:") for event in opened)
+    wait_until(lambda: re.search(rf'"event":"open".*"client":"{block}\.10:', chain.log("between", "wire.log")),
+               "the wire to log its connection")
 
 
 def test_two_labs_at_a_time_have_different_addresses(up, lab):
@@ -148,6 +149,15 @@ def test_several_origins_share_the_load(up, lab):
     assert {chain.curl()[1] for _ in range(6)} == {"first", "second"}
 
 
+def test_hops_side_by_side_share_the_load_and_one_may_die(up, lab):
+    chain = up(path_of({"hop": "outer", "persona": "f5"}, {"hop": "gateway", "persona": "kong", "count": 2},
+                       to_origin(lab.origin(content=b"hello"))))
+    assert [element["name"] for element in chain.state["elements"]] == ["outer", "gateway-1", "gateway-2", "server"]
+    assert [chain.curl()[1] for _ in range(4)] == ["hello"] * 4
+    for name in ("gateway-1", "gateway-2"):
+        wait_until(lambda: chain.log(name, "prefix/logs/access.log").count("\n") == 2, lambda: f"two requests at {name}")
+
+
 # ---- time --------------------------------------------------------------------------------------
 
 
@@ -155,21 +165,29 @@ def test_time_scale_makes_a_firewall_of_a_minute_one_of_seconds(up, lab):
     """The firewall forgets Kong's idle connection; the next request on it waits for read_timeout: a 504."""
     origin = lab.origin(content=b"hello")
     service = {"name": "s", "url": "http://placeholder", "retries": 0, "routes": [{"name": "r", "paths": ["/"]}]}
-    chain = up(path_of({"hop": "gateway", "persona": "kong", "entities": {"services": [service]}},
+    chain = up(path_of({"hop": "gateway", "persona": "kong", "entities": {"services": [service]},
+                        "settings": {"upstream_keepalive_idle_timeout": "600s"}},
                        {"wire": "firewall", "faults": [{"kind": "idle", "ms": 60000}]}, to_origin(origin), time_scale=10))
-    assert '"read_timeout": 6000' in chain.log("gateway", "kong.json")
     assert chain.status_of() == 200
     wait_until(lambda: '"fault":"idle"' in chain.log("firewall", "wire.log"), "the firewall to forget")
     assert chain.status_of() == 504
     assert len(origin.requests) == 1
 
 
-def test_settings_that_are_times_are_divided(up, lab):
+def test_hops_divide_times_themselves(up, lab):
+    """75 s between two requests of a client, as the chain file says it."""
     chain = up(path_of({"hop": "gateway", "persona": "kong",
                         "settings": {"nginx_http_keepalive_timeout": "75s", "nginx_http_keepalive_requests": 7}},
                        to_origin(lab.origin()), time_scale=100))
     conf = chain.log("gateway", "kong.conf")
-    assert "nginx_http_keepalive_timeout = 750ms\n" in conf and "nginx_http_keepalive_requests = 7\n" in conf
+    assert "nginx_http_keepalive_timeout = 75s\n" in conf and "hopgate_time_scale = 100\n" in conf
+    address, port = re.search(r"^proxy_listen = (\S+):(\d+)$", conf, re.M).groups()
+    client = RawClient(address, int(port))
+    try:
+        assert client.get("/").status == 200
+        assert client.wait_for_end() == "fin"
+    finally:
+        client.close()
 
 
 # ---- ends --------------------------------------------------------------------------------------
@@ -245,6 +263,12 @@ def test_detached_lab_that_fails_says_so(hopgate, tmp_path):
     ("name: a\npath: [{hop: a, settings: {nginx_http_keepalive_timeuot: 1s}}, {origin: b}]\n",
      "did you mean 'nginx_http_keepalive_timeout'?"),
     ("name: a\npath: [{hop: a, settings: {proxy_listen: x}}, {origin: b}]\n", "the lab sets this one itself"),
+    ("name: a\npath: [{hop: a, settings: {hopgate_time_scale: 5}}, {origin: b}]\n", "the lab sets this one itself"),
+    ("name: a\npath: [{hop: a, count: 2}, {origin: b}]\n", "put a hop in front that shares the load"),
+    ("name: a\npath: [{hop: a}, {wire: w}, {hop: b, count: 2}, {origin: c}]\n", "a wire leads to one hop only"),
+    ("name: a\npath: [{hop: a}, {hop: b, count: 2}, {hop: b-2}, {origin: c}]\n", "'b-2' is the name of two parts"),
+    ("name: a\npath: [{hop: a}, {hop: b, count: 8}, {hop: c, count: 8}, {hop: d, count: 8}, {origin: e}]\n",
+     "more than 20 parts, those of every count together"),
     ("name: a\npath: [{hop: a}, {wire: w, faults: [{kind: latency, mss: 5}]}, {origin: b}]\n",
      "path[1].faults[0].mss: unknown field; did you mean 'ms'?"),
     ("name: a\npath: [{hop: a}, {wire: w}, {origin: b}, {origin: c}]\n", "a wire leads to one origin only"),

@@ -1,9 +1,11 @@
 #include "tools/lab/case_stage.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/persona/persona.h"
 #include "tools/cli/cli.h"
 
 enum {
@@ -38,9 +40,14 @@ static bool is_failing_target(const struct lab_case *one, size_t target)
 /* Targets of the hop (or the client) that a case is about. */
 static size_t targets_count(const struct chain *chain, const struct lab_case *one, size_t after)
 {
-    size_t next = after == CASE_CLIENT ? 0 : after + 1;
+    size_t count, next;
 
-    return chain->elements[next].kind == CHAIN_ORIGIN ? one->targets : 1;
+    if (after == CASE_CLIENT)
+        return 1;
+    next = chain_behind(chain, after, &count);
+    if (chain->elements[next].kind == CHAIN_ORIGIN)
+        return one->targets;
+    return one->warm ? 1 : count;
 }
 
 static void choose_ports(struct case_plan *plan, const struct lab_run *run, size_t after)
@@ -56,10 +63,14 @@ static void choose_ports(struct case_plan *plan, const struct lab_run *run, size
     for (size_t i = 0; i < plan->count; i++) {
         struct lab_case *one = &plan->cases[i];
 
-        for (size_t k = 0; one->after == after && k < one->targets; k++) {
-            if (one->words[0] && k < targets_count(plan->chain, one, after))
+        size_t count = one->words[0] ? targets_count(plan->chain, one, after) : one->targets;
+
+        for (size_t k = 0; one->after == after && k < count; k++) {
+            if (one->ports[k] != 0)
+                continue; /* for an equal of that hop */
+            if (one->words[0])
                 one->ports[k] = next_port(address, &wire_port);
-            else if (!one->words[0] && is_failing_target(one, k))
+            else if (is_failing_target(one, k))
                 one->ports[k] = next_port(run->places[first + k].address, &origin_port[k]);
         }
     }
@@ -69,13 +80,13 @@ static void choose_ports(struct case_plan *plan, const struct lab_run *run, size
 static struct chain_place target_place(const struct case_plan *plan, const struct lab_run *run,
                                        const struct lab_case *one, size_t hop, size_t k)
 {
-    bool is_failing = one->after == hop && one->ports[k] != 0;
-    size_t next = hop + 1;
+    bool is_failing = one->after == chain_first_equal(plan->chain, hop) && one->ports[k] != 0;
+    size_t count, next = chain_behind(plan->chain, hop, &count);
     struct chain_place place;
 
     if (is_failing && !one->words[0])
         next = case_plan_first_origin(plan->chain); /* past a wire that stands before it */
-    place = run->places[plan->chain->elements[next].kind == CHAIN_ORIGIN ? next + k : next];
+    place = run->places[next + k];
     if (is_failing && one->words[0])
         wires_address(run, place.address, sizeof(place.address));
     if (is_failing)
@@ -229,16 +240,47 @@ static void add_entities(const struct case_plan *plan, const struct lab_run *run
     json_decref(route);
 }
 
+/* A hop of layer 4 sees no request, so that all it carries goes one way: that of the only case. */
+static bool is_of_layer_4(const struct lab_run *run, size_t element)
+{
+    struct config_errors errors;
+    struct persona *persona;
+    bool is_tcp;
+
+    config_errors_init(&errors); /* whoever reads the chain has told them */
+    persona = persona_load(run->chain->elements[element].persona, &errors);
+    is_tcp = persona && persona->client.layer == PERSONA_LAYER_TCP;
+    persona_free(persona);
+    config_errors_done(&errors);
+    return is_tcp;
+}
+
+static void lead_all(const struct case_plan *plan, const struct lab_run *run, size_t element,
+                     json_t *declarative)
+{
+    const struct lab_case *one = &plan->cases[0];
+    json_t *service = json_array_get(json_object_get(declarative, "services"), 0);
+
+    json_object_set_new(service, "host", json_string(one->name));
+    json_array_append_new(list_of(declarative, "upstreams"),
+                          json_pack("{s:s, s:o}", "name", one->name, "targets",
+                                    targets_json(plan, run, one, element)));
+}
+
 void case_stage_amend(void *owner, const struct lab_run *run, size_t element, json_t *declarative)
 {
     struct case_plan *plan = owner;
     size_t i;
     json_t *service;
 
+    choose_ports(plan, run, chain_first_equal(plan->chain, element));
+    if (plan->count == 1 && is_of_layer_4(run, element)) {
+        lead_all(plan, run, element, declarative);
+        return;
+    }
     silence_routes(json_object_get(declarative, "routes"));
     json_array_foreach(json_object_get(declarative, "services"), i, service)
         silence_routes(json_object_get(service, "routes"));
-    choose_ports(plan, run, element);
     add_entities(plan, run, element, declarative);
 }
 
@@ -308,6 +350,40 @@ static void begin_origin(struct lab_run *run, size_t i, struct batch *batch)
         command_line_add(&batch->line, "--client-optional");
 }
 
+/* A fault that ends: by a script, since it is the listener that counts. Negative: it cannot be written. */
+static int write_script(const struct lab_run *run, const struct lab_case *one, char *into,
+                        size_t size)
+{
+    json_t *script =
+        json_pack("{s:[{s:i, s:s}]}", "rules", "times", (int)one->times, "fault", one->fault);
+    char *text = script ? json_dumps(script, 0) : NULL, name[64];
+    int r = -ENOMEM;
+
+    snprintf(name, sizeof(name), "%s.json", one->name);
+    snprintf(into, size, "%s/%s", run->place.folder, name);
+    if (text)
+        r = lab_place_write(run->place.folder, name, text);
+    free(text);
+    json_decref(script);
+    return r;
+}
+
+static int add_listener(const struct lab_run *run, const struct lab_case *one, size_t target,
+                        size_t element, struct batch *batch)
+{
+    const struct chain_element *origin = &run->chain->elements[element];
+    char script[LAB_PATH_MAX + 80];
+
+    if (one->times > 0 && write_script(run, one, script, sizeof(script)) < 0)
+        return CLI_FAILED;
+    command_line_add(&batch->line, "--listen");
+    command_line_add(&batch->line, "%s:%u,name=%s,%s=%s%s", run->places[element].address,
+                     one->ports[target], one->name, one->times > 0 ? "script" : "fault",
+                     one->times > 0 ? script : one->fault, origin->tls ? ",tls" : "");
+    batch->entries++;
+    return CLI_OK;
+}
+
 static int start_origins(struct case_plan *plan, struct lab_run *run, size_t target)
 {
     size_t element = case_plan_first_origin(plan->chain) + target;
@@ -321,11 +397,8 @@ static int start_origins(struct case_plan *plan, struct lab_run *run, size_t tar
             continue;
         if (batch.entries == 0)
             begin_origin(run, element, &batch);
-        command_line_add(&batch.line, "--listen");
-        command_line_add(&batch.line, "%s:%u,name=%s,fault=%s%s", run->places[element].address,
-                         one->ports[target], one->name, one->fault,
-                         plan->chain->elements[element].tls ? ",tls" : "");
-        if (++batch.entries == LISTENERS_PER_PROCESS)
+        r = add_listener(run, one, target, element, &batch);
+        if (r == CLI_OK && batch.entries == LISTENERS_PER_PROCESS)
             r = flush(run, &batch, "origin", element);
     }
     return r == CLI_OK ? flush(run, &batch, "origin", element) : r;
@@ -334,9 +407,9 @@ static int start_origins(struct case_plan *plan, struct lab_run *run, size_t tar
 static void add_wire(const struct case_plan *plan, struct lab_run *run, const struct lab_case *one,
                      size_t k, struct batch *batch)
 {
-    size_t next = one->after == CASE_CLIENT ? 0 : one->after + 1;
-    const struct chain_place *to =
-        &run->places[plan->chain->elements[next].kind == CHAIN_ORIGIN ? next + k : next];
+    size_t count,
+        next = one->after == CASE_CLIENT ? 0 : chain_behind(plan->chain, one->after, &count);
+    const struct chain_place *to = &run->places[next + k];
     char address[64];
 
     wires_address(run, address, sizeof(address));

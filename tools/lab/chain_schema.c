@@ -46,10 +46,16 @@ static const struct schema_field client_fields[] = {
     TEXT("host", chain, client.host, NULL),
     TEXT("path", chain, client.path, "\"/\""),
     TEXT("certificate", chain, client.certificate, NULL),
+    { .name = "timeout",
+      .type = SCHEMA_INTEGER,
+      .min = 1,
+      .max = INT32_MAX,
+      OF(chain, client.timeout_ms) },
 };
 static const char *const client_meanings[] = {
     "name in the URL that is shown (pki.name)", "path in that URL",
-    "client certificate that is shown to the first hop, a folder of `hopgate lab pki`"
+    "client certificate that is shown to the first hop, a folder of `hopgate lab pki`",
+    "how long it waits for a whole answer, in ms (600000)"
 };
 static const struct schema client_schema = { .name = "client", FIELDS(client_fields) };
 
@@ -74,8 +80,7 @@ static const struct schema_field chain_fields[] = {
 static const char *const chain_meanings[] = {
     "lower case letters, digits and dashes",
     "a sentence for people",
-    "divides times that are stated, and the three timeouts of every service (the persona's if the "
-    "file has none)",
+    "divides times that are stated, those of personas too, and multiplies what is told of them",
     "of everything that is left to chance",
     "certificates that are made for the chain, see `hopgate lab pki`",
     "who stands in front of the path",
@@ -88,6 +93,12 @@ static const struct schema chain_schema = { .name = "chain", FIELDS(chain_fields
 static const struct schema_field hop_fields[] = {
     NAME("hop"),
     TEXT("persona", chain_element, persona, "\"kong\""),
+    { .name = "count",
+      .type = SCHEMA_INTEGER,
+      .min = 1,
+      .max = 8,
+      .default_json = "1",
+      OF(chain_element, equals) },
     ANY("settings"),
     TEXT("config", chain_element, config, NULL),
     ANY("entities"),
@@ -95,12 +106,17 @@ static const struct schema_field hop_fields[] = {
     SWITCH("tls", tls, "false"),
     TEXT("certificate", chain_element, certificate, "\"good\""),
     VERIFY_CLIENT,
+    { .name = "protocol",
+      .type = SCHEMA_STRING,
+      .one_of = "http, https",
+      OF(chain_element, protocol) },
     SWITCH("verify_upstream", verify_upstream, "false"),
     TEXT("client_certificate", chain_element, client_certificate, NULL),
 };
 static const char *const hop_meanings[] = {
     "its name",
     "what it pretends to be: as hopgate_persona",
+    "so many like it, side by side (NAME-1, NAME-2 ...), which share the load of the hop in front",
     "keys of kong.conf",
     "Kong declarative file, from the chain file's directory",
     "the same inline; with neither, everything goes to the next part of the path",
@@ -108,6 +124,7 @@ static const char *const hop_meanings[] = {
     "it takes TLS",
     "the certificate that it shows, a folder of `hopgate lab pki`",
     "it asks for a client certificate",
+    "what it speaks to the next part of the path; without it, what that takes",
     "it verifies the certificate of the next part of the path",
     "the client certificate that it shows there, a folder of `hopgate lab pki`",
 };

@@ -36,11 +36,18 @@ bool log_read_haproxy(struct trace *trace, const struct log_place *place, struct
 bool log_read_alb(struct trace *trace, const struct log_place *place, struct slice line,
                   struct trace_account **ret_account);
 
+/* A connection and no request: never an account, see relay.h. */
+bool log_read_relay(struct trace *trace, const struct log_place *place, struct slice line,
+                    struct trace_account **ret_account);
+
 bool log_read_lab(struct trace *trace, const struct log_place *place, struct slice line,
                   struct trace_account **ret_account);
 
 /* The slices of *ret point into the line. */
 bool log_read_nginx_error(struct slice line, struct log_error_line *ret);
+
+/* Who was reset; such a line says nothing else of the request. */
+bool log_read_f5_reset(struct slice line, struct sockaddr_storage *ret_peer);
 
 /* ---- log_words.c: pieces that several formats share ---- */
 
