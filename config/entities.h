@@ -145,7 +145,7 @@ struct config_persistence {
     uint64_t ttl_s;                /* of the cookie; 0: of the browser's session */
     bool http_only, secure;        /* its attributes */
     bool always_set;               /* with each response, not only when the client has another */
-    uint64_t duration_s;           /* how long hash and source_address remember */
+    uint64_t duration_ms;          /* how long hash and source_address remember */
     unsigned prefix_v4, prefix_v6; /* so much of a client's address counts */
 };
 
@@ -156,6 +156,7 @@ struct config_balancing {
     uint32_t min_active_members; /* usable ones until lower priority groups rest */
     uint32_t queue_max;          /* requests that may wait for a place at a target; 0: none */
     uint64_t queue_timeout_ms;
+    uint64_t queue_timeout_stated_ms; /* as it is written, see entity_times; 0: so is the other */
     struct config_persistence persistence;
 };
 
@@ -220,7 +221,9 @@ struct config_service {
     struct config_proxy_protocol proxy_protocol;
     struct config_limits limits;            /* hopgate.limits */
     const struct config_upstream *upstream; /* the upstream that `host` names, or NULL */
-    const char *path;                       /* "services[0]", for messages */
+    /* the same with its times as they are written; NULL: they are, see entity_times */
+    const struct config_service *stated;
+    const char *path; /* "services[0]", for messages */
     unsigned line, column;
 };
 

@@ -38,6 +38,7 @@ enum schema_flag {
     SCHEMA_NOT_YET = 1 << 1,  /* only Kong's default is accepted */
     SCHEMA_SET = 1 << 2,      /* repeated strings are dropped, the first stays, as Kong does */
     SCHEMA_PROTOCOL = 1 << 3, /* stored as enum config_protocol, a list as a mask of them */
+    SCHEMA_TIME = 1 << 4,     /* a uint64_t that time_scale divides, see config/entity_times.h */
 };
 
 struct schema_field {

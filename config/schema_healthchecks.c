@@ -11,10 +11,10 @@
 
 #define CHECK_TYPES "tcp, http, https, grpc, grpcs"
 
-#define SECONDS(field, member, json)                                                  \
-    {                                                                                 \
-        .name = (field), .type = SCHEMA_NUMBER, .max = 65535, .default_json = (json), \
-        STORED(member)                                                                \
+#define SECONDS(field, member, json)                                                \
+    {                                                                               \
+        .name = (field), .type = SCHEMA_NUMBER, .flags = SCHEMA_TIME, .max = 65535, \
+        .default_json = (json), STORED(member)                                      \
     }
 #define COUNT(field, member)                                                                     \
     {                                                                                            \
@@ -132,7 +132,11 @@ static const struct schema_field monitor_fields[] = {
     { .name = "receive", .type = SCHEMA_STRING, STORED(monitor.receive) },
     { .name = "receive_disable", .type = SCHEMA_STRING, STORED(monitor.receive_disable) },
     SECONDS("interval", monitor.interval_ms, "5"),
-    { .name = "timeout", .type = SCHEMA_NUMBER, .max = 65535, STORED(monitor.timeout_ms) },
+    { .name = "timeout",
+      .type = SCHEMA_NUMBER,
+      .flags = SCHEMA_TIME,
+      .max = 65535,
+      STORED(monitor.timeout_ms) },
     SECONDS("up_interval", monitor.up_interval_ms, "0"),
     SECONDS("time_until_up", monitor.time_until_up_ms, "0"),
     { .name = "reverse", .type = SCHEMA_BOOLEAN, .default_json = "false", STORED(monitor.reverse) },

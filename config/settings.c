@@ -9,6 +9,7 @@
 #include "config/kong_conf.h"
 #include "config/settings_priv.h"
 #include "config/suggest.h"
+#include "core/time_scale.h"
 
 enum { CONF_BYTES_MAX = 4 * 1024 * 1024 };
 
@@ -287,6 +288,9 @@ static void check_together(const struct settings *settings, struct config_errors
         !lists(&settings->ssl_protocols, "TLSv1.3"))
         config_errors_add(errors, CONFIG_ERROR, settings_place(settings, "ssl_protocols"),
                           "TLSv1.2 and TLSv1.3 are what is served; add one of them");
+    if (settings->hopgate_time_scale > 1 && !settings->hopgate_lab)
+        config_errors_add(errors, CONFIG_ERROR, settings_place(settings, "hopgate_time_scale"),
+                          "makes timeouts shorter than they say: only with hopgate_lab = on");
     settings_check_buffers(settings, errors);
     notice_not_served(settings, errors);
 }
@@ -356,6 +360,17 @@ int settings_load(const char *file, char *const *environment, struct settings **
     r = settings_load_text((struct slice){ text, length }, file, environment, ret, errors);
     free(text);
     return r;
+}
+
+void settings_scale_times(struct settings *settings)
+{
+    for (size_t i = 0; i < settings_table_count; i++) {
+        const struct setting *setting = &settings_table[i];
+        uint64_t *ms = (uint64_t *)((char *)settings + setting->offset);
+
+        if (setting->state == SETTING_USED && setting->type == SETTING_TIME && !setting->is_real)
+            *ms = time_scale_divide(*ms, settings->hopgate_time_scale);
+    }
 }
 
 static void strings_done(struct config_strings *strings)

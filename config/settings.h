@@ -129,6 +129,7 @@ struct settings {
     char *hopgate_persona; /* name or path */
     char *hopgate_name;    /* NULL: the persona's */
     bool hopgate_lab;
+    uint32_t hopgate_time_scale;  /* 1: real time. More only in the lab */
     char *hopgate_capture_log;    /* heads of all exchanges; NULL: none. Only in the lab */
     bool hopgate_capture_secrets; /* with credentials */
     struct sockaddr_storage hopgate_upstream_bind; /* AF_UNSPEC: none */
@@ -187,6 +188,13 @@ int settings_load_text(struct slice text, const char *file, char *const *environ
 
 void settings_free(struct settings *settings);
 DEFINE_SCOPED(settings);
+
+/*
+ * Every time becomes the part of it that hopgate_time_scale says; for who has laid them over a persona
+ * and needs them as they are written no more. Not those of the machine and of who looks after it:
+ * shutdown, memory, ticket keys, and how name servers are asked.
+ */
+void settings_scale_times(struct settings *settings);
 
 /* Written in the file or the environment, under this name or another name of the same thing. */
 bool settings_is_set(const struct settings *settings, const char *key);

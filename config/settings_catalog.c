@@ -110,6 +110,8 @@ static const struct {
       "product that the hop stands for: kong, edge, f5, or the path of a persona file" },
     { "hopgate_name", "this hop's name in logs and in Proxy-Status; without it the persona's" },
     { "hopgate_lab", "allow a persona's unsafe leniencies; for experiments" },
+    { "hopgate_time_scale", "all times that a real product would state pass so many times as fast, "
+                            "and are told as stated; needs hopgate_lab" },
     { "hopgate_capture_log",
       "a file: the heads of each exchange, as received and as sent, as JSON; needs hopgate_lab" },
     { "hopgate_capture_secrets", "on: credentials in it are not masked" },
@@ -237,11 +239,4 @@ bool settings_catalog_has(const char *key)
 
     /* a family that is refused as a whole knows none of its keys */
     return setting && !(setting->state == SETTING_REFUSED && strchr(setting->name, '*'));
-}
-
-bool settings_catalog_is_time(const char *key)
-{
-    const struct setting *setting = settings_find(key);
-
-    return setting && setting->type == SETTING_TIME;
 }

@@ -26,7 +26,4 @@ bool settings_catalog_entry(size_t index, struct settings_entry *ret);
 /* Whether kong.conf knows the key, by any of its names. */
 bool settings_catalog_has(const char *key);
 
-/* Its value is a time, as "60s". */
-bool settings_catalog_is_time(const char *key);
-
 #endif

@@ -50,6 +50,7 @@ struct setting {
     const char *supported;    /* those of one_of that hopgate runs; NULL: all */
     const char *reason;       /* why it has no effect or is refused */
     bool tells_what_to_do;    /* the reason does; else "remove it" is added */
+    bool is_real;             /* of a time: hopgate_time_scale leaves it alone */
     size_t offset, second_offset;
 };
 

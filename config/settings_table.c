@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config/settings_priv.h"
+#include "core/time_scale.h"
 
 #define AT(member) .offset = offsetof(struct settings, member)
 
@@ -25,6 +26,12 @@
     {                                                                                  \
         .name = (key), .type = SETTING_##kind, .default_text = (text), .min = (least), \
         .max = (most), .offset = offsetof(struct settings, member)                     \
+    }
+/* Not divided by hopgate_time_scale, see settings_scale_times. */
+#define REAL_TIME(key, text, least, most, member)                                     \
+    {                                                                                 \
+        .name = (key), .type = SETTING_TIME, .is_real = true, .default_text = (text), \
+        .min = (least), .max = (most), .offset = offsetof(struct settings, member)    \
     }
 #define ALIAS(key, other)                                             \
     {                                                                 \
@@ -139,12 +146,8 @@ const struct setting settings_table[] = {
     { .name = "nginx_http_ssl_session_ticket_key",
       .type = SETTING_LIST,
       AT(ssl_session_ticket_key) },
-    { .name = "hopgate_ticket_key_lifetime",
-      .type = SETTING_TIME,
-      .default_text = "12h",
-      .min = 2000,
-      .max = 24ull * 60 * 60 * 1000,
-      AT(hopgate_ticket_key_lifetime_ms) },
+    REAL_TIME("hopgate_ticket_key_lifetime", "12h", 2000, 24ull * 60 * 60 * 1000,
+              hopgate_ticket_key_lifetime_ms),
     NO_EFFECT("ssl_dhparam", NULL, "OpenSSL chooses the group"),
     NO_EFFECT("nginx_http_ssl_dhparam", NULL, "OpenSSL chooses the group"),
     { .name = "client_ssl", .type = SETTING_SWITCH, .default_text = "off", AT(client_ssl) },
@@ -349,6 +352,7 @@ const struct setting settings_table[] = {
     { .name = "hopgate_persona", .default_text = "kong", AT(hopgate_persona) },
     { .name = "hopgate_name", AT(hopgate_name) },
     { .name = "hopgate_lab", .type = SETTING_SWITCH, .default_text = "off", AT(hopgate_lab) },
+    LIMIT(NUMBER, "hopgate_time_scale", "1", 1, TIME_SCALE_MAX, hopgate_time_scale),
     { .name = "hopgate_capture_log", AT(hopgate_capture_log) },
     { .name = "hopgate_capture_secrets",
       .type = SETTING_SWITCH,
@@ -360,12 +364,7 @@ const struct setting settings_table[] = {
       .type = SETTING_SWITCH,
       .default_text = "off",
       AT(hopgate_proxy_status) },
-    { .name = "hopgate_shutdown_timeout",
-      .type = SETTING_TIME,
-      .default_text = "10s",
-      .min = 0,
-      .max = TIME_MAX_MS,
-      AT(hopgate_shutdown_timeout_ms) },
+    REAL_TIME("hopgate_shutdown_timeout", "10s", 0, TIME_MAX_MS, hopgate_shutdown_timeout_ms),
     { .name = "hopgate_spool_max_size",
       .type = SETTING_SIZE,
       .default_text = "0",
@@ -389,7 +388,7 @@ const struct setting settings_table[] = {
           max_connections_per_address),
     LIMIT(NUMBER, "hopgate_reserved_connections", "32", 0, 100000, reserved_connections),
     LIMIT(AUTO_SIZE, "hopgate_memory_limit", "auto", 0, SIZE_MAX_BYTES, memory_limit_bytes),
-    LIMIT(TIME, "hopgate_memory_patience", "2s", 0, TIME_MAX_MS, memory_patience_ms),
+    REAL_TIME("hopgate_memory_patience", "2s", 0, TIME_MAX_MS, memory_patience_ms),
     LIMIT(POWER, "hopgate_receive_buffers", "512", 4, 16384, receive_buffers),
     LIMIT(POWER, "hopgate_receive_buffers_bulk", "64", 4, 16384, receive_buffers_bulk),
     { .name = "hopgate_recorder_size",
@@ -398,12 +397,8 @@ const struct setting settings_table[] = {
       .min = 0,
       .max = 16 << 20, /* a worker copies all of it when it is asked */
       AT(hopgate_recorder_size_bytes) },
-    { .name = "hopgate_recorder_slow",
-      .type = SETTING_TIME,
-      .default_text = "1s",
-      .min = 0,
-      .max = TIME_MAX_MS,
-      AT(hopgate_recorder_slow_ms) },
+    /* what is measured is multiplied back before it is compared */
+    REAL_TIME("hopgate_recorder_slow", "1s", 0, TIME_MAX_MS, hopgate_recorder_slow_ms),
     NO_EFFECT("hopgate_sqlite_path", NULL, NO_DATABASE),
     REFUSED("hopgate_mtls", NULL, NOT_YET "; write hopgate: {mtls: […]} into the declarative file"),
     LIMIT(TIME, "hopgate_upstream_keepalive_max_age", NULL, 0, TIME_MAX_MS,
@@ -455,10 +450,11 @@ const struct setting settings_table[] = {
     LIMIT(TIME, "dns_valid_ttl", "0", 0, TIME_MAX_MS, dns_valid_ttl_ms),
     LIMIT(TIME, "dns_stale_ttl", "3600", 0, TIME_MAX_MS, dns_stale_ttl_ms),
     LIMIT(TIME, "dns_not_found_ttl", "30", 1, TIME_MAX_MS, dns_not_found_ttl_ms),
-    LIMIT(TIME, "dns_error_ttl", "1", 1, TIME_MAX_MS, dns_error_ttl_ms),
-    LIMIT(TIME, "hopgate_dns_min_ttl", "1s", 1, TIME_MAX_MS, hopgate_dns_min_ttl_ms),
-    LIMIT(TIME, "hopgate_dns_max_ttl", "1d", 1, TIME_MAX_MS, hopgate_dns_max_ttl_ms),
-    LIMIT(TIME, "hopgate_dns_timeout", "2s", 10, TIME_MAX_MS, hopgate_dns_timeout_ms),
+    /* how a name server is dealt with: it stands outside of a lab, and lives in real time */
+    REAL_TIME("dns_error_ttl", "1", 1, TIME_MAX_MS, dns_error_ttl_ms),
+    REAL_TIME("hopgate_dns_min_ttl", "1s", 1, TIME_MAX_MS, hopgate_dns_min_ttl_ms),
+    REAL_TIME("hopgate_dns_max_ttl", "1d", 1, TIME_MAX_MS, hopgate_dns_max_ttl_ms),
+    REAL_TIME("hopgate_dns_timeout", "2s", 10, TIME_MAX_MS, hopgate_dns_timeout_ms),
     LIMIT(NUMBER, "hopgate_dns_tries", "5", 1, 20, hopgate_dns_tries),
     NO_EFFECT("dns_cache_size", "10000", "every name of the configuration is kept"),
     NO_EFFECT("dns_no_sync", "off", "there is one question per name at a time"),

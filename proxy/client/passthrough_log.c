@@ -14,6 +14,11 @@ static const struct config_service *service_of(const struct passthrough *self)
     return self->route ? self->route->service : NULL;
 }
 
+static uint32_t time_scale_of(const struct passthrough *self)
+{
+    return self->pinned->snapshot->settings->hopgate_time_scale;
+}
+
 static const struct loop *loop_of(const struct passthrough *self)
 {
     return self->listener->worker->loop;
@@ -105,6 +110,8 @@ static void add_json(struct text *text, const struct passthrough *self, enum end
     text_addf(text, ",\"tries_count\":%u", self->tries_count);
     if (self->upstream_connection_id > 0)
         add_json_upstream(text, self);
+    if (time_scale_of(self) > 1) /* times are real ones, as in lines of exchanges */
+        text_addf(text, ",\"time_scale\":%u", time_scale_of(self));
     text_addf(text, ",\"bytes_received\":%llu", (unsigned long long)client->bytes_received);
     text_addf(text, ",\"bytes_sent\":%llu", (unsigned long long)client->bytes_sent);
     text_addf(text, ",\"session_ms\":%llu}\n",
@@ -131,7 +138,7 @@ static unsigned session_status(enum end_reason reason)
 static void add_basic(struct text *text, const struct passthrough *self, enum end_reason reason)
 {
     const struct stream_endpoint *client = self->client->endpoint;
-    uint64_t session_ms = loop_of(self)->now_ms - self->started_at_ms;
+    uint64_t session_ms = (loop_of(self)->now_ms - self->started_at_ms) * time_scale_of(self);
     time_t now = (time_t)((self->started_at_unix_ms + session_ms) / 1000);
     char ip[ADDR_IP_TEXT_MAX], at[64];
     struct tm tm;

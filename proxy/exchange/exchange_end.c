@@ -7,6 +7,7 @@
 #include "proxy/report/metrics.h"
 #include "proxy/report/recorder.h"
 #include "proxy/report/request_debug.h"
+#include "proxy/report/stated_times.h"
 #include "proxy/worker/connection_limits.h"
 #include "proxy/worker/worker.h"
 
@@ -82,18 +83,20 @@ static void note_company(struct exchange *exchange)
 
 /* No client may make its line vanish by what it sends: what is too much for the exchange's own memory
  * gets more. */
-static void write_access_line(struct exchange *exchange, struct log_file *access_log)
+static void write_access_line(struct exchange *exchange, struct log_file *access_log,
+                              const struct exchange_record *stated)
 {
     const struct snapshot *snapshot = exchange->pinned->snapshot;
     const struct access_log_format *format = exchange->kind == VIRTUAL_SERVER_STATUS
                                                  ? snapshot->log_formats.status
                                                  : snapshot->log_formats.proxy;
     struct arena scratch;
-    struct slice line = access_log_line(format, &exchange->record, &exchange->arena);
+    const struct exchange_record *record = format->keeps_real_times ? &exchange->record : stated;
+    struct slice line = access_log_line(format, record, &exchange->arena);
 
     arena_init(&scratch, exchange->worker->loop->pool, ACCESS_LINE_BYTES_MAX);
     if (line.len == 0)
-        line = access_log_line(format, &exchange->record, &scratch);
+        line = access_log_line(format, record, &scratch);
     if (line.len > 0)
         log_write(access_log, line);
     else
@@ -116,7 +119,8 @@ static void write_down_end(struct exchange *exchange)
 {
     struct log_file *access_log = access_log_of(exchange);
     const struct snapshot *snapshot = exchange->pinned->snapshot;
-    struct exchange_record *record = &exchange->record;
+    struct exchange_record *record = &exchange->record, room;
+    const struct exchange_record *stated;
     struct slice line;
 
     record->ended_at_us = exchange->worker->loop->now_us;
@@ -134,15 +138,16 @@ static void write_down_end(struct exchange *exchange)
     count(exchange);
     if (record->reason != END_OK && !exchange->reason_is_told)
         (void)exchange_log_line(exchange, NULL); /* nothing comes after it */
+    stated = stated_times_of(record, &room);
     if (exchange->kind == VIRTUAL_SERVER_PROXY)
-        recorder_note(exchange->worker->recorder, record, snapshot->generation,
+        recorder_note(exchange->worker->recorder, stated, snapshot->generation,
                       snapshot->settings->hopgate_recorder_slow_ms);
-    line = request_debug_line(record, &exchange->arena);
+    line = request_debug_line(stated, &exchange->arena);
     if (line.len > 0 && log_level_is_on(LOG_LEVEL_NOTICE))
         log_write(exchange->worker->hop->error_log, line);
     if (log_is_off(access_log) || !exchange->is_logged)
         return;
-    write_access_line(exchange, access_log);
+    write_access_line(exchange, access_log, stated);
 }
 
 /* Only where the lab wants it: see capture_log.h. */

@@ -9,6 +9,7 @@
 #include "lb/target_latency.h"
 #include "proxy/exchange/exchange.h"
 #include "proxy/exchange/retry.h"
+#include "proxy/persona/persona_times.h"
 #include "proxy/report/metrics.h"
 #include "proxy/snapshot/service_plan.h"
 #include "proxy/worker/worker.h"
@@ -82,7 +83,7 @@ static bool is_too_late(struct exchange *exchange, struct try_record *attempt)
     explain_refusal(exchange, attempt,
                     arena_printf(&exchange->arena,
                                  "nginx_http_proxy_next_upstream_timeout of %" PRIu64 " ms is over",
-                                 timeout_ms));
+                                 persona_times_stated(exchange->record.persona)->retry.timeout_ms));
     return true;
 }
 
@@ -292,6 +293,8 @@ void exchange_give_up(struct exchange *exchange)
         else
             exchange->unjudged = NULL;
     }
-    exchange_answer(exchange, END_REQUEST_TIMEOUT,
-                    arena_printf(&exchange->arena, "%" PRIu64, timeout_ms));
+    exchange_answer(
+        exchange, END_REQUEST_TIMEOUT,
+        arena_printf(&exchange->arena, "%" PRIu64,
+                     persona_times_stated(exchange->record.persona)->upstream.request_timeout_ms));
 }

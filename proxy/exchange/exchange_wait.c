@@ -124,7 +124,10 @@ bool exchange_take_place(struct exchange *exchange, int *ret)
 
 void exchange_on_queue_timeout(struct exchange *exchange)
 {
+    const struct config_balancing *balancing = balancing_of(exchange);
+    uint64_t stated_ms = balancing->queue_timeout_stated_ms;
+
     leave(exchange);
     refuse_to_wait(exchange, arena_printf(&exchange->arena, "queue.timeout_ms %" PRIu64,
-                                          balancing_of(exchange)->queue_timeout_ms));
+                                          stated_ms > 0 ? stated_ms : balancing->queue_timeout_ms));
 }

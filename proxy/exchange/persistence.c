@@ -32,7 +32,7 @@ static struct session_clock clock_of(const struct config_persistence *settings)
 
     (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now); /* cannot fail for this clock */
     return (struct session_clock){ (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000,
-                                   settings->duration_s * 1000 };
+                                   settings->duration_ms };
 }
 
 /* ---- by what a client is known ------------------------------------------------------------- */

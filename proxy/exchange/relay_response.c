@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 
+#include "core/time_scale.h"
 #include "proxy/exchange/exchange.h"
 #include "proxy/exchange/response_store.h"
 #include "proxy/rewrite/rewrite.h"
@@ -285,11 +286,16 @@ static void wait_for_target(struct exchange *exchange)
 /* What the target says of its idle connections, under a persona that listens. */
 static struct keepalive_hint hint_of(const struct exchange *exchange)
 {
+    const struct persona *persona = exchange->record.persona;
     const struct field *field = NULL;
+    struct keepalive_hint hint = { 0 };
 
-    if (exchange->record.persona->upstream.keepalive_hint == PERSONA_HINT_OBEY)
+    if (persona->upstream.keepalive_hint == PERSONA_HINT_OBEY)
         field = fields_find(&exchange->response.fields, FIELD_KEEP_ALIVE);
-    return field ? keepalive_hint_read(field->value) : (struct keepalive_hint){ 0 };
+    if (field)
+        hint = keepalive_hint_read(field->value);
+    hint.idle_ms = time_scale_divide(hint.idle_ms, persona->time_scale);
+    return hint;
 }
 
 /* The target did its part: its connection may serve the next exchange while our client reads on. */

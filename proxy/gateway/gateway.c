@@ -33,7 +33,7 @@
 #include "tls/server_sessions.h"
 #include "tls/ticket_keys.h"
 
-enum { TIMER_TICK_MS = 8, WORKERS_MAX = 1024 };
+enum { TIMER_TICK_MS = 8, LAB_TICK_MS = 1, WORKERS_MAX = 1024 };
 
 /* How long a start waits for the first answers to all names together. */
 enum { FIRST_NAMES_WAIT_MS = 5000 };
@@ -251,7 +251,6 @@ static bool make_hop(struct gateway *gateway)
     struct hop *hop = &gateway->hop;
 
     make_node_id(gateway->node_id);
-    hop->tick_ms = TIMER_TICK_MS;
     hop->ticket_keys = tls_ticket_keys_create();
     hop->targets = target_registry_create();
     hop->service_loads = service_load_registry_create();
@@ -307,6 +306,7 @@ static enum gateway_result start_hop(struct gateway *gateway, struct snapshot *s
     if (!open_spool(gateway, snapshot))
         return GATEWAY_FAILED;
     raise_descriptor_limit();
+    gateway->hop.tick_ms = snapshot->settings->hopgate_time_scale > 1 ? LAB_TICK_MS : TIMER_TICK_MS;
     gateway->hop.workers_count = count_workers(snapshot->settings);
     gateway->hop.accepts_later = gateway->former != NULL;
     gateway->hop.metrics = metrics_create(gateway->hop.workers_count);

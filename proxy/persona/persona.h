@@ -502,6 +502,9 @@ struct persona {
     struct persona_log log;
 
     bool lab_is_on; /* hopgate_lab; set before traffic */
+    uint32_t
+        time_scale; /* its times are the stated ones divided by this; 0: they are the stated ones */
+    const struct persona *stated; /* the same with these; NULL: itself, see persona_times */
 
     struct persona_memory *memory; /* private */
 };

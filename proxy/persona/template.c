@@ -6,6 +6,7 @@
 
 #include "core/addr.h"
 #include "core/http/http_chars.h"
+#include "core/time_scale.h"
 #include "proxy/persona/persona.h"
 #include "proxy/report/request_debug.h"
 #include "proxy/rewrite/amazon_trace.h"
@@ -147,10 +148,14 @@ static void put(struct text *into, const struct template_scope *scope, struct sl
     text_add_escaped(into, s, scope->escape);
 }
 
-static void put_latency(struct text *into, uint64_t from_us, uint64_t to_us)
+/* As it would be in real time, also in a lab where time passes faster. */
+static void put_latency(struct text *into, const struct exchange_record *record, uint64_t from_us,
+                        uint64_t to_us)
 {
+    uint64_t stated_us = time_scale_stretch(from_us, to_us, record->persona->time_scale);
+
     if (from_us != 0 && to_us != 0)
-        text_add_number(into, to_us > from_us ? (to_us - from_us) / 1000 : 0);
+        text_add_number(into, stated_us > from_us ? (stated_us - from_us) / 1000 : 0);
 }
 
 /* When the response head was made or arrived; while that is still going on, now is the end. */
@@ -313,7 +318,7 @@ static void put_proxy_latency_ms(const struct template_scope *scope, struct text
     const struct try_record *last = exchange_record_peek_try(scope->record);
 
     if (last)
-        put_latency(into, scope->record->started_at_us, last->picked_at_us);
+        put_latency(into, scope->record, scope->record->started_at_us, last->picked_at_us);
 }
 
 static void put_upstream_latency_ms(const struct template_scope *scope, struct text *into)
@@ -321,12 +326,12 @@ static void put_upstream_latency_ms(const struct template_scope *scope, struct t
     const struct try_record *last = exchange_record_peek_try(scope->record);
 
     if (last)
-        put_latency(into, last->picked_at_us, response_at_us(scope->record));
+        put_latency(into, scope->record, last->picked_at_us, response_at_us(scope->record));
 }
 
 static void put_response_latency_ms(const struct template_scope *scope, struct text *into)
 {
-    put_latency(into, scope->record->started_at_us, response_at_us(scope->record));
+    put_latency(into, scope->record, scope->record->started_at_us, response_at_us(scope->record));
 }
 
 static void put_upstream_status(const struct template_scope *scope, struct text *into)

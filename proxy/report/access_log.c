@@ -21,14 +21,14 @@ struct named_format {
     const char *source; /* NULL: it has a function */
     struct slice (*line)(const struct access_log_format *, const struct exchange_record *,
                          struct arena *);
-    bool is_json;
+    bool is_json, keeps_real_times;
 };
 
 static const struct named_format named_formats[] = {
     { .name = "kong", .source = COMBINED " kong_request_id: \"$kong_request_id\"" },
     { .name = "kong_log_format", .source = COMBINED " kong_request_id: \"$kong_request_id\"" },
     { .name = "combined", .source = COMBINED },
-    { .name = "json", .line = access_log_json_line, .is_json = true },
+    { .name = "json", .line = access_log_json_line, .is_json = true, .keeps_real_times = true },
     { .name = "kong-serialize", .line = access_log_serialize_line, .is_json = true },
     { .name = "haproxy", .line = access_log_haproxy_line },
     { .name = "alb", .line = access_log_alb_line },
@@ -97,6 +97,7 @@ static bool choose(struct access_log_format *format, const char *spec,
     if (named && named->line) {
         format->line = named->line;
         format->is_json = named->is_json;
+        format->keeps_real_times = named->keeps_real_times;
         return true;
     }
     if (named)

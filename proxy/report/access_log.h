@@ -33,6 +33,7 @@ struct access_log_format {
                          const struct exchange_record *record, struct arena *arena);
     struct log_format *compiled; /* NULL: the line has a function of its own */
     bool is_json;
+    bool keeps_real_times; /* also in a lab where time passes faster, see stated_times */
 };
 
 /*

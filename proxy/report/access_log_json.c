@@ -1,9 +1,13 @@
+#include <string.h>
+
+#include "config/entity_times.h"
 #include "core/addr.h"
 #include "core/proxy_protocol.h"
 #include "proxy/persona/persona.h"
 #include "proxy/report/access_log_priv.h"
 #include "proxy/report/json_text.h"
 #include "proxy/report/log_variable.h"
+#include "proxy/report/termination.h"
 #include "proxy/report/text.h"
 #include "tls/alert.h"
 #include "tls/client_certificate.h"
@@ -285,6 +289,8 @@ static void add_reason(struct json_object *parent, const struct exchange_record 
     };
 
     json_add_text(parent, "reason", slice_of(info->name));
+    if (strcmp(record->persona->log.access_format, "haproxy") == 0)
+        json_add_text(parent, "termination", slice_of(termination_of(record)));
     if (record->reason == END_OK)
         return;
     json_add_text(parent, "fault", slice_of(hops[info->hop]));
@@ -296,6 +302,7 @@ static void add_reason(struct json_object *parent, const struct exchange_record 
 
 static void add_entities(struct json_object *parent, const struct exchange_record *record)
 {
+    const struct config_service *stated = entity_times_stated(record->service);
     struct json_object object;
 
     if (record->route) {
@@ -312,6 +319,10 @@ static void add_entities(struct json_object *parent, const struct exchange_recor
         json_add_text_if(&object, "name", record->service->name);
         json_add_text_if(&object, "host", record->service->host);
         json_add_number(&object, "port", record->service->port);
+        json_add_number(&object, "retries", record->service->retries);
+        json_add_number(&object, "connect_timeout", stated->connect_timeout_ms);
+        json_add_number(&object, "write_timeout", stated->write_timeout_ms);
+        json_add_number(&object, "read_timeout", stated->read_timeout_ms);
         json_object_close(&object);
     }
 }
@@ -330,6 +341,8 @@ struct slice access_log_json_line(const struct access_log_format *format,
     json_add_text(&object, "hop", record->hop_name);
     json_add_text(&object, "persona", slice_of(record->persona->name));
     json_add_number(&object, "exchange", record->number);
+    if (record->persona->time_scale > 1) /* instants are real ones, timeouts stated ones */
+        json_add_number(&object, "time_scale", record->persona->time_scale);
     add_reason(&object, record);
     json_add_text(&object, "client_ip", record->client_ip);
     add_client(&object, record);

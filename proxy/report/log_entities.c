@@ -1,5 +1,7 @@
 #include "proxy/report/log_entities.h"
 
+#include "config/entity_times.h"
+
 static void add_strings(struct json_object *object, const char *key,
                         const struct config_strings *strings)
 {
@@ -120,9 +122,9 @@ void log_add_service(struct json_object *parent, const struct config_service *se
     json_add_number(&object, "port", service->port);
     json_add_text_if(&object, "path", service->base_path);
     json_add_number(&object, "retries", service->retries);
-    json_add_number(&object, "connect_timeout", service->connect_timeout_ms);
-    json_add_number(&object, "write_timeout", service->write_timeout_ms);
-    json_add_number(&object, "read_timeout", service->read_timeout_ms);
+    json_add_number(&object, "connect_timeout", entity_times_stated(service)->connect_timeout_ms);
+    json_add_number(&object, "write_timeout", entity_times_stated(service)->write_timeout_ms);
+    json_add_number(&object, "read_timeout", entity_times_stated(service)->read_timeout_ms);
     json_add_bool(&object, "enabled", service->enabled);
     if (service->tls_verify >= 0)
         json_add_bool(&object, "tls_verify", service->tls_verify == 1);

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/entity_times.h"
 #include "proxy/persona/persona.h"
+#include "proxy/persona/persona_times.h"
 #include "proxy/report/secrets.h"
 
 /* An entry that is being put together in the recorder's scratch. */
@@ -215,9 +217,10 @@ static uint32_t bounded(uint64_t value)
 
 static struct recorded_limits limits_of(const struct exchange_record *record, uint64_t slow_ms)
 {
-    const struct persona_client *client = &record->persona->client;
-    const struct persona_upstream *upstream = &record->persona->upstream;
-    const struct config_service *service = record->service;
+    const struct persona *persona = persona_times_stated(record->persona);
+    const struct persona_client *client = &persona->client;
+    const struct persona_upstream *upstream = &persona->upstream;
+    const struct config_service *service = entity_times_stated(record->service);
 
     return (struct recorded_limits){
         .connect_timeout_ms = service ? bounded(service->connect_timeout_ms) : 0,

@@ -237,7 +237,7 @@ static struct tls_server_settings wanted_settings(const struct server_tls_inputs
         .alpn_required = true,
         .unknown_sni = sni_choice(inputs->policy->unknown_sni),
         .missing_sni = sni_choice(inputs->policy->missing_sni),
-        .session_timeout_s = (uint32_t)(settings->ssl_session_timeout_ms / 1000),
+        .session_timeout_s = (uint32_t)((settings->ssl_session_timeout_ms + 999) / 1000),
         .groups = strcmp(settings->ssl_ecdh_curve, "auto") == 0 ? NULL : settings->ssl_ecdh_curve,
         .staples = settings->ssl_stapling || settings->ssl_stapling_file,
         .ticket_keys = settings->ssl_session_tickets ? inputs->ticket_keys : NULL,

@@ -8,10 +8,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "config/entity_times.h"
 #include "core/addr.h"
 #include "core/listener.h"
 #include "proxy/persona/persona_pages.h"
 #include "proxy/persona/persona_settings.h"
+#include "proxy/persona/persona_times.h"
 #include "proxy/report/metrics.h"
 #include "proxy/report/request_debug.h"
 #include "proxy/route/router.h"
@@ -194,11 +196,28 @@ static bool prepare_local(struct snapshot *snapshot, struct hop *hop, const stru
 {
     const struct listens *listens = &snapshot->settings->status_listen;
 
-    if (listens->count == 0)
-        return true;
-    snapshot->local_persona = load_local_persona(snapshot->settings, errors);
-    return snapshot->local_persona &&
-           (!any_tls(listens) || prepare_local_tls(snapshot, hop, former, errors));
+    return listens->count == 0 || !any_tls(listens) ||
+           prepare_local_tls(snapshot, hop, former, errors);
+}
+
+/* Below kong.conf and the persona stand real times from here on. Who looks after the hop does so in real
+ * time: the local persona has none of it. */
+static bool scale_times(struct snapshot *snapshot)
+{
+    uint32_t scale = snapshot->settings->hopgate_time_scale;
+
+    settings_scale_times(snapshot->settings);
+    return persona_times_scale(snapshot->persona, scale) == 0 &&
+           entity_times_scale(snapshot->config, scale) == 0;
+}
+
+static bool load_personas(struct snapshot *snapshot, struct config_errors *errors)
+{
+    snapshot->persona = load_persona(snapshot->settings, errors);
+    if (snapshot->settings->status_listen.count > 0)
+        snapshot->local_persona = load_local_persona(snapshot->settings, errors);
+    return snapshot->persona &&
+           (snapshot->local_persona || snapshot->settings->status_listen.count == 0);
 }
 
 static bool list_certificates(struct snapshot *snapshot)
@@ -220,13 +239,14 @@ static bool prepare(struct snapshot *snapshot, struct hop *hop, const struct sna
     snapshot->real_ip = (struct real_ip_settings){ .field_name = slice_of(settings->real_ip_header),
                                                    .recursive = settings->real_ip_recursive,
                                                    .trusted = &settings->trusted_ips };
-    snapshot->persona = load_persona(settings, errors);
-    if (!snapshot->persona ||
+    if (!load_personas(snapshot, errors) ||
         !log_choice_make(settings, snapshot->persona, errors, &snapshot->log_formats) ||
         !choose_debug_token(snapshot, errors))
         return false;
     tcp_relay_check(settings, snapshot->config, snapshot->persona, errors);
     persona_defaults_fill_in(snapshot->persona, snapshot->config);
+    if (!scale_times(snapshot))
+        return false;
     if (field_plans_compile(settings, snapshot->config, snapshot->persona, &snapshot->field_plans,
                             errors) < 0)
         return false;

@@ -76,3 +76,18 @@ def test_every_variable_of_header_rules_is_known(hopgate, tmp_path):
     rules = "".join(f"    - {{set: X-{i}, value: \"a${{{name}}}\"}}\n" for i, name in enumerate(names))
     (tmp_path / "all.yaml").write_text(f"_format_version: \"3.0\"\nhopgate:\n  fields:\n  - response:\n{rules}")
     assert hopgate("check", tmp_path / "all.yaml").err == ""
+
+
+def test_the_stories_that_readme_tells_are_those_of_the_tests(hopgate, tmp_path):
+    """The chains as they are printed, and the first line of what they end with."""
+    section = re.search(r"### Two nights\n(.*?)\n## ", README.read_text(), re.S).group(1)
+    stories = re.findall(r"```yaml\n(name: (\S+)\n.*?)```.*?```\n\$ hopgate lab run (.*?)\S+\.yaml\n(.*?)\n", section, re.S)
+    data = README.parent / "tests" / "data" / "stories"
+    assert len(stories) == 2
+    for text, name, options, verdict in stories:
+        chain = tmp_path / f"{name}.yaml"
+        chain.write_text(text)
+        for script in data.glob("server-*.yaml"):
+            (tmp_path / script.name).write_text(script.read_text())
+        done = hopgate("lab", "run", *options.split(), chain, deadline_s=120)
+        assert done.code == 0 and done.out.splitlines()[0] == verdict, done.out + done.err

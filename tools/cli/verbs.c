@@ -1,6 +1,7 @@
 /* The table of all verbs: what they are called, what they take, and what is said about them. */
 #include "tools/cli/cli.h"
 #include "tools/cli/verb.h"
+#include "tools/doctor/doctor.h"
 #include "tools/lab/lab.h"
 #include "tools/origin/origin.h"
 #include "tools/probe/probe.h"
@@ -268,18 +269,24 @@ const struct verb verbs[] = {
     { .name = "lab run",
       .run = lab_run_verb,
       .summary = "send one request through a chain: the answer, the picture, the verdict",
-      .synopses = SYNOPSES("[--fault NAME [--place PLACE]] [--time-scale N] [--json] CHAIN [-- [-X "
-                           "METHOD] [-H 'N: V'] [-d TEXT] [/PATH]]"),
+      .synopses = SYNOPSES("[OPTIONS] CHAIN [-- [-X METHOD] [-H 'N: V'] [-d TEXT] [/PATH]]"),
       .text = "Starts CHAIN, sends the request that is said behind -- (GET of the chain's path "
               "without one), prints who\n"
               "broke it and why, the answer, what happened between the hops and their log lines, "
               "and ends the chain.",
       .words = "FILE",
-      .options = OPTIONS(ARGUMENT("CHAIN", "chain file, or the name of a ready-made chain"),
-                         VALUE("--fault", "NAME", "something fails, as in `hopgate lab matrix`"),
-                         VALUE("--place", "PLACE", "where, if there are several"),
-                         VALUE("--time-scale", "N", "stated times pass N times as fast"),
-                         SWITCH("--json", "for programs")),
+      .options = OPTIONS(
+          ARGUMENT("CHAIN", "chain file, or the name of a ready-made chain"),
+          VALUE("--fault", "NAME", "something fails, as in `hopgate lab matrix`"),
+          VALUE("--place", "PLACE", "where, if there are several"),
+          VALUE("--fault-times", "N", "the origin fails so often, then it is well"),
+          VALUE("--before", "N", "so many such requests go before, on the same connection (0)"),
+          VALUE("--pause", "MS", "stated time after each of them (0)"),
+          VALUE("--patience", "MS", "stated time after which the client gives up (the chain's)"),
+          VALUE("--fill", "LINESxBYTES", "so many fields more, with such values"),
+          VALUE("--content-bytes", "N", "its content are so many bytes"),
+          VALUE("--time-scale", "N", "stated times pass N times as fast"),
+          SWITCH("--json", "for programs")),
       .exit_codes = "0 a request was sent, 1 a part failed, 64 usage, 78 bad chain file" },
     { .name = "lab matrix",
       .run = lab_matrix_verb,
@@ -414,6 +421,22 @@ const struct verb verbs[] = {
           SWITCH("--faults", "list the faults that are built in"),
           SWITCH("--steps", "list the steps that faults are made of")),
       .exit_codes = "0 stopped, 1 failed, 64 usage, 78 bad script" },
+    { .name = "doctor",
+      .run = doctor_verb,
+      .summary = "contradictions between the hops of a chain, before traffic finds them",
+      .synopses = SYNOPSES("[--rule ID] [--json] CHAIN", "--list"),
+      .text =
+          "Compares what the hops of CHAIN are told (timeouts, retries, idle connections, limits, "
+          "trust, TLS,\n"
+          "health checks; what nobody says is the persona's) and tells what contradicts itself: "
+          "what will be seen,\n"
+          "where it is written, what to change, and a command that shows it happening. Nothing "
+          "is started.",
+      .words = "FILE",
+      .options = OPTIONS(ARGUMENT("CHAIN", "chain file, or the name of a ready-made chain"),
+                         VALUE("--rule", "ID", "only this rule"), SWITCH("--list", "the rules"),
+                         SWITCH("--json", "for programs")),
+      .exit_codes = "0 nothing will break, 1 something will break, 64 usage, 78 bad chain file" },
     { .name = "generate",
       .run = cli_generate,
       .summary = "man pages and completions, for the build",

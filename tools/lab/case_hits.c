@@ -33,21 +33,29 @@ static void read_log(json_t *hits, const struct lab_run *run, const char *folder
     free(line);
 }
 
+const struct chain_element *case_element_of(const struct lab_run *run, size_t process)
+{
+    const struct chain *chain = run->chain;
+    size_t element = process;
+
+    if (!run->processes[process].name)
+        return NULL;
+    /* "cases-origin4-0" belongs to the fifth part */
+    if (process >= chain->count &&
+        sscanf(run->processes[process].name, "cases-origin%zu-", &element) != 1)
+        return NULL;
+    return element < chain->count ? &chain->elements[element] : NULL;
+}
+
 json_t *case_hits_read(const struct lab_run *run)
 {
     json_t *hits = json_object();
-    const struct chain *chain = run->chain;
 
     for (size_t i = 0; hits && i < run->processes_count; i++) {
-        size_t element = i;
+        const struct chain_element *element = case_element_of(run, i);
 
-        if (!run->processes[i].name)
-            continue;
-        /* "cases-origin4-0" belongs to the fifth part */
-        if (i >= chain->count && sscanf(run->processes[i].name, "cases-origin%zu-", &element) != 1)
-            continue;
-        if (element < chain->count && chain->elements[element].kind == CHAIN_ORIGIN)
-            read_log(hits, run, run->processes[i].name, chain->elements[element].name);
+        if (element && element->kind == CHAIN_ORIGIN)
+            read_log(hits, run, run->processes[i].name, element->name);
     }
     return hits;
 }

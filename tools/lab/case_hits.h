@@ -15,4 +15,7 @@
 /* {case: {origin: requests}}, a new reference; NULL: no memory. */
 json_t *case_hits_read(const struct lab_run *run);
 
+/* Whose process it is: an element's own, or one of an origin that was started for cases; NULL: none's. */
+const struct chain_element *case_element_of(const struct lab_run *run, size_t process);
+
 #endif

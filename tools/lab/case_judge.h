@@ -7,7 +7,7 @@
  * Thread  the main thread, when the lab's processes have ended
  *
  * A case: case, fault, about, place, method, status, end, detail, elapsed_ms (stated), verdict, fix,
- * culprit, reason, made_by, hops [{hop, status, reason, tries, log}], hits {origin: count}, hits_total,
+ * culprit, reason, lost (a field, or null), made_by, hops [{hop, status, reason, tries, log}], hits {origin: count}, hits_total,
  * duplicates, tie, picture, failed.
  */
 #ifndef TOOLS_LAB_CASE_JUDGE_H

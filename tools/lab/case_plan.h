@@ -22,7 +22,10 @@ enum {
     CASE_PLACE_MAX = 80,
     CASES_MAX = 4000,
     CASE_CLIENT = CHAIN_ELEMENTS_MAX, /* "after": the client's own way */
-    CASE_PAUSE_MS = 20000,            /* stated: between warming up and the request */
+    /* stated: between warming up and the request; longer than a wire needs to forget, shorter than a
+     * product needs to give up an idle connection */
+    CASE_PAUSE_MS = 30000,
+    CASE_PAUSE_LATE_MS = 10000,
 };
 
 #define CASE_FIELD "X-Hopgate-Case"
@@ -37,7 +40,8 @@ struct lab_case {
     size_t targets; /* so many, from the first one */
     bool is_one;    /* of several origins only this one fails: number `one` */
     size_t one;
-    bool warm; /* a request goes before, so that connections are there to be reused */
+    unsigned times; /* the origin fails so often, then it is well; 0: always */
+    bool warm;      /* a request goes before, so that connections are there to be reused */
     char method[16];
     /* where each target of this case listens; chosen when the chain runs; 0: the usual place */
     uint16_t ports[CHAIN_ELEMENTS_MAX];

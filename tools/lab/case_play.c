@@ -13,10 +13,10 @@
 
 enum {
     PATIENCE_MIN_MS = 5000, /* real: a busy machine is no fault of the chain */
-    PAUSE_MIN_MS = 2500,    /* real: also a wire that the machine lets wait has seen it pass */
     CONTENT_BYTES_MAX = 4 * 1024 * 1024,
     CONTENT_KEPT_MAX = 64 * 1024,
     LOOK_MS = 100,
+    WARM_TIMES_MAX = 5,
 };
 
 /* ---- one request --------------------------------------------------------------------------- */
@@ -42,6 +42,7 @@ static struct tls_probe *make_tls(const struct lab_run *run, struct tls_error *r
     char *key = certificate ? read_text(run->pki_folder, certificate, "key.pem") : NULL;
     struct tls_probe *tls =
         tls_probe_create(&(struct tls_probe_settings){ .server_name = run->chain->client.host,
+                                                       .expected_name = run->chain->client.host,
                                                        .ca_pem = ca,
                                                        .certificate = { chain, key },
                                                        .now_s = (int64_t)time(NULL) },
@@ -53,25 +54,91 @@ static struct tls_probe *make_tls(const struct lab_run *run, struct tls_error *r
     return tls;
 }
 
-static void exchange(const struct lab_run *run, const struct chain_place *front,
-                     const struct probe_options *options, struct probe_result *result)
+/* A client that keeps its connection while the first hop does. */
+struct client {
+    const struct lab_run *run;
+    struct chain_place front;
+    struct tls_probe *tls; /* NULL: plain, or not made yet */
+    struct wire wire;
+    bool is_connected;
+    bool of_case; /* what goes before is marked, to be told from the case's own request */
+};
+
+static void client_leave(struct client *client)
 {
-    SCOPED(tls_probe) tls = NULL;
+    if (client->is_connected)
+        wire_close(&client->wire);
+    client->is_connected = false;
+}
+
+/* Readable means that the hop has closed, or said what nobody asked for. */
+static bool client_may_go_on(const struct client *client)
+{
+    struct pollfd one = { .fd = client->wire.fd, .events = POLLIN };
+
+    return client->is_connected && poll(&one, 1, 0) == 0;
+}
+
+/* As any client but a careless one: nothing is sent to who cannot prove its name. */
+static bool is_trusted(struct wire *wire, struct probe_result *result)
+{
+    const struct cert_problem *worst;
+
+    if (tls_probe_examine(wire->tls, &result->tls) < 0) {
+        probe_fail(result, "memory", "out of memory");
+        return false;
+    }
+    result->has_tls = true;
+    worst = cert_report_worst(&result->tls.problems);
+    if (worst && cert_problem_breaks(worst->kind))
+        probe_fail(result, cert_problem_name(worst->kind), "%s", worst->text);
+    else if (result->tls.verify_error != 0)
+        probe_fail(result, "untrusted", "the chain does not verify: %s", result->tls.verify_text);
+    return !probe_has_failed(result);
+}
+
+static bool client_connect(struct client *client, const struct probe_options *options,
+                           struct probe_result *result)
+{
     struct tls_probe_failure failure = { .kind = "tls", .text = "" };
     struct tls_error error;
-    struct wire wire;
 
-    if (front->tls && !(tls = make_tls(run, &error))) {
+    if (client_may_go_on(client))
+        return true;
+    client_leave(client);
+    if (client->front.tls && !client->tls && !(client->tls = make_tls(client->run, &error))) {
         probe_fail(result, "tls", "TLS cannot be set up");
-        return;
+        return false;
     }
-    if (wire_connect(options, &wire, result) < 0)
-        return;
-    if (tls && !(wire.tls = tls_probe_open(tls, wire.fd, options->deadline_ms, &failure)))
+    if (wire_connect(options, &client->wire, result) < 0)
+        return false;
+    client->is_connected = true;
+    if (!client->tls)
+        return true;
+    client->wire.tls = tls_probe_open(client->tls, client->wire.fd, options->deadline_ms, &failure);
+    if (!client->wire.tls)
         probe_fail(result, failure.kind, "%s", failure.text);
-    else
-        wire_exchange(&wire, options, result);
-    wire_close(&wire);
+    return client->wire.tls && is_trusted(&client->wire, result);
+}
+
+/* The answer does not say that it is the last one. */
+static bool is_kept_open(const struct probe_answer *answer)
+{
+    struct slice rest = { answer->heads, answer->heads_length }, line;
+
+    while (probe_next_line(&rest, &line))
+        if (slice_equal_nocase(line, SLICE("Connection: close")))
+            return false;
+    return answer->complete;
+}
+
+static void exchange(struct client *client, const struct probe_options *options,
+                     struct probe_result *result)
+{
+    if (client_connect(client, options, result))
+        wire_exchange(&client->wire, options, result);
+    if (!is_kept_open(&result->answer))
+        client_leave(client);
 }
 
 static void tell_end(const struct probe_result *result, struct case_answer *answer)
@@ -92,27 +159,47 @@ static void tell_end(const struct probe_result *result, struct case_answer *answ
 
 static uint64_t patience_ms(const struct chain *chain)
 {
-    uint64_t ms = CASE_PATIENCE_S * 1000ULL / (uint64_t)chain->time_scale;
+    int64_t stated_ms = chain->client.timeout_ms;
+    uint64_t ms = (uint64_t)(stated_ms > 0 ? stated_ms : CASE_PATIENCE_S * 1000) /
+                  (uint64_t)chain->time_scale;
 
+    if (stated_ms > 0)
+        return ms > 0 ? ms : 1;
     return ms < PATIENCE_MIN_MS ? PATIENCE_MIN_MS : ms;
 }
 
-void case_send(const struct lab_run *run, const struct lab_case *one,
-               const struct case_request *request, struct case_answer *ret)
+/* Of a request that goes before the name of its case ends in "-warm", see case_stage. */
+static void set_fields(const struct case_request *request, bool goes_before, char *marked,
+                       size_t marked_size, struct probe_options *options)
 {
-    struct chain_place front = case_stage_front(one, run);
-    const char *host = front.tls ? run->chain->client.host : run->places[0].address;
+    for (size_t i = 0; i < request->fields_count && i < PROBE_HEADERS_MAX - 2; i++) {
+        const char *field = request->fields[i];
+
+        if (goes_before && strncmp(field, CASE_FIELD ":", strlen(CASE_FIELD ":")) == 0) {
+            snprintf(marked, marked_size, "%s-warm", field);
+            field = marked;
+        }
+        options->headers[options->headers_count++] = field;
+    }
+    if (request->before_count > 0)
+        options->headers[options->headers_count++] = "Connection: keep-alive";
+}
+
+static void send_one(struct client *client, const struct case_request *request, bool goes_before,
+                     struct case_answer *ret)
+{
+    const struct lab_run *run = client->run;
+    const char *host = client->front.tls ? run->chain->client.host : run->places[0].address;
     uint64_t patience = patience_ms(run->chain);
-    char port[8], authority[300], address[64];
-    struct probe_options options = { .tls = front.tls,
+    char port[8], authority[300], address[64], marked[128], target[CASE_PATH_MAX];
+    struct probe_options options = { .tls = client->front.tls,
                                      .host = address,
                                      .port = port,
                                      .authority = authority,
-                                     .target = request->path,
+                                     .target = target,
                                      .method = request->method,
                                      .content = request->content,
-                                     .content_length =
-                                         request->content ? strlen(request->content) : 0,
+                                     .content_length = request->content_length,
                                      .timeout_ms = patience,
                                      .deadline_ms = wire_now_ms() + patience,
                                      .content_bytes_max = CONTENT_BYTES_MAX,
@@ -120,12 +207,13 @@ void case_send(const struct lab_run *run, const struct lab_case *one,
     struct probe_result result = { 0 };
     double begin_ms = wire_now_exact_ms();
 
-    snprintf(address, sizeof(address), "%s", front.address);
-    snprintf(port, sizeof(port), "%u", front.port);
+    snprintf(address, sizeof(address), "%s", client->front.address);
+    snprintf(port, sizeof(port), "%u", client->front.port);
     snprintf(authority, sizeof(authority), "%.255s:%u", host, run->places[0].port);
-    for (size_t i = 0; i < request->fields_count && i < PROBE_HEADERS_MAX; i++)
-        options.headers[options.headers_count++] = request->fields[i];
-    exchange(run, &front, &options, &result);
+    snprintf(target, sizeof(target), "%s%s", request->path,
+             goes_before && client->of_case ? "-warm" : "");
+    set_fields(request, goes_before, marked, sizeof(marked), &options);
+    exchange(client, &options, &result);
     *ret = (struct case_answer){ .status = result.answer.status,
                                  .ms = wire_now_exact_ms() - begin_ms,
                                  .content_bytes = result.answer.content_bytes };
@@ -136,6 +224,33 @@ void case_send(const struct lab_run *run, const struct lab_case *one,
     ret->content_length = result.answer.content_length;
     result.answer.heads = result.answer.content = NULL;
     probe_result_done(&result);
+}
+
+/* False: told to end. */
+static bool pause_for(const struct lab_run *run, int64_t stated_ms)
+{
+    struct pollfd one = { .fd = run->signal_fd, .events = POLLIN };
+
+    return stated_ms <= 0 || poll(&one, 1, (int)(stated_ms / run->chain->time_scale)) == 0;
+}
+
+void case_send(const struct lab_run *run, const struct lab_case *one,
+               const struct case_request *request, struct case_answer *ret)
+{
+    struct client client = { .run = run,
+                             .front = case_stage_front(one, run),
+                             .of_case = one != NULL };
+    struct case_answer unused;
+    bool goes_on = true;
+
+    for (unsigned i = 0; goes_on && i < request->before_count; i++) {
+        send_one(&client, request, true, &unused);
+        case_answer_done(&unused);
+        goes_on = pause_for(run, request->pause_ms);
+    }
+    send_one(&client, request, false, ret);
+    client_leave(&client);
+    tls_probe_free(client.tls);
 }
 
 void case_answer_done(struct case_answer *answer)
@@ -160,6 +275,7 @@ static void send_as(const struct play *play, const struct lab_case *one, bool wa
 {
     const char *path = play->plan->chain->client.path;
     const char *suffix = warm ? "-warm" : "";
+    static const char content[] = "a request with content";
     bool has_content =
         !warm && (strcmp(one->method, "POST") == 0 || strcmp(one->method, "PUT") == 0 ||
                   strcmp(one->method, "PATCH") == 0);
@@ -168,7 +284,8 @@ static void send_as(const struct play *play, const struct lab_case *one, bool wa
                                     .path = target,
                                     .fields = { field, "Content-Type: text/plain" },
                                     .fields_count = has_content ? 2 : 1,
-                                    .content = has_content ? "a request with content" : NULL };
+                                    .content = has_content ? content : NULL,
+                                    .content_length = strlen(content) };
 
     /* in the path as well, by which logs are joined where a wire hides the connection */
     snprintf(target, sizeof(target), "%.400s%ccase=%s%s", path, strchr(path, '?') ? '&' : '?',
@@ -177,17 +294,27 @@ static void send_as(const struct play *play, const struct lab_case *one, bool wa
     case_send(play->run, one, &request, ret);
 }
 
+/* Connections that nobody has used for CASE_PAUSE_MS. False: it became far more, since the machine had other
+ * things to do, and hops may have let go of them. */
+static bool warm_up(const struct play *play, const struct lab_case *one)
+{
+    int64_t scale = play->plan->chain->time_scale;
+    struct case_answer unused;
+    double begin_ms;
+
+    send_as(play, one, true, &unused);
+    case_answer_done(&unused);
+    begin_ms = wire_now_exact_ms();
+    (void)poll(NULL, 0, (int)(CASE_PAUSE_MS / scale));
+    return (wire_now_exact_ms() - begin_ms) * (double)scale < CASE_PAUSE_MS + CASE_PAUSE_LATE_MS;
+}
+
 static void play_one(const struct play *play, size_t i)
 {
     const struct lab_case *one = &play->plan->cases[i];
-    int pause_ms = (int)(CASE_PAUSE_MS / play->plan->chain->time_scale);
-    struct case_answer unused;
 
-    if (one->warm) {
-        send_as(play, one, true, &unused);
-        case_answer_done(&unused);
-        (void)poll(NULL, 0, pause_ms < PAUSE_MIN_MS ? PAUSE_MIN_MS : pause_ms);
-    }
+    for (int tries = 0; one->warm && tries < WARM_TIMES_MAX && !warm_up(play, one); tries++)
+        continue;
     send_as(play, one, false, &play->answers[i]);
 }
 

@@ -17,6 +17,8 @@ enum {
     CASE_PATIENCE_S = 600, /* stated: then the client gives up */
     CASE_JOBS = 12,
     CASE_FIELDS_MAX = 32,
+    CASE_PATH_MAX = 32 * 1024, /* longer than any hop takes */
+    CASE_BEFORE_MAX = 1000,    /* requests that go before */
 };
 
 struct case_request {
@@ -24,6 +26,11 @@ struct case_request {
     const char *fields[CASE_FIELDS_MAX]; /* "Name: value" */
     size_t fields_count;
     const char *content; /* NULL: none */
+    size_t content_length;
+    /* so many requests of the same kind go before, on the same connection while the first hop leaves it
+     * open; between two of them, and before this one, so much (stated) time passes */
+    unsigned before_count;
+    int64_t pause_ms;
 };
 
 /* What the client got. */

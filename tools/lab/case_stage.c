@@ -1,9 +1,11 @@
 #include "tools/lab/case_stage.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/persona/persona.h"
 #include "tools/cli/cli.h"
 
 enum {
@@ -229,16 +231,47 @@ static void add_entities(const struct case_plan *plan, const struct lab_run *run
     json_decref(route);
 }
 
+/* A hop of layer 4 sees no request, so that all it carries goes one way: that of the only case. */
+static bool is_of_layer_4(const struct lab_run *run, size_t element)
+{
+    struct config_errors errors;
+    struct persona *persona;
+    bool is_tcp;
+
+    config_errors_init(&errors); /* whoever reads the chain has told them */
+    persona = persona_load(run->chain->elements[element].persona, &errors);
+    is_tcp = persona && persona->client.layer == PERSONA_LAYER_TCP;
+    persona_free(persona);
+    config_errors_done(&errors);
+    return is_tcp;
+}
+
+static void lead_all(const struct case_plan *plan, const struct lab_run *run, size_t element,
+                     json_t *declarative)
+{
+    const struct lab_case *one = &plan->cases[0];
+    json_t *service = json_array_get(json_object_get(declarative, "services"), 0);
+
+    json_object_set_new(service, "host", json_string(one->name));
+    json_array_append_new(list_of(declarative, "upstreams"),
+                          json_pack("{s:s, s:o}", "name", one->name, "targets",
+                                    targets_json(plan, run, one, element)));
+}
+
 void case_stage_amend(void *owner, const struct lab_run *run, size_t element, json_t *declarative)
 {
     struct case_plan *plan = owner;
     size_t i;
     json_t *service;
 
+    choose_ports(plan, run, element);
+    if (plan->count == 1 && is_of_layer_4(run, element)) {
+        lead_all(plan, run, element, declarative);
+        return;
+    }
     silence_routes(json_object_get(declarative, "routes"));
     json_array_foreach(json_object_get(declarative, "services"), i, service)
         silence_routes(json_object_get(service, "routes"));
-    choose_ports(plan, run, element);
     add_entities(plan, run, element, declarative);
 }
 
@@ -308,6 +341,40 @@ static void begin_origin(struct lab_run *run, size_t i, struct batch *batch)
         command_line_add(&batch->line, "--client-optional");
 }
 
+/* A fault that ends: by a script, since it is the listener that counts. Negative: it cannot be written. */
+static int write_script(const struct lab_run *run, const struct lab_case *one, char *into,
+                        size_t size)
+{
+    json_t *script =
+        json_pack("{s:[{s:i, s:s}]}", "rules", "times", (int)one->times, "fault", one->fault);
+    char *text = script ? json_dumps(script, 0) : NULL, name[64];
+    int r = -ENOMEM;
+
+    snprintf(name, sizeof(name), "%s.json", one->name);
+    snprintf(into, size, "%s/%s", run->place.folder, name);
+    if (text)
+        r = lab_place_write(run->place.folder, name, text);
+    free(text);
+    json_decref(script);
+    return r;
+}
+
+static int add_listener(const struct lab_run *run, const struct lab_case *one, size_t target,
+                        size_t element, struct batch *batch)
+{
+    const struct chain_element *origin = &run->chain->elements[element];
+    char script[LAB_PATH_MAX + 80];
+
+    if (one->times > 0 && write_script(run, one, script, sizeof(script)) < 0)
+        return CLI_FAILED;
+    command_line_add(&batch->line, "--listen");
+    command_line_add(&batch->line, "%s:%u,name=%s,%s=%s%s", run->places[element].address,
+                     one->ports[target], one->name, one->times > 0 ? "script" : "fault",
+                     one->times > 0 ? script : one->fault, origin->tls ? ",tls" : "");
+    batch->entries++;
+    return CLI_OK;
+}
+
 static int start_origins(struct case_plan *plan, struct lab_run *run, size_t target)
 {
     size_t element = case_plan_first_origin(plan->chain) + target;
@@ -321,11 +388,8 @@ static int start_origins(struct case_plan *plan, struct lab_run *run, size_t tar
             continue;
         if (batch.entries == 0)
             begin_origin(run, element, &batch);
-        command_line_add(&batch.line, "--listen");
-        command_line_add(&batch.line, "%s:%u,name=%s,fault=%s%s", run->places[element].address,
-                         one->ports[target], one->name, one->fault,
-                         plan->chain->elements[element].tls ? ",tls" : "");
-        if (++batch.entries == LISTENERS_PER_PROCESS)
+        r = add_listener(run, one, target, element, &batch);
+        if (r == CLI_OK && batch.entries == LISTENERS_PER_PROCESS)
             r = flush(run, &batch, "origin", element);
     }
     return r == CLI_OK ? flush(run, &batch, "origin", element) : r;

@@ -35,6 +35,7 @@ struct chain_element {
     const json_t *entities; /* inline; NULL: none */
     const json_t *settings; /* kong.conf keys; NULL: none */
     bool redirect;          /* services and targets lead to the next element */
+    const char *protocol;   /* spoken to the next element, http or https; NULL: what that takes */
     bool verify_upstream;
     const char *client_certificate; /* shown to the next element: a folder of `hopgate lab pki` */
     /* of a hop or an origin */
@@ -51,6 +52,7 @@ struct chain_element {
 
 struct chain_client {
     const char *host, *path, *certificate;
+    int64_t timeout_ms; /* 0: not stated */
 };
 
 struct chain {

@@ -5,74 +5,10 @@
 #include <string.h>
 
 #include "config/file.h"
-#include "config/schema.h"
-#include "config/settings_catalog.h"
-#include "config/units.h"
-#include "proxy/persona/persona.h"
 
 #define CA_ID          "5f0c2f5e-7f52-4f38-9d6c-0f8d9a3f1bca"
 #define CERTIFICATE_ID "5f0c2f5e-7f52-4f38-9d6c-0f8d9a3f1bc1"
 #define UPSTREAM_NAME  "next"
-
-/* Kong's default of the three timeouts of a service. */
-enum { SERVICE_TIMEOUT_MS = 60000 };
-
-/* ---- time ---------------------------------------------------------------------------------- */
-
-static int64_t scaled_ms(int64_t ms, int64_t scale)
-{
-    return ms > 0 ? (ms + scale - 1) / scale : ms;
-}
-
-void chain_config_scale_time(const char *text, int64_t scale, char *into, size_t size)
-{
-    uint64_t ms;
-
-    if (scale == 1 || units_parse_time_ms(text, &ms) < 0 || ms > INT64_MAX)
-        snprintf(into, size, "%s", text); /* whoever reads it says what is wrong */
-    else
-        snprintf(into, size, "%lldms", (long long)scaled_ms((int64_t)ms, scale));
-}
-
-/* Kong's fields of services in ms, and of health checks in seconds. */
-static void scale_service(json_t *service, const struct persona_upstream *usual, int64_t scale)
-{
-    const struct {
-        const char *name;
-        uint64_t usual_ms; /* an F5 waits longer than Kong's 60 s */
-    } times[] = { { "connect_timeout", usual->connect_timeout_ms },
-                  { "write_timeout", usual->send_timeout_ms },
-                  { "read_timeout", usual->read_timeout_ms } };
-
-    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
-        const json_t *stated = json_object_get(service, times[i].name);
-        int64_t ms = stated ? json_integer_value(stated) : (int64_t)times[i].usual_ms;
-
-        if (!stated && scale == 1 && ms == SERVICE_TIMEOUT_MS)
-            continue; /* the hop's own default says it */
-        if (!stated || json_is_integer(stated))
-            json_object_set_new(service, times[i].name, json_integer(scaled_ms(ms, scale)));
-    }
-}
-
-static void scale_seconds(json_t *value, int64_t scale)
-{
-    static const char names[] = "interval, timeout, ttl, slow_start, ejection, up_interval, "
-                                "time_until_up, seconds";
-    const char *key;
-    json_t *member;
-    size_t i;
-    void *next;
-
-    json_array_foreach(value, i, member) scale_seconds(member, scale);
-    json_object_foreach_safe(value, next, key, member)
-    {
-        if (json_is_number(member) && schema_list_has(names, key))
-            json_object_set_new(value, key, json_real(json_number_value(member) / (double)scale));
-        else
-            scale_seconds(member, scale);
-    }
-}
 
 /* ---- kong.conf ----------------------------------------------------------------------------- */
 
@@ -93,9 +29,9 @@ static void print_tls(FILE *out, const struct chain_config_context *context)
                       element->verify_client, context->pki_folder);
 }
 
-static void print_setting(FILE *out, const char *key, const json_t *value, int64_t scale)
+static void print_setting(FILE *out, const char *key, const json_t *value)
 {
-    char text[1024], scaled[1024];
+    char text[1024];
 
     if (json_is_string(value))
         snprintf(text, sizeof(text), "%s", json_string_value(value));
@@ -105,11 +41,7 @@ static void print_setting(FILE *out, const char *key, const json_t *value, int64
         snprintf(text, sizeof(text), "%g", json_real_value(value));
     else
         snprintf(text, sizeof(text), "%s", json_is_true(value) ? "on" : "off");
-    if (settings_catalog_is_time(key))
-        chain_config_scale_time(text, scale, scaled, sizeof(scaled));
-    else
-        snprintf(scaled, sizeof(scaled), "%s", text);
-    (void)fprintf(out, "%s = %s\n", key, scaled);
+    (void)fprintf(out, "%s = %s\n", key, text);
 }
 
 /* Of what the chain file says nothing. */
@@ -123,7 +55,7 @@ static void print_default(FILE *out, const struct chain_config_context *context,
 char *chain_config_kong_conf(const struct chain_config_context *context)
 {
     const struct chain_element *element = context->element;
-    char *text = NULL;
+    char *text = NULL, scale[24];
     size_t length;
     FILE *out = open_memstream(&text, &length);
     const char *key;
@@ -139,11 +71,14 @@ char *chain_config_kong_conf(const struct chain_config_context *context)
                   context->here.address);
     print_default(out, context, "nginx_worker_processes", "1");
     print_default(out, context, "hopgate_access_log_format", "json");
+    print_default(out, context, "hopgate_lab", "on");
+    snprintf(scale, sizeof(scale), "%lld", (long long)context->chain->time_scale);
+    if (context->chain->time_scale > 1)
+        print_default(out, context, "hopgate_time_scale", scale);
     if (context->is_root) /* else it would become somebody who cannot read the lab's files */
         print_default(out, context, "nginx_user", "root");
     print_tls(out, context);
-    json_object_foreach((json_t *)element->settings, key, value)
-        print_setting(out, key, value, context->chain->time_scale);
+    json_object_foreach((json_t *)element->settings, key, value) print_setting(out, key, value);
     if (fclose(out) == 0)
         return text;
     free(text);
@@ -235,16 +170,18 @@ static void redirect_service(json_t *root, json_t *service,
 {
     const struct chain_place *first = &context->next.places[0];
     const char *host = json_string_value(json_object_get(service, "host"));
+    const char *stated = context->element->protocol;
+    bool over_tls = stated ? strcmp(stated, "https") == 0 : first->tls;
 
     json_object_del(service, "url");
     if (!names_upstream(root, host)) {
         json_object_set_new(service, "host", json_string(first->address));
         json_object_set_new(service, "port", json_integer(first->port));
     }
-    json_object_set_new(service, "protocol", json_string(first->tls ? "https" : "http"));
-    if (first->tls && context->element->verify_upstream)
+    json_object_set_new(service, "protocol", json_string(over_tls ? "https" : "http"));
+    if (over_tls && context->element->verify_upstream)
         add_trust(root, service, context, errors);
-    if (first->tls && context->element->client_certificate)
+    if (over_tls && context->element->client_certificate)
         add_identity(root, service, context, errors);
 }
 
@@ -328,11 +265,9 @@ json_t *chain_config_declarative(const struct chain_config_context *context, jso
                                  struct config_errors *errors)
 {
     const struct chain_element *element = context->element;
-    size_t before = errors->errors_count, i;
+    size_t before = errors->errors_count;
     bool is_default = !element->entities && !element->config;
     json_t *root = is_default ? default_entities(context) : stated_entities(context, errors);
-    struct persona *persona;
-    json_t *service;
 
     if (!json_is_object(root)) {
         json_decref(root);
@@ -343,17 +278,6 @@ json_t *chain_config_declarative(const struct chain_config_context *context, jso
     leave_out(root, "", notes);
     if (element->redirect || is_default)
         redirect(root, context, errors);
-    persona = persona_load(element->persona, errors);
-    json_array_foreach(json_object_get(root, "services"), i, service)
-    {
-        if (persona)
-            scale_service(service, &persona->upstream, context->chain->time_scale);
-    }
-    persona_free(persona);
-    if (context->chain->time_scale > 1) {
-        scale_seconds(json_object_get(root, "upstreams"), context->chain->time_scale);
-        scale_seconds(json_object_get(root, "hopgate"), context->chain->time_scale);
-    }
     if (errors->errors_count == before)
         return root;
     json_decref(root);

@@ -7,7 +7,8 @@
  * Thread  one
  *
  * redirect: services lead to the next part of the path, targets of upstreams to the next parts in turn.
- * What hopgate cannot run of a Kong file (plugins, consumers) is left out, and said.
+ * What hopgate cannot run of a Kong file (plugins, consumers) is left out, and said. Times stay as they
+ * are stated: the hop divides them (hopgate_time_scale).
  */
 #ifndef TOOLS_LAB_CHAIN_CONFIG_H
 #define TOOLS_LAB_CHAIN_CONFIG_H
@@ -47,8 +48,5 @@ char *chain_config_kong_conf(const struct chain_config_context *context);
  */
 json_t *chain_config_declarative(const struct chain_config_context *context, json_t *notes,
                                  struct config_errors *errors);
-
-/* Divides a time as kong.conf has it ("60s" by 100 is "600ms"); never to 0 unless it was. */
-void chain_config_scale_time(const char *text, int64_t scale, char *into, size_t size);
 
 #endif

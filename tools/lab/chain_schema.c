@@ -46,10 +46,16 @@ static const struct schema_field client_fields[] = {
     TEXT("host", chain, client.host, NULL),
     TEXT("path", chain, client.path, "\"/\""),
     TEXT("certificate", chain, client.certificate, NULL),
+    { .name = "timeout",
+      .type = SCHEMA_INTEGER,
+      .min = 1,
+      .max = INT32_MAX,
+      OF(chain, client.timeout_ms) },
 };
 static const char *const client_meanings[] = {
     "name in the URL that is shown (pki.name)", "path in that URL",
-    "client certificate that is shown to the first hop, a folder of `hopgate lab pki`"
+    "client certificate that is shown to the first hop, a folder of `hopgate lab pki`",
+    "how long it waits for a whole answer, in ms (600000)"
 };
 static const struct schema client_schema = { .name = "client", FIELDS(client_fields) };
 
@@ -74,8 +80,7 @@ static const struct schema_field chain_fields[] = {
 static const char *const chain_meanings[] = {
     "lower case letters, digits and dashes",
     "a sentence for people",
-    "divides times that are stated, and the three timeouts of every service (the persona's if the "
-    "file has none)",
+    "divides times that are stated, here, in files of hops and by their personas",
     "of everything that is left to chance",
     "certificates that are made for the chain, see `hopgate lab pki`",
     "who stands in front of the path",
@@ -95,6 +100,10 @@ static const struct schema_field hop_fields[] = {
     SWITCH("tls", tls, "false"),
     TEXT("certificate", chain_element, certificate, "\"good\""),
     VERIFY_CLIENT,
+    { .name = "protocol",
+      .type = SCHEMA_STRING,
+      .one_of = "http, https",
+      OF(chain_element, protocol) },
     SWITCH("verify_upstream", verify_upstream, "false"),
     TEXT("client_certificate", chain_element, client_certificate, NULL),
 };
@@ -108,6 +117,7 @@ static const char *const hop_meanings[] = {
     "it takes TLS",
     "the certificate that it shows, a folder of `hopgate lab pki`",
     "it asks for a client certificate",
+    "what it speaks to the next part of the path; without it, what that takes",
     "it verifies the certificate of the next part of the path",
     "the client certificate that it shows there, a folder of `hopgate lab pki`",
 };

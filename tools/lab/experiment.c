@@ -8,7 +8,6 @@
 
 #include "config/units.h"
 #include "core/clock.h"
-#include "proxy/persona/persona.h"
 #include "tools/cli/cli.h"
 #include "tools/lab/case_judge.h"
 #include "tools/lab/case_stage.h"
@@ -56,25 +55,6 @@ static json_t *picture_of(const struct lab_run *run)
     return value;
 }
 
-static void tell_persona(const struct chain_element *hop, json_t *list)
-{
-    struct config_errors errors;
-    struct persona *persona;
-
-    config_errors_init(&errors);
-    persona = persona_load(hop->persona, &errors);
-    if (persona)
-        json_array_append_new(
-            list,
-            json_sprintf("%s: what only the persona %s says keeps its length: the timers towards "
-                         "clients, TLS with servers (%llu s), idle connections (%llu s)",
-                         hop->name, hop->persona,
-                         (unsigned long long)persona->upstream.tls_timeout_ms / 1000,
-                         (unsigned long long)persona->upstream.keepalive_timeout_ms / 1000));
-    persona_free(persona);
-    config_errors_done(&errors);
-}
-
 static json_t *not_scaled(const struct chain *chain)
 {
     json_t *list = json_array();
@@ -86,9 +66,9 @@ static json_t *not_scaled(const struct chain *chain)
                            "back; the work of kernel and processors does not scale: a millisecond "
                            "of it shows as %.1f s",
                            (long long)chain->time_scale, (double)chain->time_scale / 1000));
-    for (size_t i = 0; i < chain->count; i++)
-        if (chain->elements[i].kind == CHAIN_HOP)
-            tell_persona(&chain->elements[i], list);
+    json_array_append_new(list, json_string("not divided: what is asked of name servers, how long "
+                                            "the end of a connection is waited for (5 s without a "
+                                            "byte, 30 s in all), and how long a hop takes to end"));
     return list;
 }
 
@@ -124,12 +104,13 @@ static json_t *document_of(const struct experiment *experiment, const struct lab
 
 static int play(const struct experiment *experiment, struct lab_run *run)
 {
+    const struct lab_case *one = experiment->plan ? &experiment->plan->cases[0] : NULL;
+
     if (!experiment->request)
         return case_play_all(experiment->plan, run, experiment->answers, experiment->on_progress)
                    ? CLI_OK
                    : CLI_FAILED;
-    case_send(run, experiment->plan ? &experiment->plan->cases[0] : NULL, experiment->request,
-              &experiment->answers[0]);
+    case_send(run, one, experiment->request, &experiment->answers[0]);
     return CLI_OK;
 }
 

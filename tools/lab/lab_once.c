@@ -10,12 +10,17 @@
 
 struct once_options {
     const char *chain, *fault, *place;
-    int64_t time_scale; /* 0: the chain's */
+    int64_t time_scale;  /* 0: the chain's */
+    int64_t fault_times; /* 0: always */
+    int64_t patience_ms; /* stated; 0: the chain's */
+    int64_t fill_lines, fill_bytes;
+    int64_t content_bytes; /* 0: what -d says */
     bool json;
     struct case_request request;
+    char *fill, *content; /* heap; made of the numbers */
 };
 
-enum { PATH_BYTES_MAX = 32 * 1024 }; /* longer than any hop takes */
+enum { FILL_BYTES_MAX = 1 << 20, CONTENT_BYTES_MAX = 1 << 26 };
 
 static int complain(const char *what, const char *word)
 {
@@ -32,7 +37,7 @@ static int take_field(struct case_request *request, const char *value)
 
     if (!colon || colon == value || strpbrk(value, "\r\n"))
         return complain("-H is 'NAME: VALUE', not ", value);
-    if (request->fields_count + 2 >= CASE_FIELDS_MAX)
+    if (request->fields_count + 3 >= CASE_FIELDS_MAX)
         return complain("too many fields at ", value);
     request->fields[request->fields_count++] = value;
     return 0;
@@ -55,7 +60,7 @@ static int parse_request(int argc, char **argv, struct once_options *ret)
         else if (strcmp(argv[i], "-H") == 0)
             r = take_field(request, argv[++i]);
         else if (strcmp(argv[i], "-d") == 0)
-            request->content = argv[++i];
+            request->content_length = strlen(request->content = argv[++i]);
         else if (argv[i][0] == '/' && !request->path)
             request->path = argv[i];
         else
@@ -66,13 +71,54 @@ static int parse_request(int argc, char **argv, struct once_options *ret)
             return r;
     }
     if (!request->method)
-        request->method = request->content ? "POST" : "GET";
+        request->method = request->content || ret->content_bytes > 0 ? "POST" : "GET";
     if (strspn(request->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != strlen(request->method) ||
         strlen(request->method) > 15)
         return complain("no method: ", request->method);
     return request->path && strpbrk(request->path, " \r\n\t")
                ? complain("a path has no spaces: ", request->path)
                : 0;
+}
+
+static bool is_number(const char *text, int64_t max, int64_t *ret)
+{
+    char *end;
+    long long number = strtoll(text, &end, 10);
+
+    *ret = number;
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && number <= max;
+}
+
+static bool is_fill(const char *text, struct once_options *options)
+{
+    char *end;
+
+    options->fill_lines = strtoll(text, &end, 10);
+    return text[0] >= '1' && text[0] <= '9' && *end == 'x' && options->fill_lines <= 1000 &&
+           is_number(end + 1, FILL_BYTES_MAX, &options->fill_bytes) &&
+           options->fill_lines * options->fill_bytes <= FILL_BYTES_MAX;
+}
+
+static int take_number(struct once_options *options, const char *name, const char *value)
+{
+    int64_t before = options->request.before_count;
+    const struct {
+        const char *name;
+        int64_t *into, max;
+    } numbers[] = { { "--before", &before, CASE_BEFORE_MAX },
+                    { "--pause", &options->request.pause_ms, INT32_MAX },
+                    { "--patience", &options->patience_ms, INT32_MAX },
+                    { "--fault-times", &options->fault_times, INT32_MAX },
+                    { "--content-bytes", &options->content_bytes, CONTENT_BYTES_MAX } };
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        if (strcmp(name, numbers[i].name) != 0)
+            continue;
+        if (!is_number(value, numbers[i].max, numbers[i].into))
+            return complain(name, " is followed by a number that is not too large");
+    }
+    options->request.before_count = (unsigned)before;
+    return 0;
 }
 
 static int take_value(struct once_options *options, const char *name, const char *value)
@@ -83,9 +129,12 @@ static int take_value(struct once_options *options, const char *name, const char
         options->fault = value;
     else if (strcmp(name, "--place") == 0)
         options->place = value;
-    else if ((options->time_scale = experiment_time_scale(value)) == 0)
+    else if (strcmp(name, "--fill") == 0 && !is_fill(value, options))
+        return complain("--fill is LINESxBYTES, as in 1x9000, not ", value);
+    else if (strcmp(name, "--time-scale") == 0 &&
+             (options->time_scale = experiment_time_scale(value)) == 0)
         return complain("--time-scale is a number from 1 to 100000, not ", value);
-    return 0;
+    return take_number(options, name, value);
 }
 
 /* 0, or an exit code; -1: help was printed. */
@@ -114,9 +163,47 @@ static int parse(int argc, char **argv, struct once_options *ret)
     }
     if (r == 0 && !ret->chain)
         r = complain("CHAIN is missing: a file, or a ready-made one", "");
-    if (r == 0 && ret->place && !ret->fault)
-        r = complain("--place is for --fault", "");
+    if (r == 0 && !ret->fault && (ret->place || ret->fault_times > 0))
+        r = complain(ret->place ? "--place" : "--fault-times", " is for --fault");
     return r != 0 ? r : parse_request(i < argc ? argc - i - 1 : 0, argv + i + (i < argc), ret);
+}
+
+/* ---- what is made of numbers --------------------------------------------------------------- */
+
+/* Lines for one entry of the request's fields: the last has no end. */
+static char *fill_text(const struct once_options *options)
+{
+    char *text = NULL;
+    size_t length;
+    FILE *stream = open_memstream(&text, &length);
+
+    for (int64_t i = 0; stream && i < options->fill_lines; i++) {
+        (void)fprintf(stream, "%sX-Fill-%lld: ", i > 0 ? "\r\n" : "", (long long)i + 1);
+        for (int64_t k = 0; k < options->fill_bytes; k++)
+            (void)fputc('f', stream);
+    }
+    if (stream && fclose(stream) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+static bool make_texts(struct once_options *options)
+{
+    struct case_request *request = &options->request;
+
+    if (options->fill_lines > 0) {
+        if (!(options->fill = fill_text(options)))
+            return false;
+        request->fields[request->fields_count++] = options->fill;
+    }
+    if (options->content_bytes == 0)
+        return true;
+    request->content_length = (size_t)options->content_bytes;
+    request->content = options->content = malloc(request->content_length);
+    if (options->content)
+        memset(options->content, 'c', request->content_length);
+    return options->content != NULL;
 }
 
 /* ---- output -------------------------------------------------------------------------------- */
@@ -160,6 +247,26 @@ static void print_story(const json_t *document, const struct case_answer *answer
         printf("note   %s\n", json_string_value(hop));
 }
 
+/* Bytes as they are, as far as JSON can have them. */
+static json_t *bytes_json(const char *bytes, size_t length)
+{
+    char *copy = malloc(length + 1);
+    json_t *value;
+
+    for (size_t i = 0; copy && i < length; i++)
+        copy[i] = (unsigned char)bytes[i] < 0x7f && bytes[i] ? bytes[i] : '?';
+    value = copy ? json_stringn(copy, length) : NULL;
+    free(copy);
+    return value;
+}
+
+/* One answer can be told whole, other than those of a matrix. */
+static void add_answer(json_t *one, const struct case_answer *answer)
+{
+    json_object_set_new(one, "heads", bytes_json(answer->heads, answer->heads_length));
+    json_object_set_new(one, "content", bytes_json(answer->content, answer->content_length));
+}
+
 /* ---- the verb ------------------------------------------------------------------------------ */
 
 static int make_plan(const struct once_options *options, const struct chain *chain,
@@ -172,7 +279,14 @@ static int make_plan(const struct once_options *options, const struct chain *cha
     if (!options->fault)
         return CLI_OK;
     *ret = case_plan_make(chain, &wanted, &r);
-    if (!*ret || (*ret)->count == 1)
+    if (!*ret)
+        return r;
+    (*ret)->cases[0].times = (unsigned)options->fault_times;
+    if (options->fault_times > 0 && (*ret)->cases[0].words[0]) {
+        case_plan_free(TAKE(*ret));
+        return complain("--fault-times is for faults of the origin, not for ", options->fault);
+    }
+    if ((*ret)->count == 1)
         return r;
     (void)fprintf(stderr, "hopgate lab run: one fault at one place, please; --place says which:");
     for (size_t i = 0; i < (*ret)->count; i++)
@@ -189,7 +303,7 @@ static int send_one(const struct once_options *options, const struct chain *chai
     struct case_request request = options->request;
     struct case_answer answer = { .status = 0 };
     struct experiment experiment = { .plan = plan, .request = &request, .answers = &answer };
-    char path[PATH_BYTES_MAX];
+    char path[CASE_PATH_MAX];
     json_t *document;
     int r;
 
@@ -200,7 +314,13 @@ static int send_one(const struct once_options *options, const struct chain *chai
                  strchr(path, '?') ? '&' : '?');
     }
     request.path = path;
+    if (plan && plan->cases[0].warm && request.before_count == 0) {
+        request.before_count = 1; /* such a fault is about connections that were used */
+        request.pause_ms = CASE_PAUSE_MS;
+    }
     document = experiment_run(chain, &experiment, &r);
+    if (document)
+        add_answer(json_array_get(json_object_get(document, "cases"), 0), &answer);
     if (document && options->json) {
         (void)json_dumpf(document, stdout, JSON_INDENT(2));
         (void)printf("\n");
@@ -228,5 +348,10 @@ int lab_run_verb(int argc, char **argv)
         return r;
     if (options.time_scale != 0)
         chain->time_scale = options.time_scale;
-    return send_one(&options, chain, plan);
+    if (options.patience_ms != 0)
+        chain->client.timeout_ms = options.patience_ms;
+    r = make_texts(&options) ? send_one(&options, chain, plan) : CLI_FAILED;
+    free(options.fill);
+    free(options.content);
+    return r;
 }

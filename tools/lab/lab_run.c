@@ -37,7 +37,7 @@ static int complain(const char *what)
 
 /* ---- places -------------------------------------------------------------------------------- */
 
-static uint16_t usual_port(const struct chain_element *element)
+uint16_t lab_run_usual_port(const struct chain_element *element)
 {
     switch (element->kind) {
     case CHAIN_HOP:
@@ -65,7 +65,7 @@ static void choose_place(struct lab_run *run, size_t i)
     }
     snprintf(place->address, sizeof(place->address), "127.0.%u.%zu", run->place.block,
              10 * (i + 1));
-    place->port = lab_place_port(place->address, usual_port(element));
+    place->port = lab_place_port(place->address, lab_run_usual_port(element));
 }
 
 /* The port of the first address that it says it has: "... http://127.0.20.10:8000 ...". */
@@ -445,12 +445,26 @@ static void tell_to_end(struct lab_run *run)
             lab_process_signal(&run->processes[i], SIGTERM);
 }
 
-static void await_ends(struct lab_run *run, uint64_t patience_ms)
+static bool is_hop(const struct lab_run *run, size_t process)
+{
+    return process < run->chain->count && run->chain->elements[process].kind == CHAIN_HOP;
+}
+
+static bool hops_have_ended(const struct lab_run *run)
+{
+    for (size_t i = 0; i < run->processes_count; i++)
+        if (is_hop(run, i) && run->processes[i].name && !run->processes[i].has_ended)
+            return false;
+    return true;
+}
+
+static void await_ends(struct lab_run *run, bool (*have_ended)(const struct lab_run *),
+                       uint64_t patience_ms)
 {
     struct pollfd fds[1 + 2 * LAB_PROCESSES_MAX];
     uint64_t until_ms = clock_now_ms() + patience_ms;
 
-    while (!all_have_ended(run) && clock_now_ms() < until_ms) {
+    while (!have_ended(run) && clock_now_ms() < until_ms) {
         size_t count = fill_polls(run, fds);
 
         (void)poll(fds + 1, (nfds_t)(count - 1), (int)(until_ms - clock_now_ms()) + 1);
@@ -463,7 +477,7 @@ static void end_processes(struct lab_run *run)
 {
     tell_to_end(run);
     tell_to_end(run);
-    await_ends(run, END_TIMEOUT_MS);
+    await_ends(run, all_have_ended, END_TIMEOUT_MS);
     for (size_t i = 0; i < run->processes_count; i++)
         if (run->processes[i].name)
             lab_process_done(&run->processes[i]);
@@ -471,8 +485,13 @@ static void end_processes(struct lab_run *run)
 
 void lab_run_drain(struct lab_run *run, uint64_t patience_ms)
 {
+    /* hops first: the end of an origin would be taken for the cause of what has just happened */
+    for (size_t i = 0; i < run->processes_count; i++)
+        if (is_hop(run, i) && run->processes[i].name)
+            lab_process_signal(&run->processes[i], SIGTERM);
+    await_ends(run, hops_have_ended, patience_ms);
     tell_to_end(run);
-    await_ends(run, patience_ms);
+    await_ends(run, all_have_ended, patience_ms);
     end_processes(run);
 }
 

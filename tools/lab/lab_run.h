@@ -43,6 +43,9 @@ struct lab_run {
     int signal_fd;
 };
 
+/* Where such a part listens if the port is free; a wire's is of no scheme. */
+uint16_t lab_run_usual_port(const struct chain_element *element);
+
 /* hook: NULL: none. 0; an exit code of tools/cli/cli.h after the complaint. lab_run_end in any case. */
 int lab_run_start(struct lab_run *run, const struct chain *chain, const struct lab_run_hook *hook);
 

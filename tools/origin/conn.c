@@ -330,7 +330,10 @@ static void on_event(void *owner, unsigned events)
     struct origin_conn *conn = owner;
 
     if (events & STREAM_OPEN_FAILED) {
-        origin_conn_end(conn, STREAM_CLOSE_FLUSH, "handshake");
+        const char *detail = stream_failure(conn->stream).detail;
+        bool is_plain = detail && strstr(detail, "http request"); /* OpenSSL's words */
+
+        origin_conn_end(conn, STREAM_CLOSE_FLUSH, is_plain ? "plain_http" : "handshake");
         return;
     }
     if (events & STREAM_WRITE_FAILED) {

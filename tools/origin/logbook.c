@@ -1,5 +1,6 @@
 #include "tools/origin/logbook.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include "core/base64.h"
 #include "core/clock.h"
 #include "core/utf8.h"
+#include "proxy/report/secrets.h"
 #include "tls/client_certificate.h"
 #include "tls/tls.h"
 
@@ -319,11 +321,50 @@ json_t *logbook_add_request(struct logbook *logbook, const struct logbook_place 
     return json_incref(kept->request);
 }
 
+static void add_header(json_t *headers, const char *name, const char *value)
+{
+    bool is_secret = secrets_name_is_secret(slice_of(name));
+    json_t *text = json_string(is_secret ? "REDACTED" : value), *before;
+    char *key = strdup(name);
+
+    for (char *at = key; at && *at; at++)
+        *at = (char)tolower((unsigned char)*at);
+    before = key ? json_object_get(headers, key) : NULL;
+    if (json_is_array(before))
+        (void)json_array_append_new(before, text);
+    else if (before)
+        (void)json_object_set_new(headers, key, json_pack("[O, o]", before, text));
+    else if (key)
+        (void)json_object_set_new(headers, key, text);
+    free(key);
+}
+
+/* As a hop's access log has them: by name in lower case, and what is secret is not shown. What is no text
+ * has to be asked for. */
+static json_t *headers_json(const json_t *fields)
+{
+    json_t *headers = json_object(), *field;
+    size_t i;
+
+    json_array_foreach((json_t *)(uintptr_t)fields, i, field)
+    {
+        const char *name = json_string_value(json_object_get(field, "name"));
+        const char *value = json_string_value(json_object_get(field, "value"));
+
+        if (name && value)
+            add_header(headers, name, value);
+    }
+    return headers;
+}
+
 static void write_line(struct logbook *logbook, const json_t *request)
 {
     json_t *line = json_copy((json_t *)(uintptr_t)request); /* it does not change it */
+    const json_t *fields = json_object_get(line, "fields");
     char *text;
 
+    if (fields)
+        (void)json_object_set_new(line, "headers", headers_json(fields));
     (void)json_object_del(line, "fields"); /* they may hold secrets, and are to be asked for */
     text = json_dumps(line, JSON_COMPACT | JSON_ENSURE_ASCII);
     json_decref(line);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 #include "core/conn.h"
@@ -51,13 +52,14 @@ static enum play wait_or_end(struct origin_conn *conn, long n)
     return n == -EAGAIN ? PLAY_WAIT : end_with_peer(conn);
 }
 
-static enum play refuse_head(struct origin_conn *conn)
+static enum play refuse_head(struct origin_conn *conn, const char *status, const char *end)
 {
-    const struct slice text = SLICE("HTTP/1.1 431 Request Header Fields Too Large\r\n"
-                                    "Content-Length: 0\r\nConnection: close\r\n\r\n");
+    char text[128];
+    int length = snprintf(text, sizeof(text),
+                          "HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status);
 
-    origin_send(conn, text.ptr, text.len);
-    origin_conn_end(conn, STREAM_CLOSE_LINGER, "head_too_large");
+    origin_send(conn, text, (size_t)length);
+    origin_conn_end(conn, STREAM_CLOSE_LINGER, end);
     return PLAY_GONE;
 }
 
@@ -80,7 +82,9 @@ enum play origin_play_read_head(struct origin_conn *conn)
             conn->content_is_unread = conn->content.is_open;
             return PLAY_NEXT;
         case REQUEST_TOO_LARGE:
-            return refuse_head(conn);
+            return refuse_head(conn, "431 Request Header Fields Too Large", "head_too_large");
+        case REQUEST_IS_TLS: /* as every server that speaks plain HTTP only */
+            return refuse_head(conn, "400 Bad Request", "tls_hello");
         case REQUEST_NO_MEMORY:
             origin_conn_end(conn, STREAM_CLOSE_ABORT, "no_memory");
             return PLAY_GONE;

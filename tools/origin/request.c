@@ -54,6 +54,12 @@ static void skip_empty_lines(struct buf *in)
 
 static bool parse(struct request_head *head);
 
+/* RFC 8446 5.1: the content type of a handshake record, and its legacy major version. */
+static bool begins_like_tls(struct slice bytes)
+{
+    return bytes.len > 0 && bytes.ptr[0] == 0x16 && (bytes.len == 1 || bytes.ptr[1] == 0x03);
+}
+
 enum request_result request_head_read(struct request_head *head, struct buf *in)
 {
     bool ends = false;
@@ -62,6 +68,8 @@ enum request_result request_head_read(struct request_head *head, struct buf *in)
         return REQUEST_DONE;
     if (head->length == 0)
         skip_empty_lines(in);
+    if (head->length == 0 && begins_like_tls(buf_front(in)))
+        return REQUEST_IS_TLS;
     while (!ends && in->length > 0) {
         struct slice front = buf_front(in);
         size_t room = REQUEST_HEAD_MAX - head->length, take;

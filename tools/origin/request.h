@@ -40,7 +40,13 @@ struct request_head {
     bool is_complete; /* its empty line was read; request_head_done begins the next */
 };
 
-enum request_result { REQUEST_MORE, REQUEST_DONE, REQUEST_TOO_LARGE, REQUEST_NO_MEMORY };
+enum request_result {
+    REQUEST_MORE,
+    REQUEST_DONE,
+    REQUEST_IS_TLS, /* a ClientHello where plain text is expected: no empty line will ever come */
+    REQUEST_TOO_LARGE,
+    REQUEST_NO_MEMORY,
+};
 
 /* Consumes what belongs to the head. After REQUEST_DONE the fields can be looked at; a head that is complete
  * stays as it is and consumes nothing more. */

@@ -37,12 +37,18 @@ struct trace_try {
     int64_t begin_us, sent_us, head_us, end_us;
     unsigned status; /* of the target's answer */
     enum end_reason reason;
-    struct slice detail, target_name;
+    struct slice detail, explanation, target_name;
     struct slice passed_id; /* a request id that this hop wrote into the request */
     bool reused;
     const struct trace_flow *flow; /* the wire that it went through, or NULL */
     struct trace_account *next;    /* the hop behind, if its log is here */
     enum trace_join join;
+};
+
+/* What a hop of ours was told about the service that a request went to; microseconds, 0: not known. */
+struct trace_limits {
+    int64_t connect_us, write_us, read_us;
+    unsigned tries_max; /* retries and one */
 };
 
 struct trace_account {
@@ -58,11 +64,19 @@ struct trace_account {
     uint64_t request_number;             /* on it, from 1 */
     int64_t begin_us, head_us, end_us;
     int64_t precision_us; /* of its instants */
-    int64_t shift_us;     /* added to its instants to agree with the hop before */
-    unsigned status;      /* sent to who asked; 0: none */
+    uint32_t
+        time_scale;   /* they are real ones of a lab where time passes so many times as fast; 0: not
+                             said */
+    int64_t shift_us; /* added to its instants to agree with the hop before */
+    unsigned status;  /* sent to who asked; 0: none */
     enum end_reason reason;
     bool made_here; /* the answer; false also where the format does not say */
     struct slice detail, termination;
+    struct trace_limits limits;
+    const struct slice *fields; /* of the request as it came, see telling.h; NULL: not known */
+    struct slice url, location; /* the request's; of a redirect, as it was sent */
+    bool over_tls, is_trusted, sets_cookie;
+    bool wants_tls; /* a server that met plain text where it speaks TLS: there was no request */
     struct trace_try *tries;
     unsigned tries_capacity;
     unsigned tries_count; /* of them kept; the last one is the last that was made */
@@ -71,13 +85,25 @@ struct trace_account {
     struct trace_account *next_in_trace;
 };
 
-/* A connection through a `hopgate wire`: on its two sides it is two. */
+/* What a hop says of a connection that it led on. */
+struct trace_relay {
+    const char *file;
+    unsigned line;
+    struct slice hop, service, target_name;
+    enum end_reason reason;
+    int64_t end_us;
+    uint32_t time_scale; /* as that of an account */
+    bool is_told;        /* a request went through it */
+};
+
+/* A connection through a `hopgate wire` or a hop that leads bytes on: on its two sides it is two. */
 struct trace_flow {
     struct slice wire;
     int64_t number; /* of the wire's connections */
     struct sockaddr_storage client, listen, local, server;
     int64_t begin_us, fault_at_us;
-    struct slice fault; /* the last one that acted, or empty */
+    struct slice fault;        /* the last one that acted, or empty */
+    struct trace_relay *relay; /* the hop that it went through; NULL: a wire */
     struct trace_flow *before;
 };
 

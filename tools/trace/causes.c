@@ -41,8 +41,11 @@ static const struct cause causes[] = {
       CAUSE_NO_SETTING, false },
     { END_UPSTREAM_CERT_NOT_YET_VALID, "showed a certificate that is not valid yet",
       bad_certificate, CAUSE_NO_SETTING, false },
-    { END_UPSTREAM_CERT_UNKNOWN_ISSUER, "showed a certificate whose issuer is not trusted",
-      bad_certificate, CAUSE_NO_SETTING, false },
+    { END_UPSTREAM_CERT_UNKNOWN_ISSUER, "showed a certificate that cannot be verified",
+      "install the intermediate certificate on that server (`hopgate probe` shows what it sends), "
+      "or "
+      "name its issuer in ca_certificates of the service",
+      CAUSE_NO_SETTING, false },
     { END_UPSTREAM_CERT_SELF_SIGNED, "showed a self-signed certificate", bad_certificate,
       CAUSE_NO_SETTING, false },
     { END_UPSTREAM_SEND_FAILED, "broke the connection while the request was sent", ask_the_server,
@@ -85,6 +88,14 @@ static const struct cause causes[] = {
       CAUSE_NO_SETTING, false },
     { END_NO_ROUTE, "has no route for this request",
       "compare host, path and method with the routes of that hop", CAUSE_NO_SETTING, false },
+    { END_HTTPS_REQUIRED, "answers only who came by https",
+      "call it by https; where a hop in front takes the TLS, let it set X-Forwarded-Proto, and "
+      "name it "
+      "in trusted_ips here",
+      CAUSE_NO_SETTING, false },
+    { END_CLIENT_PLAIN_HTTP, "speaks TLS on that port, and was spoken to in plain text",
+      "make the service https, or give the port on which plain HTTP is spoken", CAUSE_NO_SETTING,
+      false },
     { END_CLIENT_ABORTED, "went away before the answer",
       "make the answer come sooner, or let who asks wait longer (%s)", CAUSE_CLIENT_PATIENCE,
       false },
@@ -107,13 +118,19 @@ const struct cause *cause_of(enum end_reason reason, bool reused)
 {
     static const struct cause other = { END_INTERNAL, "failed", "look at the log lines below",
                                         CAUSE_NO_SETTING, false };
+    static const struct cause refusal = {
+        END_CLIENT_HEAD_INVALID, "refused what was sent to it",
+        "make the request so that this hop takes it, or let every hop have the same limits",
+        CAUSE_NO_SETTING, false
+    };
+    const struct end_reason_info *info = end_reason_info(reason);
 
     if (reused && is_stale(reason))
         return &stale;
     for (size_t i = 0; i < sizeof(causes) / sizeof(*causes); i++)
         if (causes[i].reason == reason)
             return &causes[i];
-    return &other;
+    return info->hop == END_HOP_CLIENT && info->status >= 400 ? &refusal : &other;
 }
 
 const char *cause_wire_fix(struct slice fault, enum cause_setting *ret_setting)
@@ -156,18 +173,19 @@ const char *cause_setting_name(enum cause_setting setting, const char *format)
         { "nginx",
           { "", "proxy_connect_timeout", "proxy_send_timeout", "proxy_read_timeout",
             "keepalive_timeout of the upstream block", "proxy_buffer_size",
-            "its timeout for answers" } },
+            "its timeout for answers", "proxy_next_upstream_tries", "proxy_next_upstream" } },
         { "haproxy",
           { "", "timeout connect", "timeout server", "timeout server", "pool-purge-delay",
-            "tune.bufsize", "its timeout for answers" } },
+            "tune.bufsize", "its timeout for answers", "retries", "retry-on" } },
         { "alb",
           { "", "the connect timeout (10 s, fixed)", "the idle timeout", "the idle timeout",
-            "the idle timeout", "the response head limit (32 K, fixed)",
-            "its timeout for answers" } },
+            "the idle timeout", "the response head limit (32 K, fixed)", "its timeout for answers",
+            "its retries (fixed)", "its retries (fixed)" } },
         { "hopgate",
           { "", "connect_timeout of the service", "write_timeout of the service",
             "read_timeout of the service", "upstream_keepalive_idle_timeout",
-            "nginx_proxy_proxy_buffer_size", "its timeout for answers" } },
+            "nginx_proxy_proxy_buffer_size", "its timeout for answers", "retries of the service",
+            "nginx_proxy_proxy_next_upstream or hopgate_retry_on" } },
     };
     enum { LAST = sizeof(products) / sizeof(*products) - 1 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tools/trace/index.h"
+#include "tools/trace/relay.h"
 
 /* Beyond this a request is not seen as belonging to a try, when nothing but time speaks for it; and
  * clocks that differ by less are not said to differ. */
@@ -19,8 +20,9 @@ enum { PRECISIONS_US = 2 * 1000000 };
 /* What a request may be found by. */
 struct indexes {
     struct trace_index peers, ids, begins;
-    const struct trace_flow **flows; /* by client, then by begin */
-    size_t flows_count;
+    const struct trace_flow **flows;  /* by client, then by begin */
+    const struct trace_flow **relays; /* of them: those of hops, by their end towards the target */
+    size_t flows_count, relays_count;
 };
 
 static bool has_peer(const struct trace_account *account)
@@ -86,6 +88,14 @@ static int compare_flows(const void *a, const void *b)
     return r != 0 ? r : (one->begin_us > other->begin_us) - (one->begin_us < other->begin_us);
 }
 
+static int compare_relays(const void *a, const void *b)
+{
+    const struct trace_flow *one = *(const struct trace_flow *const *)a;
+    const struct trace_flow *other = *(const struct trace_flow *const *)b;
+
+    return compare_addresses(&one->local, &other->local);
+}
+
 static bool sort_flows(struct indexes *indexes, const struct trace *trace)
 {
     size_t count = 0;
@@ -93,11 +103,16 @@ static bool sort_flows(struct indexes *indexes, const struct trace *trace)
     for (const struct trace_flow *flow = trace->last_flow; flow; flow = flow->before)
         count++;
     indexes->flows = calloc(count + 1, sizeof(struct trace_flow *));
-    if (!indexes->flows)
+    indexes->relays = calloc(count + 1, sizeof(struct trace_flow *));
+    if (!indexes->flows || !indexes->relays)
         return false;
-    for (const struct trace_flow *flow = trace->last_flow; flow; flow = flow->before)
+    for (const struct trace_flow *flow = trace->last_flow; flow; flow = flow->before) {
         indexes->flows[indexes->flows_count++] = flow;
+        if (flow->relay)
+            indexes->relays[indexes->relays_count++] = flow;
+    }
     qsort(indexes->flows, count, sizeof(struct trace_flow *), compare_flows);
+    qsort(indexes->relays, indexes->relays_count, sizeof(struct trace_flow *), compare_relays);
     return true;
 }
 
@@ -105,8 +120,8 @@ static bool indexes_make(struct indexes *indexes, const struct trace *trace)
 {
     bool made = trace_index_make(&indexes->peers, trace, has_peer, compare_peers);
 
-    indexes->flows = NULL;
-    indexes->flows_count = 0;
+    indexes->flows = indexes->relays = NULL;
+    indexes->flows_count = indexes->relays_count = 0;
     made = trace_index_make(&indexes->ids, trace, has_id, compare_ids) && made;
     made = trace_index_make(&indexes->begins, trace, has_begin, compare_begins) && made;
     return sort_flows(indexes, trace) && made;
@@ -118,6 +133,7 @@ static void indexes_done(struct indexes *indexes)
     trace_index_done(&indexes->ids);
     trace_index_done(&indexes->begins);
     free(indexes->flows);
+    free(indexes->relays);
 }
 
 /* ---- who it could be ---- */
@@ -220,7 +236,7 @@ static const struct trace_flow *flow_of(const struct indexes *indexes,
     return indexes->flows[low - 1];
 }
 
-static struct trace_account *by_connection(const struct indexes *indexes,
+static struct trace_account *by_connection(struct trace *trace, const struct indexes *indexes,
                                            const struct trace_account *account,
                                            struct trace_try *try)
 {
@@ -231,6 +247,8 @@ static struct trace_account *by_connection(const struct indexes *indexes,
         return NULL;
     for (int i = 0; i < WIRES_IN_A_ROW_MAX && (flow = flow_of(indexes, &local, &target, try));
          i++) {
+        if (flow->relay)
+            return relay_is_new(account, flow) ? relay_behind(trace, account, try, flow) : NULL;
         try->flow = !try->flow || flow->fault.len > 0 ? flow : try->flow;
         local = flow->local;
         target = flow->server;
@@ -341,7 +359,8 @@ static void join(const struct trace_account *account, struct trace_try *try,
     align(account, try, next);
 }
 
-static void join_all(const struct trace *trace, const struct indexes *indexes, enum trace_join how)
+/* Also for what is made meanwhile: it comes last. */
+static void join_all(struct trace *trace, const struct indexes *indexes, enum trace_join how)
 {
     for (struct trace_account *account = trace->first; account; account = account->next_in_trace) {
         for (unsigned i = 0; i < account->tries_count; i++) {
@@ -351,7 +370,7 @@ static void join_all(const struct trace *trace, const struct indexes *indexes, e
             if (try->next)
                 continue;
             if (how == TRACE_JOIN_CONNECTION)
-                next = by_connection(indexes, account, try);
+                next = by_connection(trace, indexes, account, try);
             else
                 next = how == TRACE_JOIN_ID ? by_id(indexes, account, try)
                                             : by_time(indexes, account, try);
@@ -361,13 +380,57 @@ static void join_all(const struct trace *trace, const struct indexes *indexes, e
     }
 }
 
+/* The connection that a hop which leads bytes on made to who got a request; ports come back. */
+static const struct trace_flow *flow_into(const struct indexes *indexes,
+                                          const struct trace_account *account)
+{
+    const struct trace_flow key = { .local = account->peer };
+    const struct trace_flow *wanted = &key, *best = NULL;
+    size_t low = 0, high = indexes->relays_count;
+
+    while (low < high) { /* at the first of that address */
+        size_t middle = low + (high - low) / 2;
+
+        if (compare_relays(&indexes->relays[middle], &wanted) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < indexes->relays_count && compare_relays(&indexes->relays[low], &wanted) == 0;
+         low++)
+        if (may_be_the_same(&indexes->relays[low]->server, &account->local) &&
+            (!best || llabs(indexes->relays[low]->begin_us - account->begin_us) <
+                          llabs(best->begin_us - account->begin_us)))
+            best = indexes->relays[low];
+    return best;
+}
+
+/* A request that came out of a relay that nobody in front has a log of. */
+static void join_to_relays(struct trace *trace, const struct indexes *indexes)
+{
+    struct trace_account *last = trace->last;
+
+    for (struct trace_account *at = trace->first; indexes->relays_count > 0 && at;
+         at = at == last ? NULL : at->next_in_trace) {
+        const struct trace_flow *flow =
+            !at->before && trace_is_known(&at->peer) ? flow_into(indexes, at) : NULL;
+
+        if (flow)
+            (void)relay_in_front(trace, at, flow);
+    }
+    relay_add_unknown(trace);
+}
+
 bool trace_join_accounts(struct trace *trace)
 {
     struct indexes indexes;
     bool made = indexes_make(&indexes, trace);
 
-    for (enum trace_join how = TRACE_JOIN_CONNECTION; made && how <= TRACE_JOIN_TIME; how++)
+    for (enum trace_join how = TRACE_JOIN_CONNECTION; made && how <= TRACE_JOIN_TIME; how++) {
         join_all(trace, &indexes, how);
+        if (how == TRACE_JOIN_CONNECTION)
+            join_to_relays(trace, &indexes);
+    }
     indexes_done(&indexes);
     return made;
 }

@@ -96,6 +96,10 @@ bool log_read_haproxy(struct trace *trace, const struct log_place *place, struct
 bool log_read_alb(struct trace *trace, const struct log_place *place, struct slice line,
                   struct trace_account **ret_account);
 
+/* A connection and no request: never an account, see relay.h. */
+bool log_read_relay(struct trace *trace, const struct log_place *place, struct slice line,
+                    struct trace_account **ret_account);
+
 bool log_read_lab(struct trace *trace, const struct log_place *place, struct slice line,
                   struct trace_account **ret_account);
 
@@ -104,6 +108,9 @@ bool log_split_nginx_access(struct slice line, struct log_nginx_words *ret);
 bool log_split_haproxy(struct slice line, struct log_haproxy_words *ret);
 bool log_split_alb(struct slice line, struct slice ret[LOG_ALB_FIELDS]);
 bool log_read_nginx_error(struct slice line, struct log_error_line *ret);
+
+/* Who was reset; such a line says nothing else of the request. */
+bool log_read_f5_reset(struct slice line, struct sockaddr_storage *ret_peer);
 
 /* ---- log_words.c: pieces that several formats share ---- */
 

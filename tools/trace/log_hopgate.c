@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/time_scale.h"
 #include "tools/trace/log_formats.h"
+#include "tools/trace/telling.h"
 
 static struct slice text_of(struct trace *trace, const json_t *object, const char *key)
 {
@@ -88,6 +90,7 @@ static void read_try(struct trace *trace, struct trace_account *account, const j
     try->status = (unsigned)number_of(from, "status");
     try->reason = reason_of(from);
     try->detail = text_of(trace, from, "detail");
+    try->explanation = text_of(trace, from, "explanation");
     try->reused = json_is_true(json_object_get(from, "reused"));
     try->passed_id = account->request_id;
 }
@@ -106,6 +109,14 @@ static void read_times(struct trace_account *account, const json_t *root)
     account->end_us = instant_of(phases, "end", account->begin_us);
 }
 
+/* A lab's hop; what it says is anybody's number. */
+static uint32_t time_scale_of(const json_t *root)
+{
+    uint64_t scale = number_of(root, "time_scale");
+
+    return scale <= TIME_SCALE_MAX ? (uint32_t)scale : 0;
+}
+
 static void read_ends(struct trace *trace, struct trace_account *account, const json_t *root)
 {
     const char *source = json_string_value(json_object_get(root, "source"));
@@ -113,7 +124,35 @@ static void read_ends(struct trace *trace, struct trace_account *account, const 
     account->status = (unsigned)number_of(json_object_get(root, "response"), "status");
     account->reason = reason_of(root);
     account->detail = text_of(trace, root, "detail");
+    account->termination = text_of(trace, root, "termination");
     account->made_here = account->status != 0 && source && strcmp(source, "upstream") != 0;
+}
+
+static void read_service(struct trace *trace, struct trace_account *account, const json_t *service)
+{
+    const json_t *retries = json_object_get(service, "retries");
+
+    account->service = text_of(trace, service, "name");
+    account->limits = (struct trace_limits){ .connect_us = ms_of(service, "connect_timeout"),
+                                             .write_us = ms_of(service, "write_timeout"),
+                                             .read_us = ms_of(service, "read_timeout") };
+    if (json_is_integer(retries)) /* lines of a version before have none of these */
+        account->limits.tries_max = (unsigned)number_of(service, "retries") + 1;
+}
+
+/* By what the answer can be understood: fields of the request, where a redirect leads. */
+static void read_fields(struct trace *trace, struct trace_account *account, const json_t *root)
+{
+    const json_t *request = json_object_get(root, "request");
+    const json_t *client = json_object_get(root, "client");
+    const json_t *answer = json_object_get(json_object_get(root, "response"), "headers");
+
+    account->fields = telling_fields_read(trace, json_object_get(request, "headers"));
+    account->url = text_of(trace, request, "url");
+    account->location = text_of(trace, answer, "location");
+    account->sets_cookie = json_object_get(answer, "set-cookie") != NULL;
+    account->over_tls = json_is_true(json_object_get(client, "tls"));
+    account->is_trusted = json_is_true(json_object_get(client, "trusted"));
 }
 
 bool log_read_hopgate(struct trace *trace, const struct log_place *place, struct slice line,
@@ -142,10 +181,12 @@ bool log_read_hopgate(struct trace *trace, const struct log_place *place, struct
         account->method = text_of(trace, request, "method");
         account->target = text_of(trace, request, "uri");
         account->upstream_target = text_of(trace, root, "upstream_uri");
-        account->service = text_of(trace, json_object_get(root, "service"), "name");
+        read_service(trace, account, json_object_get(root, "service"));
+        read_fields(trace, account, root);
         account->peer = address_of(client, "peer_ip", "peer_port");
         account->local = address_of(client, "local_ip", "local_port");
         account->request_number = number_of(client, "request_number");
+        account->time_scale = time_scale_of(root);
         read_ends(trace, account, root);
         json_array_foreach(json_object_get(root, "tries"), index, try)
             read_try(trace, account, try);

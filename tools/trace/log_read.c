@@ -15,6 +15,7 @@ enum { ERROR_LINE_MARGIN_US = 2000000, NGINX_PATIENCE_US = 600 * 1000000 };
 
 struct error_entry {
     struct log_error_line said;
+    struct sockaddr_storage reset; /* of an F5's line: whom it reset; family 0: another line */
     struct log_place place;
     struct slice line;
     struct error_entry *next;
@@ -51,7 +52,8 @@ static void add_error_line(struct trace *trace, struct log_error_lines *errors,
         return;
     }
     *entry = (struct error_entry){ .place = *place, .line = trace_copy(trace, line) };
-    (void)log_read_nginx_error(entry->line, &entry->said); /* its slices must outlive the buffer */
+    if (!log_read_f5_reset(entry->line, &entry->reset))
+        (void)log_read_nginx_error(entry->line, &entry->said); /* its slices outlive the buffer */
     if (errors->last)
         errors->last->next = entry;
     else
@@ -63,8 +65,11 @@ static void take_line(struct trace *trace, struct log_error_lines *errors,
                       const struct log_place *place, struct slice line)
 {
     /* each shape excludes the others */
-    static const read_line formats[] = { log_read_hopgate, log_read_lab, log_read_alb,
-                                         log_read_nginx_access, log_read_haproxy };
+    static const read_line formats[] = {
+        log_read_hopgate, log_read_relay,        log_read_lab,
+        log_read_alb,     log_read_nginx_access, log_read_haproxy
+    };
+    struct sockaddr_storage reset;
     struct log_error_line said;
 
     trace->lines_count++;
@@ -82,7 +87,7 @@ static void take_line(struct trace *trace, struct log_error_lines *errors,
         }
         return;
     }
-    if (log_read_nginx_error(line, &said))
+    if (log_read_f5_reset(line, &reset) || log_read_nginx_error(line, &said))
         add_error_line(trace, errors, place, line);
     else
         trace->lines_skipped++;
@@ -151,7 +156,8 @@ static bool is_about(const struct error_entry *entry, const struct trace_account
         return false;
     if (said->request_id.len > 0 && account->request_id.len > 0)
         return slice_equal(said->request_id, account->request_id);
-    if (strcmp(account->format, "nginx") != 0)
+    /* a hop of ours that stands for nginx writes no id into its error lines either */
+    if (strcmp(account->format, "nginx") != 0 && strcmp(account->format, "hopgate") != 0)
         return false;
     trace_request_line(said->request, &method, &target);
     (void)addr_parse_ip(said->client, addr_port(&account->peer), &client);
@@ -183,11 +189,21 @@ static int compare_targets(const struct trace_account *one, const struct trace_a
     return r != 0 ? r : (one->end_us > other->end_us) - (one->end_us < other->end_us);
 }
 
+static bool has_peer(const struct trace_account *account)
+{
+    return trace_is_known(&account->peer);
+}
+
+static int compare_peers(const struct trace_account *one, const struct trace_account *other)
+{
+    return memcmp(&one->peer, &other->peer, sizeof(one->peer)); /* both were zeroed */
+}
+
 /* What error lines alone have told of; the last ones, to which further lines may belong. */
 enum { RECENT_MAX = 64 };
 
 struct attaching {
-    struct trace_index ids, targets;
+    struct trace_index ids, targets, peers;
     struct trace_account *recent[RECENT_MAX];
     unsigned recent_count; /* of all */
 };
@@ -209,6 +225,20 @@ static struct trace_account *by_target(const struct attaching *attaching,
             return targets->items[i];
     }
     return NULL;
+}
+
+/* A reset ends a connection: the last request on it. */
+static struct trace_account *by_reset(const struct attaching *attaching,
+                                      const struct error_entry *entry)
+{
+    struct trace_account key = { .peer = entry->reset }, *found = NULL, *at;
+
+    for (size_t i = trace_index_first(&attaching->peers, &key);
+         (at = trace_index_same(&attaching->peers, i, &key)); i++)
+        if ((entry->place.hop.len == 0 || slice_equal(entry->place.hop, at->hop)) &&
+            (!found || at->request_number > found->request_number))
+            found = at;
+    return found;
 }
 
 static struct trace_account *account_of(const struct attaching *attaching,
@@ -297,8 +327,11 @@ bool log_attach_errors(struct trace *trace, struct log_error_lines *errors)
     bool made = trace_index_make(&attaching.ids, trace, has_request_id, compare_request_ids);
 
     made = trace_index_make(&attaching.targets, trace, has_target, compare_targets) && made;
+    made = trace_index_make(&attaching.peers, trace, has_peer, compare_peers) && made;
     for (struct error_entry *entry = errors->first; made && entry; entry = entry->next) {
-        struct trace_account *account = account_of(&attaching, entry);
+        bool is_reset = entry->reset.ss_family != 0;
+        struct trace_account *account =
+            is_reset ? by_reset(&attaching, entry) : account_of(&attaching, entry);
 
         if (!account && entry->said.request.len > 0) {
             account = account_from(trace, entry);
@@ -310,5 +343,6 @@ bool log_attach_errors(struct trace *trace, struct log_error_lines *errors)
     }
     trace_index_done(&attaching.ids);
     trace_index_done(&attaching.targets);
+    trace_index_done(&attaching.peers);
     return made;
 }

@@ -96,6 +96,8 @@ void trace_print_json(const struct trace_account *root, const struct verdict *ve
         (void)json_object_set_new(object, "reason",
                                   json_string(end_reason_info(verdict->culprit->reason)->name));
     }
+    if (verdict->lost)
+        (void)json_object_set_new(object, "lost", json_string(verdict->lost));
     if (verdict->waiting)
         set_text(object, "still_waiting", verdict->waiting->hop);
     if (verdict->gave_up_first)

@@ -11,6 +11,7 @@
 #include "tools/trace/join.h"
 #include "tools/trace/log_read.h"
 #include "tools/trace/print_json.h"
+#include "tools/trace/stretch.h"
 #include "tools/trace/verdict.h"
 
 enum { FILES_MAX = 256 };
@@ -145,7 +146,7 @@ static void print_logs(const struct verdict *verdict)
     }
 }
 
-static void print_request(const struct trace_account *root)
+static void print_request(const struct trace_account *root, uint32_t scale)
 {
     char peer[ADDR_TEXT_MAX];
 
@@ -156,15 +157,18 @@ static void print_request(const struct trace_account *root)
         (void)printf(" of %s", addr_format(&root->peer, peer, sizeof(peer)));
     if (root->request_id.len > 0)
         print_safe(root->request_id, ", request id ", "");
+    if (scale > 1)
+        (void)printf("\nin a lab where time passed %u times as fast; times are as stated", scale);
     (void)putchar('\n');
 }
 
-static void print_story(const struct trace_account *root, const struct verdict *verdict)
+static void print_story(const struct trace_account *root, const struct verdict *verdict,
+                        uint32_t scale)
 {
     (void)printf("%s.\n", verdict->text);
     if (verdict->fix[0])
         (void)printf("fix: %s.\n", verdict->fix);
-    print_request(root);
+    print_request(root, scale);
     trace_draw(root, stdout);
     if (verdict->evidence[0])
         (void)printf("\n%s", verdict->evidence);
@@ -179,10 +183,14 @@ static int print_all(const struct trace *trace, const struct options *options)
     unsigned long wanted = 0;
     unsigned long requests = 0;
 
-    for (const struct trace_account *at = trace->first; at; at = at->next_in_trace) {
+    for (struct trace_account *at = trace->first; at; at = at->next_in_trace) {
+        uint32_t scale;
+
         if (at->before)
             continue;
         requests++;
+        scale = stretch_scale_of(at);
+        stretch_accounts(at, scale);
         verdict_find(at, &verdict);
         if (!is_wanted(options, &verdict) || wanted++ >= options->limit)
             continue;
@@ -190,7 +198,7 @@ static int print_all(const struct trace *trace, const struct options *options)
         if (options->json)
             trace_print_json(at, &verdict, stdout);
         else
-            print_story(at, &verdict);
+            print_story(at, &verdict, scale);
     }
     if (!options->json)
         (void)printf(

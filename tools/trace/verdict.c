@@ -5,15 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/trace/causes.h"
+#include "tools/trace/telling.h"
+#include "tools/trace/verdict_priv.h"
 
-/* Less is said to be no difference of clocks. */
-enum { CLOCKS_DIFFER_US = 50000 };
+/* Of what a log quotes: a field line may be long. */
+enum { DETAIL_MAX = 120 };
 
 /* ---- words ---- */
 
-__attribute__((format(printf, 3, 4))) static void add(char *into, size_t size, const char *format,
-                                                      ...)
+void verdict_add(char *into, size_t size, const char *format, ...)
 {
     size_t length = strlen(into);
     va_list arguments;
@@ -22,8 +22,6 @@ __attribute__((format(printf, 3, 4))) static void add(char *into, size_t size, c
     (void)vsnprintf(into + length, size - length, format, arguments);
     va_end(arguments);
 }
-
-#define ADD(member, ...) add((member), sizeof(member), __VA_ARGS__)
 
 /* What logs say is anybody's bytes. */
 static void make_printable(char *text)
@@ -37,11 +35,20 @@ const char *verdict_hop_name(const struct trace_account *account, char *into, si
 {
     if (account->hop.len > 0)
         (void)snprintf(into, size, "%s \"%.*s\"",
-                       strcmp(account->format, "origin") == 0 ? "server" : "hop",
+                       strcmp(account->format, "origin") == 0 ? "origin" : "hop",
                        SLICE_ARG(account->hop));
     else
         (void)snprintf(into, size, "the %s of %s", account->format, account->file);
     make_printable(into);
+    return into;
+}
+
+const char *verdict_span(int64_t us, char *into, size_t size)
+{
+    int64_t ms = (us + 500) / 1000;
+
+    (void)snprintf(into, size, ms >= 1000 && ms % 1000 == 0 ? "%lld s" : "%lld ms",
+                   (long long)(ms >= 1000 && ms % 1000 == 0 ? ms / 1000 : ms));
     return into;
 }
 
@@ -52,7 +59,7 @@ static int64_t span_ms(int64_t from_us, int64_t to_us)
                : (to_us - from_us + 500) / 1000;
 }
 
-static const char *target_name(const struct trace_try *try, char *into, size_t size)
+const char *verdict_target_name(const struct trace_try *try, char *into, size_t size)
 {
     char address[ADDR_TEXT_MAX];
     char hop[128];
@@ -87,10 +94,28 @@ static bool client_left(const struct trace_account *account)
     return account->reason == END_CLIENT_ABORTED;
 }
 
-/* By itself or by its target; not because its client went away. */
+/* By itself or by its target; not because its client went away. A redirect of its own is an answer. */
 static bool failed_here(const struct trace_account *account)
 {
-    return account->reason != END_OK && end_reason_info(account->reason)->hop != END_HOP_CLIENT;
+    const struct end_reason_info *info = end_reason_info(account->reason);
+
+    return account->reason != END_OK && info->hop != END_HOP_CLIENT &&
+           (info->status == 0 || info->status >= 400);
+}
+
+/* It did not want what the hop in front sent. */
+static bool refused_who_asked(const struct trace_account *account)
+{
+    const struct end_reason_info *info = end_reason_info(account->reason);
+
+    return account->before && !client_left(account) && info->hop == END_HOP_CLIENT &&
+           info->status >= 400;
+}
+
+/* Plain text came to a port that speaks TLS: that was the choice of who asked. */
+static bool met_plain_text(const struct trace_account *account)
+{
+    return account->before && (account->wants_tls || account->reason == END_CLIENT_PLAIN_HTTP);
 }
 
 static void find_who(struct verdict *ret)
@@ -98,7 +123,9 @@ static void find_who(struct verdict *ret)
     for (unsigned i = ret->chain_count; i-- > 0;) {
         const struct trace_account *at = ret->chain[i];
 
-        if (!ret->culprit && failed_here(at))
+        if (!ret->culprit && met_plain_text(at))
+            ret->culprit = at->before;
+        if (!ret->culprit && (failed_here(at) || refused_who_asked(at)))
             ret->culprit = at;
         if (client_left(at) && !ret->waiting)
             ret->waiting = at;
@@ -137,16 +164,16 @@ static void tell_maker(const struct verdict *verdict, char *into, size_t size)
         if (verdict->chain[i]->status != 0)
             maker = verdict->chain[i];
     if (maker)
-        add(into, size, "; it wrote no answer, and %s made a %u of that",
-            verdict_hop_name(maker, name, sizeof(name)), maker->status);
+        verdict_add(into, size, "; it wrote no answer, and %s made a %u of that",
+                    verdict_hop_name(maker, name, sizeof(name)), maker->status);
 }
 
 /* A wire between two hops has no log of requests, but it says what it did to the connection. */
 static void tell_wire(const struct trace_try *try, char *into, size_t size)
 {
     if (try && try->flow && try->flow->fault.len > 0)
-        add(into, size, "; on the way, wire \"%.*s\": %.*s", SLICE_ARG(try->flow->wire),
-            SLICE_ARG(try->flow->fault));
+        verdict_add(into, size, "; on the way, wire \"%.*s\": %.*s", SLICE_ARG(try->flow->wire),
+                    SLICE_ARG(try->flow->fault));
 }
 
 static void tell_waiting(const struct verdict *verdict, char *into, size_t size)
@@ -157,8 +184,12 @@ static void tell_waiting(const struct verdict *verdict, char *into, size_t size)
 
     if (!last || waiting == verdict->culprit)
         return;
-    add(into, size, "; %s was still waiting for %s", verdict_hop_name(waiting, name, sizeof(name)),
-        target_name(last, target, sizeof(target)));
+    verdict_add(into, size, "; %s was still waiting for %s",
+                verdict_hop_name(waiting, name, sizeof(name)),
+                verdict_target_name(last, target, sizeof(target)));
+    if (waiting->tries_made > 1 && waiting->limits.tries_max >= waiting->tries_made)
+        verdict_add(into, size, ", at try %u of %u", waiting->tries_made,
+                    waiting->limits.tries_max);
 }
 
 static void tell_fix(struct verdict *ret, const struct cause *cause)
@@ -170,6 +201,8 @@ static void tell_fix(struct verdict *ret, const struct cause *cause)
     const char *hole = strstr(fix, "%s"); /* at most one, see causes.c */
     char name[128];
 
+    if (!wires && verdict_fix_tries(ret, cause))
+        return;
     if (!hole) {
         ADD(ret->fix, "%s", fix);
         return;
@@ -179,33 +212,86 @@ static void tell_fix(struct verdict *ret, const struct cause *cause)
         verdict_hop_name(ret->culprit, name, sizeof(name)), hole + 2);
 }
 
+/* What it met; its own choice to speak plain text stands behind no reason of its own. */
+static const struct cause *cause_of_culprit(const struct verdict *verdict)
+{
+    if (verdict->try && verdict->try->next && met_plain_text(verdict->try->next))
+        return cause_of(END_CLIENT_PLAIN_HTTP, false);
+    return cause_of(verdict->culprit->reason, verdict->try && verdict->try->reused);
+}
+
+static void add_quote(struct verdict *ret, struct slice text)
+{
+    bool is_long = text.len > DETAIL_MAX;
+
+    ADD(ret->text, "%.*s%s", (int)(is_long ? DETAIL_MAX : text.len), text.ptr,
+        is_long ? "..." : "");
+}
+
+/* What its log says, the detail in its place. */
+static void add_phrase(struct verdict *ret, const struct trace_account *account)
+{
+    const char *phrase = end_reason_info(account->reason)->phrase;
+    const char *hole = strstr(phrase, "%s");
+
+    ADD(ret->text, "%.*s", (int)(hole ? hole - phrase : (ptrdiff_t)strlen(phrase)), phrase);
+    if (!hole)
+        return;
+    add_quote(ret, account->detail);
+    ADD(ret->text, "%s", hole + 2);
+}
+
+/* The words of the hop itself, and what its TLS found out beyond them. */
+static void tell_detail(struct verdict *ret)
+{
+    const struct trace_account *culprit = ret->culprit;
+    struct slice explanation = ret->try ? ret->try->explanation : (struct slice){ NULL, 0 };
+    const char *end;
+    char name[128];
+
+    if (refused_who_asked(culprit)) {
+        ADD(ret->text, " (");
+        add_phrase(ret, culprit);
+        ADD(ret->text, ")");
+    } else if (culprit->detail.len > 0) {
+        ADD(ret->text, " (");
+        add_quote(ret, culprit->detail);
+        ADD(ret->text, ")");
+    }
+    if (explanation.len == 0 || ret->try->reused) /* what a used connection met is told already */
+        return;
+    end = memchr(explanation.ptr, ';', explanation.len);
+    ADD(ret->text, ": %.*s", (int)(end ? end - explanation.ptr : (ptrdiff_t)explanation.len),
+        explanation.ptr);
+    if (end)
+        ADD(ret->evidence, "%s says: %.*s\n", verdict_hop_name(culprit, name, sizeof(name)),
+            SLICE_ARG(explanation));
+}
+
 static void tell_culprit(struct verdict *ret)
 {
     const struct trace_account *culprit = ret->culprit;
     const struct cause *cause;
-    char name[128], target[160], status[32];
-    int64_t ms;
+    char name[128], target[VERDICT_NAME_MAX], status[32];
 
-    ret->try = trace_last_try(culprit);
-    cause = cause_of(culprit->reason, ret->try && ret->try->reused);
-    ms = ret->try ? span_ms(ret->try->begin_us, ret->try->end_us) : -1;
+    ret->try = refused_who_asked(culprit) ? NULL : trace_last_try(culprit);
+    cause = cause_of_culprit(ret);
     ADD(ret->text, "%s: it began at %s: ", outcome(ret->chain[0], status, sizeof(status)),
         verdict_hop_name(culprit, name, sizeof(name)));
     if (ret->try)
-        ADD(ret->text, "%s %s", target_name(ret->try, target, sizeof(target)), cause->what);
-    else if (culprit->service.len > 0)
+        ADD(ret->text, "%s %s", verdict_target_name(ret->try, target, sizeof(target)), cause->what);
+    else if (culprit->service.len > 0 && !refused_who_asked(culprit))
         ADD(ret->text, "service \"%.*s\" %s", SLICE_ARG(culprit->service), cause->what);
     else
         ADD(ret->text, "it %s", cause->what);
-    if (cause->is_wait && ms >= 0)
-        ADD(ret->text, " within %lld ms", (long long)ms);
-    else if (culprit->detail.len > 0)
-        ADD(ret->text, " (%.*s)", SLICE_ARG(culprit->detail));
-    if (culprit->tries_made > 1)
-        ADD(ret->text, ", the last of %u tries", culprit->tries_made);
+    if (!cause->is_wait)
+        tell_detail(ret);
+    verdict_tell_wait(ret, cause);
     tell_wire(ret->try, ret->text, sizeof(ret->text));
     tell_maker(ret, ret->text, sizeof(ret->text));
     tell_waiting(ret, ret->text, sizeof(ret->text));
+    verdict_add_doubled(ret);
+    verdict_remark_loss(ret);
     tell_fix(ret, cause);
 }
 
@@ -222,7 +308,7 @@ static void tell_client(struct verdict *ret)
         ADD(ret->text, " after %lld ms", (long long)ms);
     if (last)
         ADD(ret->text, " while %s was waiting for %s", verdict_hop_name(inner, name, sizeof(name)),
-            target_name(last, target, sizeof(target)));
+            verdict_target_name(last, target, sizeof(target)));
     ADD(ret->fix, "make the answer come sooner, or let the client wait longer");
 }
 
@@ -231,78 +317,28 @@ static void tell_answer(struct verdict *ret)
     const struct trace_account *front = ret->chain[0];
     const struct trace_account *inner = ret->chain[ret->chain_count - 1];
     const struct trace_try *last = trace_last_try(inner);
+    bool is_origin = strcmp(inner->format, "origin") == 0;
+    unsigned hops = ret->chain_count - (is_origin ? 1 : 0);
     char target[160], name[128], status[32];
 
     ADD(ret->text, "%s: ", outcome(front, status, sizeof(status)));
-    if (last && (last->status != 0 || !inner->made_here))
-        ADD(ret->text, "%s answered it; %s", target_name(last, target, sizeof(target)),
-            ret->chain_count == 1 ? "the hop passed it on" : "every hop passed it on");
+    if (is_origin && hops > 0)
+        ADD(ret->text, "%s answered it; %s", verdict_hop_name(inner, name, sizeof(name)),
+            hops == 1 ? "the hop passed it on" : "every hop passed it on");
+    else if (last && (last->status != 0 || !inner->made_here))
+        ADD(ret->text, "%s answered it; %s", verdict_target_name(last, target, sizeof(target)),
+            hops == 1 ? "the hop passed it on" : "every hop passed it on");
     else
         ADD(ret->text, "%s answered it", verdict_hop_name(inner, name, sizeof(name)));
+    if (inner->made_here && inner->reason != END_OK) {
+        ADD(ret->text, ": ");
+        add_phrase(ret, inner);
+    }
+    verdict_remark_loss(ret);
+    if (telling_is_loop(front))
+        ADD(ret->text, "; it sends the client to where it is already, a redirect loop");
     if (front->status >= 500)
         ADD(ret->fix, "look into the log of that server: no hop of these logs made the answer");
-}
-
-/* ---- evidence ---- */
-
-/* How often a hop was asked for what came in once. */
-static void tell_amplification(struct verdict *ret)
-{
-    char name[128], target[160];
-
-    for (unsigned i = 0; i < ret->chain_count; i++) {
-        const struct trace_account *at = ret->chain[i];
-
-        if (at->tries_made > 1)
-            ADD(ret->evidence, "%s asked %u times for one request, the last time %s\n",
-                verdict_hop_name(at, name, sizeof(name)), at->tries_made,
-                target_name(trace_last_try(at), target, sizeof(target)));
-    }
-}
-
-/* What the lab's wires and servers did on purpose. */
-static void tell_faults(struct verdict *ret)
-{
-    char name[128];
-
-    for (unsigned i = 0; i < ret->chain_count; i++) {
-        const struct trace_account *at = ret->chain[i];
-        const struct trace_try *last = trace_last_try(at);
-        const struct trace_flow *flow = last ? last->flow : NULL;
-
-        if (flow && flow->fault.len > 0)
-            ADD(ret->evidence, "wire \"%.*s\" behind %s: fault \"%.*s\" acted on this connection\n",
-                SLICE_ARG(flow->wire), verdict_hop_name(at, name, sizeof(name)),
-                SLICE_ARG(flow->fault));
-        if (strcmp(at->format, "origin") == 0 && at->detail.len > 0)
-            ADD(ret->evidence, "%s did what the fault \"%.*s\" says\n",
-                verdict_hop_name(at, name, sizeof(name)), SLICE_ARG(at->detail));
-    }
-}
-
-static void tell_clocks(struct verdict *ret)
-{
-    char name[128];
-
-    for (unsigned i = 1; i < ret->chain_count; i++)
-        if (llabs(ret->chain[i]->shift_us - ret->chain[i - 1]->shift_us) >= CLOCKS_DIFFER_US)
-            ADD(ret->evidence, "the clock of %s differs by about %lld ms; its times are moved\n",
-                verdict_hop_name(ret->chain[i], name, sizeof(name)),
-                (long long)(-ret->chain[i]->shift_us / 1000));
-}
-
-static void tell_joins(struct verdict *ret)
-{
-    char name[128];
-
-    for (unsigned i = 0; i + 1 < ret->chain_count; i++) {
-        const struct trace_try *last = trace_last_try(ret->chain[i]);
-
-        if (last->join == TRACE_JOIN_TIME)
-            ADD(ret->evidence,
-                "%s was found by time and path alone: the logs share no connection and no id\n",
-                verdict_hop_name(ret->chain[i + 1], name, sizeof(name)));
-    }
 }
 
 void verdict_find(const struct trace_account *root, struct verdict *ret)
@@ -310,17 +346,16 @@ void verdict_find(const struct trace_account *root, struct verdict *ret)
     *ret = (struct verdict){ 0 };
     follow_chain(root, ret);
     find_who(ret);
-    if (ret->culprit)
-        tell_culprit(ret);
-    else if (client_left(root))
-        tell_client(ret);
-    else
-        tell_answer(ret);
-    ret->failed = ret->culprit || client_left(root) || root->status >= 500;
-    tell_amplification(ret);
-    tell_faults(ret);
-    tell_clocks(ret);
-    tell_joins(ret);
+    if (!verdict_tell_loss(ret)) {
+        if (ret->culprit)
+            tell_culprit(ret);
+        else if (client_left(root))
+            tell_client(ret);
+        else if (!verdict_tell_doubled(root, ret))
+            tell_answer(ret);
+    }
+    ret->failed = ret->culprit || client_left(root) || root->status >= 500 || telling_is_loop(root);
+    verdict_tell_evidence(ret);
     make_printable(ret->text);
     make_printable(ret->fix);
     make_printable(ret->evidence);

@@ -11,7 +11,7 @@
 
 #include "tools/trace/account.h"
 
-enum { VERDICT_CHAIN_MAX = 16, VERDICT_TEXT_MAX = 640 };
+enum { VERDICT_CHAIN_MAX = 16, VERDICT_TEXT_MAX = 800 };
 
 struct verdict {
     /* from the hop in front inwards, by the last try of each */
@@ -21,6 +21,7 @@ struct verdict {
     const struct trace_try *try;               /* its telling try, or NULL */
     const struct trace_account *gave_up_first; /* or NULL */
     const struct trace_account *waiting; /* the innermost that was cut while it waited, or NULL */
+    const char *lost;                    /* the field that explains it, or NULL */
     bool failed;
     char text[VERDICT_TEXT_MAX];     /* one or two sentences, printable ASCII */
     char fix[VERDICT_TEXT_MAX];      /* "" when there is nothing to do */

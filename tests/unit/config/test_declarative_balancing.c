@@ -137,7 +137,7 @@ TEST(persistence_has_as3s_defaults)
     CHECK_INT(settings->method, CONFIG_PERSISTENCE_SOURCE_ADDRESS);
     CHECK_INT(settings->prefix_v4, 20);
     CHECK_INT(settings->prefix_v6, 128);
-    CHECK_INT(settings->duration_s, 60);
+    CHECK_INT(settings->duration_ms, 60000);
 }
 
 TEST(mistakes_are_named_with_their_line_and_fix)

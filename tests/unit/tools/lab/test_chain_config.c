@@ -70,24 +70,6 @@ static void done(void)
     notes = NULL;
 }
 
-TEST(chain_config_divides_times_and_never_makes_none_of_one)
-{
-    static const struct {
-        const char *text;
-        int scale;
-        const char *scaled;
-    } rows[] = { { "60s", 100, "600ms" }, { "75", 10, "7500ms" }, { "1m30s", 1000, "90ms" },
-                 { "1ms", 100, "1ms" },   { "0", 100, "0ms" },    { "60s", 1, "60s" },
-                 { "soon", 100, "soon" } };
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        char scaled[64];
-
-        chain_config_scale_time(rows[i].text, rows[i].scale, scaled, sizeof(scaled));
-        CHECK_STR(scaled, rows[i].scaled);
-    }
-}
-
 TEST(chain_config_kong_conf_has_place_persona_and_settings)
 {
     struct chain_config_context context;
@@ -101,7 +83,8 @@ TEST(chain_config_kong_conf_has_place_persona_and_settings)
     CHECK(strstr(conf, "prefix = /lab/hop/prefix\nproxy_listen = 127.0.9.10:8000\n"));
     CHECK(strstr(conf, "hopgate_persona = f5\nhopgate_name = edge\n"
                        "hopgate_upstream_bind = 127.0.9.10\n"));
-    CHECK(strstr(conf, "nginx_http_keepalive_timeout = 3000ms\n"));
+    CHECK(strstr(conf, "nginx_http_keepalive_timeout = 30s\n")); /* the hop divides */
+    CHECK(strstr(conf, "hopgate_lab = on\nhopgate_time_scale = 10\n"));
     CHECK(strstr(conf, "nginx_worker_processes = 2\n"));
     CHECK(!strstr(conf, "nginx_worker_processes = 1\n"));
     CHECK(!strstr(conf, "ssl_cert"));
@@ -119,7 +102,7 @@ TEST(chain_config_without_entities_leads_everything_on)
     CHECK_STR(text_of(service, "host"), "127.0.9.20");
     CHECK_INT(json_integer_value(json_object_get(service, "port")), 8080);
     CHECK_STR(text_of(service, "protocol"), "http");
-    CHECK(!json_object_get(service, "read_timeout")); /* Kong's own, unscaled */
+    CHECK(!json_object_get(service, "read_timeout"));
     json_decref(root);
     root = declarative(2);
     CHECK_STR(text_of(first(root, "services"), "host"), "next");
@@ -129,20 +112,34 @@ TEST(chain_config_without_entities_leads_everything_on)
     done();
 }
 
-TEST(chain_config_scales_services_and_health_checks)
+TEST(chain_config_in_real_time_says_nothing_of_it)
+{
+    struct chain_config_context context;
+    char *conf;
+
+    given("{name: t, path: [{hop: edge, settings: {hopgate_lab: false}}, {origin: o}]}");
+    context = context_of(1);
+    conf = chain_config_kong_conf(&context);
+    CHECK(!strstr(conf, "hopgate_time_scale"));
+    CHECK(strstr(conf, "hopgate_lab = off\n"));
+    CHECK(!strstr(conf, "hopgate_lab = on\n"));
+    free(conf);
+    done();
+}
+
+TEST(chain_config_leaves_times_of_entities_to_the_hop)
 {
     json_t *root, *service, *active;
 
     given("{name: t, time_scale: 100, path: [{hop: edge, entities: {services: [{name: s, host: u, "
-          "read_timeout: 5000}], upstreams: [{name: u, healthchecks: {active: {timeout: 2, "
-          "healthy: {interval: 30}}}, targets: [{target: 'x:1'}]}]}}, {origin: o}]}");
+          "read_timeout: 5000}], upstreams: [{name: u, healthchecks: {active: {timeout: 2}}, "
+          "targets: [{target: 'x:1'}]}]}}, {origin: o}]}");
     root = declarative(1);
     service = first(root, "services");
-    CHECK_INT(json_integer_value(json_object_get(service, "read_timeout")), 50);
-    CHECK_INT(json_integer_value(json_object_get(service, "connect_timeout")), 600);
+    CHECK_INT(json_integer_value(json_object_get(service, "read_timeout")), 5000);
+    CHECK(!json_object_get(service, "connect_timeout"));
     active = json_object_get(json_object_get(first(root, "upstreams"), "healthchecks"), "active");
-    CHECK(json_real_value(json_object_get(active, "timeout")) == 0.02);
-    CHECK(json_real_value(json_object_get(json_object_get(active, "healthy"), "interval")) == 0.3);
+    CHECK_INT(json_integer_value(json_object_get(active, "timeout")), 2);
     json_decref(root);
     done();
 }
@@ -193,10 +190,10 @@ TEST(chain_schema_says_what_each_field_means)
     free(text);
 }
 
-TESTS(TEST_CASE(chain_config_divides_times_and_never_makes_none_of_one),
-      TEST_CASE(chain_config_kong_conf_has_place_persona_and_settings),
+TESTS(TEST_CASE(chain_config_kong_conf_has_place_persona_and_settings),
       TEST_CASE(chain_config_without_entities_leads_everything_on),
-      TEST_CASE(chain_config_scales_services_and_health_checks),
+      TEST_CASE(chain_config_in_real_time_says_nothing_of_it),
+      TEST_CASE(chain_config_leaves_times_of_entities_to_the_hop),
       TEST_CASE(chain_config_leaves_out_what_is_not_simulated_and_says_so),
       TEST_CASE(chain_config_leaves_addresses_alone_when_told_so),
       TEST_CASE(chain_schema_says_what_each_field_means))

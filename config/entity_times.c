@@ -1,0 +1,57 @@
+#include "config/entity_times.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "config/schema.h"
+#include "core/time_scale.h"
+
+static void scale_fields(const struct schema *schema, void *entity, uint32_t scale)
+{
+    for (size_t i = 0; i < schema->fields_count; i++) {
+        const struct schema_field *field = &schema->fields[i];
+        uint64_t *time = (uint64_t *)((char *)entity + field->offset);
+
+        if (field->type == SCHEMA_RECORD && field->record)
+            scale_fields(field->record, entity, scale);
+        if (!(field->flags & SCHEMA_TIME))
+            continue;
+        assert(field->size == sizeof(*time));
+        *time = time_scale_divide(*time, scale);
+    }
+}
+
+static int scale_service(struct config *config, struct config_service *service, uint32_t scale)
+{
+    struct config_service *stated = config_alloc(config, sizeof(*stated));
+
+    if (!stated)
+        return -ENOMEM;
+    *stated = *service;
+    service->stated = stated;
+    scale_fields(&schema_services, service, scale);
+    service->tls_timeout_ms = time_scale_divide(service->tls_timeout_ms, scale);
+    return 0;
+}
+
+static void scale_upstream(struct config_upstream *upstream, uint32_t scale)
+{
+    static const struct schema *const schemas[] = { &schema_upstreams, &schema_health,
+                                                    &schema_balancing };
+
+    upstream->balancing.queue_timeout_stated_ms = upstream->balancing.queue_timeout_ms;
+    for (size_t i = 0; i < sizeof(schemas) / sizeof(*schemas); i++)
+        scale_fields(schemas[i], upstream, scale);
+    upstream->slow_start_ms = time_scale_divide(upstream->slow_start_ms, scale);
+}
+
+int entity_times_scale(struct config *config, uint32_t scale)
+{
+    int r = 0;
+
+    for (size_t i = 0; scale > 1 && i < config->services_count && r == 0; i++)
+        r = scale_service(config, &config->services[i], scale);
+    for (size_t i = 0; scale > 1 && i < config->upstreams_count; i++)
+        scale_upstream(&config->upstreams[i], scale);
+    return r;
+}
