@@ -157,6 +157,11 @@ struct config_balancing {
     uint32_t queue_max;          /* requests that may wait for a place at a target; 0: none */
     uint64_t queue_timeout_ms;
     uint64_t queue_timeout_stated_ms; /* as it is written, see entity_times; 0: so is the other */
+    uint32_t
+        reselect_tries; /* other targets asked when one cannot be connected to; F5's personas ask */
+    /* what becomes of a client whose target goes down, where clients are bound to targets (personas that pin):
+     * "none", it stays while its connection does, or "reselect"; NULL: as none */
+    char *service_down_action;
     struct config_persistence persistence;
 };
 

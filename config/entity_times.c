@@ -30,7 +30,7 @@ static int scale_service(struct config *config, struct config_service *service, 
     *stated = *service;
     service->stated = stated;
     scale_fields(&schema_services, service, scale);
-    service->tls_timeout_ms = time_scale_divide(service->tls_timeout_ms, scale);
+    service->tls_timeout_ms = time_scale_divide_work(service->tls_timeout_ms, scale);
     return 0;
 }
 

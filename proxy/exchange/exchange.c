@@ -500,7 +500,10 @@ static void on_front_failed(struct exchange *exchange)
     }
     if (failure.reason == END_CLIENT_ABORTED) {
         exchange_set_reason(exchange, failure.reason, failure.detail);
-        exchange_abort(exchange, failure.reason);
+        if (half_closed && exchange->front_response == FRONT_RESPONSE_NONE)
+            exchange_hang_up(exchange, STREAM_CLOSE_FLUSH); /* its FIN is answered with ours */
+        else
+            exchange_abort(exchange, failure.reason);
         return;
     }
     if (!exchange->record.request)

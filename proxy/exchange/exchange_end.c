@@ -128,9 +128,9 @@ static void write_down_end(struct exchange *exchange)
     record->response_bytes = exchange->front->sent_bytes;
     record->response_head_bytes = exchange->front->sent_head_bytes;
     /* nothing was sent to a client that left or was too late; nginx logs what it would have been,
-     * and 400 for one that left inside its request head */
+     * and 400 for one that left inside its request */
     if (record->status == 0 && end_reason_info(record->reason)->hop == END_HOP_CLIENT)
-        record->status = record->reason == END_CLIENT_ABORTED && !record->request
+        record->status = record->reason == END_CLIENT_ABORTED && record->request_end_at_us == 0
                              ? 400
                              : status_of_nothing(record);
     note_company(exchange);

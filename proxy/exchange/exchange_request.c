@@ -71,8 +71,10 @@ static enum end_reason refusal(struct exchange *exchange, struct slice *ret_deta
     }
     *ret_detail = request->method_name;
     if ((request->method == HTTP_METHOD_CONNECT && policy->connect == PERSONA_METHOD_INVALID) ||
-        (request->method == HTTP_METHOD_TRACE && policy->trace == PERSONA_METHOD_INVALID))
+        (request->method == HTTP_METHOD_TRACE && policy->trace == PERSONA_METHOD_INVALID)) {
+        *ret_detail = SLICE("request"); /* nobody looked as far as the method */
         return END_CLIENT_REQUEST_INVALID;
+    }
     if (request->method == HTTP_METHOD_CONNECT ||
         (request->method == HTTP_METHOD_TRACE && !trace_passes(exchange->record.persona)))
         return END_CLIENT_METHOD_REFUSED;
@@ -165,6 +167,26 @@ static bool note_prefix(struct exchange *exchange, const struct router_match *ma
     return prefix->ptr != NULL;
 }
 
+/* Nothing is put before the path, and nothing taken off it. */
+static bool path_stays(const struct uri_upstream *uri)
+{
+    bool has_base = uri->base.len > 0 && !slice_equal(uri->base, SLICE("/"));
+    bool is_stripped = uri->strip_path && uri->matched_prefix.len > 1;
+
+    return !has_base && !is_stripped;
+}
+
+/* ptr NULL: no memory. */
+static struct slice target_to_send(struct exchange *exchange, const struct uri_upstream *uri)
+{
+    const struct http_head *request = &exchange->request;
+
+    if (exchange->record.persona->request.path == PERSONA_PATH_RECEIVED && path_stays(uri) &&
+        request->target_form == HTTP_TARGET_ORIGIN)
+        return request->request_target;
+    return uri_upstream_target(&exchange->arena, uri);
+}
+
 static bool find_route(struct exchange *exchange)
 {
     struct exchange_record *record = &exchange->record;
@@ -216,7 +238,7 @@ static bool find_route(struct exchange *exchange)
                                  .query = exchange->request.query,
                                  .strip_path = match.route->strip_path,
                                  .is_v1 = match.is_v1 };
-    record->upstream_uri = uri_upstream_target(&exchange->arena, &uri);
+    record->upstream_uri = target_to_send(exchange, &uri);
     if (!record->upstream_uri.ptr || !note_prefix(exchange, &match) ||
         router_captures(router, &match, path, scratch, &exchange->arena, &record->uri_captures) <
             0) {

@@ -121,8 +121,11 @@ static bool can_be_afforded(struct exchange *exchange, struct try_record *attemp
 uint32_t exchange_retries_max(const struct exchange *exchange)
 {
     uint64_t tries_max = exchange->record.persona->retry.tries_max_count;
-    uint32_t retries = exchange->record.service->retries;
+    const struct config_service *service = exchange->record.service;
+    uint32_t retries = service->retries;
 
+    if (exchange->record.persona->retry.policy == PERSONA_RETRY_RESELECT)
+        retries = service->upstream ? service->upstream->balancing.reselect_tries : 0;
     return tries_max > 0 && retries > tries_max - 1 ? (uint32_t)(tries_max - 1) : retries;
 }
 

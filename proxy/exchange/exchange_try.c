@@ -203,6 +203,12 @@ static int pick_anew(struct exchange *exchange)
     return r;
 }
 
+static bool leaves_when_down(const struct config_service *service)
+{
+    return service->upstream && service->upstream->balancing.service_down_action &&
+           strcmp(service->upstream->balancing.service_down_action, "reselect") == 0;
+}
+
 /* Where the client is at home; NULL: the balancer is asked. */
 static struct target *find_home(struct exchange *exchange)
 {
@@ -212,7 +218,8 @@ static struct target *find_home(struct exchange *exchange)
     if (exchange->tried_count > 0)
         return NULL;
     if (exchange->pin)
-        target = upstream_pin_target(exchange->pin, exchange->upstream);
+        target = upstream_pin_target(exchange->pin, exchange->upstream,
+                                     leaves_when_down(exchange->record.service));
     exchange->is_pinned = target != NULL;
     if (!target)
         target = persistence_find(&exchange->record, upstream_targets_of(upstream));

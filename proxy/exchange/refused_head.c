@@ -65,6 +65,22 @@ static struct slice quote_lines(const char *what, const struct fields *fields, e
     return (struct slice){ into, (size_t)n < size ? (size_t)n : size - 1 };
 }
 
+/* nginx knows one coding: what else a response names is unknown to it, and a second line too many. */
+static struct slice quote_coding(const struct fields *fields, char *into, size_t size)
+{
+    const struct field *first = fields_find(fields, FIELD_TRANSFER_ENCODING);
+    unsigned count = 0;
+    int n;
+
+    for (uint32_t i = 0; i < fields->count; i++)
+        count += fields->items[i].id == FIELD_TRANSFER_ENCODING;
+    if (count != 1)
+        return quote_lines("duplicate header line", fields, FIELD_TRANSFER_ENCODING, into, size);
+    n = snprintf(into, size, "unknown \"Transfer-Encoding\": \"%.*s\"", shown(first->value),
+                 first->value.ptr);
+    return (struct slice){ into, (size_t)n < size ? (size_t)n : size - 1 };
+}
+
 struct slice refused_head_detail(enum http1_role role, enum http1_error error,
                                  const struct fields *fields, char *into, size_t size)
 {
@@ -76,6 +92,9 @@ struct slice refused_head_detail(enum http1_role role, enum http1_error error,
 
     if (!is_about_the_whole(error))
         return (struct slice){ NULL, 0 };
+    if (role == HTTP1_RESPONSE && (error == HTTP1_ERR_TRANSFER_ENCODING_UNKNOWN ||
+                                   error == HTTP1_ERR_TRANSFER_ENCODING_INVALID))
+        return quote_coding(fields, into, size);
     if (role == HTTP1_RESPONSE)
         what = info->upstream_phrase + sizeof(sent) - 1;
     if (error == HTTP1_ERR_CONTENT_LENGTH_DUPLICATE) { /* the table's words name the field */

@@ -41,5 +41,8 @@ enum retry_verdict retry_decide(const struct persona_retry *policy, const struct
         return RETRY_FREE;
     if (policy->policy == PERSONA_RETRY_NONE || !(policy->conditions & condition))
         return RETRY_NO;
+    if (policy->policy == PERSONA_RETRY_RESELECT &&
+        end_reason_info(facts->reason)->phase != END_PHASE_CONNECTING)
+        return RETRY_NO; /* TLS failed: there was a connection */
     return facts->tries_left > 0 ? RETRY_YES : RETRY_NO;
 }

@@ -5,9 +5,13 @@
 #include "proxy/worker/worker.h"
 
 struct target *upstream_pin_target(const struct upstream_pin *pin,
-                                   const struct worker_upstream *upstream)
+                                   const struct worker_upstream *upstream, bool leaves_when_down)
 {
-    if (pin->upstream != upstream || !target_is_usable(pin->target))
+    bool is_connected = pin->pool && conn_pool_idle_count(pin->pool) > 0;
+
+    if (pin->upstream != upstream)
+        return NULL;
+    if (!target_is_usable(pin->target) && (leaves_when_down || !is_connected))
         return NULL;
     return pin->target;
 }

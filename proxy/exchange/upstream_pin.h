@@ -29,9 +29,10 @@ struct upstream_pin {
     bool has_ended;                   /* the target has ended the connection */
 };
 
-/* The target that this client's requests to the upstream go to; NULL: none yet, or it is down. */
+/* The target that this client's requests to the upstream go to; NULL: none yet, or it is down. A connection
+ * that is there outlives that, unless leaves_when_down (F5's serviceDownAction: none, reselect). */
 struct target *upstream_pin_target(const struct upstream_pin *pin,
-                                   const struct worker_upstream *upstream);
+                                   const struct worker_upstream *upstream, bool leaves_when_down);
 
 /* From now on they go there. */
 void upstream_pin_choose(struct upstream_pin *pin, struct worker_upstream *upstream,

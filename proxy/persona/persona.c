@@ -289,8 +289,13 @@ void persona_set_lab(struct persona *persona, bool on)
     struct persona_client *client = &persona->client;
 
     persona->lab_is_on = on; /* answers ask for it themselves */
-    if (on)
+    if (on) {
+        persona->parse.request |= persona->lab.request;
+        persona->parse.response |= persona->lab.response;
+        if (persona->lab.interim == PERSONA_LAB_INTERIM_FINAL)
+            persona->response.interim = PERSONA_INTERIM_FINAL;
         return;
+    }
     persona->parse.request = persona->parse.response = 0;
     if (persona->response.cut == PERSONA_CUT_FIN_ALWAYS)
         persona->response.cut = PERSONA_CUT_FIN;

@@ -135,6 +135,9 @@ struct persona_request {
                                   80 and 443 are left out (AWS) */
         PERSONA_HOST_SERVICE /* as route, but for the target: the service's host (nginx: $proxy_host) */
     } host;
+    /* the request target sent: in Kong's normal form, or byte for byte where neither the service has a path nor
+     * the route takes one away (nginx's proxy_pass without a URI, HAProxy); routes match the normal form */
+    enum { PERSONA_PATH_NORMALISED, PERSONA_PATH_RECEIVED } path;
     enum persona_name_case name_case;
     enum persona_connection_fields connection_fields;
     enum persona_underscores underscores;                         /* names with "_" */
@@ -297,6 +300,9 @@ struct persona_retry {
         PERSONA_RETRY_NEXT,       /* the balancer picks again */
         PERSONA_RETRY_SAME,       /* the same target again, while it is healthy */
         PERSONA_RETRY_REDISPATCH, /* another target if there is one */
+        /* as next, of failures to connect, and as often as the upstream's reselect_tries says; a service's
+         * retries mean nothing (F5) */
+        PERSONA_RETRY_RESELECT,
     } policy;
     unsigned conditions;      /* mask of enum persona_retry_on */
     uint64_t retries_count;   /* further tries where no service says a number */
@@ -477,6 +483,14 @@ struct persona_parse {
     unsigned request, response; /* masks of enum persona_lenient */
 };
 
+/* Leniencies that the lab adds, and that are nothing to warn of elsewhere, because there they are not: for a
+ * product that many run in production. Optional. */
+struct persona_lab {
+    enum persona_basis basis;
+    enum { PERSONA_LAB_INTERIM_AS_ELSEWHERE, PERSONA_LAB_INTERIM_FINAL } interim;
+    unsigned request, response; /* of persona_parse */
+};
+
 struct persona_log {
     enum persona_basis basis;
     const char *access_format; /* a name that access_log knows */
@@ -499,6 +513,7 @@ struct persona {
     struct persona_upstream upstream;
     struct persona_content content;
     struct persona_parse parse;
+    struct persona_lab lab;
     struct persona_log log;
 
     bool lab_is_on; /* hopgate_lab; set before traffic */
@@ -528,8 +543,8 @@ const char *persona_builtin_name(size_t index);
  */
 struct persona_strings persona_lab_words(const struct persona *persona);
 
-/* Turns the lab on, or all that persona_lab_words lists into the strict word of the same key. Before traffic
- * only, once. */
+/* Turns the lab on, with what the persona adds there (struct persona_lab), or all that persona_lab_words lists
+ * into the strict word of the same key. Before traffic only, once. */
 void persona_set_lab(struct persona *persona, bool on);
 
 /*
@@ -545,6 +560,8 @@ void persona_switch_token(struct persona *persona, const char *token, bool on);
 
 /* What this hop does about an end. */
 struct persona_answer {
+    enum persona_basis
+        basis; /* of the rule that chose the status or the action, else the section's */
     enum persona_action action;
     unsigned status;
     bool keep_alive, logged;

@@ -26,6 +26,11 @@ static void take_rule(struct pending *pending, const struct persona_answer_rule 
 {
     struct persona_answer *answer = &pending->answer;
 
+    bool decides = (answer->status == 0 && rule->status != 0) ||
+                   (answer->action == PERSONA_ACTION_UNSET && rule->action != PERSONA_ACTION_UNSET);
+
+    if (answer->basis == PERSONA_AS_SECTION && decides)
+        answer->basis = rule->basis;
     if (answer->status == 0)
         answer->status = (unsigned)rule->status;
     if (answer->action == PERSONA_ACTION_UNSET)
@@ -101,6 +106,8 @@ struct persona_answer persona_answer_with_status(const struct persona *persona,
         answer->connection = persona->response.connection;
     if (answer->lead.count == 0)
         answer->lead = persona->response.gateway_lead;
+    if (answer->basis == PERSONA_AS_SECTION)
+        answer->basis = table->basis;
     answer->keep_alive = pending.keep_alive != PERSONA_NO;
     answer->logged = pending.logged != PERSONA_NO;
     return *answer;

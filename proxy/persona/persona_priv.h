@@ -45,6 +45,7 @@ struct persona_key {
     const char *name;
     enum persona_kind kind;
     bool optional;
+    bool lab_only; /* what stands under it acts in the lab only: none of it is a lab word */
     size_t offset;
     uint64_t max;
     const struct persona_word *words;    /* ends with text NULL */
@@ -64,6 +65,12 @@ extern const struct persona_word persona_client_cert_words[], persona_trusted_ce
 
 /* And nginx_http_proxy_next_upstream, hopgate_retry_on. */
 extern const struct persona_word persona_retry_words[];
+
+/* The sections parse and lab. */
+extern const struct persona_word persona_lenient_words[];
+
+/* Of rules for fields. */
+extern const struct persona_word persona_policy_words[], persona_when_words[];
 
 /* Blocks and documents that live as long as the persona. */
 struct persona_memory {

@@ -405,12 +405,13 @@ static void read_mapping(const struct reader *reader, const struct document_node
 {
     struct document_node child = { 0 };
     struct reader inner = *reader;
+    bool is_lab_only;
 
     if (!json_is_object(node->value)) {
         expected(reader, node, "a mapping");
         return;
     }
-    inner.is_lab_only =
+    is_lab_only =
         reader->is_lab_only || (document_member(node, "lab", &child) && json_is_true(child.value));
     child = (struct document_node){ 0 };
     reader = &inner;
@@ -419,6 +420,7 @@ static void read_mapping(const struct reader *reader, const struct document_node
 
         if (!key)
             continue;
+        inner.is_lab_only = is_lab_only || key->lab_only;
         if (key->kind == PERSONA_KIND_OBJECT)
             read_mapping(reader, &child, key->schema, (char *)into + key->offset, complete);
         else if (key->kind == PERSONA_KIND_LIST)

@@ -45,28 +45,6 @@ WORDS(basis_words) = { { "measured", PERSONA_MEASURED, false },
                        { "assumed", PERSONA_ASSUMED, false },
                        WORDS_END };
 
-WORDS(policy_words) = { { "preserve", PERSONA_PRESERVE, false },
-                        { "join", PERSONA_JOIN, false },
-                        { "first_line", PERSONA_FIRST_LINE, false },
-                        { "append", PERSONA_APPEND, false },
-                        { "append_first", PERSONA_APPEND_FIRST, false },
-                        { "replace", PERSONA_REPLACE, false },
-                        { "add_line", PERSONA_ADD_LINE, false },
-                        { "remove", PERSONA_REMOVE, false },
-                        WORDS_END };
-
-WORDS(when_words) = { { "always", PERSONA_ALWAYS, false },
-                      { "upstream", PERSONA_WHEN_UPSTREAM, false },
-                      { "gateway", PERSONA_WHEN_GATEWAY, false },
-                      { "proxied", PERSONA_WHEN_PROXIED, false },
-                      { "not_proxied", PERSONA_WHEN_NOT_PROXIED, false },
-                      { "no_trailers_wanted", PERSONA_WHEN_NO_TRAILERS, false },
-                      { "upgrade", PERSONA_WHEN_UPGRADE, false },
-                      { "no_upgrade", PERSONA_WHEN_NO_UPGRADE, false },
-                      { "kong_debug", PERSONA_WHEN_KONG_DEBUG, false },
-                      { "request_debug", PERSONA_WHEN_REQUEST_DEBUG, false },
-                      WORDS_END };
-
 WORDS(position_words) = { { "last", PERSONA_LAST, false },
                           { "first", PERSONA_FIRST, false },
                           WORDS_END };
@@ -91,6 +69,10 @@ WORDS(host_words) = { { "route", PERSONA_HOST_ROUTE, false },
                       { "service", PERSONA_HOST_SERVICE, false },
                       { "listener", PERSONA_HOST_LISTENER, false },
                       WORDS_END };
+
+WORDS(path_sent_words) = { { "normalised", PERSONA_PATH_NORMALISED, false },
+                           { "received", PERSONA_PATH_RECEIVED, false },
+                           WORDS_END };
 
 WORDS(upgrade_when_words) = { { "asked", PERSONA_UPGRADE_ASKED, false },
                               { "named", PERSONA_UPGRADE_NAMED, false },
@@ -175,6 +157,7 @@ WORDS(retry_policy_words) = { { "none", PERSONA_RETRY_NONE, false },
                               { "next", PERSONA_RETRY_NEXT, false },
                               { "same", PERSONA_RETRY_SAME, false },
                               { "redispatch", PERSONA_RETRY_REDISPATCH, false },
+                              { "reselect", PERSONA_RETRY_RESELECT, false },
                               WORDS_END };
 
 WORDS(pick_words) = { { "untried", PERSONA_PICK_UNTRIED, false },
@@ -271,21 +254,6 @@ WORDS(old_client_words) = { { "close", PERSONA_OLD_CLOSE, false },
                             { "chunked", PERSONA_OLD_CHUNKED, true },
                             WORDS_END };
 
-WORDS(lenient_words) = { { "bare_lf", PERSONA_LENIENT_BARE_LF, true },
-                         { "obs_fold", PERSONA_LENIENT_OBS_FOLD, true },
-                         { "nul_in_value", PERSONA_LENIENT_NUL_IN_VALUE, true },
-                         { "drop_bad_line", PERSONA_LENIENT_DROP_BAD_LINE, true },
-                         { "no_host", PERSONA_LENIENT_NO_HOST, true },
-                         { "merge_lengths", PERSONA_LENIENT_MERGE_LENGTHS, true },
-                         { "length_and_coding", PERSONA_LENIENT_LENGTH_AND_CODING, true },
-                         { "any_length", PERSONA_LENIENT_ANY_LENGTH, true },
-                         { "any_coding", PERSONA_LENIENT_ANY_CODING, true },
-                         { "odd_status", PERSONA_LENIENT_ODD_STATUS, true },
-                         { "empty_lines", PERSONA_LENIENT_EMPTY_LINES, true },
-                         { "old_coding", PERSONA_LENIENT_OLD_CODING, true },
-                         { "many_interims", PERSONA_LENIENT_MANY_INTERIMS, true },
-                         WORDS_END };
-
 WORDS(error_shape_words) = { { "nginx", PERSONA_ERROR_NGINX, false },
                              { "f5", PERSONA_ERROR_F5, false },
                              { "none", PERSONA_ERROR_NONE, false },
@@ -313,11 +281,11 @@ static const struct persona_schema rule_schema = {
         (const struct persona_key[]){
             KEY(persona_rule, basis, WORD, .words = basis_words, .optional = true),
             KEY(persona_rule, name, NAME),
-            KEY(persona_rule, policy, WORD, .words = policy_words, .optional = true),
-            KEY(persona_rule, trusted, WORD, .words = policy_words, .optional = true),
+            KEY(persona_rule, policy, WORD, .words = persona_policy_words, .optional = true),
+            KEY(persona_rule, trusted, WORD, .words = persona_policy_words, .optional = true),
             KEY(persona_rule, value, VALUE, .optional = true),
             KEY(persona_rule, absent_value, VALUE, .optional = true),
-            KEY(persona_rule, when, WORD, .words = when_words, .optional = true),
+            KEY(persona_rule, when, WORD, .words = persona_when_words, .optional = true),
             KEY(persona_rule, position, WORD, .words = position_words, .optional = true),
             KEY(persona_rule, token, TEXT, .optional = true),
             KEY(persona_rule, off, BOOL, .optional = true),
@@ -332,6 +300,7 @@ static const struct persona_schema request_schema = {
             BASIS(persona_request),
             WORD(persona_request, version, request_version_words),
             WORD(persona_request, host, host_words),
+            KEY(persona_request, path, WORD, .words = path_sent_words, .optional = true),
             WORD(persona_request, name_case, case_words),
             WORD(persona_request, connection_fields, connection_fields_words),
             WORD(persona_request, underscores, underscore_words),
@@ -556,8 +525,24 @@ static const struct persona_schema parse_schema = {
     .keys =
         (const struct persona_key[]){
             BASIS(persona_parse),
-            KEY(persona_parse, request, WORDS, .words = lenient_words),
-            KEY(persona_parse, response, WORDS, .words = lenient_words),
+            KEY(persona_parse, request, WORDS, .words = persona_lenient_words),
+            KEY(persona_parse, response, WORDS, .words = persona_lenient_words),
+            KEYS_END,
+        },
+};
+
+WORDS(lab_interim_words) = { { "as_elsewhere", PERSONA_LAB_INTERIM_AS_ELSEWHERE, false },
+                             { "final", PERSONA_LAB_INTERIM_FINAL, true },
+                             WORDS_END };
+
+static const struct persona_schema lab_schema = {
+    .size = sizeof(struct persona_lab),
+    .keys =
+        (const struct persona_key[]){
+            BASIS(persona_lab),
+            WORD(persona_lab, interim, lab_interim_words),
+            KEY(persona_lab, request, WORDS, .words = persona_lenient_words),
+            KEY(persona_lab, response, WORDS, .words = persona_lenient_words),
             KEYS_END,
         },
 };
@@ -592,6 +577,7 @@ const struct persona_schema persona_schema = {
             KEY(persona, upstream, OBJECT, .schema = &upstream_schema),
             KEY(persona, content, OBJECT, .schema = &content_schema),
             KEY(persona, parse, OBJECT, .schema = &parse_schema),
+            KEY(persona, lab, OBJECT, .schema = &lab_schema, .optional = true, .lab_only = true),
             KEY(persona, log, OBJECT, .schema = &log_schema),
             KEYS_END,
         },

@@ -180,7 +180,8 @@ static void apply_retry(struct persona_retry *retry, const struct settings *sett
         words = &settings->hopgate_retry_on;
     if (words) {
         retry->conditions = conditions_of(words);
-        if (retry->policy == PERSONA_RETRY_NONE && words->count > 0)
+        if ((retry->policy == PERSONA_RETRY_NONE || retry->policy == PERSONA_RETRY_RESELECT) &&
+            words->count > 0)
             retry->policy = PERSONA_RETRY_NEXT;
     }
     if (!settings_is_set(settings, "hopgate_redispatch"))

@@ -1,4 +1,4 @@
-/* Words that personas and kong.conf have in common. */
+/* Words that personas and kong.conf have in common, and the longer lists of the schema. */
 #include <stddef.h>
 
 #include "proxy/persona/persona_priv.h"
@@ -59,5 +59,47 @@ const struct persona_word persona_retry_words[] = {
     { "502", PERSONA_RETRY_502, false },
     { "503", PERSONA_RETRY_503, false },
     { "504", PERSONA_RETRY_504, false },
+    WORDS_END
+};
+
+const struct persona_word persona_lenient_words[] = {
+    { "bare_lf", PERSONA_LENIENT_BARE_LF, true },
+    { "obs_fold", PERSONA_LENIENT_OBS_FOLD, true },
+    { "nul_in_value", PERSONA_LENIENT_NUL_IN_VALUE, true },
+    { "drop_bad_line", PERSONA_LENIENT_DROP_BAD_LINE, true },
+    { "no_host", PERSONA_LENIENT_NO_HOST, true },
+    { "merge_lengths", PERSONA_LENIENT_MERGE_LENGTHS, true },
+    { "length_and_coding", PERSONA_LENIENT_LENGTH_AND_CODING, true },
+    { "any_length", PERSONA_LENIENT_ANY_LENGTH, true },
+    { "any_coding", PERSONA_LENIENT_ANY_CODING, true },
+    { "odd_status", PERSONA_LENIENT_ODD_STATUS, true },
+    { "empty_lines", PERSONA_LENIENT_EMPTY_LINES, true },
+    { "old_coding", PERSONA_LENIENT_OLD_CODING, true },
+    { "many_interims", PERSONA_LENIENT_MANY_INTERIMS, true },
+    WORDS_END
+};
+
+const struct persona_word persona_policy_words[] = { { "preserve", PERSONA_PRESERVE, false },
+                                                     { "join", PERSONA_JOIN, false },
+                                                     { "first_line", PERSONA_FIRST_LINE, false },
+                                                     { "append", PERSONA_APPEND, false },
+                                                     { "append_first", PERSONA_APPEND_FIRST,
+                                                       false },
+                                                     { "replace", PERSONA_REPLACE, false },
+                                                     { "add_line", PERSONA_ADD_LINE, false },
+                                                     { "remove", PERSONA_REMOVE, false },
+                                                     WORDS_END };
+
+const struct persona_word persona_when_words[] = {
+    { "always", PERSONA_ALWAYS, false },
+    { "upstream", PERSONA_WHEN_UPSTREAM, false },
+    { "gateway", PERSONA_WHEN_GATEWAY, false },
+    { "proxied", PERSONA_WHEN_PROXIED, false },
+    { "not_proxied", PERSONA_WHEN_NOT_PROXIED, false },
+    { "no_trailers_wanted", PERSONA_WHEN_NO_TRAILERS, false },
+    { "upgrade", PERSONA_WHEN_UPGRADE, false },
+    { "no_upgrade", PERSONA_WHEN_NO_UPGRADE, false },
+    { "kong_debug", PERSONA_WHEN_KONG_DEBUG, false },
+    { "request_debug", PERSONA_WHEN_REQUEST_DEBUG, false },
     WORDS_END
 };

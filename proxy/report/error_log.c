@@ -39,6 +39,11 @@ static const struct try_record *abandoned_try(const struct exchange_record *reco
                : NULL;
 }
 
+static bool left_inside_request(const struct exchange_record *record)
+{
+    return record->reason == END_CLIENT_ABORTED && record->request_end_at_us == 0;
+}
+
 /* What was going on when a client left: nginx's action, which stays "sending request" until the first
  * bytes of the answer are there. */
 static const char *aborted_phase_text(const struct exchange_record *record)
@@ -56,8 +61,11 @@ static const char *aborted_phase_text(const struct exchange_record *record)
         return end_phase_text(END_PHASE_TLS_HANDSHAKE, END_HOP_UPSTREAM);
     else if (try)
         phase = END_PHASE_SENDING;
-    else if (record->request_end_at_us == 0)
+    else if (left_inside_request(record)) {
+        if (!record->persona->log.error_explanation)
+            return ""; /* nginx reads content without saying so (ngx_http_handler) */
         phase = END_PHASE_READING_REQUEST_BODY;
+    }
     return end_phase_text(phase, END_HOP_CLIENT);
 }
 
@@ -101,6 +109,9 @@ static const char *phase_text(const struct exchange_record *record, const struct
 
     if (reason_of(record, try) == END_CLIENT_ABORTED)
         return aborted_phase_text(record);
+    if (reason_of(record, try) == END_CLIENT_BODY_INVALID &&
+        !record->persona->log.error_explanation)
+        return "";
     /* an announced length is refused before any of the content is read */
     if (reason_of(record, try) == END_CLIENT_BODY_TOO_BIG && request &&
         request->framing == HTTP_FRAMING_LENGTH)
@@ -113,7 +124,7 @@ static const char *phase_text(const struct exchange_record *record, const struct
 /* ngx_http_upstream_check_broken_connection: with a connection to a target there is more to say. */
 static void add_aborted_phrase(struct text *text, const struct exchange_record *record)
 {
-    text_add_string(text, abandoned_try(record)
+    text_add_string(text, abandoned_try(record) && !left_inside_request(record)
                               ? "epoll_wait() reported that client prematurely closed connection, "
                                 "so upstream connection is closed too"
                               : "client prematurely closed connection");

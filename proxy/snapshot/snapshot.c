@@ -69,6 +69,34 @@ static struct persona *load_persona(const struct settings *settings, struct conf
     return persona;
 }
 
+static void warn_of_upstream(const struct config *config, const struct config_upstream *upstream,
+                             const char *key, const char *why, struct config_errors *errors)
+{
+    config_errors_add(errors, CONFIG_WARNING,
+                      (struct config_place){ .file = config->source,
+                                             .path = upstream->path,
+                                             .line = upstream->line,
+                                             .column = upstream->column },
+                      "%s of upstream %s does nothing: %s", key, upstream->name, why);
+}
+
+/* What nobody looks at is better told. */
+static void check_f5_words(const struct config *config, const struct persona *persona,
+                           struct config_errors *errors)
+{
+    for (size_t i = 0; i < config->upstreams_count; i++) {
+        const struct config_upstream *upstream = &config->upstreams[i];
+
+        if (upstream->balancing.reselect_tries > 0 &&
+            persona->retry.policy != PERSONA_RETRY_RESELECT)
+            warn_of_upstream(config, upstream, "reselect_tries",
+                             "this persona tries again as the service's retries say", errors);
+        if (upstream->balancing.service_down_action && persona->upstream.pin != PERSONA_PIN_CLIENT)
+            warn_of_upstream(config, upstream, "service_down_action",
+                             "this persona binds no client to a target", errors);
+    }
+}
+
 void snapshot_check(const struct settings *settings, const struct config *config,
                     struct config_errors *errors)
 {
@@ -84,8 +112,10 @@ void snapshot_check(const struct settings *settings, const struct config *config
         (void)log_choice_make(settings, persona, errors, &formats); /* the same */
         log_choice_done(&formats);
     }
-    if (persona && config)
+    if (persona && config) {
         tcp_relay_check(settings, config, persona, errors);
+        check_f5_words(config, persona, errors);
+    }
     if (persona) {
         const struct server_tls_inputs inputs = { .settings = settings,
                                                   .config = config,

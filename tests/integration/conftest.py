@@ -8,6 +8,7 @@ import pathlib
 
 import pytest
 
+from lab import scores
 from lab.client import run
 from lab.lab import Lab
 from lab.pki import Pki
@@ -29,7 +30,14 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "slow: not in the fast tier")
     config.addinivalue_line("markers", "long: in the full tier only")
     config.addinivalue_line("markers", "serial: measures or loads the machine, so it runs alone")
+    config.addinivalue_line("markers", "rules(names): rules of personas that it stands behind, see lab/scores.py")
     config.addinivalue_line("markers", "timeout(seconds): needs longer than the tier's limit")
+
+
+def rules_of(item):
+    """Of its mark; of a test that is played with several personas, those of the one that this item is played with."""
+    persona = getattr(item, "callspec", None) and item.callspec.params.get("persona")
+    return [name for mark in item.iter_markers("rules") for name in mark.args if persona in (None, name.split(" ")[0])]
 
 
 def pytest_collection_modifyitems(config, items):
@@ -39,6 +47,7 @@ def pytest_collection_modifyitems(config, items):
         marks = {mark.name for mark in item.iter_markers()}
         in_tier = marks & {"slow", "long"} <= set(TIERS[tier])
         (wanted if in_tier and name in item.nodeid else left_out).append(item)
+        item.user_properties += [("rule", name) for name in rules_of(item)]
         if "timeout" not in marks and config.pluginmanager.hasplugin("timeout"):
             item.add_marker(pytest.mark.timeout(TEST_TIMEOUT_S[tier]))
     config.hook.pytest_deselected(items=left_out)
@@ -121,13 +130,30 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_terminal_summary(terminalreporter):
+    print_corpora(terminalreporter)
+    print_scores(terminalreporter)
+
+
+def noted(terminalreporter, name):
+    """[(value, passed)] of the properties of that name, of tests that ran."""
+    return [(value, outcome == "passed") for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)
+            for key, value in report.user_properties if key == name and report.when == "call"]
+
+
+def print_scores(terminalreporter):
+    """How far each persona is its product."""
+    for line in scores.row_lines(noted(terminalreporter, "score")):
+        terminalreporter.write_line(line)
+    for line in scores.rule_lines({name for name, passed in noted(terminalreporter, "rule") if passed}):
+        terminalreporter.write_line(line)
+
+
+def print_corpora(terminalreporter):
     """How many cases of each corpus passed: tests note theirs with record_property("corpus", what), before they run."""
     passed, played = collections.Counter(), collections.Counter()
-    for outcome in ("passed", "failed"):
-        for report in terminalreporter.getreports(outcome):
-            whats = [value for name, value in report.user_properties if name == "corpus" and report.when == "call"]
-            played.update(whats)
-            passed.update(whats if outcome == "passed" else ())
+    for what, is_passed in noted(terminalreporter, "corpus"):
+        played[what] += 1
+        passed[what] += is_passed
     for what, count in sorted(played.items()):
         terminalreporter.write_line(f"corpus: {what}: {passed[what]}/{count}")
 

@@ -77,7 +77,11 @@ def test_pages_have_the_lengths_that_were_seen(title, length):
     assert len(page(title)) == length
 
 
-@pytest.mark.parametrize("row", DATA["answers"], ids=[row["name"] for row in DATA["answers"]])
+def proves(row):
+    return pytest.mark.rules(*([f'alb error_page.answers[{row["rule"]}]'] if "rule" in row else []))
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row["name"], marks=proves(row)) for row in DATA["answers"]])
 def test_answer(request, lab, hop, row):
     hop = request.getfixturevalue("impatient_hop") if row.get("slow") else hop
     client = lab.client(hop)
@@ -99,6 +103,7 @@ def test_answer(request, lab, hop, row):
 
 @pytest.mark.parametrize("path", ["/refused", "/empty"])
 @pytest.mark.parametrize("agent, is_padded", [(CHROME, True), ("Mozilla/4.0 (compatible; MSIE 6.0)", True), ("curl/8.0", False)])
+@pytest.mark.rules("alb error_page.padding")
 def test_short_pages_are_padded_for_browsers_that_would_hide_them(lab, hop, path, agent, is_padded):
     answer = lab.client(hop).get(path, [("User-Agent", agent)])
     padding = DATA["padding"].encode() * 6 if is_padded else b""
@@ -111,6 +116,7 @@ def test_head_gets_the_page_s_length_only(lab, hop):
     assert (answer.status, answer.fields.get("Content-Length"), answer.content) == (502, "122", b"")
 
 
+@pytest.mark.rules("alb client.forwarded_for_max_count")
 def test_thirty_addresses_are_not_too_many(lab, hop):
     assert lab.client(hop).get("/up", [("X-Forwarded-For", ", ".join(["192.0.2.1"] * 30))]).status == 200
 
@@ -130,6 +136,7 @@ def seen_by_target(lab, fields=(), conf=None, route=None, host=None):
     return alb, origin.requests[0]
 
 
+@pytest.mark.rules("alb request.lead", "alb request.fields[X-Forwarded-Proto]", "alb request.fields[X-Forwarded-Port]")
 def test_fields_are_added_in_front_of_the_client_s(lab):
     alb, request = seen_by_target(lab, [("User-Agent", "curl/8.0"), ("X_Under", "1"), ("Accept", "*/*")])
     names = [line.split(b":")[0].decode() for line in request.raw_head.split(b"\r\n")[1:] if line]
@@ -140,6 +147,7 @@ def test_fields_are_added_in_front_of_the_client_s(lab):
     assert request.fields.get("X-Forwarded-Port") == str(alb.port)
 
 
+@pytest.mark.rules("alb request.fields[X-Forwarded-For]")
 def test_the_client_s_address_is_appended_and_its_claims_are_replaced(lab):
     alb, request = seen_by_target(lab, [("X-Forwarded-For", "192.0.2.7, 192.0.2.8"), ("X-Forwarded-Proto", "https"),
                                         ("X-Forwarded-Port", "443"), ("X-Amzn-Mtls-Clientcert-Subject", "CN=me")])
@@ -155,6 +163,7 @@ def port_maps(row):
 
 
 @pytest.mark.parametrize("row", DATA["hosts"], ids=lambda row: f"{row['sent']} at {row.get('port', 'another')}")
+@pytest.mark.rules("alb request.host", "alb request.fields[Host]")
 def test_host_follows_the_listener_s_port(lab, row):
     with socket.socket() as probe:  # port_maps names the listener's port, so it is chosen before
         probe.bind(("127.0.0.1", 0))
@@ -165,6 +174,7 @@ def test_host_follows_the_listener_s_port(lab, row):
 
 
 @pytest.mark.parametrize("row", DATA["traces"], ids=lambda row: row["want"][:40])
+@pytest.mark.rules("alb request.fields[X-Amzn-Trace-Id]")
 def test_trace_id_is_made_or_put_in_front_and_logged(lab, row):
     fields = [("X-Amzn-Trace-Id", row["sent"])] if row["sent"] else []
     alb, request = seen_by_target(lab, fields + ([("X-A", "a" * 7000), ("X-B", "b" * 200)] if row.get("large_head") else []),
@@ -178,6 +188,7 @@ def test_trace_id_is_made_or_put_in_front_and_logged(lab, row):
 # ---- targets
 
 
+@pytest.mark.rules("alb retry.policy", "alb retry.retries_count")
 def test_nothing_is_tried_again(lab):
     origin = lab.origin()
     alb = lab.hop(service_to(lab.refusing_port(), origin, retries=5), persona="alb", conf={"nginx_worker_processes": "1"})
@@ -185,6 +196,7 @@ def test_nothing_is_tried_again(lab):
     assert statuses == [200, 200, 502, 502], "round robin, and each failure is the client's"
 
 
+@pytest.mark.rules("alb upstream.all_unhealthy")
 def test_all_are_asked_when_all_are_unhealthy(lab):
     """Fail-open (target-group-health-checks.md); with one healthy target the others get nothing."""
     bad, other = (lab.origin().on("/", behaviours.answer(b"ill", status=500)) for _ in range(2))
@@ -199,6 +211,7 @@ def test_all_are_asked_when_all_are_unhealthy(lab):
     wait_until(lambda: client.get("/").status == 503, lambda: "the other personas to fail with 503")
 
 
+@pytest.mark.rules("alb upstream.keepalive_pool_count", "alb upstream.pin")
 def test_connections_to_targets_are_kept(lab):
     origin = lab.origin()
     alb = lab.hop(service_to(origin), persona="alb", conf={"nginx_worker_processes": "1"})
@@ -222,6 +235,7 @@ def alb_log(lab, send, content=()):
     return alb.access_log.text().split(" ")
 
 
+@pytest.mark.rules("alb error_page.answers[CLIENT_ABORTED]", "alb client.half_close", "alb log.access_format")
 def test_a_client_that_leaves_is_a_460_in_the_log(lab):
     words = alb_log(lab, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     assert (words[0], words[8], words[9]) == ("http", "460", "-")
@@ -232,6 +246,7 @@ def test_a_client_that_leaves_inside_its_content_is_a_400_in_the_log(lab):
     assert (words[8], words[9]) == ("400", "-")
 
 
+@pytest.mark.rules("alb client.keepalive_age_ms")
 def test_a_client_connection_that_is_old_ends_with_the_next_answer(lab, tmp_path):
     """client_keep_alive.seconds: 3600 unless a persona file says less."""
     persona = tmp_path / "short.json"

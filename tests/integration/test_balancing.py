@@ -10,6 +10,8 @@ from lab.wait import wait_until
 from test_control import OK, ask, verb
 from test_reload import reload
 
+import pytest
+
 MANY = 40
 
 
@@ -248,6 +250,7 @@ def test_a_full_target_gets_no_more_and_without_a_queue_the_client_is_told_at_on
     assert lab.client(hop).get("/").status == 200
 
 
+@pytest.mark.rules("f5 error_page.answers[LIMIT_REACHED]", "f5 error_page.answers[*]")
 def test_f5_resets_a_connection_above_the_limit(lab):
     gate = threading.Event()
     hop, origins = limited(lab, gate, persona="f5")

@@ -94,6 +94,7 @@ def nothing(lab):
     ("kong", "rfc9440", rfc9440), ("edge", "x-ssl-client", x_ssl_client), ("edge", "xfcc", xfcc), ("f5", "alb", alb),
     ("edge", "none", nothing),
 ])
+@pytest.mark.rules("f5 request.client_cert_fields")
 def test_certificate_is_told_in_the_family_of_the_persona_or_the_setting(lab, origin, persona, family, wanted):
     hop = lab.hop(service_to(origin), persona=persona, tls=True, conf=verifying(lab, hopgate_client_cert_fields=family))
     client = with_certificate(lab, hop)
@@ -128,6 +129,7 @@ def test_certificate_passes_a_kong_between_edge_and_origin(lab, origin):
 
 @pytest.mark.parametrize("family", [None, "none", "rfc9440", "xfcc"])
 @pytest.mark.parametrize("persona", ["edge", "f5"])
+@pytest.mark.rules("f5 request.remove_identity")
 def test_forged_identity_never_passes_edge_and_f5(lab, origin, persona, family):
     hop = lab.hop(service_to(origin), persona=persona, conf={"hopgate_client_cert_fields": family, **TRUST})
     forged = [(name, "forged") for name in SPOOFED for _ in range(2)]

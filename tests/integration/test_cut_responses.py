@@ -101,6 +101,7 @@ def test_reset_over_tls_is_an_end_to_nginx(lab):
 
 
 @pytest.mark.parametrize("persona", ["edge", "f5"])
+@pytest.mark.rules("f5 response.stalled")
 def test_other_personas_give_what_has_come(lab, persona):
     case = Case(ROWS["stall_mid_body_cl"])
     origin = lab.origin().on("/", case.behave)

@@ -169,7 +169,7 @@ def test_client_goes_away_in_the_middle_of_its_upload(lab, hop, end):
     lab.origins[0].wait_for_requests(1)
     end_client(client, end)
     entry = hop.access_log.last()
-    assert (entry.status, entry.reason, entry.tries) == (499, "CLIENT_ABORTED", ["CLIENT_ABORTED"])
+    assert (entry.status, entry.reason, entry.tries) == (400, "CLIENT_ABORTED", ["CLIENT_ABORTED"])
     is_unharmed(lab, hop)
 
 

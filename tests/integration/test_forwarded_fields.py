@@ -17,6 +17,7 @@ def only(request, names):
 
 
 @pytest.mark.parametrize("persona", ["kong", "edge", "f5"])
+@pytest.mark.rules("f5 request.name_case")
 def test_order_case_and_duplicates_of_plain_fields_are_kept(lab, origin, persona):
     getattr(lab, persona)(origin)
     lab.client(lab.hops[0]).get("/", PLAIN)
@@ -81,6 +82,7 @@ def test_edge_replaces_what_an_untrusted_client_claims(lab, origin):
 
 
 @pytest.mark.parametrize("persona", ["kong", "edge"])
+@pytest.mark.rules("f5 request.connection_fields")
 def test_fields_of_one_connection_stay_on_it(lab, origin, persona):
     getattr(lab, persona)(origin)
     lab.client(lab.hops[0]).get("/", [("Connection", "X-Mine, keep-alive"), ("X-Mine", "1"), ("Keep-Alive", "timeout=5"),
@@ -127,6 +129,7 @@ def test_each_hop_of_a_chain_adds_its_own_address(lab, origin):
 
 
 @pytest.mark.parametrize("persona", ["edge", "f5", "kong"])
+@pytest.mark.rules("f5 request.fields[Host]")
 def test_target_gets_a_host_also_from_a_client_that_sends_none(lab, persona):
     """HTTP/1.0 does without; our HTTP/1.1 request must not (RFC 9112 3.2)."""
     origin = lab.origin(content=b"x")

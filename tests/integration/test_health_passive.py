@@ -270,6 +270,7 @@ def test_unknown_target_and_state_are_told(lab):
     assert verb(kong, "target", "set", "main.upstream").code == USAGE
 
 
+@pytest.mark.rules("f5 error_page.answers[NO_TARGET]", "f5 upstream.all_unhealthy")
 def test_f5_resets_when_all_members_are_down(lab):
     origin = lab.origin()
     f5 = lab.hop(judged(origin), persona="f5")

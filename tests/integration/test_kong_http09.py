@@ -6,6 +6,7 @@ from lab.lab import service_to
 from lab.wire import Ended
 
 NO_HEADER = "upstream sent no valid HTTP/1.0 header while reading response header from upstream"
+CLOSE = [("Connection", "close")]
 KONG_LINE = {"hopgate_access_log_format": "kong"}
 ANSWERS = {
     "one line": b"hello\n", "lines": b"hello\r\n\r\nworld\r\n" * 10, "a banner": b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n",
@@ -38,7 +39,7 @@ def test_what_is_no_http_answer_is_relayed_raw_in_the_lab(lab, lab_mode, name, p
     origin = lab.origin().otherwise(answer)
     kong = hop_in(lab, origin, lab_mode)
     client = lab.client(kong)
-    client.send(client.request_bytes("GET", "/"))
+    client.send(client.request_bytes("GET", "/", CLOSE))
     if lab_mode == "off":
         assert client.read_response().status == 502
     else:
@@ -51,11 +52,21 @@ def test_what_is_no_http_answer_is_relayed_raw_in_the_lab(lab, lab_mode, name, p
     assert len(origin.requests) == 1
 
 
+def test_the_client_s_connection_stays_as_nginx_leaves_it(lab):
+    """Measured: nothing says where the bytes end, and yet the connection is there for the next request."""
+    kong = hop_in(lab, lab.origin().otherwise(behaviours.raw(b"hello", then="close")), "on")
+    client = lab.client(kong)
+    for _ in range(2):
+        client.send(client.request_bytes("GET", "/"))
+        assert client.read_exact(5) == b"hello"
+    assert [entry.client_connection[1] for entry in kong.access_log.wait(2)] == [1, 2]
+
+
 def test_kong_s_access_log_says_009(lab):
     origin = lab.origin().otherwise(behaviours.raw(b"hello", then="close"))
     kong = hop_in(lab, origin, "on", conf=KONG_LINE)
     client = lab.client(kong)
-    client.send(client.request_bytes("GET", "/path"))
+    client.send(client.request_bytes("GET", "/path", CLOSE))
     assert client.read_to_end() == (b"hello", "fin")
     kong.stop()
     assert '"GET /path HTTP/1.1" 009 5 ' in kong.access_log.text()
@@ -64,7 +75,7 @@ def test_kong_s_access_log_says_009(lab):
 def test_head_gets_nothing_at_all(lab):
     kong = hop_in(lab, lab.origin().otherwise(behaviours.raw(b"hello", then="close")), "on")
     client = lab.client(kong)
-    client.send(client.request_bytes("HEAD", "/"))
+    client.send(client.request_bytes("HEAD", "/", CLOSE))
     assert client.read_to_end() == (b"", "fin")
     assert kong.access_log.last().status == 9
 
@@ -74,7 +85,7 @@ def test_raw_bytes_after_a_head_that_was_good_stay_an_answer(lab):
     kong = hop_in(lab, lab.origin(content=b"fine").on("/raw", behaviours.raw(b"hello", then="close")), "on")
     client = lab.client(kong)
     assert client.get("/").content == b"fine"
-    client.send(client.request_bytes("GET", "/raw"))
+    client.send(client.request_bytes("GET", "/raw", CLOSE))
     assert client.read_to_end() == (b"hello", "fin")
     assert lab.client(kong).get("/").content == b"fine"
 
@@ -84,7 +95,7 @@ def test_raw_bytes_that_break_off_are_cut(lab, end):
     settings = {"read_timeout": 3000} if end == "hang" else {}  # longer than the origin may stand still
     kong = hop_in(lab, lab.origin().otherwise(behaviours.raw(b"hello", then=end)), "on", **settings)
     client = lab.client(kong)
-    client.send(client.request_bytes("GET", "/"))
+    client.send(client.request_bytes("GET", "/", CLOSE))
     data, _ = client.read_to_end()
     assert b"hello".startswith(data)
     entry = kong.access_log.last()
@@ -96,7 +107,7 @@ def test_client_that_leaves_during_raw_bytes(lab):
     kong = hop_in(lab, origin, "on")
     fds = kong.fd_count()
     client = lab.client(kong)
-    client.send(client.request_bytes("GET", "/"))
+    client.send(client.request_bytes("GET", "/", CLOSE))
     kong.error_log.wait_for(NO_HEADER)
     client.close()
     kong.access_log.last()

@@ -136,6 +136,12 @@ def test_chain_names_the_hop_where_it_began(matrix):
     assert (refused["status"], refused["culprit"], refused["made_by"]) == (502, "inner", "gateway")
     assert "it wrote no answer, and hop \"gateway\" made a 502 of that" in refused["verdict"]
 
+    # and on what that rests
+    assert refused["basis"] == "documented" and case_of(document, "ok", "POST")["basis"] is None
+    assert [hop.get("basis") for hop in refused["hops"]] == [None, "documented", "documented"]
+    assert [line.split(": of what its persona says ")[0] for line in document["basis"]] == [
+        "outer is f5", "gateway is kong", "inner is f5"]
+
     hangs = case_of(document, "no_answer", "POST")
     assert (hangs["status"], hangs["culprit"]) == (504, "gateway")
     assert 'hop "inner" was still waiting for origin "server-' in hangs["verdict"]
@@ -150,6 +156,21 @@ def test_chain_names_the_hop_where_it_began(matrix):
     assert [hop["hop"] for hop in cut["hops"]] == ["outer", "gateway", "inner"] and cut["status"] == 502
     assert 'on the way, wire "gateway-inner": cut (FIN after 20 bytes of the answer)' in cut["verdict"]
     assert cut["fix"] == "find what ends connections between these two"
+
+
+def test_hops_side_by_side_are_one_place_and_two_culprits(matrix, tmp_path):
+    chain = tmp_path / "chain.yaml"
+    chain.write_text(to_yaml({"name": "twins", "path": [
+        {"hop": "outer", "persona": "f5"}, {"hop": "gateway", "count": 2}, {"origin": "server"}]}))
+    document = matrix(chain, "--faults", "ok,refused,wire-cut", "--methods", "POST")
+    places = {case["place"] for case in document["cases"]}
+    assert places == {"server", "outer-gateway", "gateway-server"}
+    assert case_of(document, "ok", "POST")["hits_total"] == 1
+    refused = case_of(document, "refused", "POST")
+    assert refused["status"] == 502 and refused["culprit"] in ("gateway-1", "gateway-2")
+    assert [hop["hop"] for hop in refused["hops"]] == ["outer", refused["culprit"]]
+    assert case_of(document, "wire-cut", "POST", "outer-gateway")["culprit"] == "outer"
+    assert case_of(document, "wire-cut", "POST", "gateway-server")["culprit"] in ("gateway-1", "gateway-2")
 
 
 def test_timers_that_end_together_are_a_tie(matrix, tmp_path):

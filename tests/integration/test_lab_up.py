@@ -95,8 +95,8 @@ def test_hops_connect_from_their_own_addresses(up, lab):
     assert places[:3] == [f"{block}.{number}" for number in (10, 20, 30)]
     # the gateway sees the wire's address, which stands for the network between
     assert request.fields.get("X-Forwarded-For").endswith(f"{block}.20")
-    opened = [json.loads(line) for line in chain.log("between", "wire.log").splitlines()]
-    assert any(event["event"] == "open" and event["client"].startswith(f"{block}.10:") for event in opened)
+    wait_until(lambda: re.search(rf'"event":"open".*"client":"{block}\.10:', chain.log("between", "wire.log")),
+               "the wire to log its connection")
 
 
 def test_two_labs_at_a_time_have_different_addresses(up, lab):
@@ -147,6 +147,15 @@ def test_several_origins_share_the_load(up, lab):
     first, second = lab.origin(content=b"first"), lab.origin(content=b"second")
     chain = up(path_of({"hop": "gateway", "persona": "kong"}, to_origin(first, "a"), to_origin(second, "b")))
     assert {chain.curl()[1] for _ in range(6)} == {"first", "second"}
+
+
+def test_hops_side_by_side_share_the_load_and_one_may_die(up, lab):
+    chain = up(path_of({"hop": "outer", "persona": "f5"}, {"hop": "gateway", "persona": "kong", "count": 2},
+                       to_origin(lab.origin(content=b"hello"))))
+    assert [element["name"] for element in chain.state["elements"]] == ["outer", "gateway-1", "gateway-2", "server"]
+    assert [chain.curl()[1] for _ in range(4)] == ["hello"] * 4
+    for name in ("gateway-1", "gateway-2"):
+        wait_until(lambda: chain.log(name, "prefix/logs/access.log").count("\n") == 2, lambda: f"two requests at {name}")
 
 
 # ---- time --------------------------------------------------------------------------------------
@@ -254,6 +263,12 @@ def test_detached_lab_that_fails_says_so(hopgate, tmp_path):
     ("name: a\npath: [{hop: a, settings: {nginx_http_keepalive_timeuot: 1s}}, {origin: b}]\n",
      "did you mean 'nginx_http_keepalive_timeout'?"),
     ("name: a\npath: [{hop: a, settings: {proxy_listen: x}}, {origin: b}]\n", "the lab sets this one itself"),
+    ("name: a\npath: [{hop: a, settings: {hopgate_time_scale: 5}}, {origin: b}]\n", "the lab sets this one itself"),
+    ("name: a\npath: [{hop: a, count: 2}, {origin: b}]\n", "put a hop in front that shares the load"),
+    ("name: a\npath: [{hop: a}, {wire: w}, {hop: b, count: 2}, {origin: c}]\n", "a wire leads to one hop only"),
+    ("name: a\npath: [{hop: a}, {hop: b, count: 2}, {hop: b-2}, {origin: c}]\n", "'b-2' is the name of two parts"),
+    ("name: a\npath: [{hop: a}, {hop: b, count: 8}, {hop: c, count: 8}, {hop: d, count: 8}, {origin: e}]\n",
+     "more than 20 parts, those of every count together"),
     ("name: a\npath: [{hop: a}, {wire: w, faults: [{kind: latency, mss: 5}]}, {origin: b}]\n",
      "path[1].faults[0].mss: unknown field; did you mean 'ms'?"),
     ("name: a\npath: [{hop: a}, {wire: w}, {origin: b}, {origin: c}]\n", "a wire leads to one origin only"),

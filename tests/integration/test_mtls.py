@@ -190,6 +190,7 @@ def test_huge_chain_is_refused_in_the_handshake(lab, start, refusal):
     hop.error_log.wait_for("excessive message size", "while SSL handshaking")
 
 
+@pytest.mark.rules("f5 client.verify_refusal")
 def test_edge_and_f5_refuse_by_alert_and_kong_by_page(lab, start):
     for persona in ("edge", "f5"):
         hop = start("on", None, persona=persona)

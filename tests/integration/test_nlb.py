@@ -86,6 +86,7 @@ def connect(address):
     return connection
 
 
+@pytest.mark.rules("nlb client.layer")
 def test_a_server_that_speaks_first_is_heard_and_any_bytes_pass(lab, talker):
     server = talker(b"220 hello\r\n")
     hop, address = nlb(lab, service_to(server))
@@ -103,6 +104,7 @@ def test_a_server_that_speaks_first_is_heard_and_any_bytes_pass(lab, talker):
     assert (entry["upstream"]["local_ip"], entry["upstream"]["local_port"], entry["upstream"]["port"]) == (*there, server.port)
 
 
+@pytest.mark.rules("nlb parse.request", "nlb parse.response")
 def test_http_and_tls_pass_untouched(lab):
     plain, secure = lab.origin(content=b"plain"), lab.origin(tls=lab.pki.server_context("edge"), content=b"secure")
     _, address = nlb(lab, service_to(plain))
@@ -112,6 +114,7 @@ def test_http_and_tls_pass_untouched(lab):
     assert lab.client(address, tls=lab.pki.client_context(), server_name="edge.test").get("/").content == b"secure"
 
 
+@pytest.mark.rules("nlb upstream.pin")
 def test_each_connection_is_balanced(lab, talker):
     servers = [talker(name) for name in (b"a", b"b")]
     _, address = nlb(lab, service_to(*servers))
@@ -122,6 +125,7 @@ def test_each_connection_is_balanced(lab, talker):
     assert sorted(said) == [b"a", b"a", b"b", b"b"]
 
 
+@pytest.mark.rules("nlb error_page.answers[*]", "nlb retry.policy")
 def test_a_client_of_a_target_that_refuses_is_reset(lab):
     hop, address = nlb(lab, service_to(lab.refusing_port(), retries=5))
     with connect(address) as client, pytest.raises(ConnectionResetError):
@@ -130,6 +134,7 @@ def test_a_client_of_a_target_that_refuses_is_reset(lab):
     assert (entry["reason"], entry["tries_count"]) == ("CONNECT_REFUSED", 1)
 
 
+@pytest.mark.rules("nlb upstream.read_timeout_ms")
 def test_an_idle_flow_is_forgotten_and_who_sends_is_reset(lab, talker):
     """Nobody is told: the client learns of it when it sends, and the target when that does."""
     server = talker(b"x")
@@ -174,6 +179,7 @@ def lab_verb(hop, *words):
     return run(hop.binary, *words, "--prefix", hop.prefix)
 
 
+@pytest.mark.rules("nlb upstream.all_unhealthy")
 def test_all_unhealthy_means_all_are_asked(lab, talker):
     server, other = talker(b"x"), talker(b"y")
     declarative = service_to(server, other)

@@ -14,6 +14,7 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("persona", EXPECTED)
+@pytest.mark.rules("f5 client.path")
 def test_paths_are_refused_as_the_persona_says(lab, persona):
     origin = lab.origin(content="here")
     hop = getattr(lab, persona)(origin)

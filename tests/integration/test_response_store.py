@@ -131,6 +131,7 @@ def test_target_can_ask_for_buffering(lab):
 
 
 @pytest.mark.parametrize("persona, conf", [("edge", {}), ("f5", {}), ("edge", {"nginx_http_proxy_buffering": "on"})])
+@pytest.mark.rules("f5 content.response")
 def test_other_personas_store_when_they_are_told_to(lab, persona, conf):
     def behave(connection, request):
         connection.send(head("HTTP/1.1 200 OK", [("Content-Length", str(LARGE)), ("X-Accel-Buffering", "yes")]))

@@ -47,6 +47,7 @@ def test_head_that_trickles_does_not_extend_the_read_timeout(lab):
     assert within(watch, SHORT_MS)
 
 
+@pytest.mark.rules("f5 upstream.head_timer")
 def test_head_that_trickles_extends_it_where_the_persona_says_so(lab):
     """Each gap counts for itself: `head_timer` of persona f5."""
     origin = lab.origin().on("/", lambda connection, request: (

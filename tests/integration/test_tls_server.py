@@ -38,6 +38,7 @@ def is_connected(done):
     ("edge", "127.0.0.1", False), ("edge", "127.0.0.2", True), ("edge", "edge.test.", True), ("edge", "*.test", True),
     ("kong", "unknown.test", False), ("f5", "unknown.test", False), ("kong", None, False),
 ])
+@pytest.mark.rules("f5 client.unknown_sni")
 def test_unknown_name_is_refused_by_edge_and_served_by_kong(lab, start, persona, name, alert):
     """Names of the default certificate are known without being listed."""
     hop = start(persona, {"certificates": [lab.pki.certificate("other", "other.test")]})

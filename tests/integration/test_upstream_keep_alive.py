@@ -7,6 +7,8 @@ from lab.wait import wait_until
 from test_control import ask
 from test_reload import reload
 
+import pytest
+
 ONE_WORKER = {"nginx_worker_processes": "1"}
 
 
@@ -91,6 +93,7 @@ def test_post_on_a_stale_connection_is_502_and_says_so(lab):
 # ---- one connection to a target for each client connection, as an F5 without OneConnect
 
 
+@pytest.mark.rules("f5 upstream.pin", "f5 upstream.keepalive_pool_count")
 def test_f5_keeps_a_client_on_its_target_and_connection(lab):
     origins = [lab.origin(content=name) for name in (b"a", b"b", b"c")]
     f5 = lab.f5(*origins)
@@ -105,6 +108,7 @@ def test_f5_keeps_a_client_on_its_target_and_connection(lab):
     assert sorted(request.number for request in requests) == [1] * 6 + [2] * 6 + [3] * 6 + [4] * 6
 
 
+@pytest.mark.rules("f5 upstream.keepalive_of")
 def test_clients_of_an_f5_share_no_connection(lab):
     origin = lab.origin(content=b"x")
     f5 = lab.f5(origin, conf=ONE_WORKER)

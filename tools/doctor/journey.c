@@ -97,7 +97,7 @@ static bool make_target(struct doctor_journey *journey, const struct doctor_stop
                         struct target *ret)
 {
     const struct config_service *service = stop->service;
-    const struct chain_place *next = &journey->model->places[stop->hop->index + 1];
+    const struct chain_place *next = &journey->model->places[stop->hop->behind];
     struct slice name = arena_printf(&journey->arena, "%s:%u", service->host, service->port);
 
     memset(ret, 0, sizeof(*ret));

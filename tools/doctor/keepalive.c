@@ -79,7 +79,7 @@ static struct race race_of(const struct doctor_model *model, const struct doctor
     for (; at; at = doctor_hop_before(model, at))
         if (at->service)
             race.latency_ms = least(race.latency_ms, at->service->read_timeout_ms / 4);
-    if (model->places[hop->index + 1].tls)
+    if (model->places[hop->behind].tls)
         race.latency_ms = least(race.latency_ms, handshake_ms(model, hop) / 6);
     if (doctor_client_patience_ms(model) != DOCTOR_NEVER)
         race.latency_ms = least(race.latency_ms, doctor_client_patience_ms(model) / 4);
@@ -137,6 +137,8 @@ static void tell_stale(const struct examination *examination, const struct docto
                    kept, keeping->says->element->name);
     race_options(model, hop, limit_ms, options, sizeof(options));
     doctor_command(examination, finding, options, " -- -X POST -d x");
+    if (hop->behind_count > 1 && hop->persona->upstream.pin != PERSONA_PIN_CLIENT)
+        return; /* of several equal hops the next request may meet another: nothing is promised */
     finding->shows.has_status = true;
     finding->shows.status = got;
     doctor_shows_hop(finding, front, END_UPSTREAM_HEAD_CLOSED, END_UPSTREAM_HEAD_RESET);

@@ -106,17 +106,15 @@ static int load_hop(const struct loading *loading, struct doctor_hop *hop)
 {
     struct doctor_model *model = loading->model;
     struct chain_element element = without_certificates(hop->element);
-    size_t next = hop->index + 1;
+    size_t next = hop->behind = chain_behind(model->chain, hop->index, &hop->behind_count);
     struct chain_config_context context = { .chain = &model->stated,
                                             .element = &element,
                                             .prefix = "/tmp",
                                             .here = model->places[hop->index],
-                                            .next = { &model->places[next], 1 } };
+                                            .next = { &model->places[next], hop->behind_count } };
     struct config_errors found;
     int r;
 
-    if (model->chain->elements[next].kind == CHAIN_ORIGIN)
-        context.next.count = model->chain->origins_count;
     config_errors_init(&found);
     r = load_settings(&context, hop, &found);
     if (r == 0)
@@ -174,9 +172,10 @@ static void look_at_wire(const struct doctor_model *model, size_t i, struct doct
 
 static void look_at_way(struct doctor_model *model, struct doctor_hop *hop)
 {
-    size_t i = hop->index + 1;
+    size_t count, i = hop->behind;
 
-    for (; model->chain->elements[i].kind != CHAIN_ORIGIN; i++) {
+    for (; model->chain->elements[i].kind != CHAIN_ORIGIN;
+         i = chain_behind(model->chain, i, &count)) {
         const struct doctor_hop *other = doctor_hop_at(model, i);
 
         if (other && !other->is_tcp)
@@ -209,8 +208,8 @@ int doctor_model_create(const struct chain *chain, struct doctor_model **ret,
         struct doctor_hop *hop = &model->hops[model->count];
         int failed;
 
-        if (chain->elements[i].kind != CHAIN_HOP)
-            continue;
+        if (chain->elements[i].kind != CHAIN_HOP || chain_first_equal(chain, i) != i)
+            continue; /* of equal hops one stands for all */
         *hop = (struct doctor_hop){ .element = &chain->elements[i],
                                     .index = i,
                                     .place = model->places[i] };
@@ -273,13 +272,14 @@ const char *doctor_next_name(const struct doctor_model *model, const struct doct
 const char *doctor_way_name(const struct doctor_model *model, const struct doctor_hop *hop,
                             char *into, size_t size)
 {
-    const struct chain_element *next = &model->chain->elements[hop->index + 1];
+    const struct chain_element *next = &model->chain->elements[hop->behind];
 
     if (next->kind == CHAIN_WIRE)
         snprintf(into, size, "%s", next->name);
     else
-        snprintf(into, size, "%s-%s", hop->element->name,
-                 next->kind == CHAIN_ORIGIN && model->chain->origins_count > 1 ? "origins"
-                                                                               : next->name);
+        snprintf(into, size, "%s-%s", chain_group_name(hop->element),
+                 next->kind == CHAIN_ORIGIN && model->chain->origins_count > 1
+                     ? "origins"
+                     : chain_group_name(next));
     return into;
 }

@@ -39,6 +39,8 @@ struct doctor_hop {
     const struct config_service *service; /* NULL: it has none */
     const struct config_route *route;     /* its first; NULL: none */
     bool is_tcp;                          /* of layer 4: relays bytes */
+    size_t behind; /* the element that it connects to; of several equal ones the first */
+    size_t behind_count;
     size_t
         next; /* the element that it speaks HTTP to: wires and hops of layer 4 are looked through */
     struct doctor_forgetter forgetter; /* on the way there, the one with the shortest time */

@@ -67,10 +67,15 @@ static struct walk begin(const struct document *document)
     return walk;
 }
 
+/* Equal hops are elements each, and one item of the file. */
 static bool begin_at_element(const struct doctor_model *model, size_t element, struct walk *ret)
 {
+    size_t item = 0;
+
+    for (size_t i = 1; i <= element; i++)
+        item += chain_first_equal(model->chain, i) == i;
     *ret = begin(model->chain->document);
-    return go_to_member(ret, "path") && go_to_item(ret, element);
+    return go_to_member(ret, "path") && go_to_item(ret, item);
 }
 
 static void print_place(const struct walk *walk, char *into, size_t size)

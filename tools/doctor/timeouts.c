@@ -61,8 +61,23 @@ static uint64_t somewhat_below(uint64_t ms)
     return ms > less ? (ms - less) / 100 * 100 : ms / 2;
 }
 
-static void tell_order_seen(const struct pair *pair, unsigned got, struct doctor_finding *finding)
+/* Whatever that hop asks never answers: an origin itself, else the way to the next hop. */
+static void hang_options(const struct doctor_model *model, const struct doctor_hop *hop, char *into,
+                         size_t size)
 {
+    char way[160];
+
+    if (!doctor_hop_behind(model, hop))
+        doctor_fault_options(model, DOCTOR_NO_ANSWER, into, size);
+    else
+        snprintf(into, size, "--fault wire-drop-answer --place %s",
+                 doctor_way_name(model, hop, way, sizeof(way)));
+}
+
+static void tell_order_seen(const struct doctor_model *model, const struct pair *pair, unsigned got,
+                            struct doctor_finding *finding)
+{
+    const char *hangs = doctor_next_name(model, pair->behind);
     const char *behind_name = pair->behind->element->name;
     char front[DOCTOR_TIME_MAX], behind[DOCTOR_TIME_MAX], status[DOCTOR_STATUS_MAX],
         words[DOCTOR_LOG_MAX];
@@ -72,23 +87,23 @@ static void tell_order_seen(const struct pair *pair, unsigned got, struct doctor
     doctor_status_text(got, status, sizeof(status));
     if (pair->front_ms == pair->behind_ms)
         doctor_seen(finding,
-                    "An origin that hangs: the client gets %s, or what %s makes of it a moment "
+                    "When %s hangs, the client gets %s, or what %s makes of it a moment "
                     "before; the log of the one that came late has nothing, or a client that went "
                     "away (499).",
-                    status, behind_name);
+                    hangs, status, behind_name);
     else if (pair->front)
         doctor_seen(
             finding,
-            "An origin that hangs: after %s the client gets %s, %s %s; %s would have waited "
+            "When %s hangs, after %s the client gets %s, %s %s; %s would have waited "
             "until %s, and logs only a client that went away (499).",
-            front, status, front_name(pair),
+            hangs, front, status, front_name(pair),
             doctor_log_words(pair->front, END_UPSTREAM_HEAD_TIMEOUT, false, words, sizeof(words)),
             behind_name, behind);
     else
         doctor_seen(finding,
-                    "An origin that hangs: the client has gone after %s, without an answer; %s "
+                    "When %s hangs, the client has gone after %s, without an answer; %s "
                     "would answer after %s, and logs a client that went away (499).",
-                    front, behind_name, behind);
+                    hangs, front, behind_name, behind);
 }
 
 static void tell_order(const struct examination *examination, const struct pair *pair)
@@ -108,13 +123,13 @@ static void tell_order(const struct examination *examination, const struct pair 
                  is_tie ? "%s and %s both give up after %s: which one answers is chance"
                         : "%s gives up before %s does",
                  front_name(pair), pair->behind->element->name, front);
-    tell_order_seen(pair, got, finding);
+    tell_order_seen(model, pair, got, finding);
     tell_where(examination, pair, finding);
     doctor_fix(finding,
                "%s: set read_timeout of the service to %" PRIu64 ", below the %" PRIu64 " of %s",
                pair->behind->element->name, somewhat_below(pair->front_ms), pair->front_ms,
                pair->front ? front_name(pair) : "the client");
-    doctor_fault_options(model, DOCTOR_NO_ANSWER, options, sizeof(options));
+    hang_options(model, pair->behind, options, sizeof(options));
     snprintf(options + strlen(options), sizeof(options) - strlen(options), " --time-scale %" PRId64,
              doctor_time_scale(model, margin));
     doctor_command(examination, finding, options, " -- -X POST -d x");

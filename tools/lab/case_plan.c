@@ -32,7 +32,7 @@ size_t case_plan_last_hop(const struct chain *chain)
 
     while (i > 0 && chain->elements[i - 1].kind != CHAIN_HOP)
         i--;
-    return i > 0 ? i - 1 : 0;
+    return i > 0 ? chain_first_equal(chain, i - 1) : 0;
 }
 
 size_t case_plan_first_origin(const struct chain *chain)
@@ -62,8 +62,8 @@ static struct place *add_place(struct planning *planning, size_t after)
 static void add_way(struct planning *planning, size_t after)
 {
     const struct chain *chain = planning->plan->chain;
-    size_t next = after == CASE_CLIENT ? 0 : after + 1;
-    const char *from = after == CASE_CLIENT ? "client" : chain->elements[after].name;
+    size_t count, next = after == CASE_CLIENT ? 0 : chain_behind(chain, after, &count);
+    const char *from = after == CASE_CLIENT ? "client" : chain_group_name(&chain->elements[after]);
     struct place *place = add_place(planning, after);
 
     if (chain->elements[next].kind == CHAIN_WIRE) {
@@ -74,7 +74,7 @@ static void add_way(struct planning *planning, size_t after)
     snprintf(place->name, sizeof(place->name), "%s-%s", from,
              chain->elements[next].kind == CHAIN_ORIGIN && chain->origins_count > 1
                  ? "origins"
-                 : chain->elements[next].name);
+                 : chain_group_name(&chain->elements[next]));
 }
 
 static bool are_ours(const struct chain *chain)
@@ -113,7 +113,7 @@ static void find_places(struct planning *planning)
     add_origins(planning);
     add_way(planning, CASE_CLIENT);
     for (size_t i = 0; i < chain->count; i++)
-        if (chain->elements[i].kind == CHAIN_HOP)
+        if (chain->elements[i].kind == CHAIN_HOP && chain_first_equal(chain, i) == i)
             add_way(planning, i);
 }
 

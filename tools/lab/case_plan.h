@@ -36,7 +36,7 @@ struct lab_case {
     char words[256];   /* of `hopgate wire`; "" the origin's */
     const char *about; /* NULL: its words say it */
     char place[CASE_PLACE_MAX];
-    size_t after;   /* hop whose way on it is; CASE_CLIENT */
+    size_t after;   /* hop whose way on it is, and that of its equals; CASE_CLIENT */
     size_t targets; /* so many, from the first one */
     bool is_one;    /* of several origins only this one fails: number `one` */
     size_t one;
@@ -64,7 +64,7 @@ struct case_plan *case_plan_make(const struct chain *chain, const struct case_op
 void case_plan_free(struct case_plan *plan); /* accepts NULL */
 DEFINE_SCOPED(case_plan);
 
-/* The last hop, and the first origin. */
+/* The last hop (of several side by side the first), and the first origin. */
 size_t case_plan_last_hop(const struct chain *chain);
 size_t case_plan_first_origin(const struct chain *chain);
 

@@ -40,9 +40,14 @@ static bool is_failing_target(const struct lab_case *one, size_t target)
 /* Targets of the hop (or the client) that a case is about. */
 static size_t targets_count(const struct chain *chain, const struct lab_case *one, size_t after)
 {
-    size_t next = after == CASE_CLIENT ? 0 : after + 1;
+    size_t count, next;
 
-    return chain->elements[next].kind == CHAIN_ORIGIN ? one->targets : 1;
+    if (after == CASE_CLIENT)
+        return 1;
+    next = chain_behind(chain, after, &count);
+    if (chain->elements[next].kind == CHAIN_ORIGIN)
+        return one->targets;
+    return one->warm ? 1 : count;
 }
 
 static void choose_ports(struct case_plan *plan, const struct lab_run *run, size_t after)
@@ -58,10 +63,14 @@ static void choose_ports(struct case_plan *plan, const struct lab_run *run, size
     for (size_t i = 0; i < plan->count; i++) {
         struct lab_case *one = &plan->cases[i];
 
-        for (size_t k = 0; one->after == after && k < one->targets; k++) {
-            if (one->words[0] && k < targets_count(plan->chain, one, after))
+        size_t count = one->words[0] ? targets_count(plan->chain, one, after) : one->targets;
+
+        for (size_t k = 0; one->after == after && k < count; k++) {
+            if (one->ports[k] != 0)
+                continue; /* for an equal of that hop */
+            if (one->words[0])
                 one->ports[k] = next_port(address, &wire_port);
-            else if (!one->words[0] && is_failing_target(one, k))
+            else if (is_failing_target(one, k))
                 one->ports[k] = next_port(run->places[first + k].address, &origin_port[k]);
         }
     }
@@ -71,13 +80,13 @@ static void choose_ports(struct case_plan *plan, const struct lab_run *run, size
 static struct chain_place target_place(const struct case_plan *plan, const struct lab_run *run,
                                        const struct lab_case *one, size_t hop, size_t k)
 {
-    bool is_failing = one->after == hop && one->ports[k] != 0;
-    size_t next = hop + 1;
+    bool is_failing = one->after == chain_first_equal(plan->chain, hop) && one->ports[k] != 0;
+    size_t count, next = chain_behind(plan->chain, hop, &count);
     struct chain_place place;
 
     if (is_failing && !one->words[0])
         next = case_plan_first_origin(plan->chain); /* past a wire that stands before it */
-    place = run->places[plan->chain->elements[next].kind == CHAIN_ORIGIN ? next + k : next];
+    place = run->places[next + k];
     if (is_failing && one->words[0])
         wires_address(run, place.address, sizeof(place.address));
     if (is_failing)
@@ -264,7 +273,7 @@ void case_stage_amend(void *owner, const struct lab_run *run, size_t element, js
     size_t i;
     json_t *service;
 
-    choose_ports(plan, run, element);
+    choose_ports(plan, run, chain_first_equal(plan->chain, element));
     if (plan->count == 1 && is_of_layer_4(run, element)) {
         lead_all(plan, run, element, declarative);
         return;
@@ -398,9 +407,9 @@ static int start_origins(struct case_plan *plan, struct lab_run *run, size_t tar
 static void add_wire(const struct case_plan *plan, struct lab_run *run, const struct lab_case *one,
                      size_t k, struct batch *batch)
 {
-    size_t next = one->after == CASE_CLIENT ? 0 : one->after + 1;
-    const struct chain_place *to =
-        &run->places[plan->chain->elements[next].kind == CHAIN_ORIGIN ? next + k : next];
+    size_t count,
+        next = one->after == CASE_CLIENT ? 0 : chain_behind(plan->chain, one->after, &count);
+    const struct chain_place *to = &run->places[next + k];
     char address[64];
 
     wires_address(run, address, sizeof(address));

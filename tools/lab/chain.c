@@ -30,6 +30,30 @@ const char *chain_kind_name(enum chain_kind kind)
     return names[kind];
 }
 
+size_t chain_first_equal(const struct chain *chain, size_t element)
+{
+    while (element > 0 && chain->elements[element].number > 1)
+        element--;
+    return element;
+}
+
+size_t chain_behind(const struct chain *chain, size_t element, size_t *ret_count)
+{
+    size_t next = element + 1, count = 1;
+
+    while (next < chain->count && chain->elements[next].number > 1)
+        next++;
+    while (next + count < chain->count && chain->elements[next + count].number > 1)
+        count++;
+    *ret_count = chain->elements[next].kind == CHAIN_ORIGIN ? chain->origins_count : count;
+    return next;
+}
+
+const char *chain_group_name(const struct chain_element *element)
+{
+    return element->group ? element->group : element->name;
+}
+
 #define FAIL(reading, node, ...)                                                          \
     document_add_error((node), DOCUMENT_AT_VALUE, (reading)->reader.errors, CONFIG_ERROR, \
                        __VA_ARGS__)
@@ -100,7 +124,8 @@ static const char *resolve(struct reading *reading, const char *path)
 
 /* Those say where a hop stands, which is the lab's business. */
 static const char lab_settings[] =
-    "prefix, proxy_listen, hopgate_persona, hopgate_name, hopgate_upstream_bind, admin_listen";
+    "prefix, proxy_listen, hopgate_persona, hopgate_name, hopgate_upstream_bind, admin_listen, "
+    "hopgate_time_scale";
 
 static bool is_known_setting(const char *key, struct suggest *suggest)
 {
@@ -265,6 +290,65 @@ static void check_order(struct reading *reading, const struct document_node *pat
         FAIL(reading, path, "there is no hop in the path");
 }
 
+/* Where several stand side by side, something in front of them must choose. */
+static void check_equals(struct reading *reading, const struct document_node *path)
+{
+    const struct chain *chain = reading->chain;
+    struct document_node child = { 0 };
+
+    for (size_t i = 0; i < chain->count && document_next(path, &child); i++) {
+        struct document_node at = member_or_self(&child, "count");
+
+        if (chain->elements[i].equals > 1 && i == 0)
+            FAIL(reading, &at, "clients know one address: put a hop in front that shares the load");
+        else if (chain->elements[i].equals > 1 && chain->elements[i - 1].kind == CHAIN_WIRE)
+            FAIL(reading, &at, "a wire leads to one hop only");
+    }
+}
+
+/* "gateway-2" */
+static bool make_equal(struct chain *chain, const struct chain_element *pattern, size_t number)
+{
+    struct chain_element *made = &chain->elements[chain->count];
+    char name[64];
+
+    *made = *pattern;
+    chain->count++;
+    if (pattern->equals <= 1)
+        return true;
+    snprintf(name, sizeof(name), "%s-%zu", pattern->name, number);
+    made->number = number;
+    made->group = pattern->name;
+    made->name = config_copy_text(chain->texts, name, strlen(name));
+    return made->name != NULL;
+}
+
+/* Each of those that stand side by side becomes an element of its own. */
+static void expand(struct reading *reading, const struct document_node *path)
+{
+    struct chain *chain = reading->chain;
+    struct chain_element written[CHAIN_ELEMENTS_MAX];
+    size_t count = chain->count, needed = 0;
+
+    memcpy(written, chain->elements, sizeof(written));
+    for (size_t i = 0; i < count; i++)
+        needed += written[i].equals > 1 ? (size_t)written[i].equals : 1;
+    if (needed > CHAIN_ELEMENTS_MAX) {
+        FAIL(reading, path, "more than %d parts, those of every count together",
+             CHAIN_ELEMENTS_MAX);
+        return;
+    }
+    chain->count = 0;
+    for (size_t i = 0; i < count; i++)
+        for (size_t n = 1; n == 1 || n <= (size_t)written[i].equals; n++)
+            reading->reader.out_of_memory =
+                !make_equal(chain, &written[i], n) || reading->reader.out_of_memory;
+    for (size_t i = 0; i < chain->count && !reading->reader.out_of_memory; i++)
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(chain->elements[i].name, chain->elements[j].name) == 0)
+                FAIL(reading, path, "'%s' is the name of two parts", chain->elements[i].name);
+}
+
 static void read_path(struct reading *reading, const struct document_node *root)
 {
     struct document_node path, child = { 0 };
@@ -282,6 +366,9 @@ static void read_path(struct reading *reading, const struct document_node *root)
         return;
     check_names(reading, &path);
     check_order(reading, &path);
+    check_equals(reading, &path);
+    if (reading->reader.errors->errors_count == before)
+        expand(reading, &path);
 }
 
 /* ---- public -------------------------------------------------------------------------------- */

@@ -30,6 +30,9 @@ struct chain_element {
     enum chain_kind kind;
     const char *name;
     /* of a hop */
+    int64_t equals; /* so many like it share the load; each is an element, one behind the other */
+    size_t number;  /* which of them, from 1 */
+    const char *group; /* what they are called together; NULL: it is alone */
     const char *persona;
     const char *config;     /* declarative file, as a path that can be opened */
     const json_t *entities; /* inline; NULL: none */
@@ -83,6 +86,15 @@ DEFINE_SCOPED(chain);
 bool chain_needs_pki(const struct chain *chain);
 
 const char *chain_kind_name(enum chain_kind kind);
+
+/* The first of those that an element stands among; itself if it is alone. */
+size_t chain_first_equal(const struct chain *chain, size_t element);
+
+/* What follows an element and its equals: the first part, and how many there share the load. */
+size_t chain_behind(const struct chain *chain, size_t element, size_t *ret_count);
+
+/* What a part and its equals are called. */
+const char *chain_group_name(const struct chain_element *element);
 
 /* What a chain file can say, from the table. */
 void chain_print_schema(FILE *stream);

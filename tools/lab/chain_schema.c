@@ -80,7 +80,7 @@ static const struct schema_field chain_fields[] = {
 static const char *const chain_meanings[] = {
     "lower case letters, digits and dashes",
     "a sentence for people",
-    "divides times that are stated, here, in files of hops and by their personas",
+    "divides times that are stated, those of personas too, and multiplies what is told of them",
     "of everything that is left to chance",
     "certificates that are made for the chain, see `hopgate lab pki`",
     "who stands in front of the path",
@@ -93,6 +93,12 @@ static const struct schema chain_schema = { .name = "chain", FIELDS(chain_fields
 static const struct schema_field hop_fields[] = {
     NAME("hop"),
     TEXT("persona", chain_element, persona, "\"kong\""),
+    { .name = "count",
+      .type = SCHEMA_INTEGER,
+      .min = 1,
+      .max = 8,
+      .default_json = "1",
+      OF(chain_element, equals) },
     ANY("settings"),
     TEXT("config", chain_element, config, NULL),
     ANY("entities"),
@@ -110,6 +116,7 @@ static const struct schema_field hop_fields[] = {
 static const char *const hop_meanings[] = {
     "its name",
     "what it pretends to be: as hopgate_persona",
+    "so many like it, side by side (NAME-1, NAME-2 ...), which share the load of the hop in front",
     "keys of kong.conf",
     "Kong declarative file, from the chain file's directory",
     "the same inline; with neither, everything goes to the next part of the path",

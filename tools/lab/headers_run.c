@@ -55,6 +55,8 @@ static int prepare(struct chain *chain, const char *script, json_t *made)
             element->script = script;
         if (element->kind != CHAIN_HOP)
             continue;
+        if (element->number > 0)
+            return complain("one path is followed; leave `count` out of hop ", element->group);
         settings = settings_of_hop(element);
         if (!settings || json_array_append_new(made, settings) < 0)
             return complain("out of memory", "");

@@ -63,8 +63,8 @@ void lab_drawing_print(const struct chain *chain, const struct chain_place *plac
 
     for (size_t i = 0; i < chain->count; i++)
         fill(&boxes[i], &chain->elements[i], &places[i],
-             i > 0 && chain->elements[i].kind == CHAIN_ORIGIN &&
-                 chain->elements[i - 1].kind == CHAIN_ORIGIN);
+             chain->elements[i].number > 1 || (i > 0 && chain->elements[i].kind == CHAIN_ORIGIN &&
+                                               chain->elements[i - 1].kind == CHAIN_ORIGIN));
     while (from < chain->count) {
         size_t to = from, columns = ARROW_MAX;
 

@@ -95,7 +95,6 @@ static int make_hop(struct lab_run *run, size_t i, const char *folder, struct co
         .prefix = prefix,
         .pki_folder = run->pki_folder[0] ? run->pki_folder : NULL,
         .here = run->places[i],
-        .next = { &run->places[i + 1], 1 },
         .is_root = geteuid() == 0,
     };
     struct config_errors errors;
@@ -104,8 +103,7 @@ static int make_hop(struct lab_run *run, size_t i, const char *folder, struct co
     int r = CLI_OK;
 
     snprintf(prefix, sizeof(prefix), "%s/prefix", folder);
-    if (run->chain->elements[i + 1].kind == CHAIN_ORIGIN)
-        context.next.count = run->chain->origins_count;
+    context.next.places = &run->places[chain_behind(run->chain, i, &context.next.count)];
     config_errors_init(&errors);
     conf = chain_config_kong_conf(&context);
     declarative = chain_config_declarative(&context, run->notes, &errors);

@@ -167,6 +167,7 @@ void matrix_print_html(const json_t *document, FILE *stream)
     (void)fputs("<h2>What breaks, and who breaks it</h2>\n", stream);
     json_array_foreach(json_object_get(document, "cases"), i, one) print_case(one, stream);
     (void)fputs("<h2>How to read the times</h2>\n", stream);
+    print_list(json_object_get(document, "basis"), stream);
     print_list(json_object_get(document, "not_scaled"), stream);
     print_list(json_object_get(document, "notes"), stream);
     (void)fputs("</body></html>\n", stream);

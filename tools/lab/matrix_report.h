@@ -5,8 +5,8 @@
  * Owns    nothing
  * Thread  the main thread
  *
- * The document: chain, description, time_scale, seconds (real), picture, notes, not_scaled,
- * cases (case_judge), expectations (case_expect).
+ * The document: chain, description, time_scale, seconds (real), picture, notes, not_scaled, basis (a line per
+ * hop), cases (case_judge, case_basis), expectations (case_expect).
  */
 #ifndef TOOLS_LAB_MATRIX_REPORT_H
 #define TOOLS_LAB_MATRIX_REPORT_H

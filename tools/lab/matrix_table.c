@@ -46,13 +46,20 @@ static const char *const titles[COLUMNS] = { "client got", "culprit", "cause", "
 /* None is wider; together with a space between them they fit. */
 static const int widest[COLUMNS] = { 14, 12, 21, 22, 15, 6, 8, 4 };
 
+static bool is_assumed(const json_t *one)
+{
+    return strcmp(matrix_text(one, "basis"), "assumed") == 0;
+}
+
 static void fill_row(const json_t *one, struct row *row)
 {
     double seconds = json_number_value(json_object_get(one, "elapsed_ms")) / 1000;
     const char *cause = matrix_text(one, "reason");
     const char *culprit = matrix_text(one, "culprit");
+    char outcome[CELL_MAX - 1];
 
-    matrix_outcome(one, row->cells[0], CELL_MAX);
+    matrix_outcome(one, outcome, sizeof(outcome));
+    snprintf(row->cells[0], CELL_MAX, "%s%s", outcome, is_assumed(one) ? "~" : "");
     snprintf(row->cells[1], CELL_MAX, "%s", culprit[0] ? culprit : "-");
     snprintf(row->cells[2], CELL_MAX, "%s", culprit[0] ? cause : "-");
     for (char *at = row->cells[2]; *at; at++)
@@ -179,6 +186,10 @@ void matrix_print_table(const json_t *document, FILE *stream)
                       doubled);
     if (ties > 0)
         (void)fprintf(stream, "TIE    in %zu cases timers end too near to each other (*)\n", ties);
+    if (count_if(cases, is_assumed) > 0)
+        (void)fprintf(stream,
+                      "BASIS  in %zu cases (~) what the culprit's product answers is assumed\n",
+                      count_if(cases, is_assumed));
     (void)fprintf(stream, "\n");
     for (int c = 0; c < COLUMNS; c++)
         snprintf(row.cells[c], CELL_MAX, "%s", titles[c]);
@@ -190,6 +201,7 @@ void matrix_print_table(const json_t *document, FILE *stream)
         print_row(&row, widths, stream);
     }
     (void)fprintf(stream, "\n");
+    print_list(json_object_get(document, "basis"), "basis  ", stream);
     print_list(json_object_get(document, "notes"), "note   ", stream);
     print_list(json_object_get(document, "not_scaled"), "time   ", stream);
     (void)fprintf(stream,

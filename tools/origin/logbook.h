@@ -2,7 +2,7 @@
  * logbook: what an origin saw.
  *
  * Role    counts hits by fault, method, listener, case and request id; keeps the last requests; writes
- *         a line per request
+ *         a line per request, with the fields that came but for secrets
  * Owns    the counts, the requests, the log file
  * Thread  the loop's
  *

@@ -66,6 +66,8 @@ static const struct cause causes[] = {
       "correct the answer of that server; the log line below quotes it", CAUSE_NO_SETTING, false },
     { END_UPSTREAM_HEAD_TOO_BIG, "sent a response head that is too large",
       "make the head smaller (cookies, usually), or raise %s", CAUSE_HEAD_SIZE, false },
+    { END_UPSTREAM_STATUS, "answered with a status on which this hop tries again", ask_the_server,
+      CAUSE_NO_SETTING, false },
     { END_UPSTREAM_BODY_CLOSED, "closed the connection in the middle of the content",
       ask_the_server, CAUSE_NO_SETTING, false },
     { END_UPSTREAM_BODY_RESET, "reset the connection in the middle of the content", ask_the_server,

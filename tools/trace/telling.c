@@ -2,14 +2,16 @@
 
 #include <string.h>
 
-/* What an answer was about. Without the first two it is seldom otherwise; Kong changes Host unless it is told not
- * to, and few miss it. */
+/* What an answer was about. The likely ones seldom have another cause; the others change every day, as Host
+ * does at a Kong that is not told to preserve it, and few answers come of that. */
 enum concern {
     CONCERN_IDENTITY = 1, /* who asks */
     CONCERN_SCHEME = 2,   /* by which scheme the client came */
-    CONCERN_ACCESS = 4,   /* where from */
-    CONCERN_PLACE = 8,    /* what for */
-    CONCERN_CONTENT = 16,
+    CONCERN_NAME = 4,     /* under which name: an application redirects to its own */
+    CONCERN_ACCESS = 8,   /* where from */
+    CONCERN_PLACE = 16,   /* what for */
+    CONCERN_CONTENT = 32,
+    CONCERNS_LIKELY = CONCERN_IDENTITY | CONCERN_SCHEME | CONCERN_NAME,
 };
 
 /* values: what is in it must stay, else only the loss is told. */
@@ -31,11 +33,11 @@ static const struct telling_field {
     { "Origin", "origin", CONCERN_ACCESS, true },
     { "Referer", "referer", CONCERN_ACCESS, false },
     { "X-CSRF-Token", "x-csrf-token", CONCERN_ACCESS, false },
-    { "Host", "host", CONCERN_PLACE | CONCERN_SCHEME, true },
-    { "X-Forwarded-Host", "x-forwarded-host", CONCERN_PLACE | CONCERN_SCHEME, true },
+    { "Host", "host", CONCERN_PLACE | CONCERN_NAME, true },
+    { "X-Forwarded-Host", "x-forwarded-host", CONCERN_PLACE | CONCERN_NAME, true },
     { "X-Forwarded-Prefix", "x-forwarded-prefix", CONCERN_PLACE, true },
     { "X-Forwarded-Proto", "x-forwarded-proto", CONCERN_SCHEME, true },
-    { "X-Forwarded-Port", "x-forwarded-port", CONCERN_SCHEME, true },
+    { "X-Forwarded-Port", "x-forwarded-port", CONCERN_NAME, true },
     { "Forwarded", "forwarded", CONCERN_SCHEME, false },
     { "Content-Type", "content-type", CONCERN_CONTENT, true },
     { "Accept", "accept", CONCERN_CONTENT, true },
@@ -46,11 +48,11 @@ enum { FIELDS_COUNT = sizeof(telling_fields) / sizeof(telling_fields[0]) };
 static const struct {
     unsigned status, concerns;
 } answers[] = {
-    { 301, CONCERN_SCHEME },
-    { 302, CONCERN_SCHEME },
-    { 303, CONCERN_SCHEME },
-    { 307, CONCERN_SCHEME },
-    { 308, CONCERN_SCHEME },
+    { 301, CONCERN_SCHEME | CONCERN_NAME },
+    { 302, CONCERN_SCHEME | CONCERN_NAME },
+    { 303, CONCERN_SCHEME | CONCERN_NAME },
+    { 307, CONCERN_SCHEME | CONCERN_NAME },
+    { 308, CONCERN_SCHEME | CONCERN_NAME },
     { 401, CONCERN_IDENTITY },
     { 403, CONCERN_IDENTITY | CONCERN_ACCESS },
     { 404, CONCERN_PLACE },
@@ -225,7 +227,7 @@ static bool find_lost(const struct trace_account *const *chain, unsigned count, 
                                           .next = next,
                                           .field = telling_fields[field].name,
                                           .is_likely = (telling_fields[field].concerns & concerns &
-                                                        (CONCERN_IDENTITY | CONCERN_SCHEME)) != 0,
+                                                        CONCERNS_LIKELY) != 0,
                                           .before = before,
                                           .after = after };
             return true;

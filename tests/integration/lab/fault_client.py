@@ -165,11 +165,11 @@ def warm_up(reader, fault):
     pace(fault.get("gap", 0))
 
 
-def observe(address, method, fault, on_answer=lambda: None):
+def observe(address, method, fault, on_answer=lambda: None, patience_s=PATIENCE_S):
     """One case; the keys are columns of the matrix. on_answer runs before a second request is sent."""
     parts = request_bytes(method, fault)
     sock = socket.create_connection(address, 10)
-    reader = Reader(sock, time.monotonic() + PATIENCE_S + fault.get("gap", 0))
+    reader = Reader(sock, time.monotonic() + patience_s + fault.get("gap", 0))
     warm_up(reader, fault)
     sender = threading.Thread(target=send_parts, args=(sock, parts), daemon=True)
     sender.start()
@@ -187,21 +187,22 @@ def observe(address, method, fault, on_answer=lambda: None):
 
 
 def final_answer(reader, method):
-    """(status, body, whole) of the first answer that is no interim one; (None, what came, False) without one."""
+    """(status, fields, body, whole) of the first answer that is no interim one; (None, {}, what came, False) without one."""
     while (head := reader.head()) is not None:
         if head[0] < 100 or head[0] >= 200 or head[0] == 101:
-            return (head[0], *reader.body(method, *head))
+            return (*head, *reader.body(method, *head))
     while reader.fill():
         pass
-    return None, reader.data, False
+    return None, {}, reader.data, False
 
 
 def watch(reader, method, can_ask_again, on_answer):
-    status, body, complete = final_answer(reader, method)
+    status, fields, body, complete = final_answer(reader, method)
     closes = complete and ended_quietly(reader)
     on_answer()
     seen = {"client_status": status, "client_body_prefix": body[:100].decode("latin-1"), "body_complete": complete,
-            "client_body_bytes": len(body), "client_connection": "kept"}
+            "client_body_bytes": len(body), "client_connection": "kept",
+            "client_fields": sorted(name.decode("latin-1") for name in fields)}
     if complete and not closes and can_ask_again:
         with contextlib.suppress(OSError):
             reader.sock.sendall(SECOND)

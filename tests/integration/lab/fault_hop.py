@@ -4,7 +4,7 @@ import re
 import ssl
 import subprocess
 
-from . import fault_client, fault_rows
+from . import fault_client, fault_kong, fault_rows
 from .dns_server import NXDOMAIN, SERVFAIL
 from .fault_origin import FaultOrigin
 from .lab import address_of
@@ -29,9 +29,13 @@ CONF = {
     "haproxy/two-redispatch": {"hopgate_redispatch": "on"},
     "haproxy/two-all": {"hopgate_redispatch": "on", "hopgate_retry_on": "all-retryable-errors"},
     "haproxy/https": {},
+    "kong/one": {},
+    "kong/nobuf": {},
+    "kong/https": {},
 }
 
 
+KONG_PATIENCE_S = 25  # six tries that take their second each
 MARKS_DOWN = {"healthchecks": {"passive": {"unhealthy": {"tcp_failures": 1}}}}  # max_fails=1
 NAME_THAT_FAILS = "nosuch.test"
 DNS = {"nxdomain": {"rcode": NXDOMAIN}, "servfail": {"rcode": SERVFAIL}, "timeout": {"silent": True}}
@@ -73,6 +77,10 @@ def declarative(row, targets):
                "read_timeout": timeout, "write_timeout": timeout,
                "retries": 3 if row["persona"] == "haproxy" else len(targets) - 1,
                "routes": [{"name": "all", "paths": ["/"], "strip_path": False, "preserve_host": False}]}
+    if row["persona"] == "kong":  # its own number of tries
+        del service["retries"]
+    if row["variant"] == "nobuf" and row["persona"] == "kong":
+        service["routes"][0] |= {"request_buffering": False, "response_buffering": False}
     if fault.get("verify"):
         service["tls_verify"] = True
     if "dns" in fault:
@@ -95,7 +103,7 @@ def settings(lab, row, fault):
     conf.pop("persona", None)
     if row["group"] == "client":
         conf |= {"nginx_http_client_header_timeout": "1s", "nginx_http_client_body_timeout": "1s"}
-    if row["persona"] == "nginx" and row["upstream"] == "https":
+    if row["upstream"] == "https" and (row["persona"] == "nginx" or f'{row["persona"]}/{row["variant"]}' == "kong/https"):
         conf |= {"nginx_proxy_proxy_ssl_protocols": "TLSv1.2"}  # proxy_ssl_protocols of nginx 1.22 ends there
     if fault.get("verify"):
         conf |= {"nginx_proxy_proxy_ssl_trusted_certificate": lab.pki.root}
@@ -148,6 +156,13 @@ def httplog(hop):
     return {"termination": line["termination"], "log_status": int(line["log_status"]), "retries": line["retries"]}
 
 
+def kong_s_columns(seen, hop):
+    told = hop_log(hop)
+    return {**told, "client_body_prefix": fault_kong.without_request_id(seen["client_body_prefix"]),
+            "client_fields": [name for name in seen.get("client_fields", []) if name in fault_kong.TELLING_FIELDS],
+            "log_phrase_of": told["log_phrase"], "upstream_status_of": told.get("upstream_status")}
+
+
 def observe_hop(lab, row, persona):
     """What a client sees of a hop with that persona in this row, and what the hop logs."""
     fault = fault_rows.matrix()["faults"][row["fault"]]
@@ -162,8 +177,11 @@ def observe_hop(lab, row, persona):
     asked_other = []
     with prepare(lab, hop, fault, origin):
         seen = fault_client.observe(hop.https if fault.get("tlsfront") else hop.http, row["method"], fault,
-                                    lambda: asked_other.append(other.connections_count > 0))
+                                    lambda: asked_other.append(other.connections_count > 0),
+                                    KONG_PATIENCE_S if "," in row.get("upstream_status", "") else fault_client.PATIENCE_S)
     hop.stop()
+    if row["persona"] == "kong":
+        return {**seen, **kong_s_columns(seen, hop)}
     if row["persona"] == "haproxy":
         told = httplog(hop)
         tried = "+" in told["retries"] if fault.get("b") == "refused" and "retries" in told else asked_other[0]

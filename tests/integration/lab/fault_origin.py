@@ -101,7 +101,7 @@ class Connection:
             self.sock.shutdown(socket.SHUT_WR)
 
     def close(self):
-        with contextlib.suppress(OSError, ssl.SSLError):
+        with contextlib.suppress(OSError, ssl.SSLError, ValueError):  # ValueError: the peer was reset before its handshake
             if isinstance(self.sock, ssl.SSLSocket):
                 self.sock.setblocking(False)
                 self.sock.unwrap()

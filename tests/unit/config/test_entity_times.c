@@ -96,7 +96,7 @@ TEST(every_time_of_every_schema_is_divided)
     CHECK_INT(check_all(&schema_upstreams, &config->upstreams[0]), 3);
     CHECK_INT(check_all(&schema_health, &config->upstreams[0]), 7);
     CHECK_INT(check_all(&schema_balancing, &config->upstreams[0]), 3);
-    CHECK_INT(config->services[0].tls_timeout_ms, STATED / SCALE);
+    CHECK_INT(config->services[0].tls_timeout_ms, STATED / SCALE); /* longer than the least */
     CHECK_INT(config->upstreams[0].slow_start_ms, 300);
     config_free(config);
 }

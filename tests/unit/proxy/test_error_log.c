@@ -143,7 +143,11 @@ TEST(a_client_that_leaves_is_told_with_what_was_going_on)
 
     exchange_fixture_init(&x, "kong", "Host: h");
     x.record.reason = END_CLIENT_ABORTED;
-    check_abort(&x, "client prematurely closed connection while reading client request body");
+    x.record.request_end_at_us = 0; /* its content is not whole */
+    check_abort(&x, "client prematurely closed connection");
+    try = exchange_fixture_try(&x, END_CLIENT_ABORTED);
+    check_abort(&x, "client prematurely closed connection while sending request to upstream");
+    x.record.tries_count = 0;
     x.record.request_end_at_us = 1001000;
     try = exchange_fixture_try(&x, END_CLIENT_ABORTED);
     try->over_tls = true;
@@ -160,6 +164,7 @@ TEST(a_client_that_leaves_is_told_with_what_was_going_on)
     check_abort(&x, "client prematurely closed connection (104: Connection reset by peer) while "
                     "sending to client");
     x.record.request = NULL;
+    x.record.request_end_at_us = 0;
     x.record.tries_count = 0;
     x.record.reason_detail = SLICE("");
     check_abort(&x, "client prematurely closed connection while reading client request headers");

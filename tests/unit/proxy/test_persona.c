@@ -115,7 +115,7 @@ TEST(f5_resets_and_pins)
         CHECK_INT(persona_answer(f5, (enum end_reason)i, true, false).action,
                   i == END_HTTPS_REDIRECT ? PERSONA_PAGE : PERSONA_RESET);
     CHECK_INT(f5->upstream.pin, PERSONA_PIN_CLIENT);
-    CHECK_INT(f5->retry.policy, PERSONA_RETRY_NONE);
+    CHECK_INT(f5->retry.policy, PERSONA_RETRY_RESELECT);
     CHECK_INT(f5->log.error_shape, PERSONA_ERROR_F5);
 }
 
@@ -317,6 +317,23 @@ TEST(leniencies_are_listed_for_the_lab_and_forgotten_when_taken_back)
     CHECK_SLICE(words.items[2], "parse.response[1]=bare_lf");
 }
 
+TEST(what_a_persona_adds_in_the_lab_is_not_there_elsewhere)
+{
+    SCOPED(persona) kong = fixture_persona("kong");
+    SCOPED(persona) simulated = fixture_persona("kong");
+
+    CHECK(kong->lab.request & PERSONA_LENIENT_BARE_LF);
+    CHECK(kong->lab.response & PERSONA_LENIENT_ODD_STATUS);
+    persona_set_lab(kong, false);
+    CHECK_INT(kong->parse.request, 0);
+    CHECK_INT(kong->parse.response, 0);
+    CHECK_INT(kong->response.interim, PERSONA_INTERIM_FORWARD);
+    persona_set_lab(simulated, true);
+    CHECK_INT(simulated->parse.request, simulated->lab.request);
+    CHECK_INT(simulated->parse.response, simulated->lab.response);
+    CHECK_INT(simulated->response.interim, PERSONA_INTERIM_FINAL);
+}
+
 TEST(a_file_is_named_by_its_path)
 {
     char path[] = "/tmp/hopgate-persona-XXXXXX.json";
@@ -372,4 +389,5 @@ TESTS(TEST_CASE(every_built_in_persona_loads), TEST_CASE(outside_the_lab_no_leni
       TEST_CASE(wrong_types_and_ranges_are_refused),
       TEST_CASE(without_a_base_nothing_may_be_missing), TEST_CASE(every_mistake_is_told_at_once),
       TEST_CASE(leniencies_are_listed_for_the_lab_and_forgotten_when_taken_back),
+      TEST_CASE(what_a_persona_adds_in_the_lab_is_not_there_elsewhere),
       TEST_CASE(a_file_is_named_by_its_path), TEST_CASE(headers_tokens_switch_their_rules))

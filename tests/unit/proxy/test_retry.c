@@ -21,6 +21,13 @@ static const struct persona_retry edge = {
 static const struct persona_retry never = { .policy = PERSONA_RETRY_NONE,
                                             .stale = PERSONA_STALE_COUNTS };
 
+/* F5's reselectTries. */
+static const struct persona_retry reselect = {
+    .policy = PERSONA_RETRY_RESELECT,
+    .conditions = PERSONA_RETRY_CONNECT | PERSONA_RETRY_CONNECT_TIMEOUT,
+    .stale = PERSONA_STALE_COUNTS,
+};
+
 struct row {
     const struct persona_retry *policy;
     struct retry_facts facts;
@@ -56,6 +63,15 @@ TEST(nothing_sent_goes_to_the_next_target_whatever_the_method)
                { &kong, FACTS(UPSTREAM_TLS_FAILED, POST, .tries_left = 1), RETRY_YES },
                { &edge, FACTS(CONNECT_FAILED, POST, .tries_left = 1), RETRY_YES },
                { &never, FACTS(CONNECT_REFUSED, GET, .tries_left = 1), RETRY_NO });
+}
+
+TEST(reselecting_ends_with_the_connection)
+{
+    CHECK_ROWS({ &reselect, FACTS(CONNECT_REFUSED, POST, .tries_left = 1), RETRY_YES },
+               { &reselect, FACTS(CONNECT_TIMEOUT, GET, .tries_left = 1), RETRY_YES },
+               { &reselect, FACTS(CONNECT_REFUSED, GET, .tries_left = 0), RETRY_NO },
+               { &reselect, FACTS(UPSTREAM_TLS_FAILED, GET, .tries_left = 1), RETRY_NO },
+               { &reselect, FACTS(UPSTREAM_HEAD_CLOSED, GET, .tries_left = 1), RETRY_NO });
 }
 
 TEST(the_last_try_is_the_last)
@@ -204,7 +220,7 @@ TEST(a_status_is_passed_over_only_when_it_is_listed)
 
 TESTS(TEST_CASE(nginx_gives_a_try_back_for_any_broken_connection_of_the_pool),
       TEST_CASE(nothing_sent_goes_to_the_next_target_whatever_the_method),
-      TEST_CASE(the_last_try_is_the_last),
+      TEST_CASE(reselecting_ends_with_the_connection), TEST_CASE(the_last_try_is_the_last),
       TEST_CASE(what_was_sent_is_repeated_only_for_methods_that_allow_it),
       TEST_CASE(a_condition_that_is_not_listed_is_final),
       TEST_CASE(content_that_is_gone_cannot_be_sent_again),

@@ -112,6 +112,17 @@ TEST(another_host_explains_a_404)
     CHECK_SLICE(loss.after, "10.0.0.7");
 }
 
+TEST(another_host_explains_a_redirect_but_not_that_https_is_wanted)
+{
+    struct telling_loss loss;
+
+    hop_with("{\"host\": \"shop.test\"}");
+    hop_with("{\"host\": \"10.0.0.7\"}");
+    CHECK(find(301, &loss));
+    CHECK(loss.is_likely);
+    CHECK(!find(426, &loss));
+}
+
 TEST(an_empty_field_is_there)
 {
     struct telling_loss loss;
@@ -204,8 +215,9 @@ TESTS(CASE(the_hop_before_the_first_that_lacks_a_field_removed_it),
       CASE(a_field_explains_only_answers_that_are_about_it),
       CASE(nobody_is_blamed_for_what_the_client_did_not_send),
       CASE(a_log_without_headers_accuses_nobody), CASE(values_of_secrets_are_not_compared),
-      CASE(another_host_explains_a_404), CASE(an_empty_field_is_there),
-      CASE(who_takes_tls_has_to_tell),
+      CASE(another_host_explains_a_404),
+      CASE(another_host_explains_a_redirect_but_not_that_https_is_wanted),
+      CASE(an_empty_field_is_there), CASE(who_takes_tls_has_to_tell),
       CASE(who_overwrites_the_scheme_is_found_behind_hops_that_told_it),
       CASE(who_was_told_and_redirects_does_not_believe_it),
       CASE(a_client_in_plain_text_is_sent_to_https_by_right),

@@ -193,6 +193,23 @@ TEST(doctor_says_where_a_value_is_written_or_whose_it_is)
     scene_done(&scene);
 }
 
+TEST(doctor_takes_equal_hops_for_one)
+{
+    struct scene scene;
+
+    scene_init(&scene,
+               "{hop: front, persona: kong}, {hop: twin, persona: kong, count: 2, settings: "
+               "{nginx_http_keepalive_timeout: 20s}, entities: {services: [{name: s, host: n, "
+               "retries: 0, read_timeout: 9000, " ROUTE "}]}}, " ORIGIN,
+               "");
+    CHECK_STR(scene.said, "stale-keepalive:front");
+    CHECK(strstr(scene.findings.items[0].command, " --place front-twin "));
+    CHECK(strstr(scene.findings.items[0].where[1].text, "twin-1: nginx_http_keepalive_timeout 20 s "
+                                                        "(t.yaml:1:"));
+    CHECK(!scene.findings.items[0].shows.has_status);
+    scene_done(&scene);
+}
+
 TEST(doctor_puts_the_worst_first)
 {
     struct scene scene;
@@ -232,5 +249,5 @@ TEST(doctor_commands_are_whole)
 
 TESTS(TEST_CASE(doctor_tells_what_is_and_not_what_is_nearly),
       TEST_CASE(doctor_says_where_a_value_is_written_or_whose_it_is),
-      TEST_CASE(doctor_puts_the_worst_first), TEST_CASE(doctor_has_a_rule_of_each_id_once),
-      TEST_CASE(doctor_commands_are_whole))
+      TEST_CASE(doctor_takes_equal_hops_for_one), TEST_CASE(doctor_puts_the_worst_first),
+      TEST_CASE(doctor_has_a_rule_of_each_id_once), TEST_CASE(doctor_commands_are_whole))

@@ -174,6 +174,18 @@ TEST(chain_config_leaves_addresses_alone_when_told_so)
     done();
 }
 
+TEST(chain_config_speaks_the_protocol_that_is_stated_whatever_the_next_takes)
+{
+    json_t *root;
+
+    given("{name: t, path: [{hop: edge, protocol: https}, {origin: o}]}");
+    root = declarative(1);
+    CHECK_STR(text_of(first(root, "services"), "protocol"), "https");
+    CHECK_INT(json_integer_value(json_object_get(first(root, "services"), "port")), 8080);
+    json_decref(root);
+    done();
+}
+
 TEST(chain_schema_says_what_each_field_means)
 {
     char *text = NULL;
@@ -196,4 +208,5 @@ TESTS(TEST_CASE(chain_config_kong_conf_has_place_persona_and_settings),
       TEST_CASE(chain_config_leaves_times_of_entities_to_the_hop),
       TEST_CASE(chain_config_leaves_out_what_is_not_simulated_and_says_so),
       TEST_CASE(chain_config_leaves_addresses_alone_when_told_so),
+      TEST_CASE(chain_config_speaks_the_protocol_that_is_stated_whatever_the_next_takes),
       TEST_CASE(chain_schema_says_what_each_field_means))

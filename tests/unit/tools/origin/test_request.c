@@ -212,6 +212,21 @@ TEST(content_ends_where_its_framing_says)
     CHECK(content.is_broken);
 }
 
+TEST(a_client_hello_is_no_head)
+{
+    static const char hello[] = "\x16\x03\x01\x02\x00\x01";
+
+    for (size_t cut = 1; cut < 5; cut += 3) {
+        struct request_head head = { 0 };
+        enum request_result result;
+
+        (void)read_in_pieces(&head, SLICE(hello), cut, &result);
+        CHECK_INT(result, REQUEST_IS_TLS);
+        CHECK_INT(head.length, 0);
+        request_head_done(&head);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +236,7 @@ int main(void)
         TEST_CASE(a_head_has_a_limit),
         TEST_CASE(a_complete_head_takes_nothing_more),
         TEST_CASE(content_ends_where_its_framing_says),
+        TEST_CASE(a_client_hello_is_no_head),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
