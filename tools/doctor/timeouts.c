@@ -77,7 +77,7 @@ static void hang_options(const struct doctor_model *model, const struct doctor_h
 static void tell_order_seen(const struct doctor_model *model, const struct pair *pair, unsigned got,
                             struct doctor_finding *finding)
 {
-    const char *hangs = doctor_next_name(model, pair->behind);
+    const char *silent = doctor_next_name(model, pair->behind);
     const char *behind_name = pair->behind->element->name;
     char front[DOCTOR_TIME_MAX], behind[DOCTOR_TIME_MAX], status[DOCTOR_STATUS_MAX],
         words[DOCTOR_LOG_MAX];
@@ -87,23 +87,23 @@ static void tell_order_seen(const struct doctor_model *model, const struct pair 
     doctor_status_text(got, status, sizeof(status));
     if (pair->front_ms == pair->behind_ms)
         doctor_seen(finding,
-                    "When %s hangs, the client gets %s, or what %s makes of it a moment "
+                    "Without an answer from %s the client gets %s, or what %s makes of it a moment "
                     "before; the log of the one that came late has nothing, or a client that went "
                     "away (499).",
-                    hangs, status, behind_name);
+                    silent, status, behind_name);
     else if (pair->front)
         doctor_seen(
             finding,
-            "When %s hangs, after %s the client gets %s, %s %s; %s would have waited "
+            "Without an answer from %s, after %s the client gets %s, %s %s; %s would have waited "
             "until %s, and logs only a client that went away (499).",
-            hangs, front, status, front_name(pair),
+            silent, front, status, front_name(pair),
             doctor_log_words(pair->front, END_UPSTREAM_HEAD_TIMEOUT, false, words, sizeof(words)),
             behind_name, behind);
     else
         doctor_seen(finding,
-                    "When %s hangs, the client has gone after %s, without an answer; %s "
+                    "Without an answer from %s the client has gone after %s; %s "
                     "would answer after %s, and logs a client that went away (499).",
-                    hangs, front, behind_name, behind);
+                    silent, front, behind_name, behind);
 }
 
 static void tell_order(const struct examination *examination, const struct pair *pair)
