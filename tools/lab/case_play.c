@@ -191,7 +191,7 @@ static void send_one(struct client *client, const struct case_request *request, 
     const struct lab_run *run = client->run;
     const char *host = client->front.tls ? run->chain->client.host : run->places[0].address;
     uint64_t patience = patience_ms(run->chain);
-    char port[8], authority[300], address[64], marked[128], target[2048];
+    char port[8], authority[300], address[64], marked[128], target[CASE_PATH_MAX];
     struct probe_options options = { .tls = client->front.tls,
                                      .host = address,
                                      .port = port,

@@ -17,7 +17,8 @@ enum {
     CASE_PATIENCE_S = 600, /* stated: then the client gives up */
     CASE_JOBS = 12,
     CASE_FIELDS_MAX = 32,
-    CASE_BEFORE_MAX = 1000, /* requests that go before */
+    CASE_PATH_MAX = 32 * 1024, /* longer than any hop takes */
+    CASE_BEFORE_MAX = 1000,    /* requests that go before */
 };
 
 struct case_request {

@@ -20,11 +20,7 @@ struct once_options {
     char *fill, *content; /* heap; made of the numbers */
 };
 
-enum {
-    FILL_BYTES_MAX = 1 << 20,
-    CONTENT_BYTES_MAX = 1 << 26,
-    PATH_BYTES_MAX = 32 * 1024, /* longer than any hop takes */
-};
+enum { FILL_BYTES_MAX = 1 << 20, CONTENT_BYTES_MAX = 1 << 26 };
 
 static int complain(const char *what, const char *word)
 {
@@ -307,7 +303,7 @@ static int send_one(const struct once_options *options, const struct chain *chai
     struct case_request request = options->request;
     struct case_answer answer = { .status = 0 };
     struct experiment experiment = { .plan = plan, .request = &request, .answers = &answer };
-    char path[PATH_BYTES_MAX];
+    char path[CASE_PATH_MAX];
     json_t *document;
     int r;
 

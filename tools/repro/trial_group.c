@@ -144,7 +144,7 @@ static bool make_request(const struct playing *playing, const struct chain *chai
     json_array_foreach(cause->fields, i, field) if (request->fields_count < CASE_FIELDS_MAX)
         request->fields[request->fields_count++] = json_string_value(field);
     if (cause->content_bytes > 0 || strcmp(request->method, "POST") == 0)
-        request->content = ret->content;
+        request->content_length = strlen(request->content = ret->content);
     return ret->path && ret->field && ret->content;
 }
 
