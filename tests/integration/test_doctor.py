@@ -352,6 +352,23 @@ def test_verdict_comes_first_and_lines_are_short(run):
     assert run("doctor", "kong-alone").stdout == "kong-alone: no contradiction found\n"
 
 
+def test_names_of_files_do_nothing_to_a_terminal(run, tmp_path):
+    (tmp_path / "a\033[31m'b.yaml").write_text(to_yaml(chain(front(), back(serves={"read_timeout": 90000}), ORIGIN)))
+    said = run("doctor", "a\033[31m'b.yaml").stdout
+    assert "see it" in said and "\033" not in said
+
+
+def test_fixes_are_values_that_are_taken(run, tmp_path):
+    """Of a service 0 ms are none, of idle connections they are for ever."""
+    for wanted in (1, 2, 1000, 1001, 1050):
+        (tmp_path / "x.yaml").write_text(to_yaml(chain(
+            front(serves={"read_timeout": wanted}), back(), {"wire": "w", "faults": [{"kind": "idle", "ms": 1}]}, ORIGIN)))
+        said = " ".join(run("doctor", "x.yaml").stdout.split())
+        below = int(re.search(r"set read_timeout of the service to (\d+)", said)[1])
+        assert 1 <= below and (below < wanted or wanted == 1)
+        assert "set upstream_keepalive_idle_timeout to 1ms" in said
+
+
 def test_exit_code_says_whether_something_will_break(run, tmp_path):
     (tmp_path / "broken.yaml").write_text(to_yaml(BROKEN["host changes"][1]))
     (tmp_path / "fine.yaml").write_text(to_yaml(chain(front(), back(), ORIGIN)))

@@ -44,6 +44,12 @@ def test_every_option_of_the_help_is_understood(hopgate, words):
             assert f'"{option}"' not in said and "is not known" not in said, said
 
 
+def test_help_is_as_wide_as_a_terminal(hopgate, words):
+    for verb in words:
+        for line in hopgate(*verb.split(), "--help").out.splitlines():
+            assert len(line) <= 100, (verb, line)
+
+
 def test_options_that_are_not_in_the_help_are_refused(hopgate):
     for verb, option in (("why", "--limit"), ("status", "--failed"), ("run", "--json")):
         assert hopgate(verb, option, "1").code == 64

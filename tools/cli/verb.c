@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "tools/cli/wrapped.h"
+
 enum { LABEL_MAX = 64 };
 
 const struct verb *verb_find(const char *name)
@@ -63,10 +65,11 @@ void verb_print_help(const struct verb *verb, FILE *stream)
     }
     for (const struct verb_option *option = verb->options; option && option->name; option++) {
         (void)format_label(option, label);
-        (void)fprintf(stream, "%s  %-*s  %s\n", option == verb->options ? "\n" : "", widest, label,
-                      option->what);
+        (void)fprintf(stream, "%s  %-*s  ", option == verb->options ? "\n" : "", widest, label);
+        wrapped_print(stream, (size_t)widest + 4, (size_t)widest + 4, option->what);
     }
-    (void)fprintf(stream, "\nexit codes: %s\n", verb->exit_codes);
+    (void)fprintf(stream, "\nexit codes: ");
+    wrapped_print(stream, strlen("exit codes: "), strlen("exit codes: "), verb->exit_codes);
 }
 
 void verb_print_all(FILE *stream)

@@ -270,10 +270,11 @@ const struct verb verbs[] = {
       .run = lab_run_verb,
       .summary = "send one request through a chain: the answer, the picture, the verdict",
       .synopses = SYNOPSES("[OPTIONS] CHAIN [-- [-X METHOD] [-H 'N: V'] [-d TEXT] [/PATH]]"),
-      .text = "Starts CHAIN, sends the request that is said behind -- (GET of the chain's path "
-              "without one), prints who\n"
-              "broke it and why, the answer, what happened between the hops and their log lines, "
-              "and ends the chain.",
+      .text =
+          "Starts CHAIN, sends the request that is said behind -- (GET of the chain's path without "
+          "one),\n"
+          "prints who broke it and why, the answer, what happened between the hops and their log\n"
+          "lines, and ends the chain.",
       .words = "FILE",
       .options = OPTIONS(
           ARGUMENT("CHAIN", "chain file, or the name of a ready-made chain"),
@@ -294,11 +295,12 @@ const struct verb verbs[] = {
       .synopses = SYNOPSES("[OPTIONS] CHAIN"),
       .text =
           "Starts CHAIN and tries every fault at every place, side by side: each case has its own "
-          "route, upstream,\n"
-          "origin and wire. Tells what the client got, which hop broke it and why, what each hop "
-          "logged, and how\n"
-          "often the request came to the origins. Times are those that are stated, whatever the "
-          "time scale is.",
+          "route,\n"
+          "upstream, origin and wire. Tells what the client got, which hop broke it and why, what "
+          "each hop\n"
+          "logged, and how often the request came to the origins. Times are those that are stated, "
+          "whatever\n"
+          "the time scale is.",
       .words = "FILE",
       .options = OPTIONS(
           ARGUMENT("CHAIN", "chain file, or the name of a ready-made chain"),
@@ -429,9 +431,10 @@ const struct verb verbs[] = {
           "Compares what the hops of CHAIN are told (timeouts, retries, idle connections, limits, "
           "trust, TLS,\n"
           "health checks; what nobody says is the persona's) and tells what contradicts itself: "
-          "what will be seen,\n"
-          "where it is written, what to change, and a command that shows it happening. Nothing "
-          "is started.",
+          "what will\n"
+          "be seen, where it is written, what to change, and a command that shows it happening. "
+          "Nothing is\n"
+          "started.",
       .words = "FILE",
       .options = OPTIONS(ARGUMENT("CHAIN", "chain file, or the name of a ready-made chain"),
                          VALUE("--rule", "ID", "only this rule"), SWITCH("--list", "the rules"),

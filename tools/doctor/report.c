@@ -2,9 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/cli/wrapped.h"
 #include "tools/doctor/doctor.h"
 
-enum { COLUMNS = 100, LABEL = 9 };
+enum { LABEL = 9 };
 
 struct colours {
     const char *severity[3], *label, *end;
@@ -17,28 +18,11 @@ static const struct colours bright = { { "\033[1;31m", "\033[1;33m", "\033[1m" }
 
 /* ---- text ---------------------------------------------------------------------------------- */
 
-/* Words of a text behind a label, broken where they do not fit. */
-static void print_wrapped(FILE *stream, const char *label, const char *text,
-                          const struct colours *colours)
+static void print_labelled(FILE *stream, const char *label, const char *text,
+                           const struct colours *colours)
 {
-    size_t column = LABEL;
-
     (void)fprintf(stream, "  %s%-*s%s", colours->label, LABEL - 2, label, colours->end);
-    while (*text) {
-        size_t length = strcspn(text, " ");
-
-        if (column > LABEL && column + 1 + length > COLUMNS) {
-            (void)fprintf(stream, "\n%*s", LABEL, "");
-            column = LABEL;
-        } else if (column > LABEL) {
-            (void)fputc(' ', stream);
-            column++;
-        }
-        (void)fprintf(stream, "%.*s", (int)length, text);
-        column += length;
-        text += length + (text[length] == ' ');
-    }
-    (void)fputc('\n', stream);
+    wrapped_print(stream, LABEL, LABEL, text);
 }
 
 static void print_finding(FILE *stream, const struct doctor_finding *finding,
@@ -46,11 +30,11 @@ static void print_finding(FILE *stream, const struct doctor_finding *finding,
 {
     (void)fprintf(stream, "\n%s%s%s  %s\n", colours->severity[finding->severity],
                   doctor_severity_text(finding->severity), colours->end, finding->rule->id);
-    print_wrapped(stream, "", finding->title, colours);
-    print_wrapped(stream, "seen", finding->seen, colours);
+    print_labelled(stream, "", finding->title, colours);
+    print_labelled(stream, "seen", finding->seen, colours);
     for (unsigned i = 0; i < finding->where_count; i++)
-        print_wrapped(stream, i == 0 ? "where" : "", finding->where[i].text, colours);
-    print_wrapped(stream, "fix", finding->fix, colours);
+        print_labelled(stream, i == 0 ? "where" : "", finding->where[i].text, colours);
+    print_labelled(stream, "fix", finding->fix, colours);
     /* one line, however long, so that it can be taken as it is */
     (void)fprintf(stream, "  %s%-*s%s%s\n", colours->label, LABEL - 2, "see it", colours->end,
                   finding->command);

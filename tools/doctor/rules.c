@@ -1,5 +1,6 @@
 #include "tools/doctor/rules.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -37,7 +38,7 @@ struct doctor_finding *doctor_find(const struct examination *examination, const 
     return finding;
 }
 
-/* For a shell; names are rarely odd. */
+/* For a shell; names are rarely odd, and what a terminal obeys is not shown. */
 static void quote(const char *word, char *into, size_t size)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -50,7 +51,8 @@ static void quote(const char *word, char *into, size_t size)
     }
     used += (size_t)snprintf(into, size, "%s'", word[0] == '-' ? "./" : "");
     for (; *word && used + 8 < size; word++)
-        used += (size_t)snprintf(into + used, size - used, *word == '\'' ? "'\\''" : "%c", *word);
+        used += (size_t)snprintf(into + used, size - used, *word == '\'' ? "'\\''" : "%c",
+                                 iscntrl((unsigned char)*word) ? '?' : *word);
     snprintf(into + used, size - used, "'");
 }
 
@@ -121,7 +123,8 @@ const char *doctor_time(uint64_t ms, char *into, size_t size)
 
 const char *doctor_time_setting(uint64_t ms, char *into, size_t size)
 {
-    if (ms >= 10000) /* nobody wants thousandths there */
+    ms = ms > 0 ? ms : 1; /* 0 is "for ever" */
+    if (ms >= 10000)      /* nobody wants thousandths there */
         snprintf(into, size, "%" PRIu64, ms / 1000);
     else
         snprintf(into, size, "%" PRIu64 "ms", ms);

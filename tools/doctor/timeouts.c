@@ -53,12 +53,14 @@ static void tell_where(const struct examination *examination, const struct pair 
 
 /* ---- timeout-order ------------------------------------------------------------------------- */
 
-/* A twelfth, or a second, below. */
+/* A twelfth, or a second, below; a service's timeout is 1 at least. */
 static uint64_t somewhat_below(uint64_t ms)
 {
     uint64_t less = ms / 12 > 1000 ? ms / 12 : 1000;
 
-    return ms > less ? (ms - less) / 100 * 100 : ms / 2;
+    if (ms > less + 100)
+        return (ms - less) / 100 * 100;
+    return ms > 1 ? ms / 2 : 1;
 }
 
 /* Whatever that hop asks never answers: an origin itself, else the way to the next hop. */

@@ -87,8 +87,8 @@ void doctor_rule_forwarded_proto(const struct examination *examination)
     name = loses->hop->element->name;
     finding = doctor_find(examination, name, NULL);
     doctor_title(finding, "clients come by https, %s %s",
-                 doctor_next_name(examination->model, last->hop),
-                 told.ptr ? "are told http" : "are not told");
+                 told.ptr ? "http is told to" : "nothing of it is told to",
+                 doctor_next_name(examination->model, last->hop));
     doctor_seen(finding,
                 "The application makes http:// links, sends clients to https in a circle (ERR_TOO_"
                 "MANY_REDIRECTS), or leaves Secure off cookies; no hop logs anything. %s %s "

@@ -2,10 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/cli/wrapped.h"
 #include "tools/lab/headers_print.h"
 #include "tools/probe/result.h"
 
-enum { COLUMNS = 100, NAME_COLUMNS = 26, WORDS_COLUMNS = 18 };
+enum { COLUMNS = WRAPPED_COLUMNS, NAME_COLUMNS = 26, WORDS_COLUMNS = 18 };
 enum { VALUES_COLUMNS = COLUMNS - 2 - NAME_COLUMNS - 1 - WORDS_COLUMNS - 1 };
 
 /* At most so many columns of it; "..." says that it was cut. */
@@ -28,30 +29,6 @@ static size_t columns_of(struct slice text)
 
     free(shown);
     return length;
-}
-
-/* ---- a paragraph --------------------------------------------------------------------------- */
-
-/* Breaks at blanks. */
-static void print_wrapped(const char *text, FILE *stream)
-{
-    size_t column = 0;
-
-    while (*text) {
-        size_t word = strcspn(text, " ");
-
-        if (column > 0 && column + 1 + word > COLUMNS) {
-            (void)fputs("\n  ", stream);
-            column = 2;
-        } else if (column > 0) {
-            (void)fputc(' ', stream);
-            column++;
-        }
-        (void)fwrite(text, 1, word, stream);
-        column += word;
-        text += word + strspn(text + word, " ");
-    }
-    (void)fputc('\n', stream);
 }
 
 /* ---- a ledger ------------------------------------------------------------------------------ */
@@ -154,7 +131,7 @@ static void print_expect(struct headers_report *report, const struct headers_exp
         if (expect->items[i].is_met)
             continue;
         text = headers_expect_tell(expect, &expect->items[i], report);
-        print_wrapped(text ? text : "out of memory", stream);
+        wrapped_print(stream, 0, 2, text ? text : "out of memory");
         free(text);
     }
 }
@@ -164,7 +141,7 @@ void headers_print_text(struct headers_report *report, const struct headers_expe
 {
     char *summary = headers_report_summary(report);
 
-    print_wrapped(summary ? summary : "out of memory", stream);
+    wrapped_print(stream, 0, 2, summary ? summary : "out of memory");
     free(summary);
     for (int direction = 0; direction < HEADERS_DIRECTIONS; direction++)
         for (size_t i = 0; i < report->count; i++) {

@@ -33,10 +33,9 @@ static int parse(int argc, char **argv, struct up_options *ret)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             verb_print_help(verb_find("lab up"), stdout);
-            (void)printf("\nready-made chains:");
+            (void)printf("\nready-made chains:\n");
             for (const struct chain_builtin *one = chain_builtins; one->name; one++)
-                (void)printf(" %s", one->name);
-            (void)printf("\n");
+                (void)printf("  %s\n", one->name);
             return -1;
         }
         if (strcmp(argv[i], "--detach") == 0)

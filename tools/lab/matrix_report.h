@@ -15,8 +15,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-enum { MATRIX_COLUMNS = 100 };
-
 void matrix_print_table(const json_t *document, FILE *stream);
 void matrix_print_junit(const json_t *document, FILE *stream);
 void matrix_print_html(const json_t *document, FILE *stream);

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "tools/cli/wrapped.h"
 #include "tools/lab/matrix_report.h"
 
 const char *matrix_text(const json_t *object, const char *key)
@@ -113,23 +114,10 @@ static void print_row(const struct row *row, const int *widths, FILE *stream)
 
 /* ---- around it ----------------------------------------------------------------------------- */
 
-/* Words that fit, further lines indented. */
-static void print_wrapped(const char *lead, const char *text, FILE *stream)
+static void print_behind(const char *lead, const char *text, FILE *stream)
 {
-    int column = fprintf(stream, "%s", lead);
-    int indent = column;
-
-    while (*text) {
-        int length = (int)strcspn(text, " ");
-
-        if (column > indent && column + 1 + length > MATRIX_COLUMNS)
-            column = fprintf(stream, "\n%*s", indent, "") - 1;
-        else if (column > indent)
-            column += fprintf(stream, " ");
-        column += fprintf(stream, "%.*s", length, text);
-        text += length + (text[length] == ' ');
-    }
-    (void)fprintf(stream, "\n");
+    (void)fputs(lead, stream);
+    wrapped_print(stream, strlen(lead), strlen(lead), text);
 }
 
 static void print_list(const json_t *list, const char *lead, FILE *stream)
@@ -137,7 +125,7 @@ static void print_list(const json_t *list, const char *lead, FILE *stream)
     size_t i;
     json_t *item;
 
-    json_array_foreach(list, i, item) print_wrapped(lead, json_string_value(item), stream);
+    json_array_foreach(list, i, item) print_behind(lead, json_string_value(item), stream);
 }
 
 static void print_expectations(const json_t *document, FILE *stream)
@@ -149,7 +137,7 @@ static void print_expectations(const json_t *document, FILE *stream)
     {
         if (json_is_true(json_object_get(one, "met")))
             continue;
-        print_wrapped("UNMET  ", matrix_text(one, "text"), stream);
+        print_behind("UNMET  ", matrix_text(one, "text"), stream);
     }
 }
 

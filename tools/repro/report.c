@@ -4,6 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/cli/wrapped.h"
+
+enum { INDENT = 7 };
+
 const struct trial *report_best(const struct report *report)
 {
     const struct trials *trials = report->trials;
@@ -69,13 +73,14 @@ void report_verdict(const struct report *report, char *into, size_t size)
 
 /* ---- for people ---------------------------------------------------------------------------- */
 
-static void print_words(const struct report *report, const char *label, const char *text)
+/* Below a cause; what is no log line is as wide as a terminal at most. */
+static void print_below(const char *label, const char *text, const char *end)
 {
-    char words[REPORT_TEXT_MAX];
+    char words[REPORT_TEXT_MAX + 4];
 
-    cause_words(text, report->pasted->product, words, sizeof(words));
-    if (words[0])
-        (void)printf("%s%s.\n", label, words);
+    (void)snprintf(words, sizeof(words), "%s%s", text, end);
+    (void)printf("%*s%s", INDENT, "", label);
+    wrapped_print(stdout, INDENT + strlen(label), INDENT, words);
 }
 
 static const char *result_text(const struct report *report, const struct trial *trial, char *into,
@@ -95,37 +100,41 @@ static const char *result_text(const struct report *report, const struct trial *
 
 static void print_trial(const struct report *report, const struct trial *trial, size_t number)
 {
-    char words[REPORT_TEXT_MAX], where[REPORT_TEXT_MAX], result[LINE_VALUE_MAX + 32];
+    char what[REPORT_TEXT_MAX], where[REPORT_TEXT_MAX], result[LINE_VALUE_MAX + 32];
+    char line[3 * REPORT_TEXT_MAX];
 
-    cause_words(trial->cause->what, report->pasted->product, words, sizeof(words));
+    cause_words(trial->cause->what, report->pasted->product, what, sizeof(what));
     cause_words(trial->cause->where, report->pasted->product, where, sizeof(where));
-    (void)printf("%3zu  %s: %s, %s: %s\n", number, trial->cause->name,
-                 result_text(report, trial, result, sizeof(result)), where, words);
+    (void)snprintf(line, sizeof(line), "%s: %s, %s: %s", trial->cause->name,
+                   result_text(report, trial, result, sizeof(result)), where, what);
+    (void)printf("%3zu  ", number);
+    wrapped_print(stdout, strlen("  1  "), INDENT, line);
     if (trial->cause->untried)
-        (void)printf("       (%s)\n", trial->cause->untried);
+        print_below("(", trial->cause->untried, ")");
     for (size_t i = 0; i < report->pasted->count; i++)
         if (trial->said[i])
-            (void)printf("       %s\n", trial->said[i]);
+            (void)printf("%*s%s\n", INDENT, "", trial->said[i]);
     if (trial->beside && trial->result >= COMPARE_PHRASE)
-        (void)printf("       beside it: %s\n", trial->beside);
-    if (trial->result >= COMPARE_PHRASE || !report->was_run)
-        print_words(report, "       to make sure: ", trial->cause->tell);
+        (void)printf("%*sbeside it: %s\n", INDENT, "", trial->beside);
+    cause_words(trial->cause->tell, report->pasted->product, what, sizeof(what));
+    if (what[0] && (trial->result >= COMPARE_PHRASE || !report->was_run))
+        print_below("to make sure: ", what, ".");
 }
 
 void report_print_text(const struct report *report)
 {
     const struct trial *best = report_best(report);
-    char verdict[2 * REPORT_TEXT_MAX];
+    char verdict[2 * REPORT_TEXT_MAX], fix[REPORT_TEXT_MAX];
     char *command = best && !best->cause->untried
                         ? trial_command(report->table, best->cause, report->pasted)
                         : NULL;
 
     report_verdict(report, verdict, sizeof(verdict));
     (void)printf("%s\n", verdict);
-    if (best)
-        print_words(report, "fix: ", best->cause->fix);
-    if (best)
-        (void)printf("\n");
+    if (best) {
+        cause_words(best->cause->fix, report->pasted->product, fix, sizeof(fix));
+        (void)printf("fix: %s.\n\n", fix);
+    }
     for (size_t i = 0; i < report->trials->count; i++)
         print_trial(report, &report->trials->list[i], i + 1);
     if (report->was_run && best)

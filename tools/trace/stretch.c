@@ -4,6 +4,9 @@
 
 enum { DEPTH_MAX = 32 };
 
+/* Logs say what they like, and sums must fit: no stretched span is longer than 70,000 years. */
+#define SPAN_US_MAX (1ll << 61)
+
 struct stretch {
     int64_t base_us, scale;
 };
@@ -11,8 +14,11 @@ struct stretch {
 static int64_t moved(const struct stretch *stretch, const struct trace_account *account,
                      int64_t at_us)
 {
-    return stretch->base_us + (at_us + account->shift_us - stretch->base_us) * stretch->scale -
-           account->shift_us;
+    int64_t max_us = SPAN_US_MAX / stretch->scale;
+    int64_t span_us = at_us + account->shift_us - stretch->base_us;
+
+    span_us = span_us > max_us ? max_us : span_us < -max_us ? -max_us : span_us;
+    return stretch->base_us + span_us * stretch->scale - account->shift_us;
 }
 
 /* What begin_us is moved by, every instant is: the spans are as stated. */

@@ -1,6 +1,7 @@
 /* wire_fault_schema: the fields of a fault, and which kind takes which. */
 #include <string.h>
 
+#include "tools/cli/wrapped.h"
 #include "tools/wire/wire_fault_priv.h"
 
 #define STORED(member) \
@@ -95,6 +96,8 @@ bool wire_fault_kind_takes(const struct wire_fault_kind_row *row, const char *fi
            (row->optional && schema_list_has(row->optional, field));
 }
 
+enum { KIND_COLUMNS = 42 };
+
 void wire_fault_print_kinds(FILE *stream)
 {
     for (int i = 0; i < FAULT_KINDS; i++) {
@@ -105,6 +108,7 @@ void wire_fault_print_kinds(FILE *stream)
                  row->required || row->optional ? ":" : "", row->required ? row->required : "",
                  row->optional ? "[" : "", row->optional ? row->optional : "",
                  row->optional ? "]" : "");
-        (void)fprintf(stream, "  %-42s %s\n", words, row->what);
+        (void)fprintf(stream, "  %-*s ", KIND_COLUMNS, words);
+        wrapped_print(stream, 3 + KIND_COLUMNS, 3 + KIND_COLUMNS, row->what);
     }
 }
