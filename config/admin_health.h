@@ -37,6 +37,7 @@ struct admin_health {
     bool is_healthy; /* enough weight is available */
     const struct admin_health_target *targets;
     size_t targets_count;
+    bool is_unused; /* no service leads to it: nobody has asked for the targets' names yet */
 };
 
 /* {"data": [target with "health" and "data"], "next": null, "node_id": ...}. NULL: no memory. */

@@ -25,29 +25,12 @@ static json_t *available_plugins(const struct model *model)
     return plugins;
 }
 
-/* The names of those that some entity switches on, each once. */
+/* The names of those that some entity is, each once. */
 static json_t *used_plugins(const struct admin_call *call)
 {
-    json_t *all = dao_export(call->admin->dao), *names = json_object(), *list = json_array();
-    json_t *plugin, *ignored;
-    const char *name;
-    size_t i;
-    int r = all && names && list ? 0 : -1;
+    struct dao *dao = call->admin->dao;
 
-    json_array_foreach(json_object_get(all, "plugins"), i, plugin)
-    {
-        name = json_string_value(json_object_get(plugin, "name"));
-        if (r == 0 && name && json_object_set_new(names, name, json_true()) < 0)
-            r = -1;
-    }
-    json_object_foreach(names, name,
-                        ignored) if (json_array_append_new(list, json_string(name)) < 0) r = -1;
-    json_decref(all);
-    json_decref(names);
-    if (r == 0)
-        return list;
-    json_decref(list);
-    return NULL;
+    return dao_distinct(dao, model_entity(dao_model(dao), "plugins"), "name");
 }
 
 int admin_root(struct admin_call *call)

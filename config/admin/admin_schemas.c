@@ -28,9 +28,14 @@ int admin_schema_plugin(struct admin_call *call)
     return admin_answer_json(call, 200, model_plugin_json(plugin));
 }
 
-/* hopgate has no vaults of any kind: see README, Limits. */
+/* They are kept and shown; nothing is ever read out of one. */
 int admin_schema_vault(struct admin_call *call)
 {
+    const struct model_entity *vaults = model_entity(dao_model(call->admin->dao), "vaults");
+
+    for (size_t i = 0; i < vaults->subschemas_count; i++)
+        if (strcmp(vaults->subschemas[i].key, call->segments[2]) == 0)
+            return admin_answer_json(call, 200, model_subschema_json(&vaults->subschemas[i]));
     return admin_answer_message(call, 404, "No vault named '%s'", call->segments[2]);
 }
 

@@ -132,6 +132,9 @@ void dao_page_done(struct dao_page *page);
 /* [{"tag", "entity_name", "entity_id"}], of one tag or all. */
 json_t *dao_tags(const struct dao *dao, const char *tag);
 
+/* The texts that entities have in a field, each once: ["cors", "key-auth"]. */
+json_t *dao_distinct(const struct dao *dao, const struct model_entity *entity, const char *field);
+
 /* All entities as one declarative document: {"_format_version": "3.0", "services": [...]} with
  * references as ids; what a configuration is built from (config_load_entities) and what dumps and
  * GET /config print. A new reference. */

@@ -406,3 +406,27 @@ json_t *dao_tags(const struct dao *dao, const char *tag)
     json_decref(list);
     return NULL;
 }
+
+/* --- values -------------------------------------------------------------------------------- */
+
+json_t *dao_distinct(const struct dao *dao, const struct model_entity *entity, const char *field)
+{
+    const struct dao_table *table = dao_table_of(dao, entity);
+    struct dao_node *node = dao_index_first(&table->indexes[0].index);
+    json_t *seen = json_object(), *list = json_array();
+    int r = seen && list ? 0 : -ENOMEM;
+
+    for (; r == 0 && node; node = dao_node_next(node)) {
+        json_t *value = json_object_get(node->row->value, field);
+        const char *text = json_string_value(value);
+        if (!text || json_object_get(seen, text) || dao_row_is_gone(dao, node->row))
+            continue;
+        if (json_object_set(seen, text, value) < 0 || json_array_append(list, value) < 0)
+            r = -ENOMEM;
+    }
+    json_decref(seen);
+    if (r == 0)
+        return list;
+    json_decref(list);
+    return NULL;
+}

@@ -168,5 +168,6 @@ const struct model_field *model_field_of(const struct model_entity *entity,
 /* {"fields": [{"id": {...}}, ...], "entity_checks": [...]}: a new reference; NULL: no memory. */
 json_t *model_entity_json(const struct model_entity *entity);
 json_t *model_plugin_json(const struct model_plugin *plugin);
+json_t *model_subschema_json(const struct model_subschema *subschema);
 
 #endif

@@ -77,6 +77,11 @@ json_t *model_entity_json(const struct model_entity *entity)
     return schema_of(entity->record.definition);
 }
 
+json_t *model_subschema_json(const struct model_subschema *subschema)
+{
+    return schema_of(subschema->record.definition);
+}
+
 json_t *model_plugin_json(const struct model_plugin *plugin)
 {
     return schema_of(plugin->overrides.definition);

@@ -32,6 +32,20 @@ struct target_view {
     struct admin_health_address *addresses;
 };
 
+/* Kong has a balancer for upstreams that no service leads to, too: there its addresses stand, and nothing
+ * checks them. */
+static void view_unused(const struct sockaddr_storage *literal, struct target_view *view,
+                        struct admin_health_target *ret)
+{
+    view->addresses[0] = (struct admin_health_address){
+        .ip = addr_format_ip(literal, view->ips[0], ADDR_IP_TEXT_MAX),
+        .port = ret->port,
+        .weight = ret->weight,
+        .is_usable = true,
+    };
+    ret->addresses_count = 1;
+}
+
 static bool view_addresses(const struct upstream_targets *targets, const char *name,
                            struct target_view *view, struct admin_health_target *ret)
 {
@@ -65,20 +79,26 @@ static bool view_target(const struct upstream_targets *targets, const json_t *en
     const char *name = json_string_value(json_object_get(entity, "target"));
     struct slice host = { NULL, 0 }, port = { NULL, 0 };
     struct sockaddr_storage literal;
+    bool is_literal;
     uint16_t number = 0;
 
     if (name && addr_split_host_port(slice_of(name), &host, &port) == 0 && port.ptr)
         (void)addr_parse_port(port, &number); /* it was checked when it was stored */
     if (host.len < sizeof(view->host) && host.len > 0)
         memcpy(view->host, host.ptr, host.len);
+    is_literal = addr_parse_ip(host, number, &literal) == 0;
     *ret = (struct admin_health_target){
         .entity = entity,
         .host = view->host,
         .port = number,
-        .dns = addr_parse_ip(host, 0, &literal) == 0 ? "A" : "unknown",
+        .dns = is_literal ? "A" : "unknown",
         .weight = (uint32_t)json_integer_value(json_object_get(entity, "weight")),
     };
-    return view_addresses(targets, name ? name : "", view, ret);
+    if (!view_addresses(targets, name ? name : "", view, ret))
+        return false;
+    if (!targets && is_literal)
+        view_unused(&literal, view, ret);
+    return true;
 }
 
 json_t *gateway_upstream_health(const struct gateway *gateway, const struct gateway_upstream *which)
@@ -92,9 +112,10 @@ json_t *gateway_upstream_health(const struct gateway *gateway, const struct gate
         .upstream_id = json_string_value(json_object_get(which->upstream, "id")),
         .node_id = gateway->node_id,
         .is_checked = plan && plan->health.is_checked,
-        .is_healthy = targets && upstream_targets_health(targets).is_healthy,
+        .is_healthy = !targets || upstream_targets_health(targets).is_healthy,
         .targets = items,
         .targets_count = count,
+        .is_unused = !targets,
     };
     bool done = items && views;
     json_t *answer = NULL;

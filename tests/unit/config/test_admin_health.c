@@ -36,7 +36,7 @@ TEST(health_of_targets_is_kongs_answer)
 {
     json_t *shown = entity(100);
     const struct admin_health_target target = { shown, "app.test", 8080, "A", 100, addresses, 2 };
-    const struct admin_health health = { "u1", "n1", true, true, &target, 1 };
+    const struct admin_health health = { "u1", "n1", true, true, &target, 1, false };
 
     check_json(
         admin_health_targets(&health),
@@ -64,7 +64,7 @@ TEST(each_state_is_told_when_it_is_due)
 {
     json_t *shown = entity(100);
     struct admin_health_target target = { shown, "app.test", 8080, "A", 100, addresses + 1, 1 };
-    struct admin_health health = { "u1", "n1", true, false, &target, 1 };
+    struct admin_health health = { "u1", "n1", true, false, &target, 1, false };
 
     check_state(&health, "UNHEALTHY");
     health.is_checked = false;
@@ -75,6 +75,9 @@ TEST(each_state_is_told_when_it_is_due)
     target.weight = 100;
     target.addresses_count = 0;
     check_state(&health, "DNS_ERROR");
+    health.is_checked = false;
+    health.is_unused = true;
+    check_state(&health, "HEALTHCHECKS_OFF");
     json_decref(shown);
 }
 
@@ -82,7 +85,7 @@ TEST(health_of_the_balancer_is_kongs_answer)
 {
     json_t *shown = entity(100);
     const struct admin_health_target target = { shown, "app.test", 8080, "A", 100, addresses, 2 };
-    struct admin_health health = { "u1", "n1", true, true, &target, 1 };
+    struct admin_health health = { "u1", "n1", true, true, &target, 1, false };
     json_t *answer;
 
     check_json(admin_health_balancer(&health),

@@ -1,117 +1,7 @@
 /* tests/data/kong-dao-cases.json: stories of Kong's operations on entities, run on a dao without a store. */
 #include <errno.h>
-#include <stdlib.h>
 
-#include "config/dao/dao.h"
-#include "tests/check.h"
-
-struct story {
-    struct dao *dao;
-    json_t *saved; /* name -> text, said as "$name" */
-    const char *name;
-    size_t step;
-};
-
-static uint64_t clock_ms;
-
-static uint64_t now_ms(void)
-{
-    return clock_ms;
-}
-
-static void fail_story(const struct story *story, const char *what, const json_t *got,
-                       const json_t *want)
-{
-    char *got_text = json_dumps(got, JSON_ENCODE_ANY | JSON_SORT_KEYS);
-    char *want_text = json_dumps(want, JSON_ENCODE_ANY | JSON_SORT_KEYS);
-
-    fail_msg("%s, step %zu: %s\n     got   %s\n     wants %s", story->name, story->step + 1, what,
-             got_text ? got_text : "nothing", want_text ? want_text : "nothing");
-}
-
-/* --- what is said -------------------------------------------------------------------------- */
-
-/* "a $x b" with what was saved as x; a new reference. */
-static json_t *filled_text(const struct story *story, const char *text)
-{
-    char filled[4096];
-    size_t used = 0;
-
-    while (*text && used < sizeof(filled) - 1) {
-        char name[32] = "";
-        int length = 0;
-        const char *saved;
-        if (*text != '$' || sscanf(text, "$%31[a-z0-9_]%n", name, &length) != 1) {
-            filled[used++] = *text++;
-            continue;
-        }
-        saved = json_string_value(json_object_get(story->saved, name));
-        if (!saved)
-            fail_msg("%s: nothing was saved as %s", story->name, name);
-        used += (size_t)snprintf(filled + used, sizeof(filled) - used, "%s", saved);
-        text += length;
-    }
-    filled[used] = '\0';
-    return json_string(filled);
-}
-
-static json_t *filled(const struct story *story, const json_t *value)
-{
-    const char *key;
-    json_t *copy, *item;
-    size_t i;
-
-    if (json_is_string(value))
-        return filled_text(story, json_string_value(value));
-    if (json_is_array(value)) {
-        copy = json_array();
-        json_array_foreach(value, i, item)(void)
-            json_array_append_new(copy, filled(story, item)); /* no memory: the test fails */
-        return copy;
-    }
-    if (!json_is_object(value))
-        return json_incref((json_t *)value);
-    copy = json_object();
-    json_object_foreach((json_t *)value, key, item)
-    {
-        json_t *name = filled_text(story, key);
-        (void)json_object_set_new(copy, json_string_value(name),
-                                  filled(story, item)); /* as above */
-        json_decref(name);
-    }
-    return copy;
-}
-
-/* Objects of `want` may have fewer members; {"x_absent": ["a"]} says which must not be there. */
-static bool is_as_wanted(const json_t *got, const json_t *want)
-{
-    const char *key;
-    json_t *item;
-    size_t i;
-
-    if (json_is_array(want)) {
-        if (json_array_size(got) != json_array_size(want) || !json_is_array(got))
-            return false;
-        json_array_foreach(want, i,
-                           item) if (!is_as_wanted(json_array_get(got, i), item)) return false;
-        return true;
-    }
-    if (!json_is_object(want))
-        return json_is_number(want)
-                   ? json_number_value(got) == json_number_value(want) && json_is_number(got)
-                   : json_equal(got, want);
-    json_object_foreach((json_t *)want, key, item)
-    {
-        if (strcmp(key, "x_absent") == 0) {
-            json_array_foreach(
-                item, i, item) if (json_object_get(got, json_string_value(item))) return false;
-            continue;
-        }
-        if (!is_as_wanted(json_object_get(got, key), item))
-            return false;
-    }
-    return json_is_object(got);
-}
+#include "tests/unit/config/story.h"
 
 /* --- steps --------------------------------------------------------------------------------- */
 
@@ -289,7 +179,7 @@ static void run_step(struct story *story, const json_t *step)
     else if (json_object_get(step, "page"))
         run_page(story, step);
     else if (json_object_get(step, "clock"))
-        clock_ms = (uint64_t)(json_number_value(json_object_get(step, "clock")) * 1000);
+        story_clock_ms = (uint64_t)(json_number_value(json_object_get(step, "clock")) * 1000);
     else if (json_object_get(step, "read_only"))
         dao_set_read_only(story->dao, json_is_true(json_object_get(step, "read_only")));
     else if (tags) {
@@ -301,35 +191,17 @@ static void run_step(struct story *story, const json_t *step)
     }
 }
 
-static json_t *load_data(const char *name)
-{
-    char path[512];
-    json_error_t why;
-    json_t *data;
-
-    (void)snprintf(path, sizeof(path), "%s/tests/data/%s", HOPGATE_SOURCE_DIR, name);
-    data = json_load_file(path, 0, &why);
-    if (!data)
-        fail_msg("%s:%d: %s", name, why.line, why.text);
-    return data;
-}
-
 TEST(every_story_goes_as_with_kong)
 {
-    json_t *stories = load_data("kong-dao-cases.json"), *one, *step;
+    json_t *stories = story_data("kong-dao-cases.json"), *one, *step;
     size_t i;
 
     json_array_foreach(stories, i, one)
     {
-        struct story story = { .saved = load_data("kong-dao-certificates.json"),
-                               .name = json_string_value(json_object_get(one, "name")) };
-        clock_ms = 1700000000000;
-        CHECK_INT(dao_create(model_get(), NULL, &story.dao), 0);
-        dao_set_read_only(story.dao, false);
-        dao_set_clock(story.dao, now_ms);
+        struct story story = { .name = json_string_value(json_object_get(one, "name")) };
+        story_begin(&story);
         json_array_foreach(json_object_get(one, "steps"), story.step, step) run_step(&story, step);
-        json_decref(story.saved);
-        dao_free(story.dao);
+        story_end(&story);
     }
     CHECK(json_array_size(stories) > 10);
     json_decref(stories);
