@@ -63,6 +63,7 @@ void config_free(struct config *config)
         config->blocks = block->next;
         free(block);
     }
+    json_decref(config->entities);
     free(config->services);
     free(config->routes);
     free(config->upstreams);

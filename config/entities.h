@@ -10,6 +10,7 @@
 #ifndef CONFIG_ENTITIES_H
 #define CONFIG_ENTITIES_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -350,8 +351,9 @@ struct config {
     size_t mtls_count;
     struct config_field_rules *field_rules; /* hopgate.fields */
     size_t field_rules_count;
-    char *source;                /* file name, or NULL for the empty configuration */
-    char hash[33];               /* of its text, 32 hex digits; all 0 for the empty configuration */
+    char *source;     /* file name, or NULL for the empty configuration */
+    char hash[33];    /* of its text, 32 hex digits; all 0 for the empty configuration */
+    json_t *entities; /* of the declarative file, as dao_replace_all takes them; or NULL */
     struct config_block *blocks; /* memory of all strings and of the arrays inside entities */
 };
 
