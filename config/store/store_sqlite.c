@@ -10,12 +10,16 @@
 
 #include "config/store/store_sqlite_priv.h"
 
+/* In place: what is replaced keeps its page. */
+static const char put_text[] = "INSERT INTO entities (kind, id, json) VALUES (?1, ?2, ?3) "
+                               "ON CONFLICT (kind, id) DO UPDATE SET json = excluded.json";
+
 static const char *const statement_texts[STATEMENT_COUNT] = {
     [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
     [STATEMENT_BEGIN_READ] = "BEGIN",
     [STATEMENT_COMMIT] = "COMMIT",
     [STATEMENT_ROLLBACK] = "ROLLBACK",
-    [STATEMENT_PUT] = "REPLACE INTO entities (kind, id, json) VALUES (?1, ?2, ?3)",
+    [STATEMENT_PUT] = put_text,
     [STATEMENT_REMOVE] = "DELETE FROM entities WHERE kind = ?1 AND id = ?2",
     [STATEMENT_LOAD] = "SELECT kind, id, json FROM entities",
     [STATEMENT_VERSION] = "PRAGMA data_version",

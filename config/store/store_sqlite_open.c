@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,9 @@
 #include <unistd.h>
 
 #include "config/store/store_sqlite_priv.h"
+#include "core/clock.h"
+
+enum { OPEN_AGAIN_MS = 10 };
 
 enum { APPLICATION_ID = 0x68676174 }; /* "hgat", at byte 68 of the file: file(1) can tell it */
 
@@ -244,6 +248,20 @@ static int open_database(struct store_sqlite *sqlite)
     return r < 0 ? r : check_integrity(sqlite);
 }
 
+/* Of processes that turn the log on at once SQLite refuses some on the spot, whatever its busy timeout. */
+static int open_patiently(struct store_sqlite *sqlite)
+{
+    uint64_t deadline_ms = clock_now_ms() + sqlite->base.busy_max_ms;
+    int r;
+
+    while ((r = open_database(sqlite)) == -EBUSY && clock_now_ms() < deadline_ms) {
+        (void)sqlite3_close(sqlite->db); /* nothing is prepared yet */
+        sqlite->db = NULL;
+        (void)poll(NULL, 0, OPEN_AGAIN_MS); /* a signal only makes it shorter */
+    }
+    return r;
+}
+
 int store_sqlite_open(const char *path, struct store **ret, struct config_errors *errors)
 {
     struct store_sqlite *sqlite;
@@ -258,7 +276,7 @@ int store_sqlite_open(const char *path, struct store **ret, struct config_errors
     sqlite->base.ops = &store_sqlite_ops;
     sqlite->base.busy_max_ms = STORE_BUSY_MS;
     sqlite->path = strdup(path);
-    r = sqlite->path ? open_database(sqlite) : -ENOMEM;
+    r = sqlite->path ? open_patiently(sqlite) : -ENOMEM;
     if (r < 0) {
         if (sqlite->path) /* the words begin with it */
             config_errors_add(errors, CONFIG_ERROR, (struct config_place){ 0 }, "%s",

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "config/declarative.h"
@@ -13,27 +12,28 @@
 /* How long names that are new are waited for; the main thread has other things to do. */
 enum { PUBLISH_NAMES_WAIT_MS = 1000 };
 
-/* What takes part in how requests are carried. Consumers and their credentials, keys and vaults are
- * only kept: nothing here looks at them, and without a plugin nothing in Kong does either. */
-static const char *const carried[] = {
-    "_format_version", "services",     "routes",  "upstreams", "targets", "snis",
-    "ca_certificates", "certificates", "hopgate",
-};
+/* What takes part in how requests are carried. Consumers, their credentials and the like are only kept. */
+static json_t *document_of(const json_t *entities)
+{
+    static const char *const kinds[] = { "services",     "routes", "upstreams",      "targets",
+                                         "certificates", "snis",   "ca_certificates" };
+    json_t *document = json_pack("{s:s}", "_format_version", "3.0");
+
+    for (size_t i = 0; document && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        json_t *list = json_object_get(entities, kinds[i]);
+
+        if (list && json_object_set(document, kinds[i], list) < 0)
+            json_decref(TAKE(document));
+    }
+    return document;
+}
 
 int config_publish_read(json_t *entities, const char *source, struct config **ret,
                         struct config_errors *errors)
 {
-    json_t *document = json_object();
-    int r = document ? 0 : -ENOMEM;
+    json_t *document = document_of(entities);
+    int r = document ? config_load_entities(document, source, ret, errors) : -ENOMEM;
 
-    for (size_t i = 0; r == 0 && i < sizeof(carried) / sizeof(carried[0]); i++) {
-        json_t *list = json_object_get(entities, carried[i]);
-
-        if (list && json_object_set(document, carried[i], list) < 0)
-            r = -ENOMEM;
-    }
-    if (r == 0)
-        r = config_load_entities(document, source, ret, errors);
     json_decref(document);
     return r;
 }

@@ -248,3 +248,55 @@ def test_what_this_hop_cannot_run_is_refused(admin_without_entities):
         "_format_version": "3.0", "services": [{"name": "s", "host": "h", "protocol": "grpc"}]})
     assert (status, answer["code"]) == (400, 14) and "grpc" in answer["message"]
     assert len(admin_without_entities.must("GET", "/services")["data"]) == 1
+
+
+# ---- ids -----------------------------------------------------------------------------------------
+
+KONG_NAMESPACE = uuid.UUID("fd02801f-0957-4a15-a55a-c8d9606f30b5")
+
+
+def test_generated_ids_are_kongs(lab):
+    admin = Admin(lab, hop_of(lab, '_format_version: "3.0"\n').start())
+    for row in json.loads((DATA / "kong-declarative-ids.json").read_text()):
+        flat = admin.must("POST", "/config", {"_format_version": "3.0", **row["document"]})
+        ids = {entity: list(rows)[0] for entity, rows in flat.items()}
+        wanted = row.get("id") or str(uuid.uuid5(uuid.uuid5(KONG_NAMESPACE, row["entity"]), row["key"].format(**ids)))
+        assert ids[row["entity"]] == wanted, row
+
+
+def test_what_has_no_key_has_an_id_of_its_own_each_time(lab):
+    admin = Admin(lab, hop_of(lab, '_format_version: "3.0"\n').start())
+    document = {"_format_version": "3.0", "services": [{"host": "a"}, {"host": "a"}]}
+    ids = [key for _ in range(2) for key in admin.must("POST", "/config", document)["services"]]
+    assert len(set(ids)) == 4
+
+
+# ---- dumps ---------------------------------------------------------------------------------------
+
+def stored_hop(lab, entities):
+    """With a store that has what the file says."""
+    hop = admin_hop(lab).start()
+    admin = Admin(lab, hop)
+    for kind, rows in entities.items():
+        for row in rows:
+            admin.must("PUT", f"/{kind}/{row['id']}", {key: value for key, value in row.items() if key != "id"})
+    return hop
+
+
+def dump_of(hop, hopgate, *words):
+    done = hopgate("config", "dump", *words)
+    assert (done.code, done.err) == (0, ""), done
+    return done.out
+
+
+def test_a_dump_is_a_file_that_gives_the_same_dump(lab, hopgate, pki):
+    """Of a store with every kind of entity; while the hop runs, and when it does not."""
+    origin = lab.origin(content=b"one")
+    file_hop = shop(lab, origin)
+    leaf = pki.leaf("a.test")
+    file_hop.config_path.write_text(file_hop.config_path.read_text() + json.dumps({"certificates": [{
+        "cert": leaf.chain_pem, "key": leaf.key_pem, "snis": [{"name": "a.test"}]}],
+        "ca_certificates": [{"cert": pki.root_pem}]})[1:-1].replace("\n", "") + "\n")
+    admin = Admin(lab, file_hop.start())
+    text = config_of(admin)
+    admin.must("POST", "/config", {"config": text})
