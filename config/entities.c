@@ -1,5 +1,6 @@
 #include "config/entities.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -2,10 +2,11 @@
 import json
 import pathlib
 import signal
+import uuid
 
 import pytest
 
-from lab.admin import ADMIN, Admin
+from lab.admin import ADMIN, Admin, admin_hop
 from lab.wait import wait_until
 
 FILE = """
@@ -164,9 +165,7 @@ def test_all_the_ways_to_send_it(lab, kind, content):
 
 
 def test_with_a_database_there_is_no_such_endpoint(lab):
-    hop = lab.make_hop({}, conf=ADMIN)
-    hop.command = lambda verb="run": [*hop.wrapper, str(hop.binary), verb, "-c", str(hop.conf_path)]
-    admin = Admin(lab, hop.start())
+    admin = Admin(lab, admin_hop(lab).start())
     said = {"message": "this endpoint is only available when Kong is configured to not use a database"}
     assert admin.ask("GET", "/config") == (400, said)
     assert admin.ask("POST", "/config", {"_format_version": "3.0"}) == (400, said)
@@ -273,30 +272,79 @@ def test_what_has_no_key_has_an_id_of_its_own_each_time(lab):
 
 # ---- dumps ---------------------------------------------------------------------------------------
 
-def stored_hop(lab, entities):
-    """With a store that has what the file says."""
+KINDS = [("consumers", "consumers"), ("services", "services"), ("routes", "routes"), ("upstreams", "upstreams"),
+         ("certificates", "certificates"), ("snis", "snis"), ("ca_certificates", "ca_certificates"),
+         ("plugins", "plugins"), ("vaults", "vaults"), ("key_sets", "key-sets"), ("keys", "keys"),
+         ("keyauth_credentials", "key-auths"), ("hmacauth_credentials", "hmac-auths"), ("jwt_secrets", "jwts"),
+         ("oauth2_credentials", "oauth2"), ("acls", "acls")]
+
+
+def with_certificates(text, pki):
+    """The file with certificates, in YAML's JSON."""
+    mine = {"certificates": [{**pki.certificate("edge", "edge.test"), "tags": ["t"]}],
+            "ca_certificates": [{"cert": pki.root.read_text()}]}
+    return text + "".join(f"{kind}: {json.dumps(rows)}\n" for kind, rows in mine.items())
+
+
+def stored_hop(lab, flat):
+    """A hop whose store has these entities."""
     hop = admin_hop(lab).start()
     admin = Admin(lab, hop)
-    for kind, rows in entities.items():
-        for row in rows:
-            admin.must("PUT", f"/{kind}/{row['id']}", {key: value for key, value in row.items() if key != "id"})
+    for kind, path in KINDS:
+        for key, row in flat.get(kind, {}).items():
+            admin.must("PUT", f"/{path}/{key}", row)
+    for row in flat["targets"].values():
+        admin.must("POST", f"/upstreams/{row['upstream']['id']}/targets", row)
     return hop
 
 
-def dump_of(hop, hopgate, *words):
-    done = hopgate("config", "dump", *words)
-    assert (done.code, done.err) == (0, ""), done
-    return done.out
+def without_times(text):
+    """A time to live goes on."""
+    return [line for line in text.splitlines() if not line.strip().startswith("ttl:")]
 
 
-def test_a_dump_is_a_file_that_gives_the_same_dump(lab, hopgate, pki):
-    """Of a store with every kind of entity; while the hop runs, and when it does not."""
+def test_a_dump_is_a_file_that_gives_the_same_dump(lab, hopgate):
+    """Of a store with every kind of entity, while the hop runs and when it does not."""
     origin = lab.origin(content=b"one")
-    file_hop = shop(lab, origin)
-    leaf = pki.leaf("a.test")
-    file_hop.config_path.write_text(file_hop.config_path.read_text() + json.dumps({"certificates": [{
-        "cert": leaf.chain_pem, "key": leaf.key_pem, "snis": [{"name": "a.test"}]}],
-        "ca_certificates": [{"cert": pki.root_pem}]})[1:-1].replace("\n", "") + "\n")
-    admin = Admin(lab, file_hop.start())
-    text = config_of(admin)
-    admin.must("POST", "/config", {"config": text})
+    text = with_certificates(FILE.split("hopgate:")[0].replace("PORT", str(origin.port)), lab.pki)
+    admin = Admin(lab, hop_of(lab, text).start())
+    flat = admin.must("POST", "/config", {"config": text})
+    assert len(flat) == 18
+    hop = stored_hop(lab, flat)
+    dump = hopgate("config", "dump", "--prefix", str(hop.prefix))
+    assert (dump.code, dump.err) == (0, ""), dump
+    assert hop.stop() == 0
+    assert without_times(hopgate("config", "dump", "-c", str(hop.conf_path)).out) == without_times(dump.out)
+    again = Admin(lab, hop_of(lab, dump.out).start())
+    assert without_times(config_of(again)) == without_times(dump.out)
+    again.must("POST", "/config", {"config": dump.out})
+    assert without_times(config_of(again)) == without_times(dump.out)
+
+
+def test_a_dump_in_json_is_the_same(lab, hopgate):
+    hop = admin_hop(lab).start()
+    Admin(lab, hop).must("POST", "/services", {"name": "s", "host": "127.0.0.1"})
+    dump = json.loads(hopgate("config", "dump", "--json", "--prefix", str(hop.prefix)).out)
+    assert dump["_format_version"] == "3.0" and dump["_transform"] is False
+    assert [service["name"] for service in dump["services"]] == ["s"]
+    again = Admin(lab, hop_of(lab, json.dumps(dump)).start())
+    assert again.must("GET", "/services")["data"] == dump["services"]
+
+
+def test_a_dump_of_what_is_not_there(hopgate, tmp_path):
+    done = hopgate("config", "dump", "--prefix", str(tmp_path))
+    assert done.code == 1 and "is this the hop's prefix" in done.err and list(tmp_path.glob("*.db")) == []
+    assert hopgate("config").code == 64 and hopgate("config", "nonsense").code == 64
+    conf = tmp_path / "kong.conf"
+    conf.write_text("database = off\n")
+    done = hopgate("config", "dump", "-c", str(conf))
+    assert done.code == 78 and "there is no store with database = off" in done.err
+
+
+# ---- run -----------------------------------------------------------------------------------------
+
+def test_a_plugin_that_is_on_and_not_run_keeps_the_hop_from_starting(lab, hopgate):
+    hop = hop_of(lab, '_format_version: "3.0"\nplugins: [{name: cors}]\n')
+    done = hopgate("run", "-c", str(hop.conf_path), str(hop.config_path))
+    assert done.code == 78
+    assert "plugins[0].enabled: plugin 'cors' is not run by this version of hopgate; set enabled to false" in done.err

@@ -110,6 +110,13 @@ static int dump_store(const char *path, bool json, struct config_errors *errors)
     return r;
 }
 
+/* As config_source_load decides it. */
+static bool has_store(const struct settings *settings)
+{
+    return settings->database ? strcmp(settings->database, "off") != 0
+                              : !settings->declarative_config;
+}
+
 static int dump(const struct config_options *options, struct config_errors *errors)
 {
     SCOPED(settings) settings = NULL;
@@ -119,7 +126,7 @@ static int dump(const struct config_options *options, struct config_errors *erro
 
     if (r < 0)
         return r == -ENOMEM ? CLI_FAILED : CLI_BAD_CONFIG;
-    if (strcmp(settings->database, "off") == 0) {
+    if (!has_store(settings)) {
         config_errors_add(errors, CONFIG_ERROR, settings_place(settings, "database"),
                           "there is no store with database = off: the declarative file is the "
                           "configuration, GET /config of the Admin API shows it");
