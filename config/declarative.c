@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "config/declarative_priv.h"
 #include "config/file.h"
+#include "config/flatten/flatten.h"
 #include "config/service_url.h"
 #include "core/addr.h"
 
@@ -149,27 +151,14 @@ static int read_upstream(struct loader *loader, const struct document_node *node
 
 /* --- the file ------------------------------------------------------------------------------ */
 
-/* Older formats write regex paths like plain ones, so reading them as 3.0 could mean other routes.
- */
 static void check_format_version(struct loader *loader, const struct document_node *root)
 {
-    struct document_node version;
-    const char *text;
+    struct document_node version = *root;
+    bool found = document_member(root, "_format_version", &version);
+    const char *why = schema_format_version_error(found ? version.value : NULL);
 
-    if (!document_member(root, "_format_version", &version)) {
-        FAIL(loader, root, "required field missing; add _format_version: \"3.0\"");
-        return;
-    }
-    text = json_string_value(version.value);
-    if (!text)
-        FAIL(loader, &version, "expected a string; write it in quotes: \"3.0\"");
-    else if (strcmp(text, "1.1") == 0 || strcmp(text, "2.1") == 0)
-        FAIL(loader, &version,
-             "format %s is not supported by this version of hopgate; put '~' before each regex "
-             "path and set _format_version: \"3.0\" (deck file convert does both)",
-             text);
-    else if (strcmp(text, "3.0") != 0)
-        FAIL(loader, &version, "expected one of: 3.0");
+    if (why)
+        FAIL(loader, &version, "%s", why);
 }
 
 static int read_document(struct loader *loader)
@@ -238,15 +227,41 @@ static void loader_done(struct loader *loader)
 }
 
 /* FNV-1a of 128 bits. */
-void config_set_hash(struct config *config, struct slice text)
+void config_hash_text(struct slice text, char ret[CONFIG_HASH_BYTES + 1])
 {
     const unsigned __int128 prime = (unsigned __int128)1 << 88 | 0x13b;
     unsigned __int128 hash = (unsigned __int128)0x6c62272e07bb0142u << 64 | 0x62b821756295c58du;
 
     for (size_t i = 0; i < text.len; i++)
         hash = (hash ^ (unsigned char)text.ptr[i]) * prime;
-    (void)snprintf(config->hash, sizeof(config->hash), "%016llx%016llx",
-                   (unsigned long long)(hash >> 64), (unsigned long long)hash);
+    (void)snprintf(ret, CONFIG_HASH_BYTES + 1, "%016llx%016llx", (unsigned long long)(hash >> 64),
+                   (unsigned long long)hash);
+}
+
+void config_set_hash(struct config *config, struct slice text)
+{
+    config_hash_text(text, config->hash);
+}
+
+/* All entities once more by the model, with those that nothing here runs: what the Admin API shows, and
+ * whatever is wrong that was not told yet. */
+static int flatten_entities(struct loader *loader)
+{
+    struct timespec now;
+    SCOPED(flattened) flattened = NULL;
+    int r = model_get() ? 0 : -ENOMEM;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    if (r == 0)
+        r = flatten_document(model_get(), loader->document->root,
+                             (double)now.tv_sec + (double)now.tv_nsec / 1e9, &flattened);
+    if (r == -EINVAL) {
+        flattened_tell(flattened, loader->document, loader->errors);
+        return 0; /* nothing told: a certificate, which cannot be loaded either */
+    }
+    if (r == 0)
+        loader->config->entities = flattened_entities(flattened);
+    return r == 0 && !loader->config->entities ? -ENOMEM : r;
 }
 
 /* Everything after the document is there; takes what is in `loader` and `found`. r: how that went. */
@@ -260,6 +275,8 @@ static int finish_loading(struct loader *loader, int r, struct config_errors *er
         r = declarative_link(loader);
     if (r == 0 && found->errors_count == 0)
         r = declarative_read_hopgate(loader);
+    if (r == 0 && loader->document->marks && json_is_object(loader->document->root))
+        r = flatten_entities(loader);
     if (r == 0 && found->errors_count > 0)
         r = -EINVAL;
     config_errors_sort(found);
@@ -282,6 +299,11 @@ int config_load_text(struct slice text, const char *file, struct config **ret,
     if (r == 0) {
         if (file)
             config_set_hash(loader.config, text);
+        if (loader.config->entities && json_object_set_new(loader.config->entities, "_hash",
+                                                           json_string(loader.config->hash)) < 0)
+            r = -ENOMEM;
+    }
+    if (r == 0) {
         *ret = TAKE(loader.config);
     }
     loader_done(&loader);

@@ -34,6 +34,8 @@ int config_load_entities(json_t *document, const char *source, struct config **r
 
 /* config->hash from the text that it was made of: tells one text from another, and is not meant to keep a
  * secret. config_load_text does so when there is a file. */
+enum { CONFIG_HASH_BYTES = 32 };
+void config_hash_text(struct slice text, char ret[CONFIG_HASH_BYTES + 1]);
 void config_set_hash(struct config *config, struct slice text);
 
 #endif

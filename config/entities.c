@@ -1,5 +1,6 @@
 #include "config/entities.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,6 +64,7 @@ void config_free(struct config *config)
         config->blocks = block->next;
         free(block);
     }
+    json_decref(config->entities);
     free(config->services);
     free(config->routes);
     free(config->upstreams);

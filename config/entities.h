@@ -343,6 +343,8 @@ struct config_field_rules {
     size_t request_count, response_count;
 };
 
+struct json_t; /* jansson's */
+
 struct config {
     struct config_service *services;
     size_t services_count;
@@ -358,8 +360,9 @@ struct config {
     size_t mtls_count;
     struct config_field_rules *field_rules; /* hopgate.fields */
     size_t field_rules_count;
-    char *source;                /* file name, or NULL for the empty configuration */
-    char hash[33];               /* of its text, 32 hex digits; all 0 for the empty configuration */
+    char *source;            /* file name, or NULL for the empty configuration */
+    char hash[33];           /* of its text, 32 hex digits; all 0 for the empty configuration */
+    struct json_t *entities; /* of the declarative file, as dao_replace_all takes them; or NULL */
     struct config_block *blocks; /* memory of all strings and of the arrays inside entities */
 };
 

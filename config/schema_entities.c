@@ -93,7 +93,7 @@ static const struct schema_field service_fields[] = {
       .default_json = "true",
       STORED(config_service, enabled) },
     { .name = "routes", .type = SCHEMA_ENTITIES },
-    { .name = "plugins", .type = SCHEMA_ENTITIES, .flags = SCHEMA_NOT_YET },
+    { .name = "plugins", .type = SCHEMA_ENTITIES }, /* read by config/flatten */
     { .name = "tls_sans", .type = SCHEMA_ANY, .flags = SCHEMA_NOT_YET },
     BOOKKEEPING,
 };
@@ -165,7 +165,7 @@ static const struct schema_field route_fields[] = {
       .default_json = "426",
       STORED(config_route, https_redirect_status_code) },
     { .name = "service", .type = SCHEMA_REFERENCE },
-    { .name = "plugins", .type = SCHEMA_ENTITIES, .flags = SCHEMA_NOT_YET },
+    { .name = "plugins", .type = SCHEMA_ENTITIES }, /* read by config/flatten */
     { .name = "created_at", .type = SCHEMA_NUMBER, STORED(config_route, created_at_ms) },
     BOOKKEEPING_BUT_CREATED_AT,
 };
@@ -323,6 +323,11 @@ const struct schema schema_ca_certificates = { .name = "ca_certificates",
     {                                            \
         .name = (field), .type = SCHEMA_ENTITIES \
     }
+/* Nothing here runs them; config/flatten reads them, and the Admin API shows them. */
+#define KEPT(field)                         \
+    {                                       \
+        .name = (field), .type = SCHEMA_ANY \
+    }
 #define ENTITIES_NOT_YET(field)                                           \
     {                                                                     \
         .name = (field), .type = SCHEMA_ENTITIES, .flags = SCHEMA_NOT_YET \
@@ -388,21 +393,21 @@ static const struct schema_field document_fields[] = {
     ENTITIES("snis"),
     ENTITIES("ca_certificates"),
     { .name = "hopgate", .type = SCHEMA_RECORD, .record = &schema_hopgate },
-    ENTITIES_NOT_YET("consumers"),
-    ENTITIES_NOT_YET("plugins"),
-    ENTITIES_NOT_YET("vaults"),
-    ENTITIES_NOT_YET("keys"),
-    ENTITIES_NOT_YET("key_sets"),
+    KEPT("consumers"),
+    KEPT("plugins"),
+    KEPT("vaults"),
+    KEPT("keys"),
+    KEPT("key_sets"),
     ENTITIES_NOT_YET("filter_chains"),
     ENTITIES_NOT_YET("workspaces"),
     ENTITIES_NOT_YET("parameters"),
-    ENTITIES_NOT_YET("acls"),
-    ENTITIES_NOT_YET("keyauth_credentials"),
-    ENTITIES_NOT_YET("basicauth_credentials"),
-    ENTITIES_NOT_YET("hmacauth_credentials"),
-    ENTITIES_NOT_YET("jwt_secrets"),
-    ENTITIES_NOT_YET("oauth2_credentials"),
-    ENTITIES_NOT_YET("oauth2_tokens"),
+    KEPT("acls"),
+    KEPT("keyauth_credentials"),
+    KEPT("basicauth_credentials"),
+    KEPT("hmacauth_credentials"),
+    KEPT("jwt_secrets"),
+    KEPT("oauth2_credentials"),
+    KEPT("oauth2_tokens"),
     ENTITIES_NOT_YET("acme_storage"),
     /* Kong Enterprise and decK */
     ENTITIES_NOT_YET("consumer_groups"),

@@ -220,14 +220,14 @@ static int serve(struct admin_call *call)
 static int serve_in_step(struct admin_call *call)
 {
     struct dao *dao = call->admin->dao;
-    size_t step = dao_step(dao), changes = dao_changes_count(dao);
+    size_t step = dao_step(dao);
     int r = serve(call);
 
     if (r < 0)
         dao_undo_step(dao, step);
     if (r == -EINVAL)
         r = answer_error(call);
-    call->answer->is_change = dao_changes_count(dao) != changes;
+    call->answer->is_change = dao_step(dao) != step;
     return r;
 }
 

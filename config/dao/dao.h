@@ -43,6 +43,11 @@ int dao_load(struct dao *dao, struct config_errors *errors);
  * there are changes already; -ENOMEM. */
 int dao_replace_all(struct dao *dao, const json_t *entities);
 
+/* Beside entities dao_replace_all keeps "hopgate", the document's own settings, which are exported again,
+ * and "_hash" of the text that it came from: 32 hex digits, all 0 when there was none. */
+enum { DAO_HASH_BYTES = 32 };
+const char *dao_hash(const struct dao *dao);
+
 void dao_set_read_only(struct dao *dao, bool is_read_only); /* database = off */
 bool dao_is_read_only(const struct dao *dao);
 const struct model *dao_model(const struct dao *dao);

@@ -66,6 +66,9 @@ json_t *dao_export(const struct dao *dao)
     json_t *document = json_pack("{ssso}", "_format_version", "3.0", "_transform", json_false());
     int r = document ? 0 : -ENOMEM;
 
+    if (r == 0 && dao->tables.hopgate &&
+        json_object_set(document, "hopgate", dao->tables.hopgate) < 0)
+        r = -ENOMEM;
     for (size_t i = 0; r == 0 && i < dao->tables.count; i++)
         r = export_table(dao, &dao->tables.items[i], document);
     if (r == 0)

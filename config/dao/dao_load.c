@@ -189,6 +189,7 @@ static int replace_one(struct load *load, struct dao_table *table, const json_t 
 int dao_replace_all(struct dao *dao, const json_t *entities)
 {
     struct load load = { .dao = dao };
+    const char *hash = json_string_value(json_object_get(entities, "_hash"));
     int r = dao_has_changes(dao) ? -EBUSY : dao_tables_init(&load.tables, dao->model);
 
     if (r < 0)
@@ -205,10 +206,18 @@ int dao_replace_all(struct dao *dao, const json_t *entities)
         dao_tables_done(&load.tables);
         return r;
     }
+    load.tables.hopgate = json_incref(json_object_get(entities, "hopgate"));
+    if (hash)
+        (void)snprintf(load.tables.hash, sizeof(load.tables.hash), "%s", hash);
     if (dao->is_begun) { /* the commit puts it in place */
         dao->replaced = dao->tables;
         dao->tables = (struct dao_tables){ 0 };
     }
     put_in_place(&load);
     return 0;
+}
+
+const char *dao_hash(const struct dao *dao)
+{
+    return dao->tables.hash;
 }

@@ -49,6 +49,8 @@ struct dao_table {
 struct dao_tables {
     struct dao_table *items;
     size_t count;
+    json_t *hopgate; /* the declarative document's own settings; NULL: none */
+    char hash[DAO_HASH_BYTES + 1];
 };
 
 struct dao_link {

@@ -89,7 +89,8 @@ int dao_tables_init(struct dao_tables *tables, const struct model *model)
 {
     int r = 0;
 
-    tables->count = model_entities_count(model);
+    *tables = (struct dao_tables){ .count = model_entities_count(model) };
+    memset(tables->hash, '0', DAO_HASH_BYTES);
     tables->items = calloc(tables->count ? tables->count : 1, sizeof(*tables->items));
     if (!tables->items)
         return -ENOMEM;
@@ -121,6 +122,7 @@ void dao_tables_done(struct dao_tables *tables)
     for (size_t i = 0; tables->items && i < tables->count; i++)
         table_done(&tables->items[i]);
     free(tables->items);
+    json_decref(tables->hopgate);
     *tables = (struct dao_tables){ 0 };
 }
 

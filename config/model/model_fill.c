@@ -201,6 +201,8 @@ static void fill_auto(struct model_filling *filling, const struct model_field *f
     const json_t *value = json_object_get(values, field->name);
     bool is_insert = filling->context == MODEL_CONTEXT_INSERT;
 
+    if (strcmp(field->name, "updated_at") == 0 && filling->keeps_times && !is_unset(value))
+        return;
     if (strcmp(field->name, "updated_at") == 0)
         set(filling, values, field->name, time_of(filling, field));
     else if (!is_insert)

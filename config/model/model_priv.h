@@ -182,7 +182,8 @@ struct model_filling {
     struct model_words words;
     enum model_context context;
     double now_s;
-    json_t *errors; /* of shorthands; NULL: none */
+    bool keeps_times; /* updated_at is what the input says */
+    json_t *errors;   /* of shorthands; NULL: none */
 };
 
 /* Changes `values` in place. */

@@ -92,7 +92,9 @@ static int refuse(struct processing *processing, json_t *errors)
 static int fill(struct processing *processing, enum model_context context,
                 const struct model_record *subschema)
 {
-    struct model_filling filling = { .context = context, .now_s = processing->request->now_s };
+    struct model_filling filling = { .context = context,
+                                     .now_s = processing->request->now_s,
+                                     .keeps_times = processing->request->is_stored_form };
 
     filling.words = processing->writing.words;
     model_fill(&filling, &processing->request->entity->record, subschema,

@@ -33,6 +33,8 @@ struct model_request {
     const json_t *input;  /* an object */
     const json_t *before; /* of MODEL_UPDATE; else NULL */
     double now_s;         /* Unix time */
+    bool
+        is_stored_form; /* input was stored before (a dump): hashed already, changed when it says */
 };
 
 /* 0: *ret is a new reference. -EINVAL: *error is a KONG_SCHEMA_VIOLATION (of "ttl" alone

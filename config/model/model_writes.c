@@ -90,7 +90,7 @@ static void hash_password(struct model_writing *writing)
     char text[2 * SHA1_BYTES + 1];
     struct sha1 sha1;
 
-    if (!json_is_string(given) || !consumer)
+    if (!json_is_string(given) || !consumer || writing->request->is_stored_form)
         return;
     sha1_init(&sha1);
     sha1_add(&sha1, json_string_value(given), json_string_length(given));

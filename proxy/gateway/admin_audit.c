@@ -127,11 +127,26 @@ static json_t *line_of(const struct model *model, const struct dao_change *chang
                      mask(model, change->entity, change->after));
 }
 
+/* POST /config: everything at once, which the answer's hash stands for. */
+static json_t *line_of_replacement(const struct dao *dao, const struct admin_question *question)
+{
+    const struct admin_author *author = &question->author;
+    const struct admin_request *request = &question->request;
+
+    return json_pack("{s:o, s:s, s:s?, s:b, s:o, s:o, s:s, s:s, s:n, s:n}", "time", time_now(),
+                     "client", author->address, "tls_subject", author->tls_subject, "token",
+                     author->showed_token, "method", text_of(request->method), "path",
+                     text_of(request->path), "entity", "config", "id", dao_hash(dao), "before",
+                     "after");
+}
+
 json_t *admin_audit_lines(const struct dao *dao, size_t first,
                           const struct admin_question *question)
 {
     json_t *lines = json_array();
 
+    if (lines && first == dao_changes_count(dao))
+        (void)json_array_append_new(lines, line_of_replacement(dao, question));
     for (size_t i = first; lines && i < dao_changes_count(dao); i++) {
         const struct dao_change change = dao_change_at(dao, i);
 

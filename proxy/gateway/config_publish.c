@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "config/declarative.h"
 #include "core/log.h"
@@ -144,6 +145,19 @@ static void put_in_force(struct gateway *gateway)
               (unsigned long long)gateway_newest(gateway)->generation);
 }
 
+void config_declare(struct gateway *gateway, json_t *entities)
+{
+    static const uint64_t one = 1;
+
+    if (gateway->config.store) {
+        json_decref(entities); /* without a file: there are none in it */
+        return;
+    }
+    json_decref(atomic_exchange(&gateway->declared, entities));
+    if (gateway->config_thread)
+        (void)!write(gateway->hop.admin_questions.doorbell, &one, sizeof(one)); /* wakes it */
+}
+
 void config_publish_install(void *argument)
 {
     struct publication *publication = argument;
@@ -157,8 +171,10 @@ void config_publish_install(void *argument)
             return;
         put_in_force(gateway);
     }
-    if (!gateway->config.store)
-        return; /* a reload reads the declarative file */
+    if (!gateway->config.store) { /* a reload reads the declarative file */
+        json_decref(atomic_exchange(&gateway->declared, NULL));
+        return;
+    }
     json_decref(gateway->entities);
     gateway->entities = TAKE(publication->entities);
 }

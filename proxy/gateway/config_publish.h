@@ -44,6 +44,10 @@ void config_publish_prepare(void *publication);
 void config_publish_install(void *publication);
 void config_publish_discard(void *publication);
 
+/* database = off: what is in force comes from the file again. Takes the entities; the config thread, when
+ * it runs, has them soon. */
+void config_declare(struct gateway *gateway, json_t *entities);
+
 /* Whatever is prepared is given up. */
 void config_publish_forget(struct gateway *gateway);
 

@@ -95,7 +95,27 @@ int config_store_publication(const struct config_store *store, struct publicatio
     if (!ret->entities)
         return -ENOMEM;
     r = store->keeps_plugins ? 0 : refuse_plugins(ret->entities, &ret->errors);
-    return r < 0 ? r : config_publish_read(ret->entities, ret->source, &ret->config, &ret->errors);
+    if (r == 0)
+        r = config_publish_read(ret->entities, ret->source, &ret->config, &ret->errors);
+    if (r == 0)
+        (void)snprintf(ret->config->hash, sizeof(ret->config->hash), "%s", dao_hash(store->dao));
+    return r;
+}
+
+bool config_store_replace(struct config_store *store, const json_t *entities)
+{
+    struct kong_error error = { 0 };
+    int r = dao_begin(store->dao, &error);
+
+    if (r == 0) {
+        r = dao_replace_all(store->dao, entities);
+        if (r == 0)
+            r = dao_commit(store->dao, &error);
+        else
+            dao_rollback(store->dao);
+    }
+    kong_error_done(&error);
+    return r == 0;
 }
 
 void config_store_publication_done(struct publication *publication)

@@ -28,6 +28,9 @@ bool config_store_open(struct config_store *store, const struct prefix *prefix,
                        const struct settings *settings, struct config_errors *errors);
 void config_store_close(struct config_store *store);
 
+/* database = off: those of the declarative file. False: no memory, the former are there. */
+bool config_store_replace(struct config_store *store, const json_t *entities);
+
 /* Where the entities come from, for messages. */
 const char *config_store_name(const struct config_store *store);
 

@@ -85,6 +85,23 @@ static void look_at_store(struct config_thread *thread)
         (void)config_batch_run(&thread->batches, NULL, 0);
 }
 
+/* ---- the declarative file ------------------------------------------------------------------ */
+
+/* It was read, and is in force: the Admin API shows the same. */
+static void take_declared(struct config_thread *thread)
+{
+    struct gateway *gateway = thread->gateway;
+    json_t *entities = atomic_exchange(&gateway->declared, NULL);
+
+    if (!entities)
+        return;
+    if (config_store_replace(&gateway->config, entities))
+        thread->batches.generation = dao_generation(gateway->config.dao);
+    else
+        log_error(LOG_LEVEL_ERROR, "the Admin API cannot show the declarative file: out of memory");
+    json_decref(entities);
+}
+
 /* ---- the thread ---------------------------------------------------------------------------- */
 
 static void wait_for_work(struct config_thread *thread)
@@ -103,8 +120,10 @@ static void *run(void *argument)
 {
     struct config_thread *thread = argument;
 
+    take_declared(thread);
     while (!atomic_load(&thread->ends)) {
         wait_for_work(thread);
+        take_declared(thread);
         take_questions(thread);
         if (thread->waiting_count > 0 && clock_now_ms() >= thread->publish_at_ms)
             run_some(thread);

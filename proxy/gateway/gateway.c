@@ -210,6 +210,7 @@ static void tear_down(struct gateway *gateway)
     mailbox_done(&hop->admin_questions);
     config_store_close(&gateway->config);
     json_decref(gateway->entities);
+    json_decref(atomic_exchange(&gateway->declared, NULL));
     while (gateway->snapshots) {
         struct snapshot *snapshot = gateway->snapshots;
 

@@ -83,6 +83,8 @@ struct gateway {
     struct config_store config;          /* the config thread's while that runs */
     struct config_thread *config_thread; /* NULL: nobody needs it */
     struct main_calls main_calls;        /* what it has us do */
+    _Atomic(json_t *)
+        declared;     /* the declarative file's, not taken by the config thread yet; or NULL */
     json_t *entities; /* of database = sqlite, as installed last; NULL: of a declarative file */
     struct prepared_snapshot prepared; /* what would be installed next */
     bool draining;

@@ -110,6 +110,8 @@ void gateway_put_in_front(struct gateway *gateway, struct snapshot **snapshot)
     gateway_mark_targets(*snapshot);
     if ((*snapshot)->services)
         gateway_note_health(*snapshot);
+    if ((*snapshot)->config->entities)
+        config_declare(gateway, TAKE((*snapshot)->config->entities));
     (*snapshot)->older = gateway->snapshots;
     gateway->snapshots = TAKE(*snapshot);
 }

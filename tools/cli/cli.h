@@ -17,6 +17,7 @@ int cli_run(int argc, char **argv);
 int cli_check(int argc, char **argv);
 /* status, show, why, target, reload, upgrade, drain, stop, set */
 int cli_control(int argc, char **argv);
+int cli_config(int argc, char **argv);
 int cli_generate(int argc, char **argv);
 
 struct config_source;

@@ -67,6 +67,21 @@ const struct verb verbs[] = {
           OPTIONS(ARGUMENT("FILE", "Kong declarative file (_format_version \"3.0\", YAML or JSON)"),
                   CONF_FILE),
       .exit_codes = "0 usable (warnings may have been printed), 64 usage, 78 bad configuration" },
+    { .name = "config",
+      .run = cli_config,
+      .summary = "the entities of a hop's store as a declarative file",
+      .synopses = SYNOPSES("dump [OPTIONS]"),
+      .text = "Prints all entities that the Admin API keeps (database = sqlite), secrets with "
+              "them, as a\n"
+              "declarative file: `hopgate run FILE` and POST /config take it as it is. The hop may "
+              "run or "
+              "not.",
+      .words = "dump",
+      .options =
+          OPTIONS(VALUE("--prefix", "DIR", "the hop's prefix; else the one of its kong.conf"),
+                  { "--conf", "-c", "FILE", "that kong.conf; KONG_PREFIX overrides it" },
+                  SWITCH("--json", "JSON instead of YAML")),
+      .exit_codes = "0 done, 1 the store cannot be read, 64 usage, 78 bad configuration" },
     { .name = "status",
       .run = cli_control,
       .summary = "what a running hop is and how it is doing",

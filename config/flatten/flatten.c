@@ -1,0 +1,197 @@
+#include "config/flatten/flatten.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/flatten/flatten_priv.h"
+#include "config/model/model_process.h"
+
+/* --- validating ---------------------------------------------------------------------------- */
+
+/* What the model says of it, beside what was said before. Takes said. */
+static int add_errors(struct flat_entity *item, json_t *said)
+{
+    int r = 0;
+
+    if (!said)
+        return -ENOMEM;
+    if (!json_is_object(item->errors) || !json_is_object(said)) {
+        json_decref(item->errors);
+        item->errors = said;
+        return 0;
+    }
+    if (json_object_update_missing(item->errors, said) < 0)
+        r = -ENOMEM;
+    json_decref(said);
+    return r;
+}
+
+static int refused(struct flat_entity *item, struct kong_error *error)
+{
+    json_t *said = json_incref(error->fields);
+
+    if (!said && error->message) /* of the entity as a whole, or of an option */
+        said = json_pack("{s:[s]}", "@entity", error->message);
+    kong_error_done(error);
+    return add_errors(item, said);
+}
+
+static int validate_one(struct flattened *flattened, struct flat_entity *item)
+{
+    const struct model_request request = {
+        .entity = item->entity,
+        .operation = MODEL_INSERT,
+        .input = item->values,
+        .now_s = flattened->now_s,
+        .is_stored_form = flattened->is_stored_form,
+    };
+    struct kong_error error = { 0 };
+    json_t *made = NULL;
+    int r = model_process(flattened->model, &request, &made, &error);
+
+    if (r == -EINVAL)
+        return refused(item, &error);
+    if (r == 0 && !item->errors)
+        item->made = json_incref(made);
+    json_decref(made);
+    kong_error_done(&error);
+    return r;
+}
+
+static const char *name_of(const struct flat_entity *item)
+{
+    const char *endpoint = item->entity->endpoint_key;
+    const char *name = endpoint ? json_string_value(json_object_get(item->values, endpoint)) : NULL;
+
+    return name ? name : json_string_value(json_object_get(item->values, "id"));
+}
+
+static int validate_all(struct flattened *flattened)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < flattened->count; i++) {
+        struct flat_entity *item = &flattened->items[i];
+        if (!item->values)
+            continue;
+        item->key = strdup(name_of(item) ? name_of(item) : "");
+        r = item->key ? validate_one(flattened, item) : -ENOMEM;
+    }
+    return r;
+}
+
+static bool has_mistakes(const struct flattened *flattened)
+{
+    if (json_object_size(flattened->errors) > 0)
+        return true;
+    for (size_t i = 0; i < flattened->count; i++) {
+        const struct flat_entity *item = &flattened->items[i];
+        if (item->errors || item->late || item->dangling)
+            return true;
+    }
+    return false;
+}
+
+/* --- the whole ----------------------------------------------------------------------------- */
+
+static int run(struct flattened *flattened)
+{
+    int r = 0;
+
+    if (!json_is_object(flattened->document))
+        return json_object_set_new(flattened->errors, "error",
+                                   json_string("failed parsing declarative configuration: "
+                                               "expected an object")) < 0
+                   ? -ENOMEM
+                   : 0;
+    r = flatten_collect(flattened);
+    if (r == 0)
+        r = flatten_link(flattened);
+    if (r == 0)
+        r = validate_all(flattened);
+    return r == 0 ? flatten_check_unique(flattened) : r;
+}
+
+int flatten_document(const struct model *model, json_t *document, double now_s,
+                     struct flattened **ret)
+{
+    struct flattened *flattened = calloc(1, sizeof(*flattened));
+    int r;
+
+    if (!flattened)
+        return -ENOMEM;
+    flattened->model = model;
+    flattened->document = json_incref(document);
+    flattened->now_s = now_s;
+    flattened->errors = json_object();
+    r = flattened->errors ? run(flattened) : -ENOMEM;
+    if (r < 0) {
+        flattened_free(flattened);
+        return r;
+    }
+    *ret = flattened;
+    return has_mistakes(flattened) ? -EINVAL : 0;
+}
+
+void flattened_free(struct flattened *flattened)
+{
+    if (!flattened)
+        return;
+    for (size_t i = 0; i < flattened->count; i++) {
+        struct flat_entity *item = &flattened->items[i];
+        json_decref(item->values);
+        json_decref(item->made);
+        json_decref(item->errors);
+        json_decref(item->late);
+        json_decref(item->dangling);
+        free(item->key);
+    }
+    free(flattened->items);
+    json_decref(flattened->errors);
+    json_decref(flattened->document);
+    free(flattened);
+}
+
+/* --- results ------------------------------------------------------------------------------- */
+
+/* The member, made when it is not there; borrowed. NULL: no memory. */
+static json_t *member(json_t *object, const char *name, json_t *(*make)(void))
+{
+    json_t *found = json_object_get(object, name);
+
+    if (found || json_object_set_new(object, name, make()) < 0)
+        return found;
+    return json_object_get(object, name);
+}
+
+json_t *flattened_entities(const struct flattened *flattened)
+{
+    json_t *all = json_object(), *own = json_object_get(flattened->document, "hopgate");
+    int r = all && (!json_is_object(own) || json_object_set(all, "hopgate", own) == 0) ? 0 : -1;
+
+    for (size_t i = 0; r == 0 && i < flattened->count; i++) {
+        const struct flat_entity *item = &flattened->items[i];
+        r = json_array_append(member(all, item->entity->name, json_array), item->made);
+    }
+    if (r == 0)
+        return all;
+    json_decref(all);
+    return NULL;
+}
+
+json_t *flattened_by_id(const struct flattened *flattened)
+{
+    json_t *all = json_object();
+    int r = all ? 0 : -1;
+
+    for (size_t i = 0; r == 0 && i < flattened->count; i++) {
+        const struct flat_entity *item = &flattened->items[i];
+        r = json_object_set(member(all, item->entity->name, json_object),
+                            json_string_value(json_object_get(item->made, "id")), item->made);
+    }
+    if (r == 0)
+        return all;
+    json_decref(all);
+    return NULL;
+}

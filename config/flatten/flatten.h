@@ -1,0 +1,49 @@
+/*
+ * flatten: a declarative document becomes flat entities, as a store has them.
+ *
+ * Role    nesting, references by id or by name, generated ids, defaults, validation, uniqueness; what
+ *         is wrong as Kong's tree (kong/db/schema/others/declarative_config.lua) or at its place in a file
+ * Owns    the result until flattened_free
+ * Thread  any, one at a time for each result
+ *
+ * First every entity is found (flatten_collect.c), then ids are given and references resolved
+ * (flatten_link.c), then each is validated by the model; only when all are valid, references to nothing and
+ * what is there twice are told.
+ */
+#ifndef CONFIG_FLATTEN_H
+#define CONFIG_FLATTEN_H
+
+#include <jansson.h>
+
+#include "config/config_error.h"
+#include "config/document.h"
+#include "config/model/model.h"
+#include "core/cleanup.h"
+
+struct flattened;
+
+/* document: kept until flattened_free and not changed. now_s: Unix time. 0; -EINVAL: it has mistakes, *ret
+ * tells them; -ENOMEM: *ret is untouched. */
+int flatten_document(const struct model *model, json_t *document, double now_s,
+                     struct flattened **ret);
+
+/* {"services": [...], "hopgate": {...}}: every field, ids, references as {"id": ...}: what dao_replace_all
+ * takes. Of a document without mistakes. A new reference; NULL: no memory. */
+json_t *flattened_entities(const struct flattened *flattened);
+
+/* {"services": {"ID": {...}}}: what POST /config answers. */
+json_t *flattened_by_id(const struct flattened *flattened);
+
+/* Kong's tree of mistakes, of one that has some. With `ret_list` those of single entities are in that
+ * array instead (flatten_errors=1). New references; NULL: no memory. */
+json_t *flattened_errors(const struct flattened *flattened, json_t **ret_list);
+
+/* The same at their places in the document that it was made from. What `errors` tells already of the same
+ * place is left out. */
+void flattened_tell(const struct flattened *flattened, const struct document *document,
+                    struct config_errors *errors);
+
+void flattened_free(struct flattened *flattened); /* accepts NULL */
+DEFINE_SCOPED(flattened);
+
+#endif
