@@ -104,3 +104,18 @@ def test_writers_among_thousands_of_entities_are_all_in_force_and_traffic_has_no
     for reader in readers:
         reader.end()
     assert Admin(lab, hop).must("GET", f"/services/s{PATCHERS}")["port"] == origins[0].port
+
+
+# ---- the error log -------------------------------------------------------------------------------
+
+def test_remarks_are_told_again_only_when_they_differ(lab):
+    hop = admin_hop(lab).start()
+    admin = Admin(lab, hop)
+    told = "certificates of 1 https service are not verified: plain"
+    admin.must("POST", "/services", {"name": "plain", "protocol": "https", "host": "127.0.0.1"})
+    hop.error_log.wait_for(told)
+    for i in range(5):
+        admin.must("PATCH", "/services/plain", {"retries": i})
+    admin.must("POST", "/services", {"name": "other", "protocol": "https", "host": "127.0.0.1"})
+    hop.error_log.wait_for("2 https services are not verified: ")
+    assert len(hop.error_log.lines(told)) == 1
