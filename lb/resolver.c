@@ -19,11 +19,15 @@
 /* Questions at a time: a burst for every name of a large file would overrun the socket's buffer. */
 enum { LOOKUPS_MAX = 64, BUCKETS_COUNT = 1024 };
 
+/* Of the time that may be waited, where other names have been awaited in vain: DNS is slow or away. */
+enum { HASTY_WAIT_DIVISOR = 10 };
+
 struct watched_name {
     struct resolver *resolver;
     struct name_record record;
     uint32_t holders; /* 0: freed when its lookup has ended */
     bool is_asked;
+    bool is_awaited; /* by resolver_wait: nobody has waited for its first answer in vain yet */
     struct watched_name *next; /* in its bucket */
     char text[];
 };
@@ -35,6 +39,7 @@ struct resolver {
     struct hosts_file hosts;
     struct watched_name *buckets[BUCKETS_COUNT];
     size_t unknown_count; /* names that are still to be answered for the first time */
+    size_t awaited_count; /* those of them that are awaited */
     uint32_t lookups_count;
     uint64_t version;
     uint64_t next_at_ms; /* no name is due before; 0: look */
@@ -140,6 +145,13 @@ static void log_change(const struct watched_name *name, enum name_outcome before
 
 /* ---- answers ------------------------------------------------------------------------------- */
 
+static void set_awaited(struct watched_name *name, bool is_awaited)
+{
+    name->resolver->awaited_count += is_awaited;
+    name->resolver->awaited_count -= name->is_awaited;
+    name->is_awaited = is_awaited;
+}
+
 static void name_free(struct watched_name *name)
 {
     struct watched_name **link = bucket_of(name->resolver, name->text);
@@ -147,6 +159,7 @@ static void name_free(struct watched_name *name)
     while (*link != name)
         link = &(*link)->next;
     *link = name->next;
+    set_awaited(name, false);
     name_record_done(&name->record);
     free(name);
 }
@@ -161,6 +174,7 @@ static void take_answer(struct watched_name *name, struct name_answer *answer)
         name_record_take(&name->record, answer, &resolver->options.rules, now_ms, random_number());
 
     resolver->unknown_count -= before == NAME_UNKNOWN;
+    set_awaited(name, false);
     resolver->version += is_changed;
     resolver->next_at_ms = 0;
     log_change(name, before, is_changed, now_ms);
@@ -325,9 +339,17 @@ int resolver_timeout_ms(const struct resolver *resolver)
     return wait_ms < INT32_MAX ? (int)wait_ms : INT32_MAX;
 }
 
+static void await_no_more(struct resolver *resolver)
+{
+    for (size_t i = 0; resolver->awaited_count > 0 && i < BUCKETS_COUNT; i++)
+        for (struct watched_name *name = resolver->buckets[i]; name; name = name->next)
+            set_awaited(name, false);
+}
+
 bool resolver_wait(struct resolver *resolver, uint64_t limit_ms, int stop_fd)
 {
-    uint64_t deadline_ms = clock_now_ms() + limit_ms;
+    bool is_slow = resolver->unknown_count > resolver->awaited_count;
+    uint64_t deadline_ms = clock_now_ms() + (is_slow ? limit_ms / HASTY_WAIT_DIVISOR : limit_ms);
 
     for (;;) {
         struct pollfd fds[] = { { .fd = resolver->epoll_fd, .events = POLLIN },
@@ -337,8 +359,12 @@ bool resolver_wait(struct resolver *resolver, uint64_t limit_ms, int stop_fd)
 
         resolver_process(resolver);
         now_ms = clock_now_ms();
-        if (resolver->unknown_count == 0 || now_ms >= deadline_ms)
-            return resolver->unknown_count == 0;
+        if (resolver->awaited_count == 0)
+            return true;
+        if (now_ms >= deadline_ms) {
+            await_no_more(resolver);
+            return false;
+        }
         wait_ms = resolver_timeout_ms(resolver);
         if (wait_ms < 0 || (uint64_t)wait_ms > deadline_ms - now_ms)
             wait_ms = (int)(deadline_ms - now_ms);
@@ -365,6 +391,7 @@ struct watched_name *resolver_watch(struct resolver *resolver, const char *text)
         name->next = *bucket;
         *bucket = name;
         resolver->unknown_count++;
+        set_awaited(name, true);
         resolver->next_at_ms = 0;
     }
     name->holders++;
@@ -376,6 +403,7 @@ void resolver_unwatch(struct resolver *resolver, struct watched_name *name)
     assert(name->holders > 0 && name->resolver == resolver);
     if (--name->holders > 0)
         return;
+    set_awaited(name, false);
     if (name->record.last == NAME_UNKNOWN && !name->is_asked)
         resolver->unknown_count--;
     if (!name->is_asked)
@@ -426,6 +454,7 @@ static void forget_lookups(struct resolver *resolver)
         for (struct watched_name *name = resolver->buckets[i]; name; name = next) {
             next = name->next;
             name->is_asked = false;
+            set_awaited(name, name->record.last == NAME_UNKNOWN); /* others may answer sooner */
             name->record.next_at_ms = 0;
             if (name->record.expires_at_ms == NAME_NEVER) /* the hosts file may not have it now */
                 name->record.expires_at_ms = clock_now_ms();

@@ -61,8 +61,10 @@ int resolver_fd(const struct resolver *resolver);
 int resolver_timeout_ms(const struct resolver *resolver);
 void resolver_process(struct resolver *resolver);
 
-/* Blocks until every name has had an answer of some kind, at most limit_ms, and not while stop_fd
- * (-1: none) is readable. True: all have. */
+/* Blocks until every name that is awaited has had an answer of some kind, at most limit_ms, and not
+ * while stop_fd (-1: none) is readable. True: all have. Names are awaited from when they are new or the
+ * resolver is configured until a wait for them was in vain; while such names have no answer, others are
+ * awaited for a tenth of limit_ms only. */
 bool resolver_wait(struct resolver *resolver, uint64_t limit_ms, int stop_fd);
 
 #endif

@@ -25,20 +25,28 @@ static int flatten_references(const struct dao_table *table, json_t *value)
     return r;
 }
 
-/* Values are shared with the row; only the object itself is new, where it differs. NULL: no memory. */
-static json_t *export_row(const struct dao *dao, const struct dao_row *row)
+/* A copy of the object itself, its values are shared with the row. NULL: no memory. */
+static json_t *flat_copy(const struct dao *dao, const struct dao_row *row)
+{
+    json_t *value = row->table->entity->has_ttl ? dao_row_json(dao, row) : dao_copy(row->value);
+
+    if (value && flatten_references(row->table, value) < 0)
+        json_decref(TAKE(value));
+    return value;
+}
+
+/* Made once for a row that is to stay: after each change all are exported. NULL: no memory. */
+static json_t *export_row(const struct dao *dao, struct dao_row *row)
 {
     const struct dao_table *table = row->table;
-    json_t *value;
 
-    if (!dao_table_index(table, DAO_INDEX_REFERENCE, NULL) && !table->entity->has_ttl)
+    if (table->entity->has_ttl) /* says how long it still lives */
+        return flat_copy(dao, row);
+    if (!dao_table_index(table, DAO_INDEX_REFERENCE, NULL))
         return json_incref(row->value);
-    value = table->entity->has_ttl ? dao_row_json(dao, row) : dao_copy(row->value);
-    if (value && flatten_references(table, value) < 0) {
-        json_decref(value);
-        return NULL;
-    }
-    return value;
+    if (!row->exported)
+        row->exported = flat_copy(dao, row);
+    return json_incref(row->exported);
 }
 
 static int export_table(const struct dao *dao, const struct dao_table *table, json_t *document)

@@ -59,7 +59,8 @@ struct dao_link {
 };
 
 struct dao_row {
-    json_t *value;         /* every field that is stored, unset ones as null */
+    json_t *value;         /* every field that is stored, unset ones as null; never changed */
+    json_t *exported;      /* as dao_export gives it; NULL: not asked for yet, or it is `value` */
     const char *id;        /* in value */
     uint64_t expires_at_s; /* Unix time; 0: never */
     struct dao_table *table;

@@ -181,6 +181,7 @@ void dao_row_free(struct dao_row *row)
         free(row->links[i].node);
     free(row->links);
     json_decref(row->value);
+    json_decref(row->exported);
     free(row);
 }
 

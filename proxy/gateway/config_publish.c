@@ -162,6 +162,7 @@ void config_publish_install(void *argument)
 {
     struct publication *publication = argument;
     struct gateway *gateway = publication->gateway;
+    json_t *former = gateway->entities;
     bool is_stale = !gateway->prepared.snapshot ||
                     gateway->prepared.follows != gateway_newest(gateway)->generation;
 
@@ -175,6 +176,6 @@ void config_publish_install(void *argument)
         json_decref(atomic_exchange(&gateway->declared, NULL));
         return;
     }
-    json_decref(gateway->entities);
-    gateway->entities = TAKE(publication->entities);
+    gateway->entities = publication->entities;
+    publication->entities = former; /* to free them takes time, and the config thread has it */
 }

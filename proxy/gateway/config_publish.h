@@ -27,7 +27,7 @@ struct snapshot;
 struct publication {
     struct gateway *gateway;
     const char *source;          /* the store, for messages */
-    json_t *entities;            /* as dao_export gives them; never changed */
+    json_t *entities;            /* as dao_export gives them; installed: those before them */
     struct config *config;       /* made from it; NULL: taken */
     struct config_errors errors; /* why not */
     bool done;                   /* set by each step */

@@ -120,6 +120,7 @@ static void *run(void *argument)
 {
     struct config_thread *thread = argument;
 
+    (void)pthread_setname_np(pthread_self(), "config"); /* for top -H and the like only */
     take_declared(thread);
     while (!atomic_load(&thread->ends)) {
         wait_for_work(thread);

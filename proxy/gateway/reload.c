@@ -10,6 +10,7 @@
 #include "proxy/gateway/gateway_priv.h"
 #include "proxy/gateway/request_debug_token.h"
 #include "proxy/gateway/service_notify.h"
+#include "proxy/snapshot/service_plan.h"
 #include "proxy/snapshot/ticket_key_files.h"
 #include "proxy/worker/worker.h"
 
@@ -104,12 +105,24 @@ void gateway_mark_targets(const struct snapshot *snapshot)
         upstream_targets_mark(snapshot->services[i].set->targets, snapshot->generation);
 }
 
+/* A reload tells everything; where only entities have changed, what is not new is not told again. */
+static void tell_unverified(const struct snapshot *snapshot, const struct snapshot *former)
+{
+    bool follows = former && former->services && former->settings == snapshot->settings;
+
+    service_plans_tell_unverified(snapshot->services, snapshot->config->services_count,
+                                  follows ? former->services : NULL,
+                                  follows ? former->config->services_count : 0);
+}
+
 void gateway_put_in_front(struct gateway *gateway, struct snapshot **snapshot)
 {
     /* only now: a configuration that never came into force must not make its targets current */
     gateway_mark_targets(*snapshot);
-    if ((*snapshot)->services)
+    if ((*snapshot)->services) {
         gateway_note_health(*snapshot);
+        tell_unverified(*snapshot, gateway->snapshots);
+    }
     if ((*snapshot)->config->entities)
         config_declare(gateway, TAKE((*snapshot)->config->entities));
     (*snapshot)->older = gateway->snapshots;

@@ -389,11 +389,11 @@ static const struct persona_key *find_key(const struct reader *reader,
 {
     struct suggest suggest = { .wanted = node->key };
 
-    for (const struct persona_key *key = schema->keys; key->name; key++) {
+    for (const struct persona_key *key = schema->keys; key->name; key++)
         if (strcmp(key->name, node->key) == 0)
             return key;
+    for (const struct persona_key *key = schema->keys; key->name; key++)
         suggest_offer(&suggest, key->name);
-    }
     document_add_error(node, DOCUMENT_AT_KEY, reader->errors, CONFIG_ERROR, "unknown key%s%s%s",
                        suggest.nearest ? "; did you mean \"" : "",
                        suggest.nearest ? suggest.nearest : "", suggest.nearest ? "\"?" : "");

@@ -167,8 +167,8 @@ void service_plan_take_set(struct service_plan *plan, struct target_set **set)
 
 /* ---- TLS ----------------------------------------------------------------------------------- */
 
-/* Nobody should have to guess which connections are not verified. */
-static void tell_unverified(const struct service_plan *plans, size_t count)
+/* "2 https services are not verified: a, b"; "" where all are. */
+static void list_unverified(const struct service_plan *plans, size_t count, char *into, size_t size)
 {
     char names[512] = "";
     size_t unverified = 0, length = 0;
@@ -184,12 +184,22 @@ static void tell_unverified(const struct service_plan *plans, size_t count)
                                        length > 0 ? ", " : "",
                                        service->name ? service->name : service->path);
     }
+    into[0] = '\0';
     if (unverified > 0)
-        log_error(
-            LOG_LEVEL_NOTICE,
-            "certificates of %zu https service%s are not verified: %s; tls_verify = true of the "
-            "service switches it on",
-            unverified, unverified == 1 ? "" : "s", names);
+        (void)snprintf(into, size, "%zu https service%s are not verified: %s", unverified,
+                       unverified == 1 ? "" : "s", names);
+}
+
+void service_plans_tell_unverified(const struct service_plan *plans, size_t count,
+                                   const struct service_plan *former, size_t former_count)
+{
+    char now[640], before[640];
+
+    list_unverified(plans, count, now, sizeof(now));
+    list_unverified(former, former_count, before, sizeof(before));
+    if (now[0] && strcmp(now, before) != 0)
+        log_error(LOG_LEVEL_NOTICE,
+                  "certificates of %s; tls_verify = true of the service switches it on", now);
 }
 
 static bool plan_tls(struct service_plan *plan, const struct client_tls *client_tls,
@@ -271,7 +281,6 @@ struct service_plan *service_plans_create(const struct service_plan_options *opt
         snprintf(error, error_size, "out of memory");
         goto fail;
     }
-    tell_unverified(plans, count);
     return plans;
 
 fail:

@@ -55,6 +55,11 @@ struct service_plan *service_plans_create(const struct service_plan_options *opt
                                           size_t error_size);
 void service_plans_free(struct service_plan *plans, size_t count, struct resolver *resolver);
 
+/* Nobody should have to guess which connections are not verified: logs them, unless they are those of
+ * the plans that were in force before. */
+void service_plans_tell_unverified(const struct service_plan *plans, size_t count,
+                                   const struct service_plan *former, size_t former_count);
+
 /* A name of the plan leads elsewhere than its target set says. */
 bool service_plan_is_outdated(const struct service_plan *plan);
 

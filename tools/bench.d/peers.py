@@ -90,6 +90,20 @@ nginx_http_keepalive_requests = 100000000
 upstream_keepalive_max_requests = 0
 """
 
+# entities come by the Admin API; the same engine settings as above
+HOPGATE_ADMIN_CONF = """\
+prefix = {dir}/prefix
+database = sqlite
+proxy_listen = 127.0.0.1:{plain}
+admin_listen = 127.0.0.1:{admin}
+proxy_access_log = off
+admin_access_log = off
+hopgate_persona = edge
+nginx_worker_processes = 1
+nginx_http_keepalive_requests = 100000000
+upstream_keepalive_max_requests = 0
+"""
+
 HOPGATE_YAML = """\
 _format_version: "3.0"
 services:
@@ -160,6 +174,16 @@ class Server:
             ticks += int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")
 
+    def thread_cpu(self):
+        """The same by kind of thread, of the process itself and as far as its threads live."""
+        ticks = {}
+        for path in pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/stat"):
+            head, _, rest = path.read_text().rpartition(")")
+            kind = re.sub(r"[^a-z].*", "", head.partition("(")[2].removeprefix("hopgate-")) or "main"
+            fields = rest.split()
+            ticks[kind] = ticks.get(kind, 0) + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return ticks
+
     def thread_names(self):
         return [name.read_text().strip() for pid in self.pids()
                 for name in pathlib.Path(f"/proc/{pid}/task").glob("*/comm")]
@@ -206,6 +230,19 @@ def start_peer(name, work, pki, origin, hopgate):
             server.start([hopgate, "run", "-c", conf, entities], PROXY_CORE, server.plain)
         else:
             raise ValueError(name)
+    except BaseException:
+        server.stop()
+        raise
+    return server
+
+
+def start_admin_hop(name, work, hopgate):
+    """A hop without entities, on all of whose threads one core is spent."""
+    server = Server(name, work)
+    server.admin = free_port()
+    try:
+        conf = server.write("kong.conf", HOPGATE_ADMIN_CONF, admin=server.admin)
+        server.start([hopgate, "run", "-c", conf], PROXY_CORE, server.admin)
     except BaseException:
         server.stop()
         raise
