@@ -139,7 +139,7 @@ struct settings {
     struct config_strings hopgate_admin_hosts; /* names it may be called by; "*": any */
     char *hopgate_admin_audit_log;             /* as proxy_access_log, without a format */
     char *hopgate_duplicate_routes;            /* refuse, allow */
-    char *hopgate_stored_plugins;              /* allow, refuse */
+    char *hopgate_stored_plugins;              /* refuse, allow */
 
     char *hopgate_persona; /* name or path */
     char *hopgate_name;    /* NULL: the persona's */

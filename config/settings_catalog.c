@@ -191,9 +191,9 @@ static const struct {
     { "hopgate_duplicate_routes",
       "a POST of a route that matches what another one does, for another "
       "service: refuse it with 409, or allow it as Kong" },
-    { "hopgate_stored_plugins", "plugins, of which this version runs none, by the Admin API: allow "
-                                "them to be kept (traffic passes without, and the log warns), or "
-                                "refuse those that are enabled" },
+    { "hopgate_stored_plugins", "plugins that are enabled in the store, of which this version runs "
+                                "none: refuse them, or allow them to be kept (traffic passes "
+                                "without, and the log warns)" },
     { "hopgate_client_verify_refusal",
       "a client without the certificate it needs gets a page, or a TLS alert" },
     { "hopgate_unknown_sni", "TLS clients that ask for a name without certificate here" },

@@ -466,8 +466,8 @@ const struct setting settings_table[] = {
       .one_of = "refuse, allow",
       AT(hopgate_duplicate_routes) },
     { .name = "hopgate_stored_plugins",
-      .default_text = "allow",
-      .one_of = "allow, refuse",
+      .default_text = "refuse",
+      .one_of = "refuse, allow",
       AT(hopgate_stored_plugins) },
 
     /* names */

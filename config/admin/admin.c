@@ -9,6 +9,7 @@
 #include "config/admin/admin_priv.h"
 #include "config/admin/form.h"
 #include "config/admin/percent.h"
+#include "core/utf8.h"
 
 /* --- answers ------------------------------------------------------------------------------- */
 
@@ -37,6 +38,16 @@ int admin_answer_json(struct admin_call *call, unsigned status, json_t *json)
     return admin_answer_text(call, status, "application/json; charset=utf-8", text);
 }
 
+/* Names in paths may be any bytes. */
+static void make_valid(char *text)
+{
+    if (utf8_is_valid(slice_of(text)))
+        return;
+    for (; *text; text++)
+        if ((unsigned char)*text >= 0x80)
+            *text = '?';
+}
+
 int admin_answer_message(struct admin_call *call, unsigned status, const char *format, ...)
 {
     va_list args;
@@ -49,6 +60,7 @@ int admin_answer_message(struct admin_call *call, unsigned status, const char *f
     va_end(args);
     if (length < 0)
         return -ENOMEM;
+    make_valid(text);
     json = json_pack("{ss#}", "message", text, (size_t)length);
     free(text);
     return admin_answer_json(call, status, json);

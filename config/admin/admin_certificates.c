@@ -3,6 +3,7 @@
 
 #include "config/admin/admin_priv.h"
 #include "config/entity_id.h"
+#include "core/utf8.h"
 
 static int find(struct admin_call *call, json_t **ret)
 {
@@ -55,6 +56,8 @@ static int replace(struct admin_call *call)
     json_t *before = NULL, *row = NULL;
     int r = admin_find(call, call->target.entity, call->target.key, &before);
 
+    if (r == 0 && !before && !utf8_is_valid(slice_of(call->target.key)))
+        return kong_error_invalid_unique(&call->error, "name", "invalid value");
     if (r == 0 && !before && !entity_id_is_valid(call->target.key))
         return create_for_sni(call);
     if (r == 0)

@@ -46,13 +46,16 @@ static bool add_key(struct way *way, struct slice key, bool in_brackets)
 /* Dots divide, except within brackets; brackets that are never closed are letters as others. */
 static bool read_way(struct slice name, struct way *ret)
 {
+    const char *last_close =
+        memrchr(name.ptr, ']', name.len); /* else each '[' would look for one */
     size_t begin = 0, i = 0;
     bool is_open = true; /* letters since the last divider belong to a key */
 
     ret->count = 0;
     while (i < name.len) {
-        const char *close =
-            name.ptr[i] == '[' && i > 0 ? memchr(name.ptr + i, ']', name.len - i) : NULL;
+        const char *close = name.ptr[i] == '[' && i > 0 && last_close && name.ptr + i < last_close
+                                ? memchr(name.ptr + i, ']', name.len - i)
+                                : NULL;
         size_t end;
 
         if (!close && name.ptr[i] != '.') {

@@ -84,6 +84,7 @@ struct dao {
     unsigned long long generation;
     uint64_t (*now_ms)(void); /* Unix time */
     bool is_read_only, is_begun;
+    bool is_behind; /* the store has what could not be loaded: nothing is begun on top of it */
 };
 
 /* ---- dao_table.c ---- */

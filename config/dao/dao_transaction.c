@@ -98,6 +98,7 @@ static int load_others_changes(struct dao *dao, struct kong_error *error)
 
     config_errors_init(&errors);
     r = dao_load(dao, &errors);
+    dao->is_behind = r < 0; /* the store itself counts what it has read as seen */
     if (r < 0 && r != -ENOMEM)
         r = kong_error_database(error, "%s",
                                 errors.count > 0 ? errors.items[0].message : strerror(-r));
@@ -134,7 +135,7 @@ int dao_begin(struct dao *dao, struct kong_error *error)
             return dao_store_failed(dao, r, error);
     }
     dao->is_begun = true;
-    if (has_changed)
+    if (has_changed || dao->is_behind)
         r = load_others_changes(dao, error);
     if (r == 0 && !dao->is_read_only)
         r = remove_expired(dao);

@@ -79,23 +79,57 @@ static int make_file(const char *path, struct config_errors *errors)
     return r;
 }
 
-static void tighten_mode(const char *path, struct config_errors *errors)
+/* What else the path may lead to is somebody else's: SQLite would write a journal beside a device. */
+static int check_kind(const char *path, struct config_errors *errors)
 {
     struct stat info;
+    int r = stat(path, &info) < 0 ? -errno : 0;
 
-    if (stat(path, &info) < 0 || (info.st_mode & 077) == 0)
-        return; /* opening it says what is wrong */
-    if (chmod(path, info.st_mode & 0700) < 0)
+    if (r == 0 && S_ISREG(info.st_mode))
+        return 0;
+    config_errors_add(errors, CONFIG_ERROR, (struct config_place){ .file = path },
+                      "the store cannot be opened: %s; set hopgate_sqlite_path to a file",
+                      r < 0 ? strerror(-r) : "it is no regular file");
+    return r < 0 ? r : -EINVAL;
+}
+
+/* Also of the files beside it: a former run may have left them as they were. */
+static int tighten_all(const char *path, mode_t mode)
+{
+    static const char *const ends[] = { "", "-wal", "-shm" };
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < sizeof(ends) / sizeof(ends[0]); i++) {
+        char *name;
+
+        if (asprintf(&name, "%s%s", path, ends[i]) < 0)
+            return -ENOMEM;
+        if (chmod(name, mode) < 0 && errno != ENOENT)
+            r = -errno;
+        free(name);
+    }
+    return r;
+}
+
+/* Only of what has turned out to be a store: the path may lead to anything. */
+static void tighten_mode(const struct store_sqlite *sqlite, struct config_errors *errors)
+{
+    const char *path = sqlite3_db_filename(sqlite->db, "main"); /* links are followed */
+    struct stat info;
+
+    if (!path || stat(path, &info) < 0 || (info.st_mode & 077) == 0)
+        return;
+    if (tighten_all(path, info.st_mode & 0700) < 0)
         config_errors_add(
-            errors, CONFIG_WARNING, (struct config_place){ .file = path },
+            errors, CONFIG_WARNING, (struct config_place){ .file = sqlite->path },
             "others than its owner may read or write the store (mode %03o), and private "
             "keys are in it; chmod 600 it",
             info.st_mode & 0777);
     else
-        config_errors_add(errors, CONFIG_WARNING, (struct config_place){ .file = path },
+        config_errors_add(errors, CONFIG_WARNING, (struct config_place){ .file = sqlite->path },
                           "others than its owner could read or write the store (mode %03o), and "
-                          "private keys are in it; its mode is 600 now",
-                          info.st_mode & 0777);
+                          "private keys are in it; its mode is %03o now",
+                          info.st_mode & 0777, info.st_mode & 0700);
 }
 
 /* --- what is in it ------------------------------------------------------------------------- */
@@ -267,9 +301,10 @@ int store_sqlite_open(const char *path, struct store **ret, struct config_errors
     struct store_sqlite *sqlite;
     int r = make_file(path, errors);
 
+    if (r == 0)
+        r = check_kind(path, errors);
     if (r < 0)
         return r;
-    tighten_mode(path, errors);
     sqlite = calloc(1, sizeof(*sqlite));
     if (!sqlite)
         return -ENOMEM;
@@ -284,6 +319,7 @@ int store_sqlite_open(const char *path, struct store **ret, struct config_errors
         store_free(&sqlite->base);
         return r;
     }
+    tighten_mode(sqlite, errors);
     *ret = &sqlite->base;
     return 0;
 }

@@ -133,6 +133,7 @@ void exchange_gather(struct exchange *exchange)
         if (n < 0 || (n > 0 && !add(exchange)))
             return; /* it was answered or has ended */
     }
+    exchange_update_timers(exchange); /* its content is not waited for any more */
     ask(exchange);
 }
 

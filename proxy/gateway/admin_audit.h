@@ -19,7 +19,8 @@ struct log_file;
 json_t *admin_audit_lines(const struct dao *dao, size_t first,
                           const struct admin_question *question);
 
-/* They are in force. lines: may be NULL. status: of the answer. */
+/* They are in force. lines NULL: there was no memory, and the log says that some is lost. status: of the
+ * answer. */
 void admin_audit_write(struct log_file *file, const json_t *lines, unsigned status);
 
 #endif

@@ -78,8 +78,8 @@ static int refuse_plugins(const json_t *entities, struct config_errors *errors)
             continue;
         (void)snprintf(path, sizeof(path), "plugins[%s]", name ? name : "");
         config_errors_add(errors, CONFIG_ERROR, (struct config_place){ .path = path },
-                          "this version of hopgate runs no plugins, and hopgate_stored_plugins = "
-                          "refuse; set enabled to false");
+                          "this version of hopgate runs no plugins, and traffic would pass without "
+                          "it: set its enabled to false, or hopgate_stored_plugins = allow");
         r = -EINVAL;
     }
     return r;

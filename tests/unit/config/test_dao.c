@@ -389,6 +389,34 @@ TEST(what_others_have_written_is_taken_in_at_begin)
     fake_done(&fake);
 }
 
+/* Else the next change would be made on top of what is not in the store any more. */
+TEST(what_others_have_written_and_cannot_be_read_stays_in_the_way)
+{
+    static const char key[] = "routes 4d1d1c3e-6a54-4d5f-9f0a-0f3f8a5b6c7d";
+    struct fake_store fake = fake_make();
+    struct dao *dao = open_dao(&fake);
+    struct kong_error error = { 0 };
+
+    CHECK_INT(json_object_set_new(
+                  fake.rows, key,
+                  json_string("{\"id\":\"4d1d1c3e-6a54-4d5f-9f0a-0f3f8a5b6c7d\",\"service\":"
+                              "{\"id\":\"11111111-6a54-4d5f-9f0a-0f3f8a5b6c7d\"}}")),
+              0);
+    fake.has_changed = true;
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(dao_begin(dao, &error), -EINVAL);
+        kong_error_done(&error);
+        CHECK(!fake.has_changed); /* as the store sees it */
+    }
+    CHECK_INT(json_object_del(fake.rows, key), 0);
+    begin(dao);
+    (void)insert(dao, "services", SERVICE(1, "one"));
+    commit(dao);
+    CHECK_STR(services_of(dao), "one ");
+    dao_free(dao);
+    fake_done(&fake);
+}
+
 TEST(rows_whose_time_is_over_leave_the_store)
 {
     struct fake_store fake = fake_make();
@@ -537,6 +565,7 @@ TESTS(TEST_CASE(what_is_committed_is_loaded_again), TEST_CASE(a_step_is_undone_a
       TEST_CASE(changes_are_told_in_order), TEST_CASE(a_commit_that_fails_changes_nothing),
       TEST_CASE(an_input_that_is_no_object_is_refused),
       TEST_CASE(what_others_have_written_is_taken_in_at_begin),
+      TEST_CASE(what_others_have_written_and_cannot_be_read_stays_in_the_way),
       TEST_CASE(rows_whose_time_is_over_leave_the_store),
       TEST_CASE(a_row_that_cannot_be_read_is_named_and_refused),
       TEST_CASE(two_routes_that_match_the_same_are_found),

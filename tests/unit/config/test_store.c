@@ -152,6 +152,8 @@ TEST(the_file_is_for_its_owner_alone)
     config_errors_done(&errors);
     CHECK_INT(stat(place.path, &info), 0);
     CHECK_INT(info.st_mode & 0777, 0600);
+    CHECK_INT(stat(log, &info), 0);
+    CHECK_INT(info.st_mode & 0777, 0600);
     store_free(store);
     place_remove(&place);
 }
@@ -219,14 +221,35 @@ TEST(a_file_that_is_no_database_is_refused_and_left_alone)
     static const char text[] = "services:\n- name: this is a kong file and no database at all\n";
     struct place place = place_make();
     char back[sizeof(text)] = "";
+    struct stat info;
     int fd;
 
     write_file(place.path, text, sizeof(text) - 1, 0);
+    CHECK_INT(chmod(place.path, 0644), 0);
     CHECK(strstr(open_bad(&place, -EUCLEAN), "not a database") != NULL);
+    CHECK_INT(stat(place.path, &info), 0);
+    CHECK_INT(info.st_mode & 0777, 0644); /* others may still read it */
     fd = open(place.path, O_RDONLY | O_CLOEXEC);
     CHECK_INT(read(fd, back, sizeof(back)), sizeof(text) - 1);
     CHECK_STR(back, text);
     CHECK_INT(close(fd), 0);
+    place_remove(&place);
+}
+
+TEST(what_is_no_file_is_refused_and_left_alone)
+{
+    struct place place = place_make();
+    struct stat info;
+
+    CHECK_INT(mkdir(place.path, 0700), 0);
+    CHECK_INT(chmod(place.path, 0755), 0); /* whatever the umask */
+    CHECK(strstr(open_bad(&place, -EINVAL), "no regular file") != NULL);
+    CHECK_INT(stat(place.path, &info), 0);
+    CHECK_INT(info.st_mode & 0777, 0755);
+    CHECK_INT(rmdir(place.path), 0);
+    CHECK_INT(symlink("nowhere", place.path), 0);
+    CHECK(strstr(open_bad(&place, -ENOENT), "No such file") != NULL);
+    CHECK_INT(unlink(place.path), 0);
     place_remove(&place);
 }
 
@@ -343,6 +366,7 @@ TESTS(TEST_CASE(what_is_committed_is_there_after_a_restart),
       TEST_CASE(what_another_process_writes_is_noticed_once),
       TEST_CASE(a_writer_waits_for_another_only_so_long),
       TEST_CASE(a_file_that_is_no_database_is_refused_and_left_alone),
+      TEST_CASE(what_is_no_file_is_refused_and_left_alone),
       TEST_CASE(another_programs_database_is_refused), TEST_CASE(a_newer_programs_store_is_refused),
       TEST_CASE(a_damaged_page_is_found_before_anything_is_read),
       TEST_CASE(processes_that_open_a_new_file_at_once_all_get_it),
