@@ -427,6 +427,16 @@ def test_files_that_are_no_chain_are_refused(run, tmp_path, name):
     assert said in done.stderr and done.stdout == ""
 
 
+@pytest.mark.parametrize("text, said", [("[]", "k.yaml: error: hop h: expected a record"), ("7", "k.yaml: error: hop h: expected a record"),
+                                        ("services: 5", "k.yaml: error: services: hop h: expected an array"),
+                                        ("a: [", "k.yaml:2:1: error: hop h: not valid YAML")])
+def test_files_that_hops_are_given_are_named(run, tmp_path, text, said):
+    (tmp_path / "k.yaml").write_text(text + "\n")
+    (tmp_path / "x.yaml").write_text(to_yaml({"name": "x", "path": [{"hop": "h", "config": "k.yaml"}, ORIGIN]}))
+    assert said in run("doctor", "x.yaml", code=78).stderr
+    assert "expected a" in run("lab", "run", "x.yaml", code=(1, 78)).stderr or text == "a: ["
+
+
 def test_service_without_a_route_and_hop_without_a_service(run, tmp_path):
     """Odd, and no reason to fall over."""
     for entities in ({}, {"services": [{"name": "s", "host": "a"}]}, {"routes": [{"name": "r", "paths": ["/"]}]},
