@@ -427,6 +427,26 @@ def test_files_that_are_no_chain_are_refused(run, tmp_path, name):
     assert said in done.stderr and done.stdout == ""
 
 
+@pytest.mark.parametrize("text, said", [("[]", "k.yaml: error: hop h: expected a record"), ("7", "k.yaml: error: hop h: expected a record"),
+                                        ("services: 5", "k.yaml: error: services: hop h: expected an array"),
+                                        ("a: [", "k.yaml:2:1: error: hop h: not valid YAML")])
+def test_files_that_hops_are_given_are_named(run, tmp_path, text, said):
+    (tmp_path / "k.yaml").write_text(text + "\n")
+    (tmp_path / "x.yaml").write_text(to_yaml({"name": "x", "path": [{"hop": "h", "config": "k.yaml"}, ORIGIN]}))
+    assert said in run("doctor", "x.yaml", code=78).stderr
+    assert "expected a" in run("lab", "run", "x.yaml", code=(1, 78)).stderr or text == "a: ["
+
+
+def test_retries_that_multiply_are_counted_at_once(run, tmp_path):
+    """Fifteen hops with 32,768 tries each: nobody plays them one by one."""
+    hops = [hop(f"h{i}", serves={"retries": 32767, "read_timeout": 60000 - i * 3000},
+                settings={"nginx_proxy_proxy_next_upstream": "error timeout http_502 http_504"}) for i in range(15)]
+    (tmp_path / "x.yaml").write_text(to_yaml(chain(*hops, ORIGIN)))
+    said = " ".join(run("doctor", "x.yaml", timeout=60).stdout.split())
+    assert "one GET comes to the origins 1000000 times, because 15 hops try again" in said
+    assert "h0: set retries of the service to 0" in said
+
+
 def test_service_without_a_route_and_hop_without_a_service(run, tmp_path):
     """Odd, and no reason to fall over."""
     for entities in ({}, {"services": [{"name": "s", "host": "a"}]}, {"routes": [{"name": "r", "paths": ["/"]}]},

@@ -12,8 +12,8 @@ from lab.hop import SANITIZERS, to_yaml
 
 pytestmark = pytest.mark.timeout(240)
 
-# what idles must do so for longer than a wire (10 s) and shorter than Kong (60 s), on a machine that stalls for seconds
-SLOW_ENOUGH = ("--time-scale", "10")
+# what idles (30 s) must do so for longer than a wire (10 s) and shorter than Kong (60 s), while lab and hop stall for 2 s
+SLOW_ENOUGH = ("--time-scale", "5")
 
 
 @pytest.fixture

@@ -74,6 +74,12 @@ def test_verdict_and_fix_come_first_and_the_command_plays_it_again(repro, binary
     assert done.stdout.startswith("504: ") and "no whole response head" in done.stdout
 
 
+def test_what_is_no_log_line_is_as_wide_as_a_terminal(repro):
+    verdict, fix, *rest = repro("--no-run", HTTPLOG).stdout.split("\nto see it happen:")[0].splitlines()
+    assert verdict.startswith("HAProxy") and fix.startswith("fix: ") and len(rest) > 6
+    assert all(len(line) <= 100 for line in rest), rest
+
+
 def test_two_lines_of_a_request_tell_more_than_one(repro):
     """Kong repeats a GET on another connection: only a cause that fails every time ends in a 502."""
     error, access = ROWS["kong-closed-post-502"]["lines"]

@@ -9,8 +9,9 @@
 #include "tools/lab/lab_run.h"
 #include "tools/wire/wire_fault.h"
 
-/* The name of a kong.conf that is in no file. */
-#define MADE_CONF "kong.conf"
+/* Names of what is made here, and is in no file. */
+#define MADE_CONF     "kong.conf"
+#define MADE_ENTITIES "kong.json"
 
 struct loading {
     struct doctor_model *model;
@@ -42,6 +43,14 @@ static struct chain_element without_certificates(const struct chain_element *ele
     return copy;
 }
 
+/* NULL: not one of the user's. Of entities the file is known; lines are those of what was made of it. */
+static const char *users_file(const struct doctor_hop *hop, const char *file)
+{
+    if (!file || strcmp(file, MADE_CONF) == 0)
+        return NULL;
+    return strcmp(file, MADE_ENTITIES) == 0 ? hop->element->config : file;
+}
+
 /* Errors of texts that were made here name the hop: their lines mean nothing to anybody. A file of the
  * user's keeps its name. */
 static void take_errors(const struct loading *loading, const struct doctor_hop *hop,
@@ -49,11 +58,11 @@ static void take_errors(const struct loading *loading, const struct doctor_hop *
 {
     for (size_t i = 0; i < found->count; i++) {
         const struct config_error *error = &found->items[i];
-        const char *file = error->place.file;
-        bool is_made = !file || strcmp(file, MADE_CONF) == 0;
-        struct config_place place = { is_made ? loading->model->chain->document->file : file,
-                                      is_made ? 0 : error->place.line,
-                                      is_made ? 0 : error->place.column, error->place.path };
+        const char *file = users_file(hop, error->place.file);
+        bool has_line = file && file == error->place.file;
+        struct config_place place = { file ? file : loading->model->chain->document->file,
+                                      has_line ? error->place.line : 0,
+                                      has_line ? error->place.column : 0, error->place.path };
 
         if (error->severity == CONFIG_ERROR)
             config_errors_add(loading->errors, CONFIG_ERROR, place, "hop %s: %s",
@@ -81,7 +90,7 @@ static int load_config(const struct chain_config_context *context, struct doctor
     int r = -EINVAL;
 
     if (text)
-        r = config_load_text(slice_of(text), NULL, &hop->config, errors);
+        r = config_load_text(slice_of(text), MADE_ENTITIES, &hop->config, errors);
     else if (errors->errors_count == 0)
         r = -ENOMEM;
     free(text);

@@ -12,7 +12,12 @@ struct playing {
         end_ms; /* since it was asked; when who asks, or its own request timeout, ends it */
     unsigned tries_left;
     struct doctor_outcome outcome;
+    struct doctor_outcome behind; /* of the last try, for which it waited so long; 0: none yet */
+    uint64_t behind_wait_ms;
 };
+
+/* Retries of hops multiply: beyond it nobody counts. */
+#define HITS_MAX UINT64_C(1000000)
 
 unsigned doctor_tries_max(const struct doctor_hop *hop)
 {
@@ -67,25 +72,44 @@ static void note_tries(struct doctor_outcome *into, const struct doctor_outcome 
             into->tries[i] = from->tries[i];
 }
 
+/* All tries fail alike: one that ended in time ends so again. Without it, retries of many hops would be played
+ * one by one, and they multiply. */
+static bool is_as_before(const struct playing *playing, uint64_t wait_ms)
+{
+    return playing->behind_wait_ms > 0 &&
+           (wait_ms == playing->behind_wait_ms ||
+            (wait_ms < playing->behind_wait_ms && playing->behind.at_ms < wait_ms));
+}
+
+static void play_behind(struct playing *playing, uint64_t wait_ms)
+{
+    if (!is_as_before(playing, wait_ms)) {
+        playing->behind =
+            doctor_play(playing->model, doctor_hop_behind(playing->model, playing->hop),
+                        playing->method, playing->fault, wait_ms);
+        playing->behind_wait_ms = wait_ms;
+        note_tries(&playing->outcome, &playing->behind);
+    }
+    playing->outcome.hits += playing->behind.hits;
+    if (playing->outcome.hits > HITS_MAX)
+        playing->outcome.hits = HITS_MAX;
+    playing->outcome.tries[playing->hop->index]++;
+}
+
 /* One try. False: who asks has no patience left. */
 static bool try_once(struct playing *playing, enum end_reason *ret_reason, unsigned *ret_status)
 {
-    const struct doctor_hop *hop = playing->hop;
-    uint64_t wait_ms = hop->service->read_timeout_ms;
+    const struct doctor_outcome *behind = &playing->behind;
+    uint64_t wait_ms = playing->hop->service->read_timeout_ms;
     uint64_t left_ms =
         playing->end_ms == DOCTOR_NEVER ? DOCTOR_NEVER : playing->end_ms - playing->now_ms;
-    struct doctor_outcome behind =
-        doctor_play(playing->model, doctor_hop_behind(playing->model, hop), playing->method,
-                    playing->fault, wait_ms < left_ms ? wait_ms : left_ms);
 
-    playing->outcome.hits += behind.hits;
-    playing->outcome.tries[hop->index]++;
-    note_tries(&playing->outcome, &behind);
-    if (behind.at_ms == DOCTOR_NEVER && left_ms <= wait_ms)
+    play_behind(playing, wait_ms < left_ms ? wait_ms : left_ms);
+    if (behind->at_ms == DOCTOR_NEVER && left_ms <= wait_ms)
         return false;
-    playing->now_ms += behind.at_ms == DOCTOR_NEVER ? wait_ms : behind.at_ms;
-    *ret_reason = behind.at_ms == DOCTOR_NEVER ? END_UPSTREAM_HEAD_TIMEOUT : behind.reason;
-    *ret_status = behind.at_ms == DOCTOR_NEVER ? 0 : behind.status;
+    playing->now_ms += behind->at_ms == DOCTOR_NEVER ? wait_ms : behind->at_ms;
+    *ret_reason = behind->at_ms == DOCTOR_NEVER ? END_UPSTREAM_HEAD_TIMEOUT : behind->reason;
+    *ret_status = behind->at_ms == DOCTOR_NEVER ? 0 : behind->status;
     return true;
 }
 

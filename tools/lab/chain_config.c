@@ -269,6 +269,10 @@ json_t *chain_config_declarative(const struct chain_config_context *context, jso
     bool is_default = !element->entities && !element->config;
     json_t *root = is_default ? default_entities(context) : stated_entities(context, errors);
 
+    if (root && !json_is_object(root))
+        config_errors_add(errors, CONFIG_ERROR, (struct config_place){ .file = element->config },
+                          "expected a record: a declarative file of Kong, such as "
+                          "{_format_version: \"3.0\", services: [...]}");
     if (!json_is_object(root)) {
         json_decref(root);
         return NULL;

@@ -49,11 +49,12 @@ static const char *resembles(struct slice text)
         return "this resembles nginx's error log, but in front of the level must be a date like "
                "2026/11/20 21:15:07 and behind it PID#TID:";
     if (date && date > text.ptr && date[-1] == ' ' && has(text, "/"))
-        return has(text, " - ") ? "this resembles nginx's access log, but behind the date must be "
-                                  "the request in quotes, the status and the bytes"
-                                : "this resembles HAProxy, but behind the date must be frontend, "
-                                  "backend/server, five timers and the status (`option tcplog` has "
-                                  "three timers and no status)";
+        return has((struct slice){ text.ptr, (size_t)(date - text.ptr) }, " - ")
+                   ? "this resembles nginx's access log, but behind the date must be "
+                     "the request in quotes, the status and the bytes"
+                   : "this resembles HAProxy, but behind the date must be frontend, "
+                     "backend/server, five timers and the status (`option tcplog` has "
+                     "three timers and no status)";
     if (slice_starts_with(text, SLICE("http")) || slice_starts_with(text, SLICE("h2 ")))
         return "this resembles ALB's access log, but its second field must be a date like "
                "2026-11-20T21:15:07.123456Z and its ninth a status";

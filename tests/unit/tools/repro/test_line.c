@@ -122,6 +122,9 @@ TEST(what_is_not_read_is_told_by_what_it_resembles)
 {
     check_complaint("", "the line is empty");
     check_complaint("hello world", "no date of a known log");
+    check_complaint("1.2.3.4:5 [20/Nov/2026:21:15:06.120] f b/s 0/0/1/-1/5 504 217 - - s",
+                    "this resembles HAProxy");
+    check_complaint("1.2.3.4 - - [20/Nov/2026:21:15:06 +0000] x", "this resembles nginx's access");
     check_complaint("{\"status\": 502}", "this is JSON");
     check_complaint("[error] upstream timed out", "in front of the level must be a date");
     check_complaint("lb haproxy[8]: 192.0.2.10:5 [20/Nov/2026:21:15:06.120] f b/w 0/0/5 2 SD 1/1",
