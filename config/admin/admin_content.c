@@ -106,7 +106,15 @@ static int infer(struct admin_call *call, const struct model_entity *entity)
                       plugin ? plugin->config : NULL);
 }
 
-int admin_read_content(struct admin_call *call, const struct model_entity *entity)
+/* No field of the table: Kong takes it out of any content with tonumber (kong/api/endpoints.lua). */
+static int read_time_to_live(struct admin_call *call, const struct model_entity *entity)
+{
+    json_t *value = entity && entity->has_ttl ? json_object_get(call->content, "ttl") : NULL;
+
+    return value && json_object_set_new(call->content, "ttl", form_number(value)) < 0 ? -ENOMEM : 0;
+}
+
+static int read_any(struct admin_call *call, const struct model_entity *entity)
 {
     const struct admin_request *request = call->request;
     int r;
@@ -121,4 +129,11 @@ int admin_read_content(struct admin_call *call, const struct model_entity *entit
     else
         r = (call->content = json_object()) ? 0 : -ENOMEM;
     return r == 0 && entity ? infer(call, entity) : r;
+}
+
+int admin_read_content(struct admin_call *call, const struct model_entity *entity)
+{
+    int r = read_any(call, entity);
+
+    return r < 0 ? r : read_time_to_live(call, entity);
 }

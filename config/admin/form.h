@@ -41,4 +41,7 @@ int form_read_multipart(struct slice text, struct slice content_type, json_t **r
 int form_infer(json_t *form, const struct model *model, const struct model_record *record,
                const struct model_record *config);
 
+/* A text that is a number as that; anything else as it is. A new reference; NULL: no memory. */
+json_t *form_number(json_t *value);
+
 #endif

@@ -8,8 +8,8 @@
 static json_t *infer_value(json_t *value, const struct model *model,
                            const struct model_field *field);
 
-/* As Lua reads numbers: 80, 0x50, 8e1, with white space around; a whole one is an integer. */
-static json_t *number(json_t *value)
+/* As Lua's tonumber: 80, 0x50, 8e1, with white space around; a whole one is an integer. */
+json_t *form_number(json_t *value)
 {
     const char *text = json_string_value(value);
     char *end;
@@ -115,7 +115,7 @@ static json_t *infer_value(json_t *value, const struct model *model,
     switch (field->type) {
     case MODEL_INTEGER:
     case MODEL_NUMBER:
-        return number(value);
+        return form_number(value);
     case MODEL_BOOLEAN:
         return boolean(value);
     case MODEL_ARRAY:

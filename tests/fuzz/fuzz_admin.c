@@ -135,9 +135,10 @@ static void ask(struct dao *dao, const struct admin_request *request)
     struct admin admin = { .dao = dao, .host = &host };
     struct kong_error error = { 0 };
     struct admin_answer answer;
-    json_t *before = dao_export(dao), *after;
+    json_t *before, *after;
 
     require(dao_begin(dao, &error) == 0, "no transaction");
+    before = dao_export(dao);
     require(admin_handle(&admin, request, &answer) == 0, "no answer");
     require(answer.status >= 200 && answer.status < 600, "no status");
     require(dao_commit(dao, &error) == 0, "not kept");

@@ -23,6 +23,7 @@ def play(hop, origin, home):
     return done.code, int(changed[1]) if changed else None, done.out + done.err
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)  # a new Python for each task
 def test_deployed_twice_is_changed_once(lab, tmp_path):
     if not shutil.which("ansible-playbook"):

@@ -89,6 +89,19 @@ static inline json_t *filled(const struct story *story, const json_t *value)
     return copy;
 }
 
+static inline bool has_any_of(const json_t *got, const json_t *names)
+{
+    json_t *name;
+    size_t i;
+
+    json_array_foreach(names, i, name)
+    {
+        if (json_object_get(got, json_string_value(name)))
+            return true;
+    }
+    return false;
+}
+
 /* Objects of `want` may have fewer members; {"x_absent": ["a"]} says which must not be there. */
 static inline bool is_as_wanted(const json_t *got, const json_t *want)
 {
@@ -110,8 +123,8 @@ static inline bool is_as_wanted(const json_t *got, const json_t *want)
     json_object_foreach((json_t *)want, key, item)
     {
         if (strcmp(key, "x_absent") == 0) {
-            json_array_foreach(
-                item, i, item) if (json_object_get(got, json_string_value(item))) return false;
+            if (has_any_of(got, item))
+                return false;
             continue;
         }
         if (!is_as_wanted(json_object_get(got, key), item))

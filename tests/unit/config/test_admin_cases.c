@@ -257,12 +257,13 @@ static void run_ask(struct story *story, const json_t *said, bool as_multipart)
     struct told told = { 0 };
     struct admin_answer answer;
     struct kong_error error = { 0 };
-    json_t *before = dao_export(story->dao), *after;
+    json_t *before, *after;
     const json_t *types = json_object_get(said, "types");
 
     split_ask(&told, json_string_value(json_object_get(said, "ask")));
     tell_content(&told, said, as_multipart);
     CHECK_INT(dao_begin(story->dao, &error), 0);
+    before = dao_export(story->dao);
     CHECK_INT(admin_handle(&admin,
                            &(struct admin_request){
                                .method = slice_of(told.method),
@@ -355,4 +356,35 @@ TEST(every_request_is_answered_as_by_kong)
     json_decref(stories);
 }
 
-TESTS(TEST_CASE(every_request_is_answered_as_by_kong))
+/* "a&a&...", in the content or in the query. */
+static void check_arguments(const char *ask, size_t count, bool in_query, int wanted)
+{
+    char *form = calloc(count + 1, 2), *path;
+    json_t *step;
+
+    for (size_t i = 0; i < count; i++)
+        memcpy(form + 2 * i, "a&", 3);
+    CHECK(asprintf(&path, "%s?%s", ask, in_query ? form : "") > 0);
+    step =
+        json_pack("{ss,ss,si}", "ask", path, "form", in_query ? "host=h" : form, "status", wanted);
+    if (wanted == 400)
+        CHECK_INT(
+            json_object_set_new(step, "want", json_pack("{ss}", "message", "Too many arguments")),
+            0);
+    struct story story = { .name = ask };
+    story_begin(&story);
+    run_ask(&story, step, false);
+    story_end(&story);
+    json_decref(step);
+    free(path);
+    free(form);
+}
+
+TEST(a_thousand_arguments_are_taken)
+{
+    check_arguments("POST /services", 1000, true, 201);
+    check_arguments("POST /services", 1001, true, 400);
+    check_arguments("POST /services", 1001, false, 400);
+}
+
+TESTS(TEST_CASE(every_request_is_answered_as_by_kong), TEST_CASE(a_thousand_arguments_are_taken))
