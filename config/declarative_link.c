@@ -242,16 +242,18 @@ static void check_protocols(struct loader *loader)
 {
     for (size_t i = 0; i < loader->config->routes_count; i++) {
         const struct config_route *route = &loader->config->routes[i];
-        bool passes_tls = route->protocols == CONFIG_PROTOCOL_TLS_PASSTHROUGH;
+        bool is_stream = (route->protocols & CONFIG_PROTOCOLS_STREAM) != 0;
 
-        if (!route->service || passes_tls == (route->service->protocol == CONFIG_PROTOCOL_TCP))
+        if (!route->service || is_stream == (route->service->protocol == CONFIG_PROTOCOL_TCP))
             continue;
         config_errors_add(loader->errors, CONFIG_ERROR,
                           (struct config_place){ loader->document->file, route->line, route->column,
                                                  route->path },
-                          passes_tls ? "a tls_passthrough route needs a service with protocol tcp"
-                                     : "a service with protocol tcp needs routes with protocols "
-                                       "[tls_passthrough]");
+                          !is_stream ? "a service with protocol tcp needs routes with protocols "
+                                       "[tls_passthrough]"
+                          : route->protocols == CONFIG_PROTOCOL_TCP
+                              ? "a tcp route needs a service with protocol tcp"
+                              : "a tls_passthrough route needs a service with protocol tcp");
     }
 }
 
@@ -266,6 +268,8 @@ static char *match_rules(const struct config_route *route)
     if (!stream)
         return NULL;
     (void)fprintf(stream, "%d\n", route->regex_priority);
+    for (size_t i = 0; i < route->destination_ports_count; i++)
+        (void)fprintf(stream, "%u\n", route->destination_ports[i]);
     written = write_set(stream, &route->methods) == 0 && write_set(stream, &route->hosts) == 0 &&
               write_set(stream, &route->paths) == 0 && write_set(stream, &route->snis) == 0 &&
               write_headers(stream, route) == 0;

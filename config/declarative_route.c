@@ -93,12 +93,58 @@ static int read_headers(struct loader *loader, const struct document_node *heade
     return r;
 }
 
+/* ---- ports that clients connected to --------------------------------------------------------- */
+
+/* Kong's {ip, port}; of addresses nothing is known here. 0: it is no port. */
+static uint16_t read_destination(struct loader *loader, const struct document_node *destination)
+{
+    struct document_node port, ip;
+    json_int_t number;
+
+    if (!document_member(destination, "port", &port) || !json_is_integer(port.value)) {
+        FAIL(loader, destination, "expected a record; write it as {port: 443}");
+        return 0;
+    }
+    if (document_member(destination, "ip", &ip) && !json_is_null(ip.value))
+        FAIL(loader, &ip, "'ip' is not supported by this version of hopgate; remove it");
+    number = json_integer_value(port.value);
+    if (number >= 1 && number <= UINT16_MAX)
+        return (uint16_t)number;
+    FAIL(loader, &port, "value should be between 1 and 65535");
+    return 0;
+}
+
+static int read_destinations(struct loader *loader, const struct document_node *list,
+                             struct config_route *route)
+{
+    struct document_node destination = { 0 };
+
+    if (json_is_null(list->value))
+        return 0;
+    if (!json_is_array(list->value)) {
+        FAIL(loader, list, "expected a set; write it as a list: [{port: 443}]");
+        return 0;
+    }
+    route->destination_ports = config_alloc(loader->config, (json_array_size(list->value) + 1) *
+                                                                sizeof(*route->destination_ports));
+    if (!route->destination_ports)
+        return -ENOMEM;
+    while (document_next(list, &destination)) {
+        uint16_t port = read_destination(loader, &destination);
+
+        if (port != 0)
+            route->destination_ports[route->destination_ports_count++] = port;
+    }
+    return 0;
+}
+
 /* ---- which fields go together -------------------------------------------------------------- */
 
 enum {
     HTTP = CONFIG_PROTOCOL_HTTP | CONFIG_PROTOCOL_HTTPS,
     GRPC = CONFIG_PROTOCOL_GRPC | CONFIG_PROTOCOL_GRPCS,
     PASSTHROUGH = CONFIG_PROTOCOL_TLS_PASSTHROUGH,
+    TCP = CONFIG_PROTOCOL_TCP,
 };
 
 static bool is_set(const struct document_node *node, const char *field)
@@ -129,11 +175,15 @@ static void need_one_of(struct loader *loader, const struct document_node *node,
     FAIL(loader, node, "must set one of %s when 'protocols' is '%s'", listed, protocol);
 }
 
+/* Of connections, not of requests. */
+static const char *const of_stream[] = { "destinations", NULL };
+
 static void check_http(struct loader *loader, const struct document_node *node, unsigned protocols)
 {
     static const char *const https[] = { "methods", "hosts", "headers", "paths", "snis", NULL };
     static const char *const http[] = { "methods", "hosts", "headers", "paths", NULL };
 
+    refuse_fields(loader, node, of_stream, "'http' or 'https'");
     if (protocols & CONFIG_PROTOCOL_HTTPS)
         need_one_of(loader, node, https, "'methods', 'hosts', 'headers', 'paths', 'snis'", "https");
     else
@@ -145,7 +195,7 @@ static void check_grpc(struct loader *loader, const struct document_node *node,
 {
     static const char *const grpcs[] = { "hosts", "headers", "paths", "snis", NULL };
     static const char *const grpc[] = { "hosts", "headers", "paths", NULL };
-    static const char *const refused[] = { "methods", NULL };
+    static const char *const refused[] = { "methods", "destinations", NULL };
     struct document_node member;
 
     refuse_fields(loader, node, refused, "'grpc' or 'grpcs'");
@@ -168,6 +218,16 @@ static void check_passthrough(struct loader *loader, const struct document_node 
         FAIL(loader, node, "must set snis when 'protocols' is 'tls_passthrough'");
 }
 
+/* Where it leads by the port alone: kong/db/schema/entities/routes_subschemas.lua, stream_subschema. */
+static void check_tcp(struct loader *loader, const struct document_node *node)
+{
+    static const char *const unseen[] = { "methods", "hosts", "paths", "headers", NULL };
+    static const char *const needed[] = { "destinations", NULL };
+
+    refuse_fields(loader, node, unseen, "'tcp', 'tls', 'udp'");
+    need_one_of(loader, node, needed, "'sources', 'destinations', 'snis'", "tcp");
+}
+
 /* The SNI is of a handshake: kong/db/schema/entities/routes.lua. */
 static void check_snis(struct loader *loader, const struct document_node *node, unsigned protocols)
 {
@@ -188,6 +248,7 @@ static bool check_protocols(struct loader *loader, const struct document_node *n
         unsigned mask;
         const char *words;
     } sets[] = { { HTTP, "('http', 'https')" },
+                 { TCP, "('tcp')" },
                  { PASSTHROUGH, "('tls_passthrough')" },
                  { GRPC, "('grpc', 'grpcs')" } };
     struct document_node member;
@@ -218,6 +279,8 @@ static void check_route(struct loader *loader, const struct document_node *node,
     check_snis(loader, node, route->protocols);
     if (route->protocols & PASSTHROUGH)
         check_passthrough(loader, node);
+    else if (route->protocols & TCP)
+        check_tcp(loader, node);
     else if (route->protocols & GRPC)
         check_grpc(loader, node, route);
     else
@@ -227,7 +290,7 @@ static void check_route(struct loader *loader, const struct document_node *node,
 int declarative_read_route(struct loader *loader, const struct document_node *node, size_t parent)
 {
     struct config_route *route = loader_add(loader, ENTITY_ROUTE);
-    struct document_node headers;
+    struct document_node headers, destinations;
     int r = 0;
 
     if (!route)
@@ -237,6 +300,9 @@ int declarative_read_route(struct loader *loader, const struct document_node *no
         check_route(loader, node, route);
     if (json_is_object(node->value) && document_member(node, "headers", &headers))
         r = read_headers(loader, &headers, route);
+    if (r == 0 && json_is_object(node->value) &&
+        document_member(node, "destinations", &destinations))
+        r = read_destinations(loader, &destinations, route);
     if (r == 0)
         r = loader_set_place(loader, node, &route->path, &route->line, &route->column);
     if (r == 0)

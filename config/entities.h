@@ -19,10 +19,13 @@
 enum config_protocol {
     CONFIG_PROTOCOL_HTTP = 1 << 0,
     CONFIG_PROTOCOL_HTTPS = 1 << 1,
-    CONFIG_PROTOCOL_TCP = 1 << 2,             /* of services that passthrough routes lead to */
+    CONFIG_PROTOCOL_TCP =
+        1 << 2, /* of routes of a hop of layer 4, and of services behind stream routes */
     CONFIG_PROTOCOL_TLS_PASSTHROUGH = 1 << 3, /* of routes, as the next two */
     CONFIG_PROTOCOL_GRPC = 1 << 4,
     CONFIG_PROTOCOL_GRPCS = 1 << 5,
+    /* connections are led on; nothing of HTTP is seen */
+    CONFIG_PROTOCOLS_STREAM = CONFIG_PROTOCOL_TCP | CONFIG_PROTOCOL_TLS_PASSTHROUGH,
 };
 
 struct config_strings {
@@ -243,8 +246,10 @@ struct config_route {
     char *name;         /* or NULL */
     unsigned protocols; /* mask of enum config_protocol */
     struct config_strings methods, hosts;
-    struct config_strings paths; /* "/prefix" or "~/regex" */
-    struct config_strings snis;  /* "a.example", "*.example", "example.*" */
+    struct config_strings paths;    /* "/prefix" or "~/regex" */
+    struct config_strings snis;     /* "a.example", "*.example", "example.*" */
+    uint16_t *destination_ports;    /* of stream routes: the ports that clients connected to */
+    size_t destination_ports_count; /* 0: any */
     struct config_route_header *headers;
     size_t headers_count;
     uint64_t created_at_ms; /* 0: not said */
@@ -256,6 +261,15 @@ struct config_route {
     const char *path;                     /* "services[0].routes[1]" */
     unsigned line, column;
 };
+
+/* Of a stream route: clients that connected to that port are its own. */
+static inline bool config_route_takes_port(const struct config_route *route, uint16_t port)
+{
+    for (size_t i = 0; i < route->destination_ports_count; i++)
+        if (route->destination_ports[i] == port)
+            return true;
+    return route->destination_ports_count == 0;
+}
 
 /* One entry of hopgate.mtls: what clients must show for some server names. */
 struct config_mtls {

@@ -106,7 +106,7 @@ static const struct schema_field route_fields[] = {
       .type = SCHEMA_STRINGS,
       .flags = SCHEMA_SET | SCHEMA_PROTOCOL,
       .one_of = PROTOCOLS,
-      .supported = "http, https, grpc, grpcs, tls_passthrough",
+      .supported = "http, https, grpc, grpcs, tcp, tls_passthrough",
       .default_json = "[\"http\",\"https\"]",
       STORED(config_route, protocols) },
     { .name = "methods",
@@ -129,7 +129,7 @@ static const struct schema_field route_fields[] = {
       .check = check_sni,
       STORED(config_route, snis) },
     { .name = "sources", .type = SCHEMA_ANY, .flags = SCHEMA_NOT_YET },
-    { .name = "destinations", .type = SCHEMA_ANY, .flags = SCHEMA_NOT_YET },
+    { .name = "destinations", .type = SCHEMA_ANY }, /* read by declarative_route.c */
     { .name = "expression", .type = SCHEMA_STRING, .flags = SCHEMA_NOT_YET },
     { .name = "priority", .type = SCHEMA_INTEGER, .flags = SCHEMA_NOT_YET, .default_json = "0" },
     { .name = "regex_priority",

@@ -36,6 +36,8 @@ static const struct config_service *service_of(const struct passthrough *self)
 
 /* ---- routes ---------------------------------------------------------------------------------- */
 
+enum { MATCH_OF_PORT = 10000 };
+
 /* 0: no match; longer matches are greater, an exact one is the greatest. */
 static size_t match_length(struct slice pattern, struct slice name)
 {
@@ -58,7 +60,8 @@ static size_t match_length(struct slice pattern, struct slice name)
 }
 
 /* A plain scan: it runs once per connection, beside a TLS handshake of others. */
-const struct config_route *passthrough_find_route(const struct config *config, const char *name)
+const struct config_route *passthrough_find_route(const struct config *config, const char *name,
+                                                  uint16_t port)
 {
     const struct config_route *best = NULL;
     size_t best_length = 0;
@@ -67,11 +70,13 @@ const struct config_route *passthrough_find_route(const struct config *config, c
         const struct config_route *route = &config->routes[i];
 
         if (route->protocols != CONFIG_PROTOCOL_TLS_PASSTHROUGH ||
-            (route->service && !route->service->enabled))
+            (route->service && !route->service->enabled) || !config_route_takes_port(route, port))
             continue;
         for (size_t k = 0; k < route->snis.count; k++) {
             size_t length = match_length(slice_of(route->snis.items[k]), slice_of(name));
 
+            if (length > 0 && route->destination_ports_count > 0)
+                length += MATCH_OF_PORT; /* who asks for more wins, as in Kong */
             if (length > best_length) {
                 best = route;
                 best_length = length;
@@ -384,14 +389,16 @@ static void lead(struct passthrough *self, const struct config_route *route)
 
 static void on_hello(struct passthrough *self)
 {
-    lead(self, passthrough_find_route(self->pinned->snapshot->config, self->names.server_name));
+    lead(self, passthrough_find_route(self->pinned->snapshot->config, self->names.server_name,
+                                      addr_port(&self->client->endpoint->local)));
 }
 
 /* No byte of the client is needed for it: servers that speak first are led to as well. */
 static void lead_blindly(struct passthrough *self)
 {
-    const struct config_route *route = tcp_relay_route(self->pinned->snapshot->config);
     const struct stream_endpoint *client = self->client->endpoint;
+    const struct config_route *route =
+        tcp_relay_route(self->pinned->snapshot->config, addr_port(&client->local));
     struct proxy_protocol header = { .source = client->peer, .destination = client->local };
     char bytes[PROXY_PROTOCOL_HEADER_MAX];
     long length = 0;

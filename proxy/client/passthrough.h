@@ -86,8 +86,10 @@ void passthrough_abort(struct passthrough *passthrough);
 /* The same, because it holds memory that is needed; detail says how much, for the log. */
 void passthrough_cut(struct passthrough *passthrough, const char *detail);
 
-/* The route for a server name: exact, then the longest "*.example", then the longest "example.*". */
+/* The route for a server name: exact, then the longest "*.example", then the longest "example.*"; those that
+ * ask for the port that the client connected to before those that take any. */
 struct config;
-const struct config_route *passthrough_find_route(const struct config *config, const char *name);
+const struct config_route *passthrough_find_route(const struct config *config, const char *name,
+                                                  uint16_t port);
 
 #endif

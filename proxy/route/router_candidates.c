@@ -6,7 +6,7 @@
 
 static bool is_routable(const struct config_route *route)
 {
-    return !(route->protocols & CONFIG_PROTOCOL_TLS_PASSTHROUGH) &&
+    return !(route->protocols & CONFIG_PROTOCOLS_STREAM) &&
            (!route->service || route->service->enabled);
 }
 

@@ -96,7 +96,7 @@ void router_check(const struct config *config, enum router_flavor flavor,
     for (size_t i = 0; i < config->routes_count; i++) {
         const struct config_route *route = &config->routes[i];
 
-        if (route->protocols & CONFIG_PROTOCOL_TLS_PASSTHROUGH)
+        if (route->protocols & CONFIG_PROTOCOLS_STREAM)
             continue;
         check_paths(config, route, flavor, errors);
         check_headers(config, route, flavor, errors);

@@ -150,9 +150,8 @@ static struct ranked *rank_all(const struct config *config, size_t *ret_count)
     ranked = calloc(most, sizeof(*ranked));
     for (size_t i = 0; parts && ranked && i < config->routes_count; i++) {
         const struct config_route *route = &config->routes[i];
-        size_t parts_count = route->protocols & CONFIG_PROTOCOL_TLS_PASSTHROUGH
-                                 ? 0
-                                 : router_compatible_split(route, parts);
+        size_t parts_count =
+            route->protocols & CONFIG_PROTOCOLS_STREAM ? 0 : router_compatible_split(route, parts);
 
         for (size_t k = 0; k < parts_count; k++) {
             struct router_priority_inputs inputs;

@@ -13,10 +13,12 @@
 #include "proxy/persona/persona.h"
 
 /*
- * The route of the only service, or, of several, the one that takes everything: no hosts, methods, headers or
- * server names, and the path "/" or none. NULL: none, or more than one service could be meant.
+ * The first route whose destinations have the port that the client connected to. Else, of those without
+ * destinations, the route of the only service, or, of several, the one that takes everything: no hosts,
+ * methods, headers or server names, and the path "/" or none. NULL: none, or more than one service could be
+ * meant.
  */
-const struct config_route *tcp_relay_route(const struct config *config);
+const struct config_route *tcp_relay_route(const struct config *config, uint16_t port);
 
 /* Says what keeps a persona of layer tcp from its work; nothing of other personas. */
 void tcp_relay_check(const struct settings *settings, const struct config *config,

@@ -7,7 +7,7 @@
 #include "proxy/persona/persona.h"
 #include "tools/cli/cli.h"
 #include "tools/lab/case_hits.h"
-#include "tools/lab/case_stage.h"
+#include "tools/lab/case_place.h"
 #include "tools/trace/causes.h"
 #include "tools/trace/draw.h"
 #include "tools/trace/join.h"

@@ -45,6 +45,8 @@ struct lab_case {
     char method[16];
     /* where each target of this case listens; chosen when the chain runs; 0: the usual place */
     uint16_t ports[CHAIN_ELEMENTS_MAX];
+    /* where a hop that sees no requests (the first of equal ones) takes it; 0: the usual place */
+    uint16_t doors[CHAIN_ELEMENTS_MAX];
 };
 
 struct case_options {

@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "config/file.h"
-#include "tools/lab/case_stage.h"
+#include "tools/lab/case_place.h"
 #include "tools/probe/wire.h"
 
 enum {
@@ -168,7 +168,7 @@ static uint64_t patience_ms(const struct chain *chain)
     return ms < PATIENCE_MIN_MS ? PATIENCE_MIN_MS : ms;
 }
 
-/* Of a request that goes before the name of its case ends in "-warm", see case_stage. */
+/* Of a request that goes before the name of its case ends in "-warm", see case_entities. */
 static void set_fields(const struct case_request *request, bool goes_before, char *marked,
                        size_t marked_size, struct probe_options *options)
 {
@@ -238,7 +238,7 @@ void case_send(const struct lab_run *run, const struct lab_case *one,
                const struct case_request *request, struct case_answer *ret)
 {
     struct client client = { .run = run,
-                             .front = case_stage_front(one, run),
+                             .front = case_place_in_front(one, run),
                              .of_case = one != NULL };
     struct case_answer unused;
     bool goes_on = true;

@@ -12,11 +12,24 @@
 
 /* ---- kong.conf ----------------------------------------------------------------------------- */
 
+/* The usual port and, on the same address, those that were added. */
+static void print_listens(FILE *out, const struct chain_config_context *context, const char *key,
+                          const char *flags)
+{
+    const struct chain_place *here = &context->here;
+
+    (void)fprintf(out, "%s = %s:%u%s", key, here->address, here->port, flags);
+    for (size_t i = 0; i < json_array_size(context->more_ports); i++)
+        (void)fprintf(out, ", %s:%lld%s", here->address,
+                      (long long)json_integer_value(json_array_get(context->more_ports, i)), flags);
+    (void)fputs("\n", out);
+}
+
 static void print_tls(FILE *out, const struct chain_config_context *context)
 {
     const struct chain_element *element = context->element;
 
-    if (!element->tls || !context->pki_folder)
+    if (!element->tls || context->leads_tls || !context->pki_folder)
         return;
     (void)fprintf(out, "ssl_cert = %s/%s/chain.pem\nssl_cert_key = %s/%s/key.pem\n",
                   context->pki_folder, element->certificate, context->pki_folder,
@@ -63,12 +76,14 @@ char *chain_config_kong_conf(const struct chain_config_context *context)
 
     if (!out)
         return NULL;
+    if (context->leads_tls)
+        (void)fputs("proxy_listen = off\n", out);
+    print_listens(out, context, context->leads_tls ? "stream_listen" : "proxy_listen",
+                  element->tls || context->leads_tls ? " ssl" : "");
     (void)fprintf(out,
-                  "prefix = %s\nproxy_listen = %s:%u%s\nadmin_listen = off\n"
+                  "prefix = %s\nadmin_listen = off\n"
                   "hopgate_persona = %s\nhopgate_name = %s\nhopgate_upstream_bind = %s\n",
-                  context->prefix, context->here.address, context->here.port,
-                  element->tls ? " ssl" : "", element->persona, element->name,
-                  context->here.address);
+                  context->prefix, element->persona, element->name, context->here.address);
     print_default(out, context, "nginx_worker_processes", "1");
     print_default(out, context, "hopgate_access_log_format", "json");
     print_default(out, context, "hopgate_lab", "on");
@@ -163,6 +178,13 @@ static void add_identity(json_t *root, json_t *service, const struct chain_confi
     free(key);
 }
 
+static bool leads_connections(const json_t *service)
+{
+    const char *protocol = json_string_value(json_object_get(service, "protocol"));
+
+    return protocol && strcmp(protocol, "tcp") == 0;
+}
+
 /* The default service, or one of the user's: to the next part of the path, as that wants it. */
 static void redirect_service(json_t *root, json_t *service,
                              const struct chain_config_context *context,
@@ -178,6 +200,8 @@ static void redirect_service(json_t *root, json_t *service,
         json_object_set_new(service, "host", json_string(first->address));
         json_object_set_new(service, "port", json_integer(first->port));
     }
+    if (leads_connections(service)) /* their bytes stay as they are */
+        return;
     json_object_set_new(service, "protocol", json_string(over_tls ? "https" : "http"));
     if (over_tls && context->element->verify_upstream)
         add_trust(root, service, context, errors);
@@ -286,4 +310,30 @@ json_t *chain_config_declarative(const struct chain_config_context *context, jso
         return root;
     json_decref(root);
     return NULL;
+}
+
+static bool are_of_tls(const json_t *routes, size_t *ret_count)
+{
+    for (size_t i = 0; i < json_array_size(routes); i++) {
+        const json_t *protocols = json_object_get(json_array_get(routes, i), "protocols");
+        const char *first = json_string_value(json_array_get(protocols, 0));
+
+        if (!first || strcmp(first, "tls_passthrough") != 0)
+            return false;
+    }
+    *ret_count += json_array_size(routes);
+    return true;
+}
+
+bool chain_config_leads_tls(const json_t *declarative)
+{
+    const json_t *services = json_object_get(declarative, "services");
+    size_t count = 0;
+
+    if (!are_of_tls(json_object_get(declarative, "routes"), &count))
+        return false;
+    for (size_t i = 0; i < json_array_size(services); i++)
+        if (!are_of_tls(json_object_get(json_array_get(services, i), "routes"), &count))
+            return false;
+    return count > 0;
 }

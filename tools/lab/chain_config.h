@@ -37,6 +37,9 @@ struct chain_config_context {
     struct chain_place here;
     struct chain_next next;
     bool is_root;
+    /* once the declarative file is there */
+    const json_t *more_ports; /* that the hop listens on too; NULL: none */
+    bool leads_tls;           /* see chain_config_leads_tls */
 };
 
 /* Heap text, or NULL: no memory. */
@@ -48,5 +51,8 @@ char *chain_config_kong_conf(const struct chain_config_context *context);
  */
 json_t *chain_config_declarative(const struct chain_config_context *context, json_t *notes,
                                  struct config_errors *errors);
+
+/* All routes of the file are of TLS that is led on unopened. */
+bool chain_config_leads_tls(const json_t *declarative);
 
 #endif

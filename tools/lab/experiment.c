@@ -10,7 +10,9 @@
 #include "core/clock.h"
 #include "tools/cli/cli.h"
 #include "tools/lab/case_basis.h"
+#include "tools/lab/case_entities.h"
 #include "tools/lab/case_judge.h"
+#include "tools/lab/case_place.h"
 #include "tools/lab/case_stage.h"
 #include "tools/lab/lab_drawing.h"
 
@@ -84,6 +86,13 @@ static void add_notes(const struct experiment *experiment, json_t *notes, const 
         json_array_append_new(notes,
                               json_sprintf("faults of the origin are met without the wire %s",
                                            chain->elements[next].name));
+    for (size_t i = 0; experiment->plan && i < chain->count; i++)
+        if (case_place_is_passed_by(chain, &experiment->plan->cases[0], i))
+            json_array_append_new(
+                notes,
+                json_sprintf("cases are met without the wire %s: the hop behind it tells them "
+                             "apart by port",
+                             chain->elements[i].name));
     for (size_t i = case_plan_first_origin(chain); experiment->plan && i < chain->count; i++)
         if (chain->elements[i].address)
             json_array_append_new(notes, json_sprintf("%s is not ours: it cannot be made to fail",
@@ -144,7 +153,7 @@ static void settle(const struct experiment *experiment, const struct lab_run *ru
 json_t *experiment_run(const struct chain *chain, const struct experiment *experiment,
                        int *ret_code)
 {
-    struct lab_run_hook hook = { case_stage_amend, experiment->plan };
+    struct lab_run_hook hook = { case_entities_amend, experiment->plan };
     struct lab_run *run = calloc(1, sizeof(*run));
     json_t *document = NULL, *picture = NULL;
     uint64_t begin_ms = clock_now_ms();

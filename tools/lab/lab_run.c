@@ -98,17 +98,19 @@ static int make_hop(struct lab_run *run, size_t i, const char *folder, struct co
         .is_root = geteuid() == 0,
     };
     struct config_errors errors;
-    json_t *declarative;
+    json_t *declarative, *ports = json_array();
     char *conf, *text;
     int r = CLI_OK;
 
     snprintf(prefix, sizeof(prefix), "%s/prefix", folder);
     context.next.places = &run->places[chain_behind(run->chain, i, &context.next.count)];
     config_errors_init(&errors);
-    conf = chain_config_kong_conf(&context);
     declarative = chain_config_declarative(&context, run->notes, &errors);
     if (declarative && run->hook.amend)
-        run->hook.amend(run->hook.owner, run, i, declarative);
+        run->hook.amend(run->hook.owner, run, i, declarative, ports);
+    context.more_ports = ports;
+    context.leads_tls = chain_config_leads_tls(declarative);
+    conf = chain_config_kong_conf(&context);
     text = declarative ? json_dumps(declarative, JSON_INDENT(2)) : NULL;
     if (!conf || !text || lab_place_write(folder, "kong.conf", conf) < 0 ||
         lab_place_write(folder, "kong.json", text) < 0)
@@ -116,6 +118,7 @@ static int make_hop(struct lab_run *run, size_t i, const char *folder, struct co
     config_errors_print(&errors, stderr);
     config_errors_done(&errors);
     json_decref(declarative);
+    json_decref(ports);
     free(conf);
     free(text);
     command_line_add(command, "run");

@@ -21,7 +21,9 @@ struct lab_run;
 
 /* What experiments add to a chain. All may be NULL. */
 struct lab_run_hook {
-    void (*amend)(void *owner, const struct lab_run *run, size_t element, json_t *declarative);
+    /* adds to what the hop is configured with; ports, a list: those that it listens on too */
+    void (*amend)(void *owner, const struct lab_run *run, size_t element, json_t *declarative,
+                  json_t *ports);
     void *owner;
 };
 

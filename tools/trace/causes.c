@@ -166,6 +166,16 @@ const char *cause_wire_fix(struct slice fault, enum cause_setting *ret_setting)
     return NULL;
 }
 
+bool cause_wire_ends(struct slice fault)
+{
+    static const char *const ends[] = { "accept-reset", "reset", "cut", "half-close", "idle" };
+
+    for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+        if (slice_equal(fault, slice_of(ends[i])))
+            return true;
+    return false;
+}
+
 const char *cause_setting_name(enum cause_setting setting, const char *format)
 {
     static const struct {

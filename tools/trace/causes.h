@@ -38,6 +38,9 @@ const struct cause *cause_of(enum end_reason reason, bool reused);
 /* The same for what a wire of the lab did to the connection ("idle"); NULL: the hop's own words hold. */
 const char *cause_wire_fix(struct slice fault, enum cause_setting *ret_setting);
 
+/* By that fault a wire ends connections itself. */
+bool cause_wire_ends(struct slice fault);
+
 /* "proxy_read_timeout" for format "nginx"; our own hops use Kong's words. */
 const char *cause_setting_name(enum cause_setting setting, const char *format);
 

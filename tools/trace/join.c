@@ -243,9 +243,8 @@ static struct trace_account *by_connection(struct trace *trace, const struct ind
     struct sockaddr_storage local = try->local, target = try->target;
     const struct trace_flow *flow;
 
-    if (!trace_is_known(&local))
-        return NULL;
-    for (int i = 0; i < WIRES_IN_A_ROW_MAX && (flow = flow_of(indexes, &local, &target, try));
+    for (int i = 0; i < WIRES_IN_A_ROW_MAX && trace_is_known(&local) &&
+                    (flow = flow_of(indexes, &local, &target, try));
          i++) {
         if (flow->relay)
             return relay_is_new(account, flow) ? relay_behind(trace, account, try, flow) : NULL;

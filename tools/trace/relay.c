@@ -22,12 +22,18 @@ static bool is_passed_on(enum end_reason reason)
            reason == END_UPSTREAM_SEND_FAILED;
 }
 
+/* By a wire in front of the relay: whoever is behind it has nothing to do with it. */
+static bool was_ended_on_the_way(const struct trace_try *try)
+{
+    return is_passed_on(try->reason) && try->flow && cause_wire_ends(try->flow->fault);
+}
+
 /* What the try that went into it is for the relay. */
 static enum end_reason reason_behind(const struct trace_relay *relay, const struct trace_try *try)
 {
     bool is_over = try->end_us == TRACE_NEVER || relay->end_us <= try->end_us + SAME_END_US;
 
-    if (try->reason == END_OK || try->reason == END_UPSTREAM_STATUS)
+    if (try->reason == END_OK || try->reason == END_UPSTREAM_STATUS || was_ended_on_the_way(try))
         return END_OK;
     if (is_own_failure(relay) && is_over &&
         !(is_passed_on(relay->reason) && is_passed_on(try->reason)))
