@@ -193,9 +193,11 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int compare_names(const void *a, const void *b)
+static int compare_headers(const void *a, const void *b)
 {
-    return strcasecmp(*(char *const *)a, *(char *const *)b);
+    const struct config_route_header *const *left = a, *const *right = b;
+
+    return strcasecmp((*left)->name, (*right)->name);
 }
 
 /* Adds a list as a set: sorted, each once. */
@@ -219,22 +221,21 @@ static int write_set(FILE *stream, const struct config_strings *strings)
 /* Adds the fields that a route asks for; those of one name lie together, whatever the order. */
 static int write_headers(FILE *stream, const struct config_route *route)
 {
-    char **names = reallocarray(NULL, route->headers_count + 1, sizeof(*names));
-    int r = names ? 0 : -ENOMEM;
+    const struct config_route_header **sorted =
+        reallocarray(NULL, route->headers_count + 1, sizeof(*sorted));
+    int r = sorted ? 0 : -ENOMEM;
 
     for (size_t i = 0; r == 0 && i < route->headers_count; i++)
-        names[i] = route->headers[i].name;
+        sorted[i] = &route->headers[i];
     if (r == 0)
-        qsort(names, route->headers_count, sizeof(*names), compare_names);
+        qsort(sorted, route->headers_count, sizeof(*sorted), compare_headers);
     for (size_t i = 0; r == 0 && i < route->headers_count; i++) {
-        for (const char *c = names[i]; *c; c++)
+        for (const char *c = sorted[i]->name; *c; c++)
             (void)fputc(*c == '_' ? '-' : tolower((unsigned char)*c), stream);
         (void)fputs(":\n", stream);
-        for (size_t k = 0; r == 0 && k < route->headers_count; k++)
-            if (route->headers[k].name == names[i])
-                r = write_set(stream, &route->headers[k].values);
+        r = write_set(stream, &sorted[i]->values);
     }
-    free(names);
+    free(sorted);
     return r;
 }
 
