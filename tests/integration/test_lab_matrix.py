@@ -14,6 +14,8 @@ pytestmark = pytest.mark.timeout(240)
 
 # what idles (30 s) must do so for longer than a wire (10 s) and shorter than Kong (60 s), while lab and hop stall for 2 s
 SLOW_ENOUGH = ("--time-scale", "5")
+# a hop that stalls for 2 s must not take it for Kong's 60 s
+PATIENT = ("--time-scale", "20")
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def case_of(document, fault, method="GET", place=None):
 
 
 def test_gateway_alone_tells_who_broke_what(matrix):
-    document = matrix("kong-alone", "--faults", "ok,refused,no_answer,rst_after_request,close_mid_body_cl")
+    document = matrix("kong-alone", "--faults", "ok,refused,no_answer,rst_after_request,close_mid_body_cl", *PATIENT)
     good = case_of(document, "ok")
     assert (good["status"], good["end"], good["culprit"], good["hits"]) == (200, "complete", None, {"server": 1})
 
@@ -81,7 +83,7 @@ def test_stale_connection_costs_a_post_but_not_a_get(matrix):
 
 
 def test_put_that_a_hop_repeats_is_seen_twice_at_the_origin(matrix):
-    document = matrix("kong-alone", "--faults", "close_after_request", "--methods", "PUT,POST")
+    document = matrix("kong-alone", "--faults", "close_after_request", "--methods", "PUT,POST", *PATIENT)
     put, post = (case_of(document, "close_after_request", method) for method in ("PUT", "POST"))
     assert put["status"] == post["status"] == 502
     assert put["duplicates"] == put["hits"]["server"] - 1 > 0
@@ -93,7 +95,7 @@ def test_post_sent_twice_is_marked(lab_verb, tmp_path):
     chain.write_text(to_yaml({"name": "repeats", "path": [
         {"hop": "gateway", "settings": {"nginx_proxy_proxy_next_upstream": "error timeout non_idempotent"}},
         {"origin": "server"}]}))
-    out = lab_verb("matrix", chain, "--faults", "close_after_request", "--methods", "POST").stdout
+    out = lab_verb("matrix", chain, "--faults", "close_after_request", "--methods", "POST", *PATIENT).stdout
     assert "DOUBLED  a POST came to the origins more than once in 1 cases" in out
     assert re.search(r"^502 .* POST .*[2-9]!$", out, re.M), out
 
@@ -111,13 +113,13 @@ def test_firewall_that_forgets_later_than_kong_costs_nothing(matrix, tmp_path):
     chain = tmp_path / "chain.yaml"
     chain.write_text(to_yaml({"name": "careful", "path": [
         {"hop": "gateway", "settings": {"upstream_keepalive_idle_timeout": "1s"}}, {"origin": "server"}]}))
-    (case,) = matrix(chain, "--faults", "wire-idle", "--methods", "POST")["cases"]
+    (case,) = matrix(chain, "--faults", "wire-idle", "--methods", "POST", *PATIENT)["cases"]
     assert (case["status"], case["hits_total"], case["failed"]) == (200, 1, False)
 
 
 def test_answer_that_is_none_is_no_success(matrix):
     """Kong passes on what is no HTTP, as nginx does: no hop failed, and yet nobody can use it."""
-    (case,) = matrix("kong-alone", "--faults", "garbage_text_close", "--methods", "GET")["cases"]
+    (case,) = matrix("kong-alone", "--faults", "garbage_text_close", "--methods", "GET", *PATIENT)["cases"]
     assert (case["status"], case["failed"], case["culprit"]) == (0, True, None)
     assert case["verdict"].startswith("no hop failed, but what came to the client is no whole answer")
 
@@ -127,7 +129,7 @@ def test_answer_that_is_none_is_no_success(matrix):
 
 def test_chain_names_the_hop_where_it_began(matrix):
     document = matrix("f5-kong-f5", "--faults", "ok,refused,no_answer,wire-refuse,wire-cut", "--methods", "POST",
-                      "--places", "origins,outer-gateway,gateway-inner")
+                      "--places", "origins,outer-gateway,gateway-inner", *PATIENT)
     assert sum(case_of(document, "ok", "POST")["hits"].values()) == 1
     assert [hop["hop"] for hop in case_of(document, "ok", "POST")["hops"]] == ["outer", "gateway", "inner"]
 
@@ -162,7 +164,7 @@ def test_hops_side_by_side_are_one_place_and_two_culprits(matrix, tmp_path):
     chain = tmp_path / "chain.yaml"
     chain.write_text(to_yaml({"name": "twins", "path": [
         {"hop": "outer", "persona": "f5"}, {"hop": "gateway", "count": 2}, {"origin": "server"}]}))
-    document = matrix(chain, "--faults", "ok,refused,wire-cut", "--methods", "POST")
+    document = matrix(chain, "--faults", "ok,refused,wire-cut", "--methods", "POST", *PATIENT)
     places = {case["place"] for case in document["cases"]}
     assert places == {"server", "outer-gateway", "gateway-server"}
     assert case_of(document, "ok", "POST")["hits_total"] == 1
@@ -190,7 +192,7 @@ def test_timers_that_end_together_are_a_tie(matrix, tmp_path):
 
 def test_kong_file_of_the_user_decides_in_every_case(matrix, tmp_path):
     chain = tmp_path / "chain.yaml"
-    chain.write_text(to_yaml({"name": "users-file", "time_scale": 50, "path": [
+    chain.write_text(to_yaml({"name": "users-file", "time_scale": 20, "path": [
         {"hop": "gateway", "entities": {
             "services": [{"name": "shop", "host": "pool", "read_timeout": 90000, "retries": 1, "routes": [
                 {"name": "shop", "hosts": ["shop.example.com"], "paths": ["/shop"]}]}],
@@ -200,7 +202,7 @@ def test_kong_file_of_the_user_decides_in_every_case(matrix, tmp_path):
     hangs = case_of(document, "no_answer", "POST")
     assert hangs["status"] == 504 and hangs["elapsed_ms"] >= 90000
     assert case_of(document, "rst_after_request")["hits_total"] == 2
-    assert document["time_scale"] == 50
+    assert document["time_scale"] == 20
 
 
 # ---- reports -----------------------------------------------------------------------------------
@@ -224,7 +226,8 @@ def test_reports_are_whole_and_need_nothing_else(lab_verb, tmp_path):
     chain.write_text(to_yaml({"name": "of-a-test", "description": "<script>alert('x')</script> & more",
                               "path": [{"hop": "gateway"}, {"origin": "server"}]}))
     page_path, junit_path = tmp_path / "report.html", tmp_path / "junit.xml"
-    out = lab_verb("matrix", chain, "--faults", "ok,http09,refused,wire-cut", "--html", page_path, "--junit", junit_path).stdout
+    out = lab_verb("matrix", chain, "--faults", "ok,http09,refused,wire-cut", "--html", page_path, "--junit", junit_path,
+                   *PATIENT).stdout
     assert max(map(len, out.splitlines())) <= 100
     assert re.search(r"^502 +gateway connect refused +refused +server +POST ", out, re.M), out
 
@@ -245,7 +248,7 @@ def test_expectation_that_fails_is_told_and_fails_the_run(lab_verb, tmp_path):
     rules, junit = tmp_path / "rules.yaml", tmp_path / "junit.xml"
     rules.write_text("- {fault: refused, status: 503}\n- {fault: ok, status: 200, duplicates: 0}\n- {place: nowhere}\n")
     out = lab_verb("matrix", "kong-alone", "--faults", "ok,refused", "--methods", "GET", "--expect", rules, "--junit", junit,
-                   code=1).stdout
+                   *PATIENT, code=1).stdout
     assert "UNMET  GET refused at server: status is 502, not 503" in out
     assert "no case is meant by the rule" in out
     suite = xml.etree.ElementTree.parse(junit).getroot()
@@ -255,7 +258,7 @@ def test_expectation_that_fails_is_told_and_fails_the_run(lab_verb, tmp_path):
 
 
 def test_result_of_a_run_is_the_expectation_of_the_next(lab_verb, tmp_path):
-    words = ("matrix", "kong-alone", "--faults", "ok,refused,garbage_text_close")
+    words = ("matrix", "kong-alone", "--faults", "ok,refused,garbage_text_close", *PATIENT)
     before = tmp_path / "before.json"
     before.write_text(lab_verb(*words, "--json").stdout)
     assert "UNMET" not in lab_verb(*words, "--expect", before).stdout

@@ -132,7 +132,7 @@ def test_504_after_60_s_while_the_120_stand_at_the_hop_in_front(story):
 
 
 def test_504_after_60_s_while_the_120_are_another_timer(story):
-    case = story("raised-the-other-timer", scale=100)
+    case = story("raised-the-other-timer", scale=20)
     assert (case.status, case.culprit, case.hits) == (504, "gateway", {"server": 1})
     assert case.verdict == ('504: it began at hop "gateway": origin "server" sent no whole response head within 60 s '
                             '(read_timeout of the service); the 120 s are its write_timeout, which counts while the '
@@ -145,7 +145,7 @@ def test_504_after_60_s_while_the_120_are_another_timer(story):
 
 
 def test_504_after_a_minute_is_six_tries_of_10_s(story):
-    case = story("six-tries", scale=100)
+    case = story("six-tries", scale=4)
     assert (case.status, case.culprit, case.hits) == (504, "gateway", {"server": 6})
     assert case.elapsed_ms >= 59000
     assert case.verdict == ('504: it began at hop "gateway": origin "server" sent no whole response head within 10 s '
@@ -395,7 +395,7 @@ def test_a_200_that_breaks_off_is_the_line(story):
 
 
 def test_the_first_two_lines_are_the_verdict_and_the_fix(lab_run):
-    lines = lab_run("raised-the-other-timer", scale=100).splitlines()
+    lines = lab_run("raised-the-other-timer", scale=20).splitlines()
     assert lines[0].startswith('504: it began at hop "gateway": ') and "the 120 s are its write_timeout" in lines[0]
     assert lines[1].startswith("fix: make it answer sooner, or raise read_timeout of the service at hop")
     assert "HTTP/1.1 504 Gateway Time-out" in lines
@@ -423,7 +423,7 @@ path:
 - {wire: line, faults: [{kind: latency, ms: 15000}]}
 - {origin: server, script: server.yaml}
 """)
-    case = story(chain, "--before", 1, "--pause", 30000, scale=100)
+    case = story(chain, "--before", 1, "--pause", 30000, scale=20)
     assert (case.status, case.hits) == (200, {"server": 1})
     assert case.elapsed_ms >= 35000
-    assert case.seconds < 60, "twice 35 s and 30 s between them, a hundred times as fast"
+    assert case.seconds < 80, "twice 35 s and 30 s between them, twenty times as fast"
