@@ -175,6 +175,78 @@ def test_hops_side_by_side_are_one_place_and_two_culprits(matrix, tmp_path):
     assert case_of(document, "wire-cut", "POST", "gateway-server")["culprit"] in ("gateway-1", "gateway-2")
 
 
+# who begins what, by fault and place; a hop of layer 4 passes on what comes from behind it, and is told of as the others are
+AT_ORIGIN = ("refused", "close_mid_body_cl", "rst_after_request")
+ON_THE_WAY = ("wire-refuse", "wire-cut")
+READY_MADE = {
+    "alb-kong-nlb": {"server": "inner", "edge-gateway": "edge", "gateway-inner": "gateway", "inner-server": "inner"},
+    "f5-kong-f5": {"origins": "inner", "outer-gateway": "outer", "gateway-inner": "gateway", "inner-origins": "inner"},
+    "firewall-between": {"server": "gateway", "edge-gateway": "edge", "firewall": "gateway"},
+    "kong-alone": {"server": "gateway", "gateway-server": "gateway"},
+    "mtls-end-to-end": {"server": "gateway", "edge-gateway": "edge", "gateway-server": "gateway"},
+    "nginx-kong-haproxy": {"server": "inner", "edge-gateway": "edge", "gateway-inner": "gateway", "inner-server": "inner"},
+}
+
+
+def culprits(matrix, chain, faults=("ok", *AT_ORIGIN, *ON_THE_WAY)):
+    """{(fault, place): culprit} of POSTs, in real time: none of these faults waits for a timer, and no stall ends one."""
+    cases = matrix(chain, "--faults", ",".join(faults), "--methods", "POST", "--time-scale", "1")["cases"]
+    for case in cases:
+        assert case["verdict"] and case["failed"] == (case["fault"] != "ok") and case["tie"] is None, case
+        assert case["hits_total"] <= 1 and "127.0." not in case["verdict"], case
+    return {(case["fault"], case["place"]): case["culprit"] for case in cases}
+
+
+@pytest.mark.parametrize("chain", READY_MADE)
+def test_every_ready_made_chain_tells_who_broke_what(matrix, chain):
+    origins, *ways = READY_MADE[chain].items()
+    assert culprits(matrix, chain) == {
+        ("ok", origins[0]): None, **{(fault, origins[0]): origins[1] for fault in AT_ORIGIN},
+        **{(fault, place): hop for fault in ON_THE_WAY for place, hop in ways}}
+
+
+def test_hops_of_layer_4_in_a_row_and_side_by_side(matrix, tmp_path):
+    """A case has a port of its own at each of them; a wire with one way only is passed by, which is told."""
+    chain = tmp_path / "chain.yaml"
+    chain.write_text(to_yaml({"name": "deep", "path": [
+        {"hop": "outer"}, {"wire": "link", "faults": []}, {"hop": "first", "persona": "nlb"},
+        {"hop": "second", "persona": "nlb", "count": 2}, {"hop": "gateway"}, {"origin": "a"}, {"origin": "b"}]}))
+    document = matrix(chain, "--faults", "ok,refused,wire-refuse", "--methods", "POST", "--time-scale", "1")
+    assert any("without the wire link" in note for note in document["notes"])
+    ok = case_of(document, "ok", "POST")
+    assert [hop["hop"].rstrip("12-") for hop in ok["hops"]] == ["outer", "first", "second", "gateway"]
+    assert (ok["culprit"], ok["hits_total"]) == (None, 1)
+    assert case_of(document, "refused", "POST", "origins")["culprit"] == "gateway"
+    begins = {case["place"]: case["culprit"] for case in document["cases"] if case["fault"] == "wire-refuse"}
+    assert begins.pop("second-gateway") in ("second-1", "second-2")
+    assert begins == {"link": "outer", "first-second": "first", "gateway-origins": "gateway"}
+
+
+def test_hop_of_layer_4_in_front_of_all(matrix, tmp_path):
+    chain = tmp_path / "chain.yaml"
+    chain.write_text(to_yaml({"name": "front", "path": [
+        {"hop": "front", "persona": "nlb"}, {"hop": "gateway"}, {"origin": "server"}]}))
+    assert culprits(matrix, chain, ("ok", "refused", "rst_after_request", "wire-refuse")) == {
+        ("ok", "server"): None, ("refused", "server"): "gateway", ("rst_after_request", "server"): "gateway",
+        ("wire-refuse", "front-gateway"): "front", ("wire-refuse", "gateway-server"): "gateway"}
+
+
+def test_tls_that_is_led_on_in_the_middle(matrix, tmp_path):
+    chain = tmp_path / "chain.yaml"
+    leading = {"name": "all", "host": "next", "protocol": "tcp", "routes": [
+        {"name": "all", "protocols": ["tls_passthrough"], "snis": ["shop.test"]}]}
+    chain.write_text(to_yaml({"name": "leading", "path": [
+        {"hop": "outer", "tls": True}, {"hop": "middle", "tls": True, "entities": {"services": [leading]}},
+        {"hop": "gateway", "tls": True}, {"origin": "server"}]}))
+    document = matrix(chain, "--faults", "ok,refused,close_mid_body_cl,wire-refuse", "--methods", "POST", "--time-scale", "1")
+    ok = case_of(document, "ok", "POST")
+    assert [hop["hop"] for hop in ok["hops"]] == ["outer", "middle", "gateway"] and ok["hits_total"] == 1
+    for fault in ("refused", "close_mid_body_cl"):
+        assert case_of(document, fault, "POST")["culprit"] == "gateway"
+    assert case_of(document, "wire-refuse", "POST", "outer-middle")["culprit"] == "outer"
+    assert case_of(document, "wire-refuse", "POST", "gateway-server")["culprit"] == "gateway"
+
+
 def test_timers_that_end_together_are_a_tie(matrix, tmp_path):
     """Both hops wait 300 s: which one gives up first is a matter of chance."""
     service = {"name": "s", "host": "next", "read_timeout": 300000, "retries": 0,

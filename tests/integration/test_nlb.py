@@ -4,6 +4,7 @@ Sources: awsdocs/elb-network-load-balancers-user-guide doc_source/network-load-b
 packet to indicate that the connection is no longer valid" to who sends after it), target-group-health-checks.md.
 """
 import json
+import os
 import re
 import socket
 import ssl
@@ -225,3 +226,43 @@ def test_of_several_services_the_one_that_takes_everything_is_meant(lab, talker)
     _, address = nlb(lab, merge(service_to(lab.refusing_port(), name="other", paths=["/other"]), service_to(server)))
     with connect(address) as client:
         assert client.recv(1) == b"x"
+
+
+def test_the_port_leads_where_a_route_asks_for_it(lab, talker):
+    """As Kong's stream routes: each listener of the balancer has its own target group."""
+    one, other, rest = talker(b"one\r\n"), talker(b"other\r\n"), talker(b"rest\r\n")
+    own = f"127.77.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"  # of this process alone, so that its ports are free
+    ports = [7001, 7002, 7003]
+
+    def group(name, server, port):
+        return {"name": name, "protocol": "tcp", "host": server.host, "port": server.port,
+                "routes": [{"name": f"{name}-route", "protocols": ["tcp"], "destinations": [{"port": port}]}]}
+
+    declarative = service_to(rest)
+    declarative["services"] += [group("one", one, ports[0]), group("other", other, ports[1])]
+    hop, _ = nlb(lab, declarative, proxy_listen=", ".join(f"{own}:{port}" for port in ports))
+    for port, says in zip(ports, (b"one\r\n", b"other\r\n", b"rest\r\n")):
+        with connect((own, port)) as client:
+            assert client.recv(100) == says
+    assert sorted((entry["service"], entry["client"]["local_port"]) for entry in hop.access_log.wait(3)) == sorted(
+        zip(("one", "other", "main"), ports))
+
+
+@pytest.mark.parametrize("persona, route, says", [
+    ("kong", {"protocols": ["tcp"], "destinations": [{"port": 443}]}, "persona kong takes requests, so it leads no connection on"),
+    ("nlb", {"protocols": ["tcp"]}, "must set one of 'sources', 'destinations', 'snis' when 'protocols' is 'tcp'"),
+    ("nlb", {"protocols": ["tcp"], "destinations": [{"port": 443}], "paths": ["/"]}, "cannot set 'paths' when 'protocols' is"),
+    ("nlb", {"protocols": ["tcp"], "destinations": [{"port": 70000}]}, "value should be between 1 and 65535"),
+    ("nlb", {"protocols": ["tcp"], "destinations": [{"ip": "10.0.0.1", "port": 443}]}, "'ip' is not supported by this version"),
+    ("nlb", {"protocols": ["tcp"], "destinations": [443]}, "expected a record; write it as {port: 443}"),
+    ("nlb", {"protocols": ["tcp"], "destinations": 443}, "expected a set; write it as a list"),
+    ("nlb", {"protocols": ["http"], "paths": ["/"], "destinations": [{"port": 443}]}, "cannot set 'destinations' when 'protocols' is"),
+])
+def test_a_route_by_port_that_cannot_be_is_refused(hopgate, tmp_path, persona, route, says):
+    protocol = "tcp" if route["protocols"] == ["tcp"] else "http"
+    declarative = {"_format_version": "3.0", "services": [
+        {"name": "a", "protocol": protocol, "host": "127.0.0.1", "port": 1, "routes": [{"name": "r", **route}]}]}
+    (tmp_path / "kong.json").write_text(json.dumps(declarative))
+    (tmp_path / "kong.conf").write_text(f"prefix = {tmp_path}\nhopgate_persona = {persona}\nproxy_listen = 127.0.0.1:0\nadmin_listen = off\n")
+    done = hopgate("check", "-c", tmp_path / "kong.conf", tmp_path / "kong.json")
+    assert done.code == 78 and says in done.out + done.err, done

@@ -133,8 +133,14 @@ static bool is_of_hop(const struct trace_account *account, const char *name)
     return slice_equal(account->hop, slice_of(name));
 }
 
-static bool is_of_case(const struct trace_account *account, const char *end, size_t length)
+/* By the end of its path; of a connection that nobody knows a request of, by the service that it was led to. */
+static bool is_of_case(const struct trace_account *account, const struct lab_case *one)
 {
+    char end[48];
+    size_t length = (size_t)snprintf(end, sizeof(end), "case=%s", one->name);
+
+    if (slice_equal(account->target, slice_of(one->name)))
+        return true;
     return account->target.len > length &&
            memcmp(account->target.ptr + account->target.len - length, end, length) == 0;
 }
@@ -145,17 +151,13 @@ static struct trace_account *find_root(const struct judging *judging, const stru
 {
     const struct chain *chain = judging->run->chain;
     struct trace_account *found = NULL;
-    char end[48] = "";
-    size_t length = 0;
 
-    if (one)
-        length = (size_t)snprintf(end, sizeof(end), "case=%s", one->name);
     for (size_t hop = 0; hop < chain->count && !found; hop++)
         for (struct trace_account *at = judging->trace.first;
              chain->elements[hop].kind == CHAIN_HOP && at && !(found && one);
              at = at->next_in_trace)
             if (is_of_hop(at, chain->elements[hop].name) && !at->before &&
-                (!one || is_of_case(at, end, length)) && (!found || at->begin_us != TRACE_NEVER))
+                (!one || is_of_case(at, one)) && (!found || at->begin_us != TRACE_NEVER))
                 found = at;
     return found;
 }

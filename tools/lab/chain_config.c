@@ -76,14 +76,15 @@ char *chain_config_kong_conf(const struct chain_config_context *context)
 
     if (!out)
         return NULL;
+    (void)fprintf(out, "prefix = %s\n", context->prefix);
     if (context->leads_tls)
         (void)fputs("proxy_listen = off\n", out);
     print_listens(out, context, context->leads_tls ? "stream_listen" : "proxy_listen",
                   element->tls || context->leads_tls ? " ssl" : "");
     (void)fprintf(out,
-                  "prefix = %s\nadmin_listen = off\n"
+                  "admin_listen = off\n"
                   "hopgate_persona = %s\nhopgate_name = %s\nhopgate_upstream_bind = %s\n",
-                  context->prefix, element->persona, element->name, context->here.address);
+                  element->persona, element->name, context->here.address);
     print_default(out, context, "nginx_worker_processes", "1");
     print_default(out, context, "hopgate_access_log_format", "json");
     print_default(out, context, "hopgate_lab", "on");
