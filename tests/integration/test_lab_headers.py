@@ -155,6 +155,27 @@ def test_nothing_is_left_of_a_run_that_is_interrupted(binary, tmp_path):
     wait_until(lambda: not folders[0].exists(), "the lab to be gone", RUN_S)
 
 
+def test_a_run_that_is_interrupted_does_not_wait_for_its_answer(binary, tmp_path):
+    chain = tmp_path / "chain.yaml"
+    chain.write_text("name: silent\nclient: {timeout: 600000}\npath:\n- {hop: gw, entities: {_format_version: '3.0', services: ["
+                     "{name: s, host: x, read_timeout: 500000, routes: [{paths: [/]}]}]}}\n"
+                     "- {wire: hole, faults: [{kind: drop}]}\n- {origin: server}\n")
+    process = subprocess.Popen([str(binary), "lab", "run", "--time-scale", "1", str(chain)], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **SANITIZERS})
+    folders = []
+
+    def request_is_on_its_way():
+        folders.extend(folders_of_hop(process.pid))
+        logs = [folder / "hole" / "wire.log" for folder in folders]
+        return any(log.exists() and log.stat().st_size > 0 for log in logs) or process.poll() is not None
+
+    wait_until(request_is_on_its_way, "the request", RUN_S)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.wait(RUN_S) == 1  # far less than the ten minutes that all parts would wait
+    wait_until(lambda: not folders[0].exists(), "the lab to be gone", RUN_S)
+
+
 def folders_of_hop(parent):
     """Where the lab of that process has the files of its hop gw."""
     for path in pathlib.Path("/proc").glob("[0-9]*"):

@@ -16,6 +16,7 @@ enum {
     CONTENT_BYTES_MAX = 4 * 1024 * 1024,
     CONTENT_KEPT_MAX = 64 * 1024,
     LOOK_MS = 100,
+    SENT_LOOK_MS = 10,
     WARM_TIMES_MAX = 5,
 };
 
@@ -251,6 +252,43 @@ void case_send(const struct lab_run *run, const struct lab_case *one,
     send_one(&client, request, false, ret);
     client_leave(&client);
     tls_probe_free(client.tls);
+}
+
+struct sending {
+    const struct lab_run *run;
+    const struct lab_case *one;
+    const struct case_request *request;
+    struct case_answer *answer;
+    atomic_bool is_done;
+};
+
+static void *send_it(void *owner)
+{
+    struct sending *sending = owner;
+
+    case_send(sending->run, sending->one, sending->request, sending->answer);
+    atomic_store(&sending->is_done, true);
+    return NULL;
+}
+
+bool case_send_unless_told_to_end(struct lab_run *run, const struct lab_case *one,
+                                  const struct case_request *request, struct case_answer *ret)
+{
+    struct sending sending = { .run = run, .one = one, .request = request, .answer = ret };
+    struct pollfd signals = { .fd = run->signal_fd, .events = POLLIN };
+    bool told_to_end = false;
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, send_it, &sending) != 0)
+        (void)send_it(&sending);
+    else {
+        while (!told_to_end && !atomic_load(&sending.is_done))
+            told_to_end = poll(&signals, 1, SENT_LOOK_MS) > 0;
+        if (told_to_end)
+            lab_run_drain(run, 0); /* ends the connection, and with it the wait */
+        (void)pthread_join(thread, NULL);
+    }
+    return !told_to_end;
 }
 
 void case_answer_done(struct case_answer *answer)

@@ -47,6 +47,10 @@ struct case_answer {
 /* one: NULL: the front of the chain as it is. */
 void case_send(const struct lab_run *run, const struct lab_case *one,
                const struct case_request *request, struct case_answer *ret);
+
+/* The same; false: a signal asked for the end meanwhile, and the processes of the run are gone. */
+bool case_send_unless_told_to_end(struct lab_run *run, const struct lab_case *one,
+                                  const struct case_request *request, struct case_answer *ret);
 void case_answer_done(struct case_answer *answer);
 
 /* answers: as many as cases, zeroed. on_progress (main thread) may be NULL. False: told to end. */

@@ -125,8 +125,9 @@ static int play(const struct experiment *experiment, struct lab_run *run)
         return case_play_all(experiment->plan, run, experiment->answers, experiment->on_progress)
                    ? CLI_OK
                    : CLI_FAILED;
-    case_send(run, one, experiment->request, &experiment->answers[0]);
-    return CLI_OK;
+    return case_send_unless_told_to_end(run, one, experiment->request, &experiment->answers[0])
+               ? CLI_OK
+               : CLI_FAILED;
 }
 
 static bool has_client_fault(const struct case_plan *plan)
@@ -168,7 +169,8 @@ json_t *experiment_run(const struct chain *chain, const struct experiment *exper
     if (*ret_code == CLI_OK) {
         picture = picture_of(run);
         *ret_code = play(experiment, run);
-        settle(experiment, run);
+        if (*ret_code == CLI_OK)
+            settle(experiment, run);
         lab_run_drain(run, DRAIN_MS);
         if (*ret_code == CLI_OK && experiment->on_end)
             experiment->on_end(experiment->owner, run);
