@@ -3,8 +3,9 @@
 
 #include "config/admin/admin_priv.h"
 #include "config/admin/form.h"
+#include "config/document.h"
 
-enum { JSON_DEPTH_MAX = 100 };
+enum { JSON_DEPTH_MAX = 100, ENTITY_VALUES_MAX = 100 * 1000 };
 
 static const struct slice type_json = { "application/json", 16 };
 static const struct slice type_multipart = { "multipart/form-data", 19 };
@@ -37,10 +38,11 @@ int admin_check_content_type(struct admin_call *call)
     return kong_error_plain(&call->error, 415, "Unsupported Media Type");
 }
 
-/* Deeper than anything that an entity has is refused before it costs anything. */
-static bool is_too_deep(struct slice text)
+/* Deeper than anything that an entity has, or more values than any has, is refused before it costs
+ * anything: each wrong value has a message. */
+static bool is_too_much(struct slice text, size_t values_max)
 {
-    size_t depth = 0;
+    size_t depth = 0, values = 1;
     bool in_string = false;
 
     for (size_t i = 0; i < text.len; i++) {
@@ -55,6 +57,8 @@ static bool is_too_deep(struct slice text)
                 return true;
         } else if ((c == ']' || c == '}') && depth > 0) {
             depth--;
+        } else if (c == ',' && ++values > values_max) {
+            return true;
         }
     }
     return false;
@@ -64,7 +68,8 @@ static int read_json(struct admin_call *call)
 {
     struct slice text = call->request->content;
 
-    if (text.len > 0 && !is_too_deep(text))
+    if (text.len > 0 &&
+        !is_too_much(text, is_config(call) ? DOCUMENT_NODES_MAX : ENTITY_VALUES_MAX))
         call->content = json_loadb(text.ptr, text.len, 0, NULL);
     if (json_is_object(call->content))
         return 0;

@@ -51,6 +51,16 @@ def test_a_name_of_a_form_is_read_in_one_go(lab, hop, name):
     assert admin.must("GET", "/services")["data"] == []
 
 
+def test_more_values_than_any_entity_has_are_not_validated_one_by_one(lab, hop):
+    """Two million mistakes would take minutes, and each has a message."""
+    admin = Admin(lab, hop)
+    fields = [("Content-Type", "application/json")]
+    answer = raw(admin, "POST", "/services", b'{"host": "h", "tags": [' + b"0," * 2_000_000 + b"0]}", fields)
+    assert (answer.status, json.loads(answer.content)) == (400, {"message": "Cannot parse JSON body"})
+    assert raw(admin, "POST", "/services", b'{"host": "h", "tags": [' + b"0," * 999 + b"0]}", fields).status == 400
+    assert admin.must("GET", "/services")["data"] == []
+
+
 def test_content_that_has_come_is_not_waited_for_any_more(lab):
     """It came in pieces, and then the store takes longer than a client may."""
     hop = admin_hop(lab, {"nginx_http_client_body_timeout": "2s"}).start()
