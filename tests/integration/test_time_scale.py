@@ -89,7 +89,8 @@ def test_active_check_looks_as_often_as_it_says_in_that_time(lab):
 def test_why_and_debug_field_tell_stated_times(lab):
     kong = fast(lab, service_to(silent(lab), retries=0), conf={"allow_debug_header": "on"})
     answer = lab.client(kong).get("/")
-    assert answer.status == 504 and int(answer.fields.get("X-Kong-Upstream-Latency")) >= MINUTE_MS
+    # a timer of 600 real ms may end within the millisecond before, which is stated as a hundred
+    assert answer.status == 504 and int(answer.fields.get("X-Kong-Upstream-Latency")) >= MINUTE_MS - 100
     kong.access_log.wait(1)
     done = verb(kong, "why", "--last")
     assert done.code == OK and "60000 ms" in done.out, done.out

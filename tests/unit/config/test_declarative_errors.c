@@ -283,7 +283,7 @@ static const struct row route_mistakes[] = {
       "k.yaml:2:62: error: services[0].routes[0].service: value must be null; the nesting "
       "already says it, remove 'service'\n" },
     { HEAD "services: [{host: a, routes: [{paths: ['/ä b', /, '/a.b/c..d'], hosts: ['*.a:80', "
-           "'a.*', 127.0.0.1, '[::1]:80', a_b]}]}]",
+           "'a.*', 'a.*:80', 127.0.0.1, '[::1]:80', a_b]}]}]",
       "" },
 };
 
