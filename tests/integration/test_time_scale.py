@@ -15,6 +15,7 @@ from test_control import OK, verb
 
 FAST = {"hopgate_lab": "on", "hopgate_time_scale": 100, "nginx_worker_processes": "1"}
 MINUTE_MS = 60000
+A_MINUTE_MS = MINUTE_MS - 100  # told: a timer of 600 real ms may end within the millisecond before
 
 
 def silent(lab):
@@ -40,7 +41,8 @@ def test_pause_of_haproxy_before_the_same_server_passes_faster(lab):
     assert lab.client(hop).get("/").status == 503
     line = wait_line(hop)
     timers, retries = re.search(r" (\S+/\d+) 503 .* \d+/\d+/\d+/\d+/\+?(\d+) \d+/\d+ ", line).groups()
-    assert int(retries) == 60 and int(timers.split("/")[-1]) >= MINUTE_MS, line
+    # each pause of 10 real ms may end within the millisecond before
+    assert int(retries) == 60 and int(timers.split("/")[-1]) >= 0.9 * MINUTE_MS, line
 
 
 def test_tls_handshake_that_never_comes_is_given_up(lab):
@@ -89,12 +91,11 @@ def test_active_check_looks_as_often_as_it_says_in_that_time(lab):
 def test_why_and_debug_field_tell_stated_times(lab):
     kong = fast(lab, service_to(silent(lab), retries=0), conf={"allow_debug_header": "on"})
     answer = lab.client(kong).get("/")
-    # a timer of 600 real ms may end within the millisecond before, which is stated as a hundred
-    assert answer.status == 504 and int(answer.fields.get("X-Kong-Upstream-Latency")) >= MINUTE_MS - 100
+    assert answer.status == 504 and int(answer.fields.get("X-Kong-Upstream-Latency")) >= A_MINUTE_MS
     kong.access_log.wait(1)
     done = verb(kong, "why", "--last")
     assert done.code == OK and "60000 ms" in done.out, done.out
-    assert max(float(at) for at in re.findall(r"^ +(\d+\.\d{3})  ", done.out, re.M)) >= MINUTE_MS, done.out
+    assert max(float(at) for at in re.findall(r"^ +(\d+\.\d{3})  ", done.out, re.M)) >= A_MINUTE_MS, done.out
     facts = json.loads(verb(kong, "why", "--last", "--json").out)["facts"]
     assert facts["limits"]["read_timeout_ms"] == MINUTE_MS
 
@@ -109,7 +110,7 @@ def test_lines_of_products_tell_stated_times(lab, spec, pattern):
     assert lab.client(kong).get("/").status == 504
     line = wait_line(kong)
     found = re.search(pattern, line)
-    assert found and float(found[1]) >= (60 if "." in found[1] else MINUTE_MS), line
+    assert found and float(found[1]) >= (A_MINUTE_MS / 1000 if "." in found[1] else A_MINUTE_MS), line
     assert spec != "kong-serialize" or '"read_timeout":60000' in line
 
 
@@ -118,7 +119,7 @@ def test_own_line_keeps_real_times_and_trace_multiplies_them(lab, binary):
     assert lab.client(kong).get("/").status == 504
     entry = kong.access_log.last()
     assert entry["time_scale"] == 100
-    assert 600 <= entry["phases_ms"]["end"] < MINUTE_MS
+    assert 599 <= entry["phases_ms"]["end"] < MINUTE_MS
     done = run(str(binary), "trace", "--json", str(kong.access_log.path), env=dict(os.environ))
     (story,) = [json.loads(line) for line in done.out.splitlines()]
     assert "sent no whole response head within 60 s (read_timeout of the service)" in story["verdict"]
