@@ -12,6 +12,7 @@
 
 #include "config/config_error.h"
 #include "config/entities.h"
+#include "config/extras.h"
 #include "core/slice.h"
 
 /*
@@ -28,9 +29,14 @@ int config_load_text(struct slice text, const char *file, struct config **ret,
 
 /* The same from a document that was never a text, as dao_export gives it: messages name `source` (or NULL)
  * and the entity ("services[shop]"), and no line. Lists that the loader refuses are the caller's to
- * leave out. */
-int config_load_entities(json_t *document, const char *source, struct config **ret,
-                         struct config_errors *errors);
+ * leave out. extras (or NULL): whose hopgate: object holds instead of the document's. */
+int config_load_entities(json_t *document, const char *source, const struct config_extras *extras,
+                         struct config **ret, struct config_errors *errors);
+
+/* Of a store that nobody has looked into yet: a configuration without entities, and what is wrong with
+ * extras whatever the store has. As config_load_text otherwise. */
+int config_load_extras(const struct config_extras *extras, struct config **ret,
+                       struct config_errors *errors);
 
 /* config->hash from the text that it was made of: tells one text from another, and is not meant to keep a
  * secret. config_load_text does so when there is a file. */

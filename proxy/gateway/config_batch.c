@@ -1,6 +1,7 @@
 #include "proxy/gateway/config_batch.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -207,6 +208,28 @@ static void tell_commit_failed(const struct batch *batch)
         config_store_name(config), config->store ? store_error(config->store) : "no memory");
 }
 
+/* What the extras name and the store does not have (any more): when it differs from what was told. */
+static void tell_extras(struct batch *batch)
+{
+    const struct config_errors *errors = &batch->publication.errors;
+    const char *file = config_extras_file(batch->publication.extras);
+    char line[CONFIG_MESSAGE_MAX + 512], *told = NULL;
+    size_t length;
+    FILE *stream = file ? open_memstream(&told, &length) : NULL;
+
+    for (size_t i = 0; stream && i < errors->count; i++)
+        if (errors->items[i].place.file && strcmp(errors->items[i].place.file, file) == 0)
+            (void)fprintf(stream, "%s\n", /* without memory it is told less */
+                          config_error_format(&errors->items[i], line, sizeof(line)));
+    if (stream && fclose(stream) != 0)
+        return;
+    if (told && (!batch->of->extras_told || strcmp(told, batch->of->extras_told) != 0))
+        for (const char *at = told; *at; at += strcspn(at, "\n") + 1)
+            log_error(LOG_LEVEL_WARN, "%.*s", (int)strcspn(at, "\n"), at);
+    free(batch->of->extras_told);
+    batch->of->extras_told = told;
+}
+
 static bool install(struct batch *batch)
 {
     struct gateway *gateway = batch->of->gateway;
@@ -239,6 +262,8 @@ static bool commit(struct batch *batch, bool was_in_force)
     is_in_force = install(batch);
     if (is_in_force)
         batch->of->generation = dao_generation(batch->dao);
+    if (is_in_force)
+        tell_extras(batch);
     else
         answer_all_changes(batch, answer_unexpected);
     return is_in_force;
@@ -369,6 +394,11 @@ bool config_batch_run(struct config_batches *batches, struct admin_question *con
     send_answers(batch);
     free(batch);
     return is_in_force;
+}
+
+void config_batches_done(struct config_batches *batches)
+{
+    free(TAKE(batches->extras_told));
 }
 
 void config_batch_read(struct config_batches *batches, struct admin_question *question)

@@ -28,6 +28,7 @@ struct config_batches {
     unsigned long long generation; /* of the dao, as it is in force */
     unsigned long long told;       /* and as it was told that it cannot be */
     struct log_rate locked_told;   /* that what others have written cannot be read */
+    char *extras_told; /* what of the extras is not in force; malloc'ed; NULL: nothing */
 };
 
 enum { CONFIG_BATCH_MAX = 64 };
@@ -35,6 +36,8 @@ enum { CONFIG_BATCH_MAX = 64 };
 /* Answers all of them. count 0: takes in what others have written. True: something was put in force. */
 bool config_batch_run(struct config_batches *batches, struct admin_question *const *questions,
                       size_t count);
+
+void config_batches_done(struct config_batches *batches);
 
 /* One that changes nothing, without a transaction. */
 void config_batch_read(struct config_batches *batches, struct admin_question *question);

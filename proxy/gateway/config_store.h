@@ -4,10 +4,13 @@
  * Role    opens the store of database = sqlite and loads it; with database = off only memory; makes of
  *         what the dao has the document that a configuration is built from
  * Owns    store and dao
- * Thread  opened on the main thread, then the config thread's alone until that has ended
+ * Thread  opened on the main thread, then the config thread's alone until that has ended; but for the
+ *         extras, which the main thread changes while it runs
  */
 #ifndef PROXY_CONFIG_STORE_H
 #define PROXY_CONFIG_STORE_H
+
+#include <pthread.h>
 
 #include "config/config.h"
 #include "config/dao/dao.h"
@@ -21,6 +24,8 @@ struct config_store {
     struct store *store; /* NULL: database = off */
     struct dao *dao;
     bool keeps_plugins; /* also those that would not be run */
+    pthread_mutex_t extras_lock;
+    struct config_extras *extras; /* in force; counted; NULL: none. Under the lock */
 };
 
 /* False: errors say why. config_store_close is due in both cases. */
@@ -31,12 +36,15 @@ void config_store_close(struct config_store *store);
 /* database = off: those of the declarative file. False: no memory, the former are there. */
 bool config_store_replace(struct config_store *store, const json_t *entities);
 
+/* Whose hopgate: object is in force from now on; the main thread's. A reference is taken. */
+void config_store_set_extras(struct config_store *store, struct config_extras *extras);
+
 /* Where the entities come from, for messages. */
 const char *config_store_name(const struct config_store *store);
 
 /* Document and configuration of all entities as they are now. 0; -EINVAL: its errors say why; -ENOMEM.
  * config_store_publication_done is due in every case. */
-int config_store_publication(const struct config_store *store, struct publication *ret);
+int config_store_publication(struct config_store *store, struct publication *ret);
 void config_store_publication_done(struct publication *publication);
 
 #endif

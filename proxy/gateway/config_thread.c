@@ -192,5 +192,6 @@ void gateway_stop_config_thread(struct gateway *gateway)
     (void)!write(gateway->hop.admin_questions.doorbell, &one, sizeof(one)); /* wakes it */
     (void)pthread_join(thread->thread, NULL);
     drop_waiting(thread);
+    config_batches_done(&thread->batches);
     free(thread);
 }
