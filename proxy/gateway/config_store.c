@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "core/log.h"
 #include "proxy/gateway/config_publish.h"
 #include "proxy/gateway/prefix.h"
 
@@ -41,7 +43,7 @@ bool config_store_open(struct config_store *store, const struct prefix *prefix,
         .keeps_plugins = strcmp(settings->hopgate_stored_plugins, "allow") == 0,
         .extras = config_extras_ref(settings->extras),
     };
-    (void)pthread_mutex_init(&store->extras_lock, NULL); /* cannot fail with default attributes */
+    (void)pthread_mutex_init(&store->lock, NULL); /* cannot fail with default attributes */
     r = model_get() ? 0 : -ENOMEM;
     if (r == 0)
         r = is_off ? open_memory(store) : open_sqlite(store, prefix, settings, errors);
@@ -92,20 +94,55 @@ void config_store_set_extras(struct config_store *store, struct config_extras *e
 {
     struct config_extras *former;
 
-    pthread_mutex_lock(&store->extras_lock);
+    pthread_mutex_lock(&store->lock);
     former = store->extras;
     store->extras = config_extras_ref(extras);
-    pthread_mutex_unlock(&store->extras_lock);
+    pthread_mutex_unlock(&store->lock);
     config_extras_unref(former);
+}
+
+void config_store_note_problem(struct config_store *store, const char *problem)
+{
+    bool is_new;
+
+    pthread_mutex_lock(&store->lock);
+    is_new = strcmp(store->problem, problem) != 0;
+    (void)snprintf(store->problem, sizeof(store->problem), "%s", problem);
+    pthread_mutex_unlock(&store->lock);
+    if (is_new && *problem)
+        log_error(LOG_LEVEL_CRIT, "the store is of no use at present: %s", problem);
+    else if (is_new)
+        log_error(LOG_LEVEL_NOTICE, "%s: the store is of use again", config_store_name(store));
+}
+
+void config_store_note_lag(struct config_store *store, bool lags)
+{
+    pthread_mutex_lock(&store->lock);
+    if (!lags)
+        store->lags_since_unix_s = 0;
+    else if (store->lags_since_unix_s == 0)
+        store->lags_since_unix_s = (uint64_t)time(NULL);
+    pthread_mutex_unlock(&store->lock);
+}
+
+struct config_store_state config_store_state(struct config_store *store)
+{
+    struct config_store_state state = { .lags_since_unix_s = 0 };
+
+    pthread_mutex_lock(&store->lock);
+    (void)snprintf(state.problem, sizeof(state.problem), "%s", store->problem);
+    state.lags_since_unix_s = store->lags_since_unix_s;
+    pthread_mutex_unlock(&store->lock);
+    return state;
 }
 
 static struct config_extras *extras_in_force(struct config_store *store)
 {
     struct config_extras *extras;
 
-    pthread_mutex_lock(&store->extras_lock);
+    pthread_mutex_lock(&store->lock);
     extras = config_extras_ref(store->extras);
-    pthread_mutex_unlock(&store->extras_lock);
+    pthread_mutex_unlock(&store->lock);
     return extras;
 }
 
