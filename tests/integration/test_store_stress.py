@@ -126,6 +126,7 @@ def test_a_hop_starts_reloads_upgrades_and_ends_beside_a_lock(lab, hopgate):
         assert content_of(lab, hop) == (200, b"one")
         assert "name: s" in hopgate("config", "dump", "-c", str(hop.conf_path)).out
         waiting = send(Admin(lab, hop))
+        wait_until(lambda: hop_status(hop)["exchanges"] > 0, "the request to have come")
         hop.signal(signal.SIGTERM)
         assert waiting.read_response().status == 503
         assert hop.wait_exit() == 0
