@@ -163,7 +163,7 @@ static void check_format_version(struct loader *loader, const struct document_no
 
 static int read_document(struct loader *loader)
 {
-    struct document_node root = document_root(loader->document), own_root, own;
+    struct document_node root = document_root(loader->document), own;
     int r;
 
     if (!json_is_object(root.value)) {
@@ -187,17 +187,9 @@ static int read_document(struct loader *loader)
     if (r == 0)
         r = loader_read_list(loader, &root, "ca_certificates", declarative_read_ca_certificate,
                              NO_ENTITY);
-    if (r == 0 && declarative_find_hopgate(loader, &own_root, &own))
+    if (r == 0 && document_member(&root, "hopgate", &own) && json_is_object(own.value))
         r = loader_read_list(loader, &own, "mtls", declarative_read_mtls, NO_ENTITY);
     return r == 0 && loader->reader.out_of_memory ? -ENOMEM : r;
-}
-
-/* *into: a copy that the configuration owns; NULL of NULL. */
-static int keep_name(struct loader *loader, const char *name, char **into)
-{
-    if (name)
-        *into = config_copy_text(loader->config, name, strlen(name));
-    return name && !*into ? -ENOMEM : 0;
 }
 
 static int loader_init(struct loader *loader, struct config_errors *errors, const char *file)
@@ -207,9 +199,12 @@ static int loader_init(struct loader *loader, struct config_errors *errors, cons
     if (!loader->config)
         return -ENOMEM;
     loader->reader = (struct schema_reader){ .config = loader->config, .errors = errors };
-    if (keep_name(loader, file, &loader->config->source) < 0)
-        return -ENOMEM;
-    loader->config->hopgate_source = loader->config->source;
+    if (file) {
+        loader->config->source = config_copy_text(loader->config, file, strlen(file));
+        if (!loader->config->source)
+            return -ENOMEM;
+        loader->config->hopgate_source = loader->config->source;
+    }
     for (size_t i = 0; i < ENTITY_KIND_COUNT; i++) {
         loader->lists[i].item_size = entity_sizes[i];
         loader->lists[i].by_id = json_object();
@@ -316,40 +311,8 @@ int config_load_text(struct slice text, const char *file, struct config **ret,
     return r;
 }
 
-static int take_extras(struct loader *loader, const struct config_extras *extras)
-{
-    loader->extras = config_extras_document(extras);
-    return extras ? keep_name(loader, config_extras_file(extras), &loader->config->hopgate_source)
-                  : 0;
-}
-
-int config_load_extras(const struct config_extras *extras, struct config **ret,
-                       struct config_errors *errors)
-{
-    json_t *nothing = json_pack("{s:s}", "_format_version", "3.0");
-    struct config_errors found;
-    struct loader loader;
-    int r;
-
-    config_errors_init(&found);
-    r = loader_init(&loader, &found, NULL);
-    if (r == 0)
-        r = take_extras(&loader, extras);
-    loader.knows_no_entities = true;
-    if (r == 0) {
-        loader.document = nothing ? document_wrap(nothing, NULL) : NULL;
-        r = loader.document ? 0 : -ENOMEM;
-    }
-    r = finish_loading(&loader, r, errors);
-    if (r == 0)
-        *ret = TAKE(loader.config);
-    loader_done(&loader);
-    json_decref(nothing);
-    return r;
-}
-
-int config_load_entities(json_t *document, const char *source, const struct config_extras *extras,
-                         struct config **ret, struct config_errors *errors)
+int config_load_entities(json_t *document, const char *source, struct config **ret,
+                         struct config_errors *errors)
 {
     struct config_errors found;
     struct loader loader;
@@ -357,8 +320,6 @@ int config_load_entities(json_t *document, const char *source, const struct conf
 
     config_errors_init(&found);
     r = loader_init(&loader, &found, source);
-    if (r == 0)
-        r = take_extras(&loader, extras);
     if (r == 0) {
         loader.document = document_wrap(document, source);
         r = loader.document ? 0 : -ENOMEM;

@@ -29,14 +29,15 @@ int config_load_text(struct slice text, const char *file, struct config **ret,
 
 /* The same from a document that was never a text, as dao_export gives it: messages name `source` (or NULL)
  * and the entity ("services[shop]"), and no line. Lists that the loader refuses are the caller's to
- * leave out. extras (or NULL): whose hopgate: object holds instead of the document's. */
-int config_load_entities(json_t *document, const char *source, const struct config_extras *extras,
-                         struct config **ret, struct config_errors *errors);
+ * leave out. */
+int config_load_entities(json_t *document, const char *source, struct config **ret,
+                         struct config_errors *errors);
 
-/* Of a store that nobody has looked into yet: a configuration without entities, and what is wrong with
- * extras whatever the store has. As config_load_text otherwise. */
-int config_load_extras(const struct config_extras *extras, struct config **ret,
-                       struct config_errors *errors);
+/* What extras say of the entities of a configuration whose document has no hopgate: object; NULL: nothing.
+ * Without has_entities it is one of a store that nobody has looked into yet, and only what is wrong
+ * whatever the store has is told. 0; -EINVAL and errors; -ENOMEM. */
+int config_apply_extras(struct config *config, const struct config_extras *extras,
+                        bool has_entities, struct config_errors *errors);
 
 /* config->hash from the text that it was made of: tells one text from another, and is not meant to keep a
  * secret. config_load_text does so when there is a file. */

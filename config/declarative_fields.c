@@ -361,7 +361,7 @@ static int read_rules(struct loader *loader, const struct document_node *node)
         r = read_operations(loader, node, false, &rules);
     if (r == 0)
         r = read_operations(loader, node, true, &rules);
-    if (r < 0 || (!known && !loader->extras))
+    if (r < 0 || (!known && !loader->reads_extras))
         return r;
     rules.of_nobody =
         !known || !check_only_one(loader, node, &rules) || !check_is_http(loader, node, &rules);

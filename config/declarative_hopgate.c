@@ -104,7 +104,7 @@ size_t declarative_find_entity(struct loader *loader, const struct document_node
         index = json_object_get(list->by_name, key);
     if (index)
         return (size_t)json_integer_value(index);
-    if (loader->extras)
+    if (loader->reads_extras)
         MISFIT(loader, node, "the store has no %.*s '%s' (yet): this is not in force until it has",
                (int)strlen(entity_kind_names[kind]) - 1, entity_kind_names[kind], key);
     else
@@ -124,7 +124,7 @@ static struct config_service *find_service(struct loader *loader, const struct d
     if (index != NO_ENTITY)
         return &loader->config->services[index];
     loader->nobody = (struct config_service){ .name = (char *)key };
-    return loader->extras ? &loader->nobody : NULL;
+    return loader->reads_extras ? &loader->nobody : NULL;
 }
 
 static struct config_upstream *find_upstream(struct loader *loader,
@@ -135,7 +135,7 @@ static struct config_upstream *find_upstream(struct loader *loader,
     if (index != NO_ENTITY)
         return &loader->config->upstreams[index];
     loader->nothing = (struct config_upstream){ .name = (char *)key };
-    return loader->extras ? &loader->nothing : NULL;
+    return loader->reads_extras ? &loader->nothing : NULL;
 }
 
 static bool has(const struct config_strings *words, const char *word)
@@ -251,66 +251,12 @@ static void read_each(struct loader *loader, const struct document_node *hopgate
         read(loader, &item);
 }
 
-/* By the name that was written: what two names of one entity say is found where there are entities. */
-static int check_repeated(struct loader *loader, const struct document_node *hopgate,
-                          const char *name, const char *key)
-{
-    struct document_node list, item = { 0 }, member;
-    json_t *seen;
-    int r = 0;
-
-    if (!document_member(hopgate, name, &list) || !json_is_array(list.value))
-        return 0;
-    seen = json_object();
-    if (!seen)
-        return -ENOMEM;
-    while (r == 0 && document_next(&list, &item)) {
-        const char *value;
-
-        if (!document_member(&item, key, &member) || !(value = json_string_value(member.value)))
-            continue;
-        if (json_object_get(seen, value))
-            FAIL(loader, &member, "the %s '%s' has an entry already; put both into one", key,
-                 value);
-        else if (json_object_set_new(seen, value, json_true()) < 0)
-            r = -ENOMEM;
-    }
-    json_decref(seen);
-    return r;
-}
-
-/* Of an entity that is not there (yet): later, when it is, is too late to tell. */
-static int check_all_repeated(struct loader *loader, const struct document_node *hopgate)
-{
-    static const struct {
-        const char *name, *key;
-    } lists[] = {
-        { "proxy_protocol", "service" }, { "slow_start", "upstream" }, { "health", "upstream" },
-        { "limits", "service" },         { "balancing", "upstream" },  { "fields", "service" },
-        { "fields", "route" },
-    };
-    int r = 0;
-
-    for (size_t i = 0; r == 0 && i < sizeof(lists) / sizeof(lists[0]); i++)
-        r = check_repeated(loader, hopgate, lists[i].name, lists[i].key);
-    return r;
-}
-
-bool declarative_find_hopgate(const struct loader *loader, struct document_node *root,
-                              struct document_node *ret)
-{
-    *root = document_root(loader->extras ? loader->extras : loader->document);
-    return document_member(root, "hopgate", ret) && json_is_object(ret->value);
-}
-
 int declarative_read_hopgate(struct loader *loader)
 {
-    struct document_node root, hopgate;
+    struct document_node root = document_root(loader->document), hopgate;
 
-    if (!declarative_find_hopgate(loader, &root, &hopgate))
+    if (!document_member(&root, "hopgate", &hopgate))
         return 0;
-    if (loader->knows_no_entities && check_all_repeated(loader, &hopgate) < 0)
-        return -ENOMEM;
     read_each(loader, &hopgate, "proxy_protocol", read_proxy_protocol);
     read_each(loader, &hopgate, "slow_start", read_slow_start);
     read_each(loader, &hopgate, "health", read_health);

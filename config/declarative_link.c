@@ -22,15 +22,6 @@ static int resolve_one(struct loader *loader, struct reference *reference)
     index = json_object_get(list->by_id, reference->key);
     if (!index)
         index = json_object_get(list->by_name, reference->key);
-    if (!index && loader->extras && reference->from_kind == ENTITY_MTLS) {
-        if (!loader->knows_no_entities)
-            config_errors_add(
-                loader->errors, CONFIG_WARNING, reference->place,
-                "the store has no CA certificate '%s' (yet): no client is verified by "
-                "it; make it, or correct the id",
-                reference->key);
-        return 0;
-    }
     if (!index) {
         config_errors_add(loader->errors, CONFIG_ERROR, reference->place,
                           "invalid reference '%s: %s' (no such entry in '%s'); add it or correct "
@@ -93,8 +84,6 @@ static void count_members(struct config *config, const struct reference *referen
         config->upstreams[reference->to].targets_count++;
     else if (reference->from_kind == ENTITY_SNI)
         config->certificates[reference->to].snis.count++;
-    else if (reference->from_kind == ENTITY_MTLS && reference->to == NO_ENTITY)
-        config->mtls[reference->from].lacks_authority = true;
     else if (reference->from_kind == ENTITY_MTLS)
         config->mtls[reference->from].ca_certificates_count++;
     else if (reference->to_kind == ENTITY_CA_CERTIFICATE)
@@ -143,8 +132,6 @@ static void link_one(struct loader *loader, const struct reference *reference)
 {
     struct config *config = loader->config;
 
-    if (reference->to == NO_ENTITY)
-        return; /* of extras: see resolve_one */
     if (reference->from_kind == ENTITY_TARGET) {
         struct config_upstream *upstream = &config->upstreams[reference->to];
         const struct config_target *target = loader_entity(loader, ENTITY_TARGET, reference->from);

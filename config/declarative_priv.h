@@ -52,10 +52,9 @@ struct reference {
 
 struct loader {
     struct document *document;
-    const struct document
-        *extras;            /* where the hopgate: object stands instead; NULL: in `document` */
-    bool knows_no_entities; /* only what stands in extras is checked, whatever the store has */
-    struct config_service nobody; /* stand for those that extras name and the store does not have */
+    bool reads_extras;            /* the document is that of extras.h: see declarative_extras.c */
+    bool has_no_entities;         /* it is only checked, whatever the store has */
+    struct config_service nobody; /* stand for those that it names and the store does not have */
     struct config_upstream nothing;
     struct config *config;
     struct config_errors *errors;
@@ -77,11 +76,12 @@ static inline void *loader_entity(const struct loader *loader, enum entity_kind 
 
 /* What does not fit the entities is a mistake in a file, and a remark beside a store, where they come
  * and go: the entry is not in force then. */
-#define MISFIT(loader, node, ...)                                                              \
-    do {                                                                                       \
-        if (!(loader)->knows_no_entities)                                                      \
-            document_add_error(node, DOCUMENT_AT_VALUE, (loader)->errors,                      \
-                               (loader)->extras ? CONFIG_WARNING : CONFIG_ERROR, __VA_ARGS__); \
+#define MISFIT(loader, node, ...)                                                      \
+    do {                                                                               \
+        if (!(loader)->has_no_entities)                                                \
+            document_add_error(node, DOCUMENT_AT_VALUE, (loader)->errors,              \
+                               (loader)->reads_extras ? CONFIG_WARNING : CONFIG_ERROR, \
+                               __VA_ARGS__);                                           \
     } while (0)
 
 /* parent: index of the entity that it is nested in, or NO_ENTITY. 0 or -ENOMEM. */
@@ -131,10 +131,6 @@ read_entity declarative_read_route;
 
 /* The `hopgate:` object; services and upstreams are in the configuration already. 0 or -ENOMEM. */
 int declarative_read_hopgate(struct loader *loader);
-
-/* Where it stands. False: there is none. root: room for its parent, as long as *ret is used. */
-bool declarative_find_hopgate(const struct loader *loader, struct document_node *root,
-                              struct document_node *ret);
 
 /* Index by name or id of an entity that is linked already; NO_ENTITY: there is none, which is told at
  * `node`. */

@@ -18,7 +18,7 @@
 
 struct config_extras;
 
-/* Its shape; config_load_extras looks at what stands in it. 0; -EINVAL or another negative errno: errors
+/* Its shape; config_apply_extras looks at what stands in it. 0; -EINVAL or another negative errno: errors
  * say why; -ENOMEM. */
 int config_extras_load(const char *file, struct config_extras **ret, struct config_errors *errors);
 

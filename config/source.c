@@ -35,12 +35,12 @@ static int load_without_file(struct settings *settings, struct config **ret,
                              struct config_errors *errors)
 {
     static const char nothing[] = "_format_version: \"3.0\"\n";
-    int r;
+    int r = config_load_text(SLICE(nothing), NULL, ret, errors);
 
-    if (!settings || !settings->hopgate_extras_file)
-        return config_load_text(SLICE(nothing), NULL, ret, errors);
+    if (r < 0 || !settings || !settings->hopgate_extras_file)
+        return r;
     r = config_extras_load(settings->hopgate_extras_file, &settings->extras, errors);
-    return r == 0 ? config_load_extras(settings->extras, ret, errors) : r;
+    return r == 0 ? config_apply_extras(*ret, settings->extras, false, errors) : r;
 }
 
 int config_source_load(const struct config_source *source, struct settings **ret_settings,

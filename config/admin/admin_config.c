@@ -166,7 +166,7 @@ static int check_runs(struct admin_call *call, json_t *entities)
         return -ENOMEM;
     }
     config_errors_init(&errors);
-    r = config_load_entities(document, NULL, NULL, &config, &errors);
+    r = config_load_entities(document, NULL, &config, &errors);
     if (r == -EINVAL)
         r = refuse_unrunnable(call, &errors);
     config_errors_done(&errors);

@@ -32,8 +32,13 @@ int config_publish_read(json_t *entities, const char *source, const struct confi
                         struct config **ret, struct config_errors *errors)
 {
     json_t *document = document_of(entities);
-    int r = document ? config_load_entities(document, source, extras, ret, errors) : -ENOMEM;
+    SCOPED(config) config = NULL;
+    int r = document ? config_load_entities(document, source, &config, errors) : -ENOMEM;
 
+    if (r == 0)
+        r = config_apply_extras(config, extras, true, errors);
+    if (r == 0)
+        *ret = TAKE(config);
     json_decref(document);
     return r;
 }

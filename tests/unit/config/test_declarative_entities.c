@@ -47,7 +47,7 @@ static int load(const char *quoted, struct config **ret, struct config_errors *e
 
     CHECK(given != NULL);
     free(text);
-    r = config_load_entities(given, "store", NULL, ret, errors);
+    r = config_load_entities(given, "store", ret, errors);
     json_decref(given);
     return r;
 }
