@@ -40,7 +40,8 @@ bool config_store_open(struct config_store *store, const struct prefix *prefix,
     *store = (struct config_store){
         .keeps_plugins = strcmp(settings->hopgate_stored_plugins, "allow") == 0,
     };
-    r = model_get() ? 0 : -ENOMEM;
+    store->book = entity_book_create();
+    r = store->book && model_get() ? 0 : -ENOMEM;
     if (r == 0)
         r = is_off ? open_memory(store) : open_sqlite(store, prefix, settings, errors);
     if (r < 0 && errors->errors_count == 0)
@@ -51,6 +52,7 @@ bool config_store_open(struct config_store *store, const struct prefix *prefix,
 
 void config_store_close(struct config_store *store)
 {
+    entity_book_free(TAKE(store->book));
     dao_free(TAKE(store->dao));
     store_free(TAKE(store->store));
     free(TAKE(store->path));
@@ -85,7 +87,8 @@ static int refuse_plugins(const json_t *entities, struct config_errors *errors)
     return r;
 }
 
-int config_store_publication(const struct config_store *store, struct publication *ret)
+int config_store_publication(const struct config_store *store, uint64_t in_force,
+                             struct publication *ret)
 {
     int r;
 
@@ -96,8 +99,10 @@ int config_store_publication(const struct config_store *store, struct publicatio
         return -ENOMEM;
     r = store->keeps_plugins ? 0 : refuse_plugins(ret->entities, &ret->errors);
     if (r == 0)
-        r = config_publish_read(ret->entities, ret->source, &ret->config, &ret->errors);
-    if (r == 0)
+        r = config_publish_read_again(ret->entities, ret->source, store->book, in_force,
+                                      &ret->config, &ret->errors);
+    ret->version = entity_book_version(store->book);
+    if (r == 0 && ret->config)
         (void)snprintf(ret->config->hash, sizeof(ret->config->hash), "%s", dao_hash(store->dao));
     return r;
 }
