@@ -26,6 +26,11 @@
  *   x_subschemas  fields by the value of subschema_key: another entry's name stands for that one;
  *                 "plugins": the files of config/schemas/plugins
  *   x_priority, x_version, x_runs     of a plugin; x_runs: this program runs it
+ *   x_unit        what a number counts ("milliseconds"): every number has one
+ *   x_differs     where this program does not do what Kong does
+ *
+ * Every field has a description: what it means, in one or two lines; `hopgate explain` and the OpenAPI
+ * document print it.
  */
 #ifndef CONFIG_MODEL_H
 #define CONFIG_MODEL_H
