@@ -14,6 +14,7 @@
  *   admin_targets.c, admin_certificates.c, admin_acls.c, admin_plugins.c   what differs there
  *   admin_health_paths.c health of upstreams and targets
  *   admin_schemas.c      /schemas
+ *   admin_openapi*.c     /openapi.json
  *   admin_node.c         /, /status, /endpoints, /tags, logs, caches
  */
 #ifndef CONFIG_ADMIN_PRIV_H

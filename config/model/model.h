@@ -28,6 +28,11 @@
  *   x_priority, x_version, x_runs     of a plugin; x_runs: this program runs it
  *   x_runs        of a field: the values (or elements) that this program runs, or false: only the default
  *                 asks for nothing that it does not do. Others are right, and refused when an entity is made
+ *   x_unit        what a number counts ("milliseconds"): every number has one
+ *   x_differs     where this program does not do what Kong does
+ *
+ * Every field has a description: what it means, in one or two lines; `hopgate explain` and the OpenAPI
+ * document print it.
  */
 #ifndef CONFIG_MODEL_H
 #define CONFIG_MODEL_H

@@ -2,6 +2,7 @@
 #include "tools/cli/cli.h"
 #include "tools/cli/verb.h"
 #include "tools/doctor/doctor.h"
+#include "tools/explain/explain.h"
 #include "tools/lab/lab.h"
 #include "tools/origin/origin.h"
 #include "tools/probe/probe.h"
@@ -82,6 +83,19 @@ const struct verb verbs[] = {
                   { "--conf", "-c", "FILE", "that kong.conf; KONG_PREFIX overrides it" },
                   SWITCH("--json", "JSON instead of YAML")),
       .exit_codes = "0 done, 1 the store cannot be read, 64 usage, 78 bad configuration" },
+    { .name = "explain",
+      .run = explain_verb,
+      .summary = "what entities, plugins and their fields mean: types, defaults, limits",
+      .synopses = SYNOPSES("[--json] [PATH]", "--all [--json | --markdown]"),
+      .text = "Tells what a thing of the Admin API or a declarative file means: an entity "
+              "(services), a field\n"
+              "(services.retries, upstreams.healthchecks.active.type), a plugin (plugins.cors), a "
+              "field of it\n"
+              "(plugins.cors.config.origins). Without PATH it lists what there is.",
+      .options =
+          OPTIONS(ARGUMENT("PATH", "names with dots between them"), SWITCH("--all", "everything"),
+                  SWITCH("--json", "for programs"), SWITCH("--markdown", "with --all: as a page")),
+      .exit_codes = "0 told, 1 failed, 64 usage, also when there is no such thing" },
     { .name = "status",
       .run = cli_control,
       .summary = "what a running hop is and how it is doing",
@@ -458,10 +472,11 @@ const struct verb verbs[] = {
     { .name = "generate",
       .run = cli_generate,
       .summary = "man pages and completions, for the build",
-      .synopses = SYNOPSES("man|man-conf|bash|zsh|fish"),
-      .text = "Writes a man page or a completion to standard output, made from the tables of verbs "
-              "and of\nsettings that this binary has.",
-      .words = "man man-conf bash zsh fish",
+      .synopses = SYNOPSES("man|man-conf|man-entities|bash|zsh|fish"),
+      .text =
+          "Writes a man page or a completion to standard output, made from the tables of verbs, "
+          "settings\nand entities that this binary has.",
+      .words = "man man-conf man-entities bash zsh fish",
       .exit_codes = "0 written, 64 usage",
       .is_hidden = true },
 };
