@@ -9,6 +9,7 @@
 #include "config/declarative.h"
 #include "config/document_write.h"
 #include "config/flatten/flatten.h"
+#include "core/md5.h"
 
 static int needs_no_database(struct admin_call *call)
 {
@@ -73,7 +74,7 @@ static int read_text(struct admin_call *call, struct slice text, struct posted *
         return r;
     ret->document = json_incref(document->root);
     ret->is_text = true;
-    config_hash_text(text, ret->hash);
+    md5_hex(text, ret->hash);
     return 0;
 }
 
@@ -83,7 +84,7 @@ static int read_object(struct admin_call *call, struct posted *ret)
 
     if (!text)
         return -ENOMEM;
-    config_hash_text(slice_of(text), ret->hash);
+    md5_hex(slice_of(text), ret->hash);
     free(text);
     ret->document = json_incref(call->content);
     return 0;
@@ -181,7 +182,8 @@ static int replace(struct admin_call *call, const struct flattened *flattened, c
     json_t *entities = flattened_entities(flattened);
     int r = entities ? check_runs(call, entities) : -ENOMEM;
 
-    if (r == 0 && json_object_set_new(entities, "_hash", json_string(hash)) < 0)
+    if (r == 0 && flattened_any(entities) &&
+        json_object_set_new(entities, "_hash", json_string(hash)) < 0)
         r = -ENOMEM;
     if (r == 0)
         r = dao_replace_all(call->admin->dao, entities);
