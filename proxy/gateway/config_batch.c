@@ -63,7 +63,7 @@ static void answer_all_changes(struct batch *batch, void (*answer)(struct job *j
 
 static void answer_ending(struct job *job)
 {
-    answer_message(job, 503, "shutting down");
+    answer_message(job, 503, job->answer.is_whole ? "Kong currently exiting" : "shutting down");
 }
 
 static void send_answers(struct batch *batch)
@@ -113,7 +113,8 @@ static bool prepare(struct batch *batch)
     batch->has_publication = true;
     if (config_store_publication(&gateway->config, publication) < 0)
         return false;
-    if (!main_calls_ask(&gateway->main_calls, config_publish_prepare, publication)) {
+    if (!main_calls_ask(&gateway->main_calls, config_publish_prepare, publication) ||
+        publication->is_ending) {
         batch->is_closed = true;
         return false;
     }
@@ -165,12 +166,14 @@ static bool reason_of(const struct batch *batch, char *into, size_t size, bool *
     return false;
 }
 
-/* A schema violation of the entity as a whole, as Kong has it. */
+/* A schema violation of the entity as a whole, as Kong has it; or of a whole configuration. */
 static void answer_guilty(struct job *job, const char *reason)
 {
+    json_t *fields = json_pack("{s:[s]}", "@entity", reason);
     struct kong_error error = { 0 };
 
-    (void)kong_error_schema_violation(&error, json_pack("{s:[s]}", "@entity", reason));
+    (void)(job->answer.is_whole ? kong_error_declarative(&error, fields)
+                                : kong_error_schema_violation(&error, fields));
     replace_answer(job, error.status ? error.status : 400, kong_error_json(&error));
     kong_error_done(&error);
 }

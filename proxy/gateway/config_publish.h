@@ -31,6 +31,7 @@ struct publication {
     struct config *config;       /* made from it; NULL: taken */
     struct config_errors errors; /* why not */
     bool done;                   /* set by each step */
+    bool is_ending;              /* the hop drains, and nothing is kept for the process after it */
 };
 
 struct prepared_snapshot {
