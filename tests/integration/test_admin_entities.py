@@ -11,7 +11,9 @@ import pytest
 
 from lab.admin import admin_hop
 
-TABLE = json.loads((pathlib.Path(__file__).parents[1] / "data" / "kong-admin-entities.json").read_text())["entities"]
+DATA = pathlib.Path(__file__).parents[1] / "data"
+TABLE = json.loads((DATA / "kong-admin-entities.json").read_text())["entities"]
+PLUGINS = json.loads((DATA / "kong-plugin-defaults.json").read_text())["plugins"]
 ABSENT = "00000000-0000-4000-8000-0000000000ff"
 PARENTS = {"service": ("services", {"host": "h"}), "route": ("routes", {"paths": ["/"]}), "consumer": ("consumers", {"username": "parent-{}"}),
            "upstream": ("upstreams", {"name": "parent-{}"}), "certificate": ("certificates", {"cert": "$cert_pem", "key": "$key_pem"}),
@@ -338,3 +340,29 @@ def test_what_has_tags_is_found_by_them(api, kind):
             assert (status, [each["id"] for each in page["data"]]) == (200, ids), tags
     kind.remove(row)
     assert api.ask("GET", f"/tags/{tag}")[1]["data"] == []
+
+
+# ---- plugins -------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", sorted(PLUGINS))
+def test_configuration_of_a_plugin(api, name):
+    said = PLUGINS[name]
+    config = said["least"]
+    root = api.must("GET", "/")
+    assert root["plugins"]["available_on_server"][name]["priority"] == said["priority"]
+    row = api.must("POST", "/plugins", {"name": name, "enabled": False, "config": config})
+    assert {key: row["config"].get(key, "not there") for key in said["gives"]} == said["gives"]
+    assert row["protocols"] == said.get("protocols", ["grpc", "grpcs", "http", "https"])
+    for field in said["R"]:
+        status, answer = api.ask("PATCH", f"/plugins/{row['id']}", {"config": {field: None}})
+        assert (status, answer["fields"]) == (400, {"config": {field: "required field missing"}}), field
+    status, answer = api.ask("PATCH", f"/plugins/{row['id']}", {"consumer": {"id": api.parent("consumer")["id"]}})
+    if said.get("no_consumer"):
+        assert (status, answer["fields"]) == (400, {"consumer": "value must be null"})
+    schema = api.must("GET", f"/schemas/plugins/{name}")
+    assert any("config" in field and field["config"]["type"] == "record" and field["config"]["required"] for field in schema["fields"])
+    assert api.ask("DELETE", f"/plugins/{row['id']}") == (204, None)
+
+
+def test_those_are_all_plugins(api):
+    assert set(api.must("GET", "/plugins/enabled")["enabled_plugins"]) == set(PLUGINS)
