@@ -106,7 +106,7 @@ int loader_register(struct loader *loader, enum entity_kind kind, const struct d
 int loader_refer_to(struct loader *loader, enum entity_kind from_kind, enum entity_kind to_kind,
                     const struct document_node *node);
 
-/* The parent of a nested entity, or what its own field says; a nested one must not say it again. */
+/* The parent of a nested entity (config/flatten looks at what is written there), or what its own field says. */
 int loader_refer_to_parent(struct loader *loader, enum entity_kind kind,
                            enum entity_kind parent_kind, const struct document_node *node,
                            const char *field, size_t parent);

@@ -136,6 +136,7 @@ struct settings {
     char *admin_ssl_client_certificate, *admin_ssl_crl;       /* or NULL */
     uint32_t admin_ssl_verify_depth;
     uint64_t admin_client_max_body_size_bytes; /* 0: no limit but the one on all of them */
+    uint64_t lmdb_map_size_bytes;              /* of entities that POST /config may bring */
     char *hopgate_admin_token;                 /* who asks must show it; NULL: nobody need */
     bool hopgate_admin_public;                 /* reachable from outside without TLS and proof */
     struct config_strings hopgate_admin_hosts; /* names it may be called by; "*": any */

@@ -24,6 +24,7 @@ static const struct {
     { "nginx_admin_ssl_verify_depth", "intermediates that its chain may have" },
     { "nginx_admin_ssl_crl", "revoked ones: path, PEM or base64" },
     { "nginx_admin_client_max_body_size", "bytes of a request to admin_listen; more is a 413" },
+    { "lmdb_map_size", "bytes of entities, as JSON, that POST /config may bring; more is a 413" },
     { "hopgate_admin_token",
       "who asks the Admin API must show this text in the field Kong-Admin-Token" },
     { "hopgate_admin_public",

@@ -80,7 +80,7 @@ static void answer_all_changes(struct batch *batch, void (*answer)(struct job *,
 static void answer_ending(struct job *job, const char *reason)
 {
     (void)reason;
-    answer_message(job, 503, "shutting down");
+    answer_message(job, 503, job->answer.is_whole ? "Kong currently exiting" : "shutting down");
 }
 
 /* RFC 9110 15.3.3: accepted, and not completed. The entity is what it will be. */
@@ -159,7 +159,8 @@ static bool compile(struct batch *batch)
     batch->is_in_force_already = !publication->config;
     if (batch->is_in_force_already)
         return true;
-    if (!main_calls_ask(&gateway->main_calls, config_publish_prepare, publication)) {
+    if (!main_calls_ask(&gateway->main_calls, config_publish_prepare, publication) ||
+        publication->is_ending) {
         batch->is_closed = true;
         return false;
     }
@@ -219,12 +220,14 @@ static void find_reason(struct batch *batch, bool *ret_is_guilty)
     }
 }
 
-/* A schema violation of the entity as a whole, as Kong has it. */
+/* A schema violation of the entity as a whole, as Kong has it; or of a whole configuration. */
 static void answer_guilty(struct job *job, const char *reason)
 {
+    json_t *fields = json_pack("{s:[s]}", "@entity", reason);
     struct kong_error error = { 0 };
 
-    (void)kong_error_schema_violation(&error, json_pack("{s:[s]}", "@entity", reason));
+    (void)(job->answer.is_whole ? kong_error_declarative(&error, fields)
+                                : kong_error_schema_violation(&error, fields));
     replace_answer(job, error.status ? error.status : 400, kong_error_json(&error));
     kong_error_done(&error);
 }

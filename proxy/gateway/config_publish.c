@@ -132,9 +132,11 @@ static void prepare_for(struct publication *publication)
 void config_publish_prepare(void *argument)
 {
     struct publication *publication = argument;
+    const struct gateway *gateway = publication->gateway;
 
-    publication->done = publication->gateway->draining;
-    if (!publication->done)
+    publication->is_ending = gateway->draining && !gateway->config.store;
+    publication->done = gateway->draining && gateway->config.store;
+    if (!gateway->draining)
         prepare_for(publication);
 }
 

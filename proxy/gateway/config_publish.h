@@ -35,6 +35,7 @@ struct publication {
     uint64_t version;             /* of what it says: entity_book_version */
     struct config_errors errors;  /* why not */
     bool done;                    /* set by each step */
+    bool is_ending;               /* the hop drains, and nothing is kept for the process after it */
 };
 
 struct prepared_snapshot {

@@ -258,7 +258,8 @@ bool gateway_start_config_thread(struct gateway *gateway, const struct snapshot 
         .host = config_host(gateway, gateway->config.store != NULL),
         .admin = { .dao = gateway->config.dao,
                    .allows_duplicate_routes =
-                       strcmp(settings->hopgate_duplicate_routes, "allow") == 0 },
+                       strcmp(settings->hopgate_duplicate_routes, "allow") == 0,
+                   .config_max_bytes = settings->lmdb_map_size_bytes },
         .generation = dao_generation(gateway->config.dao),
     };
     thread->batches.admin.host = &thread->batches.host;
