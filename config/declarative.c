@@ -204,6 +204,7 @@ static int loader_init(struct loader *loader, struct config_errors *errors, cons
         loader->config->source = config_copy_text(loader->config, file, strlen(file));
         if (!loader->config->source)
             return -ENOMEM;
+        loader->config->hopgate_source = loader->config->source;
     }
     for (size_t i = 0; i < ENTITY_KIND_COUNT; i++) {
         loader->lists[i].item_size = entity_sizes[i];

@@ -12,6 +12,7 @@
 
 #include "config/config_error.h"
 #include "config/entities.h"
+#include "config/extras.h"
 #include "core/slice.h"
 
 /*
@@ -31,5 +32,11 @@ int config_load_text(struct slice text, const char *file, struct config **ret,
  * leave out. */
 int config_load_entities(json_t *document, const char *source, struct config **ret,
                          struct config_errors *errors);
+
+/* What extras say of the entities of a configuration whose document has no hopgate: object; NULL: nothing.
+ * Without has_entities it is one of a store that nobody has looked into yet, and only what is wrong
+ * whatever the store has is told. 0; -EINVAL and errors; -ENOMEM. */
+int config_apply_extras(struct config *config, const struct config_extras *extras,
+                        bool has_entities, struct config_errors *errors);
 
 #endif

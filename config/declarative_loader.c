@@ -138,7 +138,7 @@ int loader_refer_to(struct loader *loader, enum entity_kind from_kind, enum enti
         .to = NO_ENTITY,
         .field = node->key ? node->key : node->parent->key,
         .key = key,
-        .place = { .file = loader->document->file, .line = mark->line, .column = mark->column },
+        .place = { .file = node->document->file, .line = mark->line, .column = mark->column },
     };
 
     if (!key)

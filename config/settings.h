@@ -124,9 +124,11 @@ struct settings {
     uint64_t hopgate_dns_timeout_ms; /* of one question to one server */
     uint32_t hopgate_dns_tries;
 
-    char *database;            /* "off", "sqlite" */
-    char *hopgate_sqlite_path; /* below the prefix or absolute */
-    char *declarative_config;  /* or NULL */
+    char *database;               /* "off", "sqlite" */
+    char *hopgate_sqlite_path;    /* below the prefix or absolute */
+    char *declarative_config;     /* or NULL */
+    char *hopgate_extras_file;    /* hopgate: of database = sqlite; or NULL */
+    struct config_extras *extras; /* what is in it, from config_source_load on; or NULL */
 
     /* The Admin API: TLS of its listeners as that of proxy_listen, with certificates of its own */
     struct config_strings admin_ssl_cert, admin_ssl_cert_key; /* empty: a self-signed one */

@@ -46,6 +46,9 @@ static const struct {
       "where entities are kept: sqlite, written by the Admin API, or off, a declarative "
       "file; off where a file is given, else sqlite" },
     { "hopgate_sqlite_path", "the file of database = sqlite, below the prefix or absolute" },
+    { "hopgate_extras_file",
+      "file with the hopgate: object (limits, mtls, fields, ...) of database = sqlite, as a "
+      "declarative file has it; the reload reads it again" },
     { "declarative_config", "declarative file when none is named on the command line" },
     { "port_maps", "external:internal ports, for X-Forwarded-Port" },
     { "proxy_listen",

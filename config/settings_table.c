@@ -80,6 +80,7 @@ const struct setting settings_table[] = {
       .supported = "off, sqlite",
       AT(database) },
     { .name = "hopgate_sqlite_path", .default_text = "hopgate.db", AT(hopgate_sqlite_path) },
+    { .name = "hopgate_extras_file", AT(hopgate_extras_file) },
     { .name = "declarative_config", AT(declarative_config) },
     REFUSED("declarative_config_string", NULL,
             "is not supported; write a file and name it in "

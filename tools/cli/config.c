@@ -5,9 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config/config.h"
 #include "config/dao/dao.h"
 #include "config/document_write.h"
 #include "config/settings.h"
+#include "proxy/gateway/config_publish.h"
 #include "proxy/gateway/prefix.h"
 #include "tools/cli/arguments.h"
 #include "tools/cli/cli.h"
@@ -101,8 +103,47 @@ static int print(const json_t *entities, bool json)
     return done ? CLI_OK : CLI_FAILED;
 }
 
+/* Names that the store does not have are mistakes in a declarative file. */
+static void tell_misfits(json_t *entities, const struct config_extras *extras,
+                         struct config_errors *errors)
+{
+    SCOPED(config) config = NULL;
+    struct config_errors found;
+
+    config_errors_init(&found);
+    (void)config_publish_read(entities, NULL, extras, &config, &found); /* for its remarks */
+    for (size_t i = 0; i < found.count; i++) {
+        const struct config_error *error = &found.items[i];
+
+        if (error->place.file && strcmp(error->place.file, config_extras_file(extras)) == 0)
+            config_errors_add(errors, error->severity, error->place, "%s", error->message);
+    }
+    config_errors_done(&found);
+}
+
+/* What the hop is told beside its store. */
+static int add_extras(json_t *entities, const struct settings *settings,
+                      struct config_errors *errors)
+{
+    struct config_extras *extras = NULL;
+    json_t *object;
+    int r;
+
+    if (!settings->hopgate_extras_file)
+        return 0;
+    r = config_extras_load(settings->hopgate_extras_file, &extras, errors);
+    if (r == 0)
+        tell_misfits(entities, extras, errors);
+    object = config_extras_object(extras);
+    if (object && json_object_set(entities, "hopgate", object) < 0)
+        r = -ENOMEM;
+    config_extras_unref(extras);
+    return r;
+}
+
 /* It is not made when it is not there: that would hide a wrong prefix. */
-static int dump_store(const char *path, bool json, struct config_errors *errors)
+static int dump_store(const char *path, const struct settings *settings, bool json,
+                      struct config_errors *errors)
 {
     SCOPED(store) store = NULL;
     SCOPED(dao) dao = NULL;
@@ -125,7 +166,9 @@ static int dump_store(const char *path, bool json, struct config_errors *errors)
     if (r < 0 || !dao)
         return CLI_FAILED;
     entities = dao_export(dao);
-    r = entities ? print(entities, json) : CLI_FAILED;
+    if (entities)
+        r = add_extras(entities, settings, errors);
+    r = entities && r == 0 ? print(entities, json) : CLI_FAILED;
     json_decref(entities);
     return r;
 }
@@ -169,7 +212,7 @@ static int with_store(const struct config_options *options, struct config_errors
     if (!path)
         return CLI_FAILED;
     r = options->word == CONFIG_IMPORT ? config_import(path, options->file, errors)
-                                       : dump_store(path, options->json, errors);
+                                       : dump_store(path, settings, options->json, errors);
     free(path);
     return r;
 }
