@@ -10,6 +10,8 @@
 #include "proxy/gateway/gateway_priv.h"
 #include "proxy/worker/admin_question.h"
 
+enum { UNREADABLE_TOLD_INTERVAL_MS = 60 * 1000 };
+
 /* One request of a batch. */
 struct job {
     struct admin_question *question;
@@ -244,21 +246,36 @@ static bool commit(struct batch *batch, bool was_in_force)
     return is_in_force;
 }
 
+/* Of what others have written: each request that meets it, else once a minute. */
+static void tell_unreadable(struct batch *batch, const char *reason)
+{
+    uint64_t now_ms = clock_now_ms(), untold;
+
+    if (batch->count == 0 && !log_rate_allows(&batch->of->locked_told, now_ms, &untold))
+        return;
+    batch->of->locked_told.next_at_ms = now_ms + UNREADABLE_TOLD_INTERVAL_MS;
+    log_error(LOG_LEVEL_ERROR,
+              "what another process has written into %s cannot be read, the configuration before "
+              "it is in force: %s",
+              config_store_name(&batch->of->gateway->config), reason);
+}
+
 /* Locked for too long, not writable, damaged ... */
 static bool begin(struct batch *batch)
 {
-    const struct config_store *config = &batch->of->gateway->config;
+    const struct store *store = batch->of->gateway->config.store;
+    const char *of_store = store ? store_error(store) : "";
     struct kong_error error = { 0 };
-    uint64_t untold;
 
     if (dao_begin(batch->dao, &error) == 0)
         return true;
-    kong_error_done(&error);
-    if (batch->count > 0)
+    if (batch->count > 0 && *of_store)
         tell_commit_failed(batch);
-    else if (log_rate_allows(&batch->of->locked_told, clock_now_ms(), &untold))
-        log_error(LOG_LEVEL_ERROR, "what another process has written into %s cannot be read: %s",
-                  config_store_name(config), config->store ? store_error(config->store) : "");
+    else
+        tell_unreadable(batch, *of_store       ? of_store
+                               : error.message ? error.message
+                                               : "out of memory");
+    kong_error_done(&error);
     for (size_t i = 0; i < batch->count; i++)
         answer_unexpected(&batch->jobs[i]);
     return false;
