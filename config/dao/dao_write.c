@@ -47,7 +47,7 @@ static int fail_unique(const struct dao_field_index *taken, json_t *value, struc
     return r;
 }
 
-static int fail_taken(const struct dao_field_index *taken, json_t *value, struct kong_error *error)
+int dao_fail_taken(const struct dao_field_index *taken, json_t *value, struct kong_error *error)
 {
     if (taken->kind == DAO_INDEX_ID)
         return kong_error_primary_key_violation(error,
@@ -116,7 +116,7 @@ static int put_row(struct write *write, json_t *value, struct dao_row **ret,
         return -ENOMEM;
     r = dao_change(write->dao, write->before, row, &taken);
     if (r == -EEXIST)
-        return fail_taken(taken, value, error);
+        return dao_fail_taken(taken, value, error);
     if (r == 0)
         *ret = row;
     return r;

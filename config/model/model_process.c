@@ -138,29 +138,6 @@ static int prepare(struct processing *processing)
     return out_of_memory(processing);
 }
 
-/* A plugin that this program does not run may be kept, but not enabled: it would be ignored. */
-static json_t *check_runs(struct processing *processing)
-{
-    const json_t *values = processing->writing.values;
-    const struct model_plugin *plugin = NULL;
-    const char *name = json_string_value(json_object_get(values, "name"));
-    json_t *said, *errors;
-
-    if (processing->request->operation != MODEL_CHECK && name &&
-        strcmp(processing->request->entity->name, "plugins") == 0)
-        plugin = model_plugin(processing->model, name);
-    if (!plugin || plugin->runs || !json_is_true(json_object_get(values, "enabled")))
-        return NULL;
-    said = model_said(&processing->writing.words,
-                      "plugin '%s' is not run by this version of hopgate; set enabled to false to "
-                      "keep its configuration",
-                      name);
-    errors = said ? json_pack("{s:o}", "enabled", said) : NULL;
-    if (!errors)
-        processing->writing.words.out_of_memory = true;
-    return errors;
-}
-
 static int validate(struct processing *processing)
 {
     const struct model_request *request = processing->request;
@@ -179,8 +156,8 @@ static int validate(struct processing *processing)
                 model_say_of_entity(&writing->words, errors, json_incref(json_array_get(said, i)));
         }
     }
-    if (!errors)
-        errors = check_runs(processing);
+    if (!errors && request->operation != MODEL_CHECK)
+        errors = model_check_runs(&writing->words, request->entity, writing->values);
     return refuse(processing, errors);
 }
 

@@ -72,7 +72,7 @@ def test_content_that_has_come_is_not_waited_for_any_more(lab):
     with Locked(hop):
         assert client.read_head().status == 100
         client.send(content)
-        assert client.read_response().status == 500  # after five seconds; see STORE_BUSY_MS
+        assert client.read_response().status == 503  # after five seconds; see STORE_BUSY_MS
     assert Admin(lab, hop).must("GET", "/services")["data"] == []
 
 
@@ -150,7 +150,7 @@ def test_a_row_that_makes_no_sense_is_named_and_traffic_goes_on(lab, was, now, s
     with sqlite3.connect(hop.prefix / "hopgate.db") as store:
         store.execute("UPDATE entities SET json = replace(json, ?, ?) WHERE json LIKE '%\"other\"%'", (was, now))
     store.close()
-    assert hop.error_log.wait_for("cannot be read, the configuration before it is in force: services[", said)
+    assert hop.error_log.wait_for("what another process has written cannot be read: services[", said)
     assert lab.client(hop).get("/").content == b"the origin"
     assert admin.ask("POST", "/services", {"name": "new", "host": "h"})[0] == 500
     assert admin.must("GET", "/services/s")["id"] == service["id"]

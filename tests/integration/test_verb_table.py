@@ -79,7 +79,7 @@ def test_page_of_the_configuration_has_every_key_that_readme_names(hopgate):
     assert re.search(r"^\\fBlog_level\\fR = \\fInotice\\fR\n.*one of: debug, info", page, re.M)
 
 
-@pytest.mark.parametrize("kind", ["man", "man-conf"])
+@pytest.mark.parametrize("kind", ["man", "man-conf", "man-entities"])
 def test_man_page_has_no_mistake_for_roff(hopgate, tmp_path, kind):
     """Only what is installed is run: mandoc's lint, else groff's warnings."""
     path = tmp_path / "page"

@@ -17,6 +17,7 @@ int cli_generate(int argc, char **argv)
         void (*generate)(FILE *stream);
     } kinds[] = { { "man", generate_man },
                   { "man-conf", generate_man_conf },
+                  { "man-entities", generate_man_entities },
                   { "bash", generate_bash },
                   { "zsh", generate_zsh },
                   { "fish", generate_fish } };
