@@ -71,6 +71,8 @@ int admin_answer_nothing(struct admin_call *call, unsigned status);
 int admin_answer_text(struct admin_call *call, unsigned status, const char *content_type,
                       char *text);
 int admin_not_found(struct admin_call *call); /* {"message":"Not found"} */
+/* A field of the answer; name is a literal; takes value, malloc'ed (NULL: no memory). 0 or -ENOMEM. */
+int admin_add_field(struct admin_call *call, const char *name, char *value);
 
 /* Of the query; NULL: not there, or no text. */
 const char *admin_query(const struct admin_call *call, const char *name);

@@ -40,6 +40,7 @@ struct admin_question {
     struct admin_author author;
     char *content; /* of the request; malloc'ed */
     size_t content_room;
+    uint64_t waits_since_ms; /* monotonic; the config thread's */
     bool has_answer;
     struct admin_answer answer;
     size_t answer_bytes; /* counted; 0: it is small */

@@ -70,19 +70,27 @@ const struct verb verbs[] = {
       .exit_codes = "0 usable (warnings may have been printed), 64 usage, 78 bad configuration" },
     { .name = "config",
       .run = cli_config,
-      .summary = "the entities of a hop's store as a declarative file",
-      .synopses = SYNOPSES("dump [OPTIONS]"),
-      .text = "Prints all entities that the Admin API keeps (database = sqlite), secrets with "
-              "them, as a\n"
-              "declarative file: `hopgate run FILE` and POST /config take it as it is. The hop may "
-              "run or "
-              "not.",
-      .words = "dump",
+      .summary = "declarative files, and the store of a hop",
+      .synopses = SYNOPSES("dump [OPTIONS]", "parse FILE", "import FILE [OPTIONS]"),
+      .text =
+          "dump: prints all entities that the Admin API keeps (database = sqlite), secrets with "
+          "them, as\na declarative file: `hopgate run FILE`, POST /config and import take it as "
+          "it is.\n"
+          "parse: says whether FILE is a declarative file that Kong would take, or what is wrong "
+          "with it\nas `kong config parse` does; `check` says where, and what hopgate cannot "
+          "run.\n"
+          "import (also load, db_import): puts the entities of FILE into the store: in place of "
+          "those that\nhave their ids, beside the others; nothing is deleted; all of it or "
+          "nothing. As Kong's db_import.\n"
+          "The hop may run or not; one that runs follows within a second or so.",
+      .words = "dump parse import load FILE",
       .options =
-          OPTIONS(VALUE("--prefix", "DIR", "the hop's prefix; else the one of its kong.conf"),
+          OPTIONS(ARGUMENT("FILE", "Kong declarative file, .yaml, .yml or .json"),
+                  VALUE("--prefix", "DIR", "the hop's prefix; else the one of its kong.conf"),
                   { "--conf", "-c", "FILE", "that kong.conf; KONG_PREFIX overrides it" },
-                  SWITCH("--json", "JSON instead of YAML")),
-      .exit_codes = "0 done, 1 the store cannot be read, 64 usage, 78 bad configuration" },
+                  SWITCH("--json", "dump: JSON instead of YAML")),
+      .exit_codes = "0 done, 1 the file has mistakes or the store cannot be read or written, 64 "
+                    "usage, 78 bad configuration" },
     { .name = "explain",
       .run = explain_verb,
       .summary = "what entities, plugins and their fields mean: types, defaults, limits",

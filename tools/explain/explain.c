@@ -3,45 +3,44 @@
 
 #include <string.h>
 
+#include "tools/cli/arguments.h"
 #include "tools/cli/cli.h"
-#include "tools/cli/verb.h"
 
 struct options {
     const char *path; /* NULL: not given */
     bool all, json, markdown;
 };
 
-static int complain(const struct verb *verb, const char *what, const char *word)
+static int take_switch(void *context, const char *name, const char *value)
 {
-    (void)fprintf(stderr, "hopgate: %s \"%s\"\n\n", what, word);
-    verb_print_help(verb, stderr);
-    return CLI_USAGE;
+    struct options *options = context;
+
+    (void)value;
+    if (strcmp(name, "--all") == 0)
+        options->all = true;
+    else if (strcmp(name, "--json") == 0)
+        options->json = true;
+    else
+        options->markdown = true;
+    return 0;
 }
 
-/* 0, or an exit code; -1 after --help. */
-static int parse(int argc, char **argv, const struct verb *verb, struct options *ret)
+static int take_path(void *context, const char *word)
 {
-    for (int i = 1; i < argc; i++) {
-        const char *word = argv[i];
+    return arguments_take_only("explain", &((struct options *)context)->path, word);
+}
 
-        if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-            verb_print_help(verb, stdout);
-            return -1;
-        }
-        if (verb_option_find(verb, word) && *word == '-') {
-            ret->all |= strcmp(word, "--all") == 0;
-            ret->json |= strcmp(word, "--json") == 0;
-            ret->markdown |= strcmp(word, "--markdown") == 0;
-        } else if (*word == '-' || ret->path) {
-            return complain(verb, "not understood:", word);
-        } else {
-            ret->path = word;
-        }
-    }
+static int parse(int argc, char **argv, struct options *ret)
+{
+    const struct arguments arguments = { "explain", take_switch, take_path, NULL, ret };
+    int r = arguments_take(&arguments, argc, argv);
+
+    if (r != 0)
+        return r;
     if (ret->all && ret->path)
-        return complain(verb, "everything is asked for, not only", ret->path);
+        return arguments_complain("explain", "either --all or %s", ret->path);
     if (ret->markdown && (!ret->all || ret->json))
-        return complain(verb, "a page is made of everything, without --json:", "--all --markdown");
+        return arguments_complain("explain", "--markdown is for --all, without --json");
     return 0;
 }
 
@@ -78,13 +77,12 @@ static void print(const json_t *facts, const struct options *options)
 
 int explain_verb(int argc, char **argv)
 {
-    const struct verb *verb = verb_find("explain");
     const struct model *model = model_get();
     char message[EXPLAIN_MESSAGE_MAX];
     struct options options = { 0 };
     struct explain_topic topic;
     json_t *facts;
-    int r = parse(argc, argv, verb, &options);
+    int r = parse(argc, argv, &options);
 
     if (r != 0)
         return r < 0 ? CLI_OK : r;
