@@ -381,6 +381,9 @@ struct config {
     char hash[33];        /* of its text, 32 hex digits; all 0 for the empty configuration */
     struct json_t *entities; /* of the declarative file, as dao_replace_all takes them; or NULL */
     struct config_block *blocks; /* memory of all strings and of the arrays inside entities */
+    struct config **lenders; /* others whose memory its entities have parts of, see config_share */
+    size_t lenders_count;
+    _Atomic uint32_t sharers_count; /* that free it, beyond the first */
 };
 
 /* Without any entity. NULL: no memory. */
@@ -389,6 +392,9 @@ struct config *config_create(void);
 /* Zeroed memory that lives as long as the configuration. NULL: no memory. */
 void *config_alloc(struct config *config, size_t bytes);
 char *config_copy_text(struct config *config, const char *text, size_t length);
+
+/* One more who frees it; on any thread. The same configuration. */
+struct config *config_share(struct config *config);
 
 void config_free(struct config *config);
 DEFINE_SCOPED(config);

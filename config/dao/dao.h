@@ -151,7 +151,8 @@ json_t *dao_distinct(const struct dao *dao, const struct model_entity *entity, c
 
 /* All entities as one declarative document: {"_format_version": "3.0", "services": [...]} with
  * references as ids; what a configuration is built from (config_load_entities) and what dumps and
- * GET /config print. A new reference. */
+ * GET /config print. A new reference; its lists must not be changed: that of a kind without a change
+ * since the last export is the same again, and so is each entity in the others. */
 json_t *dao_export(const struct dao *dao);
 
 /* How often it has changed; a configuration built at the same count says the same. */

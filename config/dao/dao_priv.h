@@ -43,6 +43,8 @@ struct dao_table {
     size_t indexes_count;
     struct dao_field_index **referring; /* indexes of all tables that refer to this one */
     size_t referring_count;
+    json_t *
+        exported; /* all rows as dao_export gives them; NULL: not asked for since the last change */
 };
 
 /* All tables, in the model's order: replaced as a whole when everything is loaded again. */

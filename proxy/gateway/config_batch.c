@@ -12,6 +12,8 @@
 #include "proxy/gateway/gateway_priv.h"
 #include "proxy/worker/admin_question.h"
 
+enum { UNREADABLE_TOLD_INTERVAL_MS = 60 * 1000 }; /* it lasts until somebody mends it */
+
 /* One request of a batch. */
 struct job {
     struct admin_question *question;
@@ -26,6 +28,8 @@ struct batch {
     size_t count;
     struct publication publication;
     bool has_publication, is_closed;       /* closed: the hop ends, nothing comes into force */
+    bool is_prepared;                      /* the publication is of the entities as they are now */
+    bool is_in_force_already;              /* nothing of it touches traffic */
     char reason[CONFIG_MESSAGE_MAX + 512]; /* why something failed, for the answers */
 };
 
@@ -135,8 +139,16 @@ static void drop_publication(struct batch *batch)
     batch->has_publication = false;
 }
 
-/* The entities as they are now, compiled. False: they cannot be in force, see publication.errors. */
-static bool prepare(struct batch *batch)
+/* Without a store a reload may put something else in force at any time. */
+static uint64_t version_in_force(const struct batch *batch)
+{
+    const struct config_store *config = &batch->of->gateway->config;
+
+    return config->store ? config->in_force : 0;
+}
+
+/* Whether the entities as they are now can be in force: see publication.errors. */
+static bool compile(struct batch *batch)
 {
     struct gateway *gateway = batch->of->gateway;
     struct publication *publication = &batch->publication;
@@ -144,14 +156,23 @@ static bool prepare(struct batch *batch)
     drop_publication(batch);
     *publication = (struct publication){ .gateway = gateway };
     batch->has_publication = true;
-    if (config_store_publication(&gateway->config, publication) < 0)
+    if (config_store_publication(&gateway->config, version_in_force(batch), publication) < 0)
         return false;
+    batch->is_in_force_already = !publication->config;
+    if (batch->is_in_force_already)
+        return true;
     if (!main_calls_ask(&gateway->main_calls, config_publish_prepare, publication) ||
         publication->is_ending) {
         batch->is_closed = true;
         return false;
     }
     return publication->done;
+}
+
+static bool prepare(struct batch *batch)
+{
+    batch->is_prepared = compile(batch);
+    return batch->is_prepared;
 }
 
 static void discard(struct batch *batch)
@@ -277,8 +298,10 @@ static bool install(struct batch *batch)
 
     if (!main_calls_ask(&gateway->main_calls, config_publish_install, &batch->publication))
         return true; /* the hop ends: what is durable is for the process after it */
-    if (batch->publication.done)
+    if (batch->publication.done) {
+        gateway->config.in_force = batch->publication.version;
         return true;
+    }
     find_reason(batch, &is_guilty);
     return false;
 }
@@ -302,10 +325,11 @@ static void note_in_force(struct batch *batch)
                   config_store_name(&batch->of->gateway->config));
     batch->of->lag_is_told = false;
     batch->of->generation = dao_generation(batch->dao);
-    tell_extras(batch);
+    if (!batch->is_in_force_already)
+        tell_extras(batch);
 }
 
-/* What is prepared is what the dao has. */
+/* What is prepared is what the dao has. True: something was put in force. */
 static bool commit(struct batch *batch, bool was_in_force)
 {
     struct kong_error error = { 0 };
@@ -318,9 +342,9 @@ static bool commit(struct batch *batch, bool was_in_force)
         answer_all_changes(batch, answer_nothing_changed);
         return false;
     }
-    if (install(batch)) {
+    if (batch->is_in_force_already || install(batch)) {
         note_in_force(batch);
-        return true;
+        return !batch->is_in_force_already;
     }
     tell_stored(batch);
     answer_all_changes(batch, answer_stored);
@@ -332,7 +356,7 @@ static int begin(struct batch *batch)
 {
     const struct store *store = batch->of->gateway->config.store;
     struct kong_error error = { 0 };
-    uint64_t untold;
+    uint64_t now_ms = clock_now_ms(), untold;
 
     if (dao_begin(batch->dao, &error) == 0)
         return 0;
@@ -341,9 +365,11 @@ static int begin(struct batch *batch)
         return -EBUSY;
     }
     tell_store_failed(batch, &error);
-    if (batch->count == 0 && log_rate_allows(&batch->of->failure_told, clock_now_ms(), &untold))
+    if (batch->count == 0 && log_rate_allows(&batch->of->failure_told, now_ms, &untold)) {
+        batch->of->failure_told.next_at_ms = now_ms + UNREADABLE_TOLD_INTERVAL_MS;
         log_error(LOG_LEVEL_ERROR, "what another process has written cannot be read: %s",
                   batch->reason);
+    }
     for (size_t i = 0; i < batch->count; i++)
         answer_nothing_changed(&batch->jobs[i], batch->reason);
     return -EIO;
@@ -351,31 +377,55 @@ static int begin(struct batch *batch)
 
 /* ---- the ways through ---------------------------------------------------------------------- */
 
-/* Each is tried alone, on top of those that were good. */
-static enum config_batch_result run_one_by_one(struct batch *batch)
+static bool any_change(const struct batch *batch, size_t first, size_t count)
 {
-    bool was_in_force, is_prepared = false;
+    for (size_t i = first; i < first + count; i++)
+        if (batch->jobs[i].answer.is_change)
+            return true;
+    return false;
+}
+
+static void run_halves(struct batch *batch, size_t first, size_t count);
+
+/* These, on top of those that were good; as far as they cannot be in force they are undone. */
+static void run_range(struct batch *batch, size_t first, size_t count)
+{
+    size_t step = dao_step(batch->dao);
+
+    for (size_t i = first; i < first + count; i++)
+        handle(batch, &batch->jobs[i]);
+    if (!any_change(batch, first, count) || prepare(batch))
+        return;
+    if (count == 1)
+        blame(batch, &batch->jobs[first]);
+    dao_undo_step(batch->dao, step);
+    if (count > 1)
+        run_halves(batch, first, count);
+}
+
+static void run_halves(struct batch *batch, size_t first, size_t count)
+{
+    run_range(batch, first, count / 2);
+    run_range(batch, first + count / 2, count - count / 2);
+}
+
+/* They do not go together: the guilty ones are found, half by half, and refused. */
+static enum config_batch_result run_apart(struct batch *batch)
+{
+    bool was_in_force;
     int r = begin(batch);
 
     if (r < 0)
         return r == -EBUSY ? CONFIG_BATCH_LOCKED : CONFIG_BATCH_NOTHING;
+    batch->is_prepared = false;
     was_in_force = dao_generation(batch->dao) == batch->of->generation;
-    for (size_t i = 0; i < batch->count; i++) {
-        struct job *job = &batch->jobs[i];
-        size_t step = dao_step(batch->dao);
-
-        handle(batch, job);
-        if (!job->answer.is_change)
-            continue;
-        is_prepared = prepare(batch);
-        if (is_prepared)
-            continue;
-        blame(batch, job);
-        dao_undo_step(batch->dao, step);
-    }
-    if (!is_prepared && dao_has_changes(batch->dao))
-        is_prepared = prepare(batch);
-    if (is_prepared)
+    if (batch->count > 1)
+        run_halves(batch, 0, batch->count);
+    else
+        run_range(batch, 0, 1);
+    if (!batch->is_prepared && dao_has_changes(batch->dao))
+        (void)prepare(batch);
+    if (batch->is_prepared)
         return commit(batch, was_in_force) ? CONFIG_BATCH_IN_FORCE : CONFIG_BATCH_NOTHING;
     discard(batch);
     roll_back(batch, was_in_force);
@@ -399,14 +449,6 @@ static void tell_others(struct batch *batch, unsigned long long generation)
               config_store_name(&batch->of->gateway->config), batch->reason);
 }
 
-static bool any_change(const struct batch *batch)
-{
-    for (size_t i = 0; i < batch->count; i++)
-        if (batch->jobs[i].answer.is_change)
-            return true;
-    return false;
-}
-
 static enum config_batch_result run_together(struct batch *batch)
 {
     unsigned long long generation;
@@ -419,7 +461,7 @@ static enum config_batch_result run_together(struct batch *batch)
     was_in_force = generation == batch->of->generation;
     for (size_t i = 0; i < batch->count; i++)
         handle(batch, &batch->jobs[i]);
-    if (was_in_force && !any_change(batch)) {
+    if (was_in_force && !any_change(batch, 0, batch->count)) {
         roll_back(batch, true);
         return CONFIG_BATCH_NOTHING;
     }
@@ -427,11 +469,11 @@ static enum config_batch_result run_together(struct batch *batch)
         return commit(batch, was_in_force) ? CONFIG_BATCH_IN_FORCE : CONFIG_BATCH_NOTHING;
     discard(batch);
     roll_back(batch, was_in_force);
-    if (!any_change(batch)) {
+    if (!any_change(batch, 0, batch->count)) {
         tell_others(batch, generation);
         return CONFIG_BATCH_NOTHING;
     }
-    return run_one_by_one(batch);
+    return run_apart(batch);
 }
 
 /* ---- public -------------------------------------------------------------------------------- */

@@ -15,16 +15,18 @@ enum { PUBLISH_NAMES_WAIT_MS = 1000 };
 /* What takes part in how requests are carried. Consumers, their credentials and the like are only kept. */
 static json_t *document_of(const json_t *entities)
 {
-    static const char *const kinds[] = { "services",     "routes", "upstreams",       "targets",
-                                         "certificates", "snis",   "ca_certificates", "hopgate" };
+    const char *const *kinds = entity_book_kinds;
+    json_t *hopgate = json_object_get(entities, "hopgate"); /* of POST /config */
     json_t *document = json_pack("{s:s}", "_format_version", "3.0");
 
-    for (size_t i = 0; document && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        json_t *list = json_object_get(entities, kinds[i]);
+    for (; document && *kinds; kinds++) {
+        json_t *list = json_object_get(entities, *kinds);
 
-        if (list && json_object_set(document, kinds[i], list) < 0)
+        if (list && json_object_set(document, *kinds, list) < 0)
             json_decref(TAKE(document));
     }
+    if (document && hopgate && json_object_set(document, "hopgate", hopgate) < 0)
+        json_decref(TAKE(document));
     return document;
 }
 
@@ -39,6 +41,16 @@ int config_publish_read(json_t *entities, const char *source, const struct confi
         r = config_apply_extras(config, extras, true, errors);
     if (r == 0)
         *ret = TAKE(config);
+    json_decref(document);
+    return r;
+}
+
+int config_publish_read_again(json_t *entities, const char *source, struct entity_book *book,
+                              uint64_t in_force, struct config **ret, struct config_errors *errors)
+{
+    json_t *document = document_of(entities);
+    int r = document ? entity_book_read(book, document, source, in_force, ret, errors) : -ENOMEM;
+
     json_decref(document);
     return r;
 }

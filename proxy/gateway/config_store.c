@@ -44,7 +44,8 @@ bool config_store_open(struct config_store *store, const struct prefix *prefix,
         .extras = config_extras_ref(settings->extras),
     };
     (void)pthread_mutex_init(&store->lock, NULL); /* cannot fail with default attributes */
-    r = model_get() ? 0 : -ENOMEM;
+    store->book = entity_book_create();
+    r = store->book && model_get() ? 0 : -ENOMEM;
     if (r == 0)
         r = is_off ? open_memory(store) : open_sqlite(store, prefix, settings, errors);
     if (r < 0 && errors->errors_count == 0)
@@ -55,6 +56,7 @@ bool config_store_open(struct config_store *store, const struct prefix *prefix,
 
 void config_store_close(struct config_store *store)
 {
+    entity_book_free(TAKE(store->book));
     dao_free(TAKE(store->dao));
     store_free(TAKE(store->store));
     free(TAKE(store->path));
@@ -146,7 +148,7 @@ static struct config_extras *extras_in_force(struct config_store *store)
     return extras;
 }
 
-int config_store_publication(struct config_store *store, struct publication *ret)
+int config_store_publication(struct config_store *store, uint64_t in_force, struct publication *ret)
 {
     int r;
 
@@ -158,9 +160,12 @@ int config_store_publication(struct config_store *store, struct publication *ret
         return -ENOMEM;
     r = store->keeps_plugins ? 0 : refuse_plugins(ret->entities, &ret->errors);
     if (r == 0)
-        r = config_publish_read(ret->entities, ret->source, ret->extras, &ret->config,
-                                &ret->errors);
-    if (r == 0)
+        r = config_publish_read_again(ret->entities, ret->source, store->book, in_force,
+                                      &ret->config, &ret->errors);
+    ret->version = entity_book_version(store->book);
+    if (r == 0 && ret->config)
+        r = config_apply_extras(ret->config, ret->extras, true, &ret->errors);
+    if (r == 0 && ret->config)
         (void)snprintf(ret->config->hash, sizeof(ret->config->hash), "%s", dao_hash(store->dao));
     return r;
 }

@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 
+#include "config/book/book.h"
 #include "config/config.h"
 #include "config/dao/dao.h"
 #include "config/settings.h"
@@ -23,6 +24,8 @@ struct config_store {
     char *path;          /* absolute; NULL: database = off */
     struct store *store; /* NULL: database = off */
     struct dao *dao;
+    struct entity_book *book;     /* what was read of the entities */
+    uint64_t in_force;            /* its version of those that are in force; 0: not known */
     bool keeps_plugins;           /* also those that would not be run */
     pthread_mutex_t lock;         /* of what both threads use: */
     struct config_extras *extras; /* in force; counted; NULL: none */
@@ -55,9 +58,11 @@ struct config_store_state config_store_state(struct config_store *store);
 /* Where the entities come from, for messages. */
 const char *config_store_name(const struct config_store *store);
 
-/* Document and configuration of all entities as they are now. 0; -EINVAL: its errors say why; -ENOMEM.
+/* Document and configuration of all entities as they are now. in_force: the version of those that are; when
+ * they say the same, there is no configuration. 0; -EINVAL: its errors say why; -ENOMEM.
  * config_store_publication_done is due in every case. */
-int config_store_publication(struct config_store *store, struct publication *ret);
+int config_store_publication(struct config_store *store, uint64_t in_force,
+                             struct publication *ret);
 void config_store_publication_done(struct publication *publication);
 
 #endif

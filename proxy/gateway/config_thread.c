@@ -184,6 +184,7 @@ static void take_declared(struct config_thread *thread)
 
     if (!entities)
         return;
+    gateway->config.in_force = 0;
     if (config_store_replace(&gateway->config, entities))
         thread->batches.generation = dao_generation(gateway->config.dao);
     else

@@ -346,7 +346,8 @@ static bool take_entities(struct gateway *gateway, struct snapshot **snapshot)
         return false;
     if (!gateway->config.store)
         return true;
-    done = config_store_publication(&gateway->config, &publication) == 0;
+    done = config_store_publication(&gateway->config, 0, &publication) == 0;
+    gateway->config.in_force = publication.version;
     config_errors_take(&gateway->errors, &publication.errors);
     if (done) {
         gateway->entities = TAKE(publication.entities);
