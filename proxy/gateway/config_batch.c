@@ -12,6 +12,8 @@
 #include "proxy/gateway/gateway_priv.h"
 #include "proxy/worker/admin_question.h"
 
+enum { UNREADABLE_TOLD_INTERVAL_MS = 60 * 1000 }; /* it lasts until somebody mends it */
+
 /* One request of a batch. */
 struct job {
     struct admin_question *question;
@@ -354,7 +356,7 @@ static int begin(struct batch *batch)
 {
     const struct store *store = batch->of->gateway->config.store;
     struct kong_error error = { 0 };
-    uint64_t untold;
+    uint64_t now_ms = clock_now_ms(), untold;
 
     if (dao_begin(batch->dao, &error) == 0)
         return 0;
@@ -363,9 +365,11 @@ static int begin(struct batch *batch)
         return -EBUSY;
     }
     tell_store_failed(batch, &error);
-    if (batch->count == 0 && log_rate_allows(&batch->of->failure_told, clock_now_ms(), &untold))
+    if (batch->count == 0 && log_rate_allows(&batch->of->failure_told, now_ms, &untold)) {
+        batch->of->failure_told.next_at_ms = now_ms + UNREADABLE_TOLD_INTERVAL_MS;
         log_error(LOG_LEVEL_ERROR, "what another process has written cannot be read: %s",
                   batch->reason);
+    }
     for (size_t i = 0; i < batch->count; i++)
         answer_nothing_changed(&batch->jobs[i], batch->reason);
     return -EIO;
