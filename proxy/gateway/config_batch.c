@@ -99,6 +99,9 @@ static void answer_stored(struct job *job, const char *reason)
     if (job->answer.fields_count == ADMIN_FIELDS_MAX ||
         asprintf(&field->value, "stored, not in force yet: %s", reason) < 0)
         return;
+    for (char *at = field->value; *at; at++) /* a reason of somebody else's may have lines */
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            *at = ' ';
     field->name = "X-Hopgate-Change";
     job->answer.fields_count++;
 }
@@ -283,7 +286,7 @@ static void tell_extras(struct batch *batch)
             (void)fprintf(stream, "%s\n", /* without memory it is told less */
                           config_error_format(&errors->items[i], line, sizeof(line)));
     if (stream && fclose(stream) != 0)
-        return;
+        free(TAKE(told));
     if (told && (!batch->of->extras_told || strcmp(told, batch->of->extras_told) != 0))
         for (const char *at = told; *at; at += strcspn(at, "\n") + 1)
             log_error(LOG_LEVEL_WARN, "%.*s", (int)strcspn(at, "\n"), at);

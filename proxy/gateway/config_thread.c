@@ -142,22 +142,26 @@ static void tell_log(struct config_thread *thread)
                   config_store_name(config), (unsigned long long)(bytes >> 20));
 }
 
+/* False: it is of no use at present. */
+static bool ask_store(struct config_thread *thread, struct store *store, bool *ret_has_changed)
+{
+    int r = store->ops->changed(store, ret_has_changed);
+
+    if (r == -EBUSY)
+        return false; /* and what it was before */
+    config_store_note_problem(&thread->gateway->config, r < 0 ? store_error(store) : "");
+    tell_log(thread);
+    return r == 0;
+}
+
 static void look_at_store(struct config_thread *thread)
 {
     struct store *store = thread->gateway->config.store;
     uint64_t now_ms = clock_now_ms();
     bool has_changed = false;
-    int r;
 
     thread->look_at_ms = now_ms + STORE_LOOK_INTERVAL_MS;
-    if (!store)
-        return;
-    r = store->ops->changed(store, &has_changed);
-    if (r == -EBUSY)
-        return; /* at the next look */
-    config_store_note_problem(&thread->gateway->config, r < 0 ? store_error(store) : "");
-    tell_log(thread);
-    if (r < 0)
+    if (store && !ask_store(thread, store, &has_changed))
         return;
     if (has_changed || (config_batches_lag(&thread->batches) && now_ms >= thread->lag_at_ms))
         (void)config_batch_run(&thread->batches, NULL, 0); /* locked: at the next look */

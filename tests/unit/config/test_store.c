@@ -207,6 +207,62 @@ TEST(a_writer_waits_for_another_only_so_long)
     place_remove(&place);
 }
 
+TEST(who_only_reads_never_waits_for_who_writes)
+{
+    struct place place = place_make();
+    struct store *writer = open_good(&place), *reader;
+    bool changed = true;
+
+    (void)begin(writer);
+    put(writer, "services", "a", "{}");
+    reader = open_good(&place); /* also what opens: dumps, the next process of an upgrade */
+    reader->busy_max_ms = 0;
+    CHECK_INT(reader->ops->changed(reader, &changed), 0);
+    CHECK_INT(reader->ops->begin(reader, &changed), -EBUSY);
+    CHECK_INT(reader->failure, EBUSY);
+    CHECK_INT(writer->ops->commit(writer), 0);
+    CHECK(begin(reader));
+    CHECK_INT(reader->failure, 0);
+    CHECK(reader->ops->log_bytes(reader) > 0);
+    store_free(reader);
+    store_free(writer);
+    place_remove(&place);
+}
+
+/* What SQLite has open is not what the name leads to. */
+static void check_taken_away(const char *ending)
+{
+    struct place place = place_make();
+    struct store *store = open_good(&place);
+    char path[128], away[128];
+    bool changed;
+
+    (void)snprintf(path, sizeof(path), "%s%s", place.path, ending);
+    (void)snprintf(away, sizeof(away), "%s/away", place.folder);
+    CHECK_INT(rename(path, away), 0);
+    CHECK_INT(store->ops->begin(store, &changed), -ESTALE);
+    CHECK_INT(store->ops->changed(store, &changed), -ESTALE);
+    CHECK(strstr(store_error(store), "put the former one back") != NULL);
+    CHECK_INT(rename(away, path), 0);
+    (void)begin(store);
+    put(store, "services", "a", "{}");
+    CHECK_INT(rename(path, away), 0);
+    CHECK_INT(store->ops->commit(store), -ESTALE); /* nothing is acknowledged */
+    CHECK_INT(store->failure, ESTALE);
+    CHECK_INT(rename(away, path), 0);
+    (void)begin(store);
+    put(store, "services", "b", "{}");
+    CHECK_INT(store->ops->commit(store), 0);
+    store_free(store);
+    place_remove(&place);
+}
+
+TEST(files_that_are_taken_away_are_not_written_to)
+{
+    check_taken_away("");
+    check_taken_away("-wal");
+}
+
 static void write_file(const char *path, const void *bytes, size_t length, off_t offset)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -365,6 +421,8 @@ TESTS(TEST_CASE(what_is_committed_is_there_after_a_restart),
       TEST_CASE(the_file_is_for_its_owner_alone),
       TEST_CASE(what_another_process_writes_is_noticed_once),
       TEST_CASE(a_writer_waits_for_another_only_so_long),
+      TEST_CASE(who_only_reads_never_waits_for_who_writes),
+      TEST_CASE(files_that_are_taken_away_are_not_written_to),
       TEST_CASE(a_file_that_is_no_database_is_refused_and_left_alone),
       TEST_CASE(what_is_no_file_is_refused_and_left_alone),
       TEST_CASE(another_programs_database_is_refused), TEST_CASE(a_newer_programs_store_is_refused),
