@@ -18,7 +18,8 @@ ABSENT = "00000000-0000-4000-8000-0000000000ff"
 PARENTS = {"service": ("services", {"host": "h"}), "route": ("routes", {"paths": ["/"]}), "consumer": ("consumers", {"username": "parent-{}"}),
            "upstream": ("upstreams", {"name": "parent-{}"}), "certificate": ("certificates", {"cert": "$cert_pem", "key": "$key_pem"}),
            "key_set": ("key-sets", {}), "oauth2_credential": ("oauth2", {"name": "n", "consumer": {"id": "$consumer"}})}
-KINDS = {"@uuid": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "@text32": r"[0-9a-zA-Z]{32}", "@sha256": r"[0-9a-f]{64}", "@sha1": r"[0-9a-f]{40}"}
+KINDS = {"@uuid": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "@text32": r"[0-9a-zA-Z]{32}", "@sha256": r"[0-9a-f]{64}",
+         "@sha1": r"[0-9a-f]{40}"}
 
 
 class Api:
@@ -192,7 +193,8 @@ def test_unique_combinations(api, name):
 # ---- what goes with what ---------------------------------------------------------------------------
 
 def singular(entity):
-    return next(name for name, (url, _) in PARENTS.items() if url == {"key_sets": "key-sets", "oauth2_credentials": "oauth2"}.get(entity, entity))
+    url = {"key_sets": "key-sets", "oauth2_credentials": "oauth2"}.get(entity, entity)
+    return next(name for name, (own, _) in PARENTS.items() if own == url)
 
 
 def test_references(api, kind):

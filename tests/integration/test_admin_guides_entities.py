@@ -244,12 +244,16 @@ PLUGIN_PAGES = [
      {"headers": {"Authorization": "Bearer xxx"}, "custom_fields_by_lua": {"debug": "return kong.log.serialize()"}, "timeout": 10000}),
     ('--data "name=request-termination" --data "config.status_code=403" --data "config.message=So long and thanks for all the fish!"',
      {"status_code": 403, "message": "So long and thanks for all the fish!"}),
-    ('--data "name=correlation-id" --data "config.header_name=Kong-Request-ID" --data "config.generator=uuid#counter" --data "config.echo_downstream=false"',
+    ('--data "name=correlation-id" --data "config.header_name=Kong-Request-ID" --data "config.generator=uuid#counter" '
+     '--data "config.echo_downstream=false"',
      {"generator": "uuid#counter"}),
     ('--data "name=proxy-cache" --data "config.response_code=200" --data "config.request_method=GET" --data "config.request_method=HEAD" '
-     '--data "config.content_type=text/plain" --data "config.content_type=application/json; charset=utf-8" --data "config.cache_ttl=30" --data "config.strategy=memory"',
-     {"response_code": [200], "request_method": ["GET", "HEAD"], "content_type": ["text/plain", "application/json; charset=utf-8"], "cache_ttl": 30}),
-    ('-H "Content-Type: application/json" --data \'{"name": "rate-limiting", "enabled": false, "config": {"second": 5, "hour": 10000, "policy": "local"}}\'',
+     '--data "config.content_type=text/plain" --data "config.content_type=application/json; charset=utf-8" '
+     '--data "config.cache_ttl=30" --data "config.strategy=memory"',
+     {"response_code": [200], "request_method": ["GET", "HEAD"], "cache_ttl": 30,
+      "content_type": ["text/plain", "application/json; charset=utf-8"]}),
+    ('-H "Content-Type: application/json" '
+     '--data \'{"name": "rate-limiting", "enabled": false, "config": {"second": 5, "hour": 10000, "policy": "local"}}\'',
      {"second": 5, "minute": None, "hour": 10000}),
 ]
 
@@ -258,7 +262,8 @@ PLUGIN_PAGES = [
 def test_plugin_pages(guide, where):
     with_service(guide)
     for words, wanted in PLUGIN_PAGES:
-        status, plugin = guide.curl(f"curl -X POST http://localhost:8001/{where} {words}" + (" --data enabled=false" if "json\"" not in words else ""))
+        off = "" if "/json" in words.partition("--data")[0] else " --data enabled=false"
+        status, plugin = guide.curl(f"curl -X POST http://localhost:8001/{where} {words}{off}")
         assert status == 201, plugin
         assert {key: plugin["config"][key] for key in wanted} == wanted
     assert len(guide.curl(f"curl http://localhost:8001/{where}")[1]["data"]) == len(PLUGIN_PAGES)
@@ -285,12 +290,14 @@ def test_what_was_said_wrongly_is_said_back(guide):
             "2 schema violations (host: required field missing; path: should start with: /)",
         "curl -X POST http://localhost:8001/services/example_service/routes -d 'paths[]=mock'":
             "schema violation (paths.1: should start with: / (fixed path) or ~/ (regex path))",
-        "curl -X POST http://localhost:8001/services/example_service/routes -d methods=get": "schema violation (methods.1: invalid value: get)",
+        "curl -X POST http://localhost:8001/services/example_service/routes -d methods=get":
+            "schema violation (methods.1: invalid value: get)",
         "curl -X POST http://localhost:8001/services/nobody/routes -d 'paths[]=/'": "Not found",
         "curl -X POST http://localhost:8001/routes -d 'paths[]=/' -d service.name=nobody":
-            "foreign key unresolved (service.name: the foreign key cannot be resolved with '{name=\"nobody\"}' for an existing 'services' entity)",
-        "curl -X POST http://localhost:8001/plugins -d name=oauth3": "schema violation (name: plugin 'oauth3' not enabled; add it to the 'plugins' "
-                                                                   "configuration property)",
+            "foreign key unresolved (service.name: the foreign key cannot be resolved with '{name=\"nobody\"}' for an existing "
+            "'services' entity)",
+        "curl -X POST http://localhost:8001/plugins -d name=oauth3":
+            "schema violation (name: plugin 'oauth3' not enabled; add it to the 'plugins' configuration property)",
     }.items():
         assert guide.curl(command)[1]["message"] == message
     assert guide.curl("curl -X POST http://localhost:8001/services -H 'Content-Type: text/plain' -d name=x") == (415, "")

@@ -9,16 +9,24 @@ import pytest
 from lab.admin import admin_hop
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"]
-TEXTS = ["", "a", "n1", "*", "/", "//", "~/(", "http", "https", "key-auth", "rate-limiting", "x" * 300, "\x00", "\u20ac", "\ud83d\ude00", "{vault://env/x}",
-         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "127.0.0.1", "[::1]:80", "%s%n", "null", "00000000-0000-4000-8000-000000000001",
-         "1e999", "a.b.c", "a[b][c]", "^(a+)+$", "\r\nX: y"]
+AN_ID = "00000000-0000-4000-8000-000000000001"
+TEXTS = ["", "a", "n1", "*", "/", "//", "~/(", "http", "https", "key-auth", "rate-limiting", "x" * 300, "\x00", "\u20ac", "\ud83d\ude00",
+         "{vault://env/x}", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "127.0.0.1", "[::1]:80", "%s%n", "null",
+         AN_ID, "1e999", "a.b.c", "a[b][c]", "^(a+)+$", "\r\nX: y"]
 NUMBERS = [0, -1, 1, 80, 65536, 2**31, 2**53, -2**63, 1.5, 1e300, True, False, None]
-NAMES = ["id", "name", "host", "port", "url", "paths", "hosts", "headers", "protocols", "service", "route", "consumer", "config", "tags", "snis", "cert", "key",
-         "target", "weight", "upstream", "username", "custom_id", "group", "ttl", "healthchecks", "active", "healthy", "interval", "http_statuses", "enabled",
-         "created_at", "updated_at", "jwk", "pem", "kid", "set", "prefix", "ca_certificates", "password", "algorithm", "methods", "hash_on", "sources", "@entity",
-         "_format_version", "redis", "minute", "limits", "x" * 600, "a.b", "", "1"]
-QUERIES = ["", "size=1", "size=-1", "size=x", "offset=x", "offset=WyJhIl0", "tags=a", "tags=a/b,c", "tags", "size=1&size=2", "tags=%ff", "a&b&c", "%", "custom_id=",
-           "balancer_health=1", "unit=q", "check_hash=1", "flatten_errors=1", "offset=" + "A" * 2000]
+NAMES = """id name host port url paths hosts headers protocols service route consumer config tags snis cert key target weight upstream
+    username custom_id group ttl healthchecks active healthy interval http_statuses enabled created_at updated_at jwk pem kid set prefix
+    ca_certificates password algorithm methods hash_on sources @entity _format_version redis minute limits a.b 1""".split() + ["", "x" * 600]
+QUERIES = ["size=1", "size=-1", "size=x", "offset=x", "offset=WyJhIl0", "tags=a", "tags=a/b,c", "tags", "size=1&size=2", "tags=%ff", "a&b&c",
+           "%", "custom_id=", "balancer_health=1", "unit=q", "check_hash=1", "flatten_errors=1", "offset=" + "A" * 2000, "", ""]
+RIGHT = [{"name": "n1", "host": "h"}, {"name": "n1", "paths": ["/"]}, {"username": "u"}, {"name": "up"}, {"target": "h:1"}, {"key": "k"},
+         {"name": "cors", "enabled": False}, {"group": "g"}, {"kid": "k", "jwk": '{"kid":"k"}'}, {"prefix": "my-env", "name": "env"}, {}]
+OTHER_CONTENT = [("text/yaml", b"a: [b"), ("", b""), ("application/json", b""), ("text/plain", b"x"), ("multipart/form-data", b"--x")]
+PART = b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
+
+
+def utf8(text):
+    return text.encode("utf-8", "surrogatepass")
 
 
 class Nonsense:
@@ -37,19 +45,18 @@ class Nonsense:
 
     def entity(self):
         """Something that is partly right, so that more than the first check is met."""
-        right = [{"name": "n1", "host": "h"}, {"name": "n1", "paths": ["/"]}, {"username": "u"}, {"name": "up"}, {"target": "h:1"}, {"name": "cors", "enabled": False},
-                 {"key": "k"}, {"group": "g"}, {"kid": "k", "jwk": '{"kid":"k"}'}, {"prefix": "my-env", "name": "env"}, {}]
-        return {**self.random.choice(right), **{self.random.choice(NAMES): self.value() for _ in range(self.random.randrange(4))}}
+        return {**self.random.choice(RIGHT), **{self.random.choice(NAMES): self.value() for _ in range(self.random.randrange(4))}}
 
     def form(self):
         def name():
             parts = [self.random.choice(NAMES) for _ in range(self.random.randrange(1, 4))]
-            return self.random.choice([".".join(parts), parts[0] + "".join(f"[{part}]" for part in parts[1:]), parts[0] + "[]", parts[0] + "[1]", parts[0] + "[2].x"])
+            brackets = "".join(f"[{part}]" for part in parts[1:])
+            return self.random.choice([".".join(parts), parts[0] + brackets, parts[0] + "[]", parts[0] + "[1]", parts[0] + "[2].x"])
         return [(name(), str(self.random.choice(TEXTS + NUMBERS))) for _ in range(self.random.randrange(6))]
 
     @staticmethod
     def encoded(text):
-        return "".join(chr(byte) if byte < 128 and chr(byte).isalnum() else f"%{byte:02x}" for byte in text.encode("utf-8", "surrogatepass"))
+        return "".join(chr(byte) if byte < 128 and chr(byte).isalnum() else f"%{byte:02x}" for byte in utf8(text))
 
     def content(self):
         """(type, bytes)"""
@@ -61,12 +68,12 @@ class Nonsense:
                 text = text[:at] + self.random.choice([b"", b"\xff", b"\x00", b"{", b"]", b'"']) + text[at + 1:]
             return "application/json", text
         if kind == 2:
-            return "application/x-www-form-urlencoded", "&".join(f"{name}={self.encoded(value)}" for name, value in self.form()).encode()
+            pairs = [f"{name}={self.encoded(value)}" for name, value in self.form()]
+            return "application/x-www-form-urlencoded", "&".join(pairs).encode()
         if kind == 3:
-            parts = b"".join(b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name.encode(), value.encode("utf-8", "surrogatepass"))
-                             for name, value in self.form())
+            parts = b"".join(PART % (name.encode(), utf8(value)) for name, value in self.form())
             return "multipart/form-data; boundary=b", (parts + b"--b--\r\n")[:self.random.choice([10 ** 6, 40])]
-        return self.random.choice([("text/yaml", b"a: [b"), ("", b""), ("application/json", b""), ("text/plain", b"x"), ("multipart/form-data", b"--x")])
+        return self.random.choice(OTHER_CONTENT)
 
     def path(self):
         segments = [self.segment(part) for part in self.random.choice(self.endpoints).split("/")]
@@ -76,7 +83,8 @@ class Nonsense:
     def segment(self, part):
         if not part.startswith("{") and self.random.random() < 0.97:
             return part
-        return self.random.choice(["n1", "u", "up", "k", "g", "h:1", "00000000-0000-4000-8000-000000000001", self.encoded(self.random.choice(TEXTS)) or "x", "%ff", "%00"])
+        text = self.encoded(self.random.choice(TEXTS)) or "x"
+        return self.random.choice(["n1", "u", "up", "k", "g", "h:1", AN_ID, "%ff", "%00", text])
 
 
 def ask(connection, method, path, kind="", content=b""):

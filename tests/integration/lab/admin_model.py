@@ -8,29 +8,38 @@ A write is judged in Kong's order: references that are said by a name (13), the 
 """
 import copy
 
+OF_CONSUMER = {"consumer": ("consumers", "cascade", True)}
+
+# refs: field: (entity, what becomes of this one, whether it is required); values: field: default; plain: other fields;
+# nested: path of the parent: (field, path below it)
 KINDS = {
-    "services": {"url": "services", "key": "name", "unique": ["name"], "refs": {}, "values": {"retries": 5}},
-    "routes": {"url": "routes", "key": "name", "unique": ["name"], "refs": {"service": ("services", "restrict", False)},
-               "values": {"regex_priority": 0}, "nested": {"services": ("service", "routes")}},
-    "consumers": {"url": "consumers", "key": "username", "unique": ["username", "custom_id"], "refs": {}, "values": {}},
-    "upstreams": {"url": "upstreams", "key": "name", "unique": ["name"], "required": ["name"], "refs": {}, "values": {"slots": 10000}},
-    "keyauth_credentials": {"url": "key-auths", "key": "key", "unique": ["key"], "auto": ["key"], "values": {},
-                            "refs": {"consumer": ("consumers", "cascade", True)}, "nested": {"consumers": ("consumer", "key-auth")}},
-    "acls": {"url": "acls", "key": None, "unique": [], "required": ["group"], "composite": ["consumer", "group"], "values": {},
-             "refs": {"consumer": ("consumers", "cascade", True)}, "nested": {"consumers": ("consumer", "acls")}, "plain": ["group"]},
-    "plugins": {"url": "plugins", "key": "instance_name", "unique": ["instance_name"], "composite": ["name", "route", "service", "consumer"],
-                "required": ["name"], "plain": ["name"], "values": {},
-                "refs": {"service": ("services", "cascade", False), "route": ("routes", "cascade", False), "consumer": ("consumers", "cascade", False)},
+    "services": {"url": "services", "key": "name", "unique": ["name"], "values": {"retries": 5}},
+    "routes": {"url": "routes", "key": "name", "unique": ["name"], "values": {"regex_priority": 0},
+               "refs": {"service": ("services", "restrict", False)}, "nested": {"services": ("service", "routes")}},
+    "consumers": {"url": "consumers", "key": "username", "unique": ["username", "custom_id"]},
+    "upstreams": {"url": "upstreams", "key": "name", "unique": ["name"], "required": ["name"], "values": {"slots": 10000}},
+    "keyauth_credentials": {"url": "key-auths", "key": "key", "unique": ["key"], "auto": ["key"],
+                            "refs": OF_CONSUMER, "nested": {"consumers": ("consumer", "key-auth")}},
+    "acls": {"url": "acls", "key": None, "required": ["group"], "plain": ["group"], "composite": ["consumer", "group"],
+             "refs": OF_CONSUMER, "nested": {"consumers": ("consumer", "acls")}},
+    "plugins": {"url": "plugins", "key": "instance_name", "unique": ["instance_name"], "required": ["name"], "plain": ["name"],
+                "composite": ["name", "route", "service", "consumer"],
+                "refs": {"service": ("services", "cascade", False), "route": ("routes", "cascade", False),
+                         "consumer": ("consumers", "cascade", False)},
                 "nested": {"services": ("service", "plugins"), "routes": ("route", "plugins"), "consumers": ("consumer", "plugins")}},
-    "targets": {"url": None, "key": "target", "unique": [], "required": ["target"], "composite": ["upstream", "target"], "plain": ["target"],
-                "values": {"weight": 100}, "refs": {"upstream": ("upstreams", "cascade", True)}, "nested": {"upstreams": ("upstream", "targets")}},
-    "certificates": {"url": "certificates", "key": None, "unique": [], "refs": {}, "values": {}},  # and `snis`, see Certificates
-    "snis": {"url": "snis", "key": "name", "unique": ["name"], "required": ["name"], "values": {},
+    "targets": {"url": None, "key": "target", "required": ["target"], "plain": ["target"], "composite": ["upstream", "target"],
+                "values": {"weight": 100}, "refs": {"upstream": ("upstreams", "cascade", True)},
+                "nested": {"upstreams": ("upstream", "targets")}},
+    "certificates": {"url": "certificates", "key": None},  # and `snis`, see Certificates
+    "snis": {"url": "snis", "key": "name", "unique": ["name"], "required": ["name"],
              "refs": {"certificate": ("certificates", "cascade", True)}, "nested": {"certificates": ("certificate", "snis")}},
-    "key_sets": {"url": "key-sets", "key": "name", "unique": ["name"], "refs": {}, "values": {}},
-    "keys": {"url": "keys", "key": "name", "unique": ["name"], "composite": ["kid", "set"], "required": ["kid"], "plain": ["kid"], "values": {},
+    "key_sets": {"url": "key-sets", "key": "name", "unique": ["name"]},
+    "keys": {"url": "keys", "key": "name", "unique": ["name"], "required": ["kid"], "plain": ["kid"], "composite": ["kid", "set"],
              "refs": {"set": ("key_sets", "cascade", False)}, "nested": {"key-sets": ("set", "keys")}},
 }
+for _about in KINDS.values():
+    for _name, _nothing in (("unique", []), ("refs", {}), ("values", {}), ("required", []), ("plain", []), ("composite", [])):
+        _about.setdefault(_name, _nothing)
 
 
 class Refused(Exception):
@@ -88,7 +97,7 @@ class AdminModel(Certificates):
     @staticmethod
     def fields(kind):
         about = KINDS[kind]
-        return ["tags", *about["unique"], *about.get("plain", []), *about["values"], *about["refs"]]
+        return ["tags", *about["unique"], *about["plain"], *about["values"], *about["refs"]]
 
     def find(self, kind, key):
         """The id of what a path names, or None."""
@@ -137,7 +146,7 @@ class AdminModel(Certificates):
 
     def check(self, kind, row, own, wanted_id):
         about = KINDS[kind]
-        missing = [field for field in about.get("required", []) if row[field] is None]
+        missing = [field for field in about["required"] if row[field] is None]
         missing += [field for field, (_, _, required) in about["refs"].items() if required and row[field] is None]
         if missing or (kind == "consumers" and not row["username"] and not row["custom_id"]):
             raise Refused((400, 2))
@@ -145,7 +154,8 @@ class AdminModel(Certificates):
         taken = {(400, 3)} if wanted_id in others else set()
         if any(row[field] is not None and row[field] == other[field] for field in about["unique"] for other in others.values()):
             taken.add((409, 5))
-        if about.get("composite") and any(all(row[field] == other[field] for field in about["composite"]) for other in others.values()):
+        combination = about["composite"]
+        if combination and any(all(row[field] == other[field] for field in combination) for other in others.values()):
             taken.add((409, 5))
         if taken:
             raise Refused(*taken)
