@@ -69,7 +69,7 @@ static void plan_monitor(struct health_plan *plan)
     };
 }
 
-static bool plan_tls(struct health_plan *plan, const struct client_tls *client_tls,
+static bool plan_tls(struct health_plan *plan, struct client_tls *client_tls,
                      struct tls_error *reterr)
 {
     const struct config_monitor *monitor = &plan->upstream->monitor;
@@ -101,7 +101,7 @@ static void plan_outliers(struct health_plan *plan)
 }
 
 bool health_plan_init(struct health_plan *plan, const struct config_upstream *upstream,
-                      const struct client_tls *client_tls, struct tls_error *reterr)
+                      struct client_tls *client_tls, struct tls_error *reterr)
 {
     struct passive_health *passive = &plan->passive;
 
@@ -124,6 +124,16 @@ bool health_plan_init(struct health_plan *plan, const struct config_upstream *up
                        health_rules_can_fail(&passive->rules) || plan->is_monitored ||
                        passive->counts_requests;
     return plan_tls(plan, client_tls, reterr);
+}
+
+void health_plan_share(struct health_plan *plan, const struct health_plan *former,
+                       const struct config_upstream *upstream)
+{
+    *plan = *former;
+    plan->upstream = upstream;
+    plan->is_first = plan->is_down = plan->panics = false; /* for others to say */
+    if (plan->monitor.tls)
+        (void)tls_client_config_ref(plan->monitor.tls);
 }
 
 void health_plan_done(struct health_plan *plan)
