@@ -10,6 +10,7 @@
 #include "config/flatten/flatten.h"
 #include "config/service_url.h"
 #include "core/addr.h"
+#include "core/md5.h"
 
 static const size_t entity_sizes[ENTITY_KIND_COUNT] = {
     [ENTITY_SERVICE] = sizeof(struct config_service),
@@ -203,6 +204,7 @@ static int loader_init(struct loader *loader, struct config_errors *errors, cons
         loader->config->source = config_copy_text(loader->config, file, strlen(file));
         if (!loader->config->source)
             return -ENOMEM;
+        loader->config->hopgate_source = loader->config->source;
     }
     for (size_t i = 0; i < ENTITY_KIND_COUNT; i++) {
         loader->lists[i].item_size = entity_sizes[i];
@@ -226,21 +228,11 @@ static void loader_done(struct loader *loader)
     config_free(loader->config);
 }
 
-/* FNV-1a of 128 bits. */
-void config_hash_text(struct slice text, char ret[CONFIG_HASH_BYTES + 1])
+/* All 0 without an entity, as when there was no configuration yet (kong/db/declarative/import.lua). */
+static void set_hash(struct config *config, struct slice text)
 {
-    const unsigned __int128 prime = (unsigned __int128)1 << 88 | 0x13b;
-    unsigned __int128 hash = (unsigned __int128)0x6c62272e07bb0142u << 64 | 0x62b821756295c58du;
-
-    for (size_t i = 0; i < text.len; i++)
-        hash = (hash ^ (unsigned char)text.ptr[i]) * prime;
-    (void)snprintf(ret, CONFIG_HASH_BYTES + 1, "%016llx%016llx", (unsigned long long)(hash >> 64),
-                   (unsigned long long)hash);
-}
-
-void config_set_hash(struct config *config, struct slice text)
-{
-    config_hash_text(text, config->hash);
+    if (flattened_any(config->entities))
+        md5_hex(text, config->hash);
 }
 
 /* All entities once more by the model, with those that nothing here runs: what the Admin API shows, and
@@ -295,10 +287,12 @@ int config_load_text(struct slice text, const char *file, struct config **ret,
     r = loader_init(&loader, &found, file);
     if (r == 0)
         r = document_parse(text, document_guess_format(file, text), file, &loader.document, &found);
+    if (r == 0)
+        r = flatten_migrate(loader.document->root);
     r = finish_loading(&loader, r, errors);
     if (r == 0) {
         if (file)
-            config_set_hash(loader.config, text);
+            set_hash(loader.config, text);
         if (loader.config->entities && json_object_set_new(loader.config->entities, "_hash",
                                                            json_string(loader.config->hash)) < 0)
             r = -ENOMEM;

@@ -138,7 +138,7 @@ int loader_refer_to(struct loader *loader, enum entity_kind from_kind, enum enti
         .to = NO_ENTITY,
         .field = node->key ? node->key : node->parent->key,
         .key = key,
-        .place = { .file = loader->document->file, .line = mark->line, .column = mark->column },
+        .place = { .file = node->document->file, .line = mark->line, .column = mark->column },
     };
 
     if (!key)
@@ -156,9 +156,6 @@ int loader_refer_to_parent(struct loader *loader, enum entity_kind kind,
 
     if (parent == NO_ENTITY)
         return written ? loader_refer_to(loader, kind, parent_kind, &member) : 0;
-    if (written)
-        FAIL(loader, &member, "value must be null; the nesting already says it, remove '%s'",
-             field);
     return add_reference(loader, (struct reference){ .from_kind = kind,
                                                      .to_kind = parent_kind,
                                                      .from = loader->lists[kind].count - 1,

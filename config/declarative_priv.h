@@ -12,6 +12,7 @@
 
 #include "config/document.h"
 #include "config/entities.h"
+#include "config/extras.h"
 #include "config/schema.h"
 
 enum entity_kind {
@@ -51,6 +52,10 @@ struct reference {
 
 struct loader {
     struct document *document;
+    bool reads_extras;            /* the document is that of extras.h: see declarative_extras.c */
+    bool has_no_entities;         /* it is only checked, whatever the store has */
+    struct config_service nobody; /* stand for those that it names and the store does not have */
+    struct config_upstream nothing;
     struct config *config;
     struct config_errors *errors;
     struct schema_reader reader;
@@ -68,6 +73,16 @@ static inline void *loader_entity(const struct loader *loader, enum entity_kind 
 
 #define FAIL(loader, node, ...) \
     document_add_error(node, DOCUMENT_AT_VALUE, (loader)->errors, CONFIG_ERROR, __VA_ARGS__)
+
+/* What does not fit the entities is a mistake in a file, and a remark beside a store, where they come
+ * and go: the entry is not in force then. */
+#define MISFIT(loader, node, ...)                                                      \
+    do {                                                                               \
+        if (!(loader)->has_no_entities)                                                \
+            document_add_error(node, DOCUMENT_AT_VALUE, (loader)->errors,              \
+                               (loader)->reads_extras ? CONFIG_WARNING : CONFIG_ERROR, \
+                               __VA_ARGS__);                                           \
+    } while (0)
 
 /* parent: index of the entity that it is nested in, or NO_ENTITY. 0 or -ENOMEM. */
 typedef int read_entity(struct loader *loader, const struct document_node *node, size_t parent);
@@ -91,7 +106,7 @@ int loader_register(struct loader *loader, enum entity_kind kind, const struct d
 int loader_refer_to(struct loader *loader, enum entity_kind from_kind, enum entity_kind to_kind,
                     const struct document_node *node);
 
-/* The parent of a nested entity, or what its own field says; a nested one must not say it again. */
+/* The parent of a nested entity (config/flatten looks at what is written there), or what its own field says. */
 int loader_refer_to_parent(struct loader *loader, enum entity_kind kind,
                            enum entity_kind parent_kind, const struct document_node *node,
                            const char *field, size_t parent);

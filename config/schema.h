@@ -90,7 +90,7 @@ void schema_read(struct schema_reader *reader, const struct schema *schema,
                  const struct document_node *node, const struct schema_overlay *overlay,
                  void *entity);
 
-/* Of the document's _format_version (NULL: not there); NULL: it is right. */
+/* Of the document's _format_version (NULL: not there), once flatten_migrate was there; NULL: it is right. */
 const char *schema_format_version_error(const json_t *version);
 
 /* "x is in the list": for lists written as "a, b, c". */

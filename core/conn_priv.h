@@ -1,6 +1,10 @@
 /*
- * conn_priv: what conn.c (opening, receiving, sending, dispatch) and conn_close.c (every way to an end)
- * share. See conn.h for the picture of the states.
+ * conn_priv: the inside of a conn.
+ *
+ * Role    what conn.c (opening, receiving, sending, dispatch) and conn_close.c (every way to an end)
+ *         share; conn.h has the picture of the states
+ * Owns    as conn.h says
+ * Thread  one worker
  */
 #ifndef CORE_CONN_PRIV_H
 #define CORE_CONN_PRIV_H

@@ -108,6 +108,11 @@ int dao_upsert(struct dao *dao, const struct model_entity *entity, const char *k
 int dao_delete(struct dao *dao, const struct model_entity *entity, const char *id,
                bool *ret_was_there, struct kong_error *error);
 
+/* Entities as dao_replace_all takes them, each in the place of the one that has its id, or beside the others;
+ * nothing is deleted. They are valid already (flattened_entities). 0; -EINVAL, then nothing has changed;
+ * -ENOMEM. */
+int dao_import(struct dao *dao, const json_t *entities, struct kong_error *error);
+
 /* Another route that the same requests match and that leads to another service; NULL: none. route:
  * as dao_insert returned it. A new reference. */
 json_t *dao_find_duplicate_route(const struct dao *dao, const json_t *route);

@@ -149,6 +149,11 @@ static inline bool dao_was_replaced(const struct dao *dao)
 int dao_change(struct dao *dao, struct dao_row *before, struct dao_row *after,
                struct dao_field_index **ret_taken);
 
+/* ---- dao_write.c ---- */
+
+/* What dao_change could not put because of that index. -EINVAL or -ENOMEM. */
+int dao_fail_taken(const struct dao_field_index *taken, json_t *value, struct kong_error *error);
+
 /* ---- dao_reference.c ---- */
 
 /* A copy of the input with the ids of what it refers to, in lower case. 0, -EINVAL, -ENOMEM. */

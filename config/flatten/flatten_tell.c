@@ -157,15 +157,15 @@ static void tell_item(const struct telling *telling, const struct document_node 
     struct way way = { .depth = 0 };
     const struct document_node *node;
 
-    if ((!item->errors && !item->late && !item->dangling) ||
+    if ((!item->errors && !item->twice && !item->dangling) ||
         (is_read_twice(item->entity->name) && !telling->is_clean) ||
         !find_item(telling->flattened, root, index, &way))
         return;
     node = &way.items[way.depth - 1];
     if (item->errors && !is_of_pem(item))
         tell_value(telling, node, item->errors);
-    if (item->late)
-        tell_value(telling, node, item->late);
+    if (item->twice)
+        tell_value(telling, node, item->twice);
     if (item->dangling)
         tell_value(telling, node, item->dangling);
 }

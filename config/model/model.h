@@ -26,6 +26,13 @@
  *   x_subschemas  fields by the value of subschema_key: another entry's name stands for that one;
  *                 "plugins": the files of config/schemas/plugins
  *   x_priority, x_version, x_runs     of a plugin; x_runs: this program runs it
+ *   x_runs        of a field: the values (or elements) that this program runs, or false: only the default
+ *                 asks for nothing that it does not do. Others are right, and refused when an entity is made
+ *   x_unit        what a number counts ("milliseconds"): every number has one
+ *   x_differs     where this program does not do what Kong does
+ *
+ * Every field has a description: what it means, in one or two lines; `hopgate explain` and the OpenAPI
+ * document print it.
  */
 #ifndef CONFIG_MODEL_H
 #define CONFIG_MODEL_H
@@ -85,6 +92,7 @@ struct model_field {
     const char *reference;          /* schema name */
     const json_t *definition;       /* the data file's own words, for what only one reader needs */
     const char *err;                /* instead of what a rule says; NULL: the rule's own words */
+    const json_t *runs;             /* x_runs; NULL: this program runs all values */
     const struct model_rule *rules; /* in the order in which Kong tries them */
     size_t rules_count;
     check_function *check;            /* of a string */

@@ -125,6 +125,7 @@ int model_compile_field(struct model *model, const char *where, const char *name
     ret->default_value = json_object_get(definition, "default");
     ret->definition = definition;
     ret->err = text_of(definition, "err");
+    ret->runs = json_object_get(definition, "x_runs");
     if (check && ret->type == MODEL_STRING)
         ret->check = model_string_check(check);
     else if (check)

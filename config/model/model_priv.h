@@ -170,6 +170,10 @@ json_t *model_validate_entity(struct model_words *words, const struct model *mod
 void model_run_checks(struct model_words *words, const struct model_record *record,
                       const json_t *values, bool is_whole, json_t *errors);
 
+/* What of a valid entity this program does not run (x_runs, plugins): an error tree; NULL: it runs all. */
+json_t *model_check_runs(struct model_words *words, const struct model_entity *entity,
+                         const json_t *values);
+
 /* ---- filling in ---- */
 
 enum model_context {

@@ -138,29 +138,6 @@ static int prepare(struct processing *processing)
     return out_of_memory(processing);
 }
 
-/* A plugin that this program does not run may be kept, but not enabled: it would be ignored. */
-static json_t *check_runs(struct processing *processing)
-{
-    const json_t *values = processing->writing.values;
-    const struct model_plugin *plugin = NULL;
-    const char *name = json_string_value(json_object_get(values, "name"));
-    json_t *said, *errors;
-
-    if (processing->request->operation != MODEL_CHECK && name &&
-        strcmp(processing->request->entity->name, "plugins") == 0)
-        plugin = model_plugin(processing->model, name);
-    if (!plugin || plugin->runs || !json_is_true(json_object_get(values, "enabled")))
-        return NULL;
-    said = model_said(&processing->writing.words,
-                      "plugin '%s' is not run by this version of hopgate; set enabled to false to "
-                      "keep its configuration",
-                      name);
-    errors = said ? json_pack("{s:o}", "enabled", said) : NULL;
-    if (!errors)
-        processing->writing.words.out_of_memory = true;
-    return errors;
-}
-
 static int validate(struct processing *processing)
 {
     const struct model_request *request = processing->request;
@@ -179,8 +156,8 @@ static int validate(struct processing *processing)
                 model_say_of_entity(&writing->words, errors, json_incref(json_array_get(said, i)));
         }
     }
-    if (!errors)
-        errors = check_runs(processing);
+    if (!errors && request->operation != MODEL_CHECK)
+        errors = model_check_runs(&writing->words, request->entity, writing->values);
     return refuse(processing, errors);
 }
 
@@ -247,6 +224,31 @@ int model_process(const struct model *model, const struct model_request *request
     json_decref(processing.writing.errors);
     json_decref(processing.ttl);
     return r;
+}
+
+int model_check_shorthands(const struct model *model, const struct model_request *request,
+                           struct kong_error *error)
+{
+    struct model_filling filling = { .context = MODEL_CONTEXT_INSERT, .now_s = request->now_s };
+    const struct model_record *subschema;
+    json_t *values;
+
+    if (!json_is_object(request->input) || is_too_deep(request->input, MODEL_INPUT_DEPTH_MAX))
+        return 0;
+    filling.words.model = model;
+    values = json_deep_copy(request->input);
+    if (!values)
+        return -ENOMEM;
+    subschema = model_subschema(model, request->entity, values);
+    if (!subschema && request->before)
+        subschema = model_subschema(model, request->entity, request->before);
+    model_fill(&filling, &request->entity->record, subschema, values);
+    json_decref(values);
+    if (filling.words.out_of_memory) {
+        json_decref(filling.errors);
+        return -ENOMEM;
+    }
+    return filling.errors ? kong_error_schema_violation(error, filling.errors) : 0;
 }
 
 char *model_check_value(const struct model_field *field, const json_t *value)

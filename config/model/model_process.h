@@ -42,6 +42,12 @@ struct model_request {
 int model_process(const struct model *model, const struct model_request *request, json_t **ret,
                   struct kong_error *error);
 
+/* Only what stands for other fields (services.url, old names), which Kong reads before references are
+ * resolved: 0, -EINVAL with a KONG_SCHEMA_VIOLATION, -ENOMEM. Of what is no object or nested too deep
+ * nothing is said. */
+int model_check_shorthands(const struct model *model, const struct model_request *request,
+                           struct kong_error *error);
+
 /* One value alone, as in a path: NULL when it is good, else Kong's words (malloc'ed). */
 char *model_check_value(const struct model_field *field, const json_t *value);
 

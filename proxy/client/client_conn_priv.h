@@ -1,7 +1,11 @@
 /*
- * client_conn_priv: what client_conn.c (requests, one after the other) and client_opening.c (what comes
- * before the first: PROXY protocol header, TLS handshake) say to each other. See client_conn.h for the
- * states.
+ * client_conn_priv: the inside of a client_conn.
+ *
+ * Role    what client_conn.c (requests, one after the other) and client_opening.c (what comes before
+ *         the first: PROXY protocol header, TLS handshake) say to each other; client_conn.h has the
+ *         states
+ * Owns    nothing
+ * Thread  one worker
  */
 #ifndef PROXY_CLIENT_CONN_PRIV_H
 #define PROXY_CLIENT_CONN_PRIV_H

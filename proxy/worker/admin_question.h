@@ -31,7 +31,8 @@ struct admin_question {
     struct hop *hop;
     struct admin_request request;
     struct admin_author author;
-    char *content; /* of the request; malloc'ed */
+    char *content;           /* of the request; malloc'ed */
+    uint64_t waits_since_ms; /* monotonic; the config thread's */
     bool has_answer;
     struct admin_answer answer;
     char texts[]; /* of request and author */

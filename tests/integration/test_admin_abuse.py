@@ -72,7 +72,7 @@ def test_content_that_has_come_is_not_waited_for_any_more(lab):
     with Locked(hop):
         assert client.read_head().status == 100
         client.send(content)
-        assert client.read_response().status == 500  # after five seconds; see STORE_BUSY_MS
+        assert client.read_response().status == 503  # after five seconds; see STORE_BUSY_MS
     assert Admin(lab, hop).must("GET", "/services")["data"] == []
 
 

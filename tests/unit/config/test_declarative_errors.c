@@ -43,10 +43,13 @@ TEST(the_head_of_the_file_is_checked)
                 "\"3.0\"\n" },
         { "_format_version: 3.0",
           "k.yaml:1:18: error: _format_version: expected a string; write it in quotes: \"3.0\"\n" },
-        { "_format_version: '2.1'",
-          "k.yaml:1:18: error: _format_version: format 2.1 " NOT_YET "; put '~' before each regex "
-          "path and set _format_version: \"3.0\" (deck file convert does both)\n" },
-        { "_format_version: '4.0'", "k.yaml:1:18: error: _format_version: expected one of: 3.0\n" },
+        { "_format_version: '2.1'", "" },
+        { "_format_version: '1.1'\nservices: [{host: a, routes: [{paths: [/a.*, \"/b(\"]}]}]",
+          "k.yaml:2:46: error: services[0].routes[0].paths[1]: invalid regex: '/b(' (PCRE "
+          "returned: "
+          "pcre2_compile() failed: missing closing parenthesis in \"/b(\")\n" },
+        { "_format_version: '4.0'",
+          "k.yaml:1:18: error: _format_version: expected one of: 1.1, 2.1, 3.0\n" },
         { HEAD "_transform: 1\nservcies: []\nfoo: 1",
           "k.yaml:2:13: error: _transform: expected a boolean; write true or false, without "
           "quotes\n"
@@ -279,9 +282,11 @@ static const struct row route_mistakes[] = {
       "entry in 'services'); add it or correct the name\n"
       "k.yaml:2:125: error: routes[1].service: expected an id or a name, or one of {id: …} and "
       "{name: …}\n" },
-    { HEAD "services: [{name: a, host: a, routes: [{paths: [/], service: a}]}]",
-      "k.yaml:2:62: error: services[0].routes[0].service: value must be null; the nesting "
-      "already says it, remove 'service'\n" },
+    { HEAD "services: [{name: a, host: a, routes: [{paths: [/], service: a}]}]", "" }, /* as Kong */
+    { HEAD "services: [{name: a, host: a, routes: [{paths: [/], service: b}]}]",
+      "k.yaml:2:62: error: services[0].routes[0].service: value must be null\n"
+      "k.yaml:2:62: error: services[0].routes[0].service: invalid reference 'service: b' (no "
+      "such entry in 'services')\n" },
     { HEAD "services: [{host: a, routes: [{paths: ['/ä b', /, '/a.b/c..d'], hosts: ['*.a:80', "
            "'a.*', 'a.*:80', 127.0.0.1, '[::1]:80', a_b]}]}]",
       "" },
