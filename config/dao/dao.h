@@ -130,6 +130,10 @@ struct dao_page_request {
                                 * what is wrong with them is told, as Kong does */
 };
 
+/* A page with more has fewer rows than were asked for, one at least, and says where the next one begins:
+ * `size` is the most that a client wants. */
+enum { DAO_PAGE_BYTES_MAX = 16 * 1024 * 1024 };
+
 struct dao_page {
     json_t *data; /* array */
     char *offset; /* of the next page; NULL: this is the last */

@@ -2,8 +2,9 @@
  * flatten_validate: every entity by the model, in the two ways of Kong (declarative_config.lua: flatten).
  *
  * At first what is nested in an entity refers to nothing, and must not; so a plugin may stand below what
- * its schema forbids it to refer to. Only when that fails, all is validated once more with references
- * filled in, and that says what is wrong; what was written where nesting says it already is told as well.
+ * its schema forbids it to refer to, and a dump may say that it does. Only when that fails, all is
+ * validated once more with references filled in, and that says what is wrong; what was written where
+ * nesting says it already is told as well.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -30,8 +31,7 @@ static json_t *alone(const struct flat_entity *item)
 
     for (size_t i = 0; input && i < item->entity->record.fields_count; i++) {
         const struct model_field *field = &item->entity->record.fields[i];
-        if (field->type == MODEL_FOREIGN &&
-            !(field == item->parent_field && (field->flags & MODEL_REQUIRED)))
+        if (field->type == MODEL_FOREIGN && !(field->flags & MODEL_REQUIRED))
             (void)json_object_del(input, field->name); /* or it is not there */
     }
     return input;
@@ -126,7 +126,8 @@ static int validate_nested(struct flattened *flattened, bool *ret_is_plain)
         if (!item->values)
             continue;
         r = check_written(item, ret_is_plain);
-        input = item->parent_field ? alone(item) : json_incref(item->values);
+        input = item->parent_field || flattened->is_stored_form ? alone(item)
+                                                                : json_incref(item->values);
         if (r == 0)
             r = input ? validate_one(flattened, item, input) : -ENOMEM;
         json_decref(input);
@@ -203,14 +204,27 @@ static int merge_errors(struct flat_entity *item)
                : 0;
 }
 
+/* Those that were left out. */
+static int put_references(struct flat_entity *item)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < item->entity->record.fields_count; i++) {
+        const struct model_field *field = &item->entity->record.fields[i];
+        json_t *value = json_object_get(item->values, field->name);
+        if (field->type == MODEL_FOREIGN && json_is_object(value) &&
+            json_object_set(item->made, field->name, value) < 0)
+            r = -ENOMEM;
+    }
+    return r;
+}
+
 static int finish_one(struct flat_entity *item, bool is_wrong)
 {
     int r = is_wrong ? merge_errors(item) : 0;
 
-    if (r == 0 && item->made && item->parent_field &&
-        json_object_set(item->made, item->parent_field->name,
-                        json_object_get(item->values, item->parent_field->name)) < 0)
-        r = -ENOMEM;
+    if (r == 0 && item->made)
+        r = put_references(item);
     if (item->errors) {
         json_decref(item->made);
         item->made = NULL;

@@ -171,6 +171,11 @@ const struct model_record *model_subschema(const struct model *model,
 const struct model_field *model_field_of(const struct model_entity *entity,
                                          const struct model_record *subschema, const char *name);
 
+/* What is stored and read again: NULL when the value, or what is in it, has its field's form, whatever
+ * the rules say of it now; else what is expected, a literal. A null is good anywhere but in a list or
+ * a map. */
+const char *model_wrong_shape(const struct model_field *field, const json_t *value);
+
 /* ---- /schemas ---- */
 
 /* {"fields": [{"id": {...}}, ...], "entity_checks": [...]}: a new reference; NULL: no memory. */

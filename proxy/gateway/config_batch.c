@@ -12,6 +12,8 @@
 #include "proxy/gateway/gateway_priv.h"
 #include "proxy/worker/admin_question.h"
 
+enum { UNREADABLE_TOLD_INTERVAL_MS = 60 * 1000 }; /* it lasts until somebody mends it */
+
 /* One request of a batch. */
 struct job {
     struct admin_question *question;
@@ -323,11 +325,12 @@ static void note_in_force(struct batch *batch)
                   config_store_name(&batch->of->gateway->config));
     batch->of->lag_is_told = false;
     batch->of->generation = dao_generation(batch->dao);
-    tell_extras(batch);
+    if (!batch->is_in_force_already)
+        tell_extras(batch);
 }
 
-/* What is prepared is what the dao has. */
-static enum config_batch_result commit(struct batch *batch, bool was_in_force)
+/* What is prepared is what the dao has. True: something was put in force. */
+static bool commit(struct batch *batch, bool was_in_force)
 {
     struct kong_error error = { 0 };
 
@@ -337,19 +340,15 @@ static enum config_batch_result commit(struct batch *batch, bool was_in_force)
         if (was_in_force)
             batch->of->generation = dao_generation(batch->dao);
         answer_all_changes(batch, answer_nothing_changed);
-        return CONFIG_BATCH_NOTHING;
+        return false;
     }
-    if (batch->is_in_force_already) {
-        batch->of->generation = dao_generation(batch->dao);
-        return CONFIG_BATCH_NOTHING;
-    }
-    if (install(batch)) {
+    if (batch->is_in_force_already || install(batch)) {
         note_in_force(batch);
-        return CONFIG_BATCH_IN_FORCE;
+        return !batch->is_in_force_already;
     }
     tell_stored(batch);
     answer_all_changes(batch, answer_stored);
-    return CONFIG_BATCH_NOTHING;
+    return false;
 }
 
 /* 0; -EBUSY: another process has the store; -EIO: it cannot be used, which all are told. */
@@ -357,7 +356,7 @@ static int begin(struct batch *batch)
 {
     const struct store *store = batch->of->gateway->config.store;
     struct kong_error error = { 0 };
-    uint64_t untold;
+    uint64_t now_ms = clock_now_ms(), untold;
 
     if (dao_begin(batch->dao, &error) == 0)
         return 0;
@@ -366,9 +365,11 @@ static int begin(struct batch *batch)
         return -EBUSY;
     }
     tell_store_failed(batch, &error);
-    if (batch->count == 0 && log_rate_allows(&batch->of->failure_told, clock_now_ms(), &untold))
+    if (batch->count == 0 && log_rate_allows(&batch->of->failure_told, now_ms, &untold)) {
+        batch->of->failure_told.next_at_ms = now_ms + UNREADABLE_TOLD_INTERVAL_MS;
         log_error(LOG_LEVEL_ERROR, "what another process has written cannot be read: %s",
                   batch->reason);
+    }
     for (size_t i = 0; i < batch->count; i++)
         answer_nothing_changed(&batch->jobs[i], batch->reason);
     return -EIO;
@@ -425,7 +426,7 @@ static enum config_batch_result run_apart(struct batch *batch)
     if (!batch->is_prepared && dao_has_changes(batch->dao))
         (void)prepare(batch);
     if (batch->is_prepared)
-        return commit(batch, was_in_force);
+        return commit(batch, was_in_force) ? CONFIG_BATCH_IN_FORCE : CONFIG_BATCH_NOTHING;
     discard(batch);
     roll_back(batch, was_in_force);
     answer_all_changes(batch, batch->is_closed ? answer_ending : answer_nothing_changed);
@@ -465,7 +466,7 @@ static enum config_batch_result run_together(struct batch *batch)
         return CONFIG_BATCH_NOTHING;
     }
     if (prepare(batch))
-        return commit(batch, was_in_force);
+        return commit(batch, was_in_force) ? CONFIG_BATCH_IN_FORCE : CONFIG_BATCH_NOTHING;
     discard(batch);
     roll_back(batch, was_in_force);
     if (!any_change(batch, 0, batch->count)) {

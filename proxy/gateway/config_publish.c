@@ -16,6 +16,7 @@ enum { PUBLISH_NAMES_WAIT_MS = 1000 };
 static json_t *document_of(const json_t *entities)
 {
     const char *const *kinds = entity_book_kinds;
+    json_t *hopgate = json_object_get(entities, "hopgate"); /* of POST /config */
     json_t *document = json_pack("{s:s}", "_format_version", "3.0");
 
     for (; document && *kinds; kinds++) {
@@ -24,6 +25,8 @@ static json_t *document_of(const json_t *entities)
         if (list && json_object_set(document, *kinds, list) < 0)
             json_decref(TAKE(document));
     }
+    if (document && hopgate && json_object_set(document, "hopgate", hopgate) < 0)
+        json_decref(TAKE(document));
     return document;
 }
 
@@ -42,19 +45,12 @@ int config_publish_read(json_t *entities, const char *source, const struct confi
     return r;
 }
 
-int config_publish_read_again(struct publication *publication, struct entity_book *book,
-                              uint64_t in_force)
+int config_publish_read_again(json_t *entities, const char *source, struct entity_book *book,
+                              uint64_t in_force, struct config **ret, struct config_errors *errors)
 {
-    json_t *document = document_of(publication->entities);
-    SCOPED(config) config = NULL;
-    int r = document ? entity_book_read(book, document, publication->source, in_force, &config,
-                                        &publication->errors)
-                     : -ENOMEM;
+    json_t *document = document_of(entities);
+    int r = document ? entity_book_read(book, document, source, in_force, ret, errors) : -ENOMEM;
 
-    if (r == 0 && config)
-        r = config_apply_extras(config, publication->extras, true, &publication->errors);
-    if (r == 0)
-        publication->config = TAKE(config);
     json_decref(document);
     return r;
 }

@@ -60,9 +60,9 @@ void config_publish_forget(struct gateway *gateway);
 int config_publish_read(json_t *entities, const char *source, const struct config_extras *extras,
                         struct config **ret, struct config_errors *errors);
 
-/* The same of a publication, with what the book has of its entities: see entity_book_read. */
-int config_publish_read_again(struct publication *publication, struct entity_book *book,
-                              uint64_t in_force);
+/* The same with what the book has of them: see entity_book_read. */
+int config_publish_read_again(json_t *entities, const char *source, struct entity_book *book,
+                              uint64_t in_force, struct config **ret, struct config_errors *errors);
 
 /* Of these entities with the settings in force: NULL, errors say why. Takes *config. */
 struct snapshot *config_publish_load(struct gateway *gateway, struct config **config);

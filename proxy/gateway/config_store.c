@@ -160,8 +160,11 @@ int config_store_publication(struct config_store *store, uint64_t in_force, stru
         return -ENOMEM;
     r = store->keeps_plugins ? 0 : refuse_plugins(ret->entities, &ret->errors);
     if (r == 0)
-        r = config_publish_read_again(ret, store->book, in_force);
+        r = config_publish_read_again(ret->entities, ret->source, store->book, in_force,
+                                      &ret->config, &ret->errors);
     ret->version = entity_book_version(store->book);
+    if (r == 0 && ret->config)
+        r = config_apply_extras(ret->config, ret->extras, true, &ret->errors);
     if (r == 0 && ret->config)
         (void)snprintf(ret->config->hash, sizeof(ret->config->hash), "%s", dao_hash(store->dao));
     return r;

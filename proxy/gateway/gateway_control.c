@@ -280,10 +280,20 @@ static void add_budget(json_t *answer, const struct memory_budget *budget)
     json_object_set_new(answer, "limit", json_integer((json_int_t)memory_budget_limit(budget)));
 }
 
+/* What requests to the Admin API hold, of all workers and the config thread. */
+static json_t *admin_memory(struct hop *hop)
+{
+    return json_pack("{s:I, s:I, s:I}", "requests",
+                     (json_int_t)atomic_load(&hop->admin_questions_count), "content",
+                     (json_int_t)atomic_load(&hop->admin_content_bytes), "answers",
+                     (json_int_t)atomic_load(&hop->admin_answer_bytes));
+}
+
 static json_t *show_memory(struct gateway *gateway)
 {
     json_t *answer = from_workers(gateway, SHOW_MEMORY, "workers");
 
+    json_object_set_new(answer, "admin", admin_memory(&gateway->hop));
     add_budget(answer, gateway->hop.memory);
     add_heap(answer);
     return answer;

@@ -132,9 +132,10 @@ int config_import(const char *store, const char *file, struct config_errors *err
     (void)fflush(stdout);
     entities = flattened_entities(flattened);
     if (json_object_get(entities, "hopgate"))
-        config_errors_add(errors, CONFIG_WARNING,
-                          (struct config_place){ .file = file, .path = "hopgate" },
-                          "is left out: a store has Kong's entities only");
+        config_errors_add(
+            errors, CONFIG_WARNING, (struct config_place){ .file = file, .path = "hopgate" },
+            "is left out, a store has Kong's entities only: put it into a file of its "
+            "own, and name that in hopgate_extras_file");
     r = entities ? put_into(store, entities, errors) : CLI_FAILED;
     if (r == CLI_OK)
         (void)printf("import successful\n");
