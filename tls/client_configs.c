@@ -17,12 +17,11 @@ static int compare(const void *a, const void *b)
 
 int tls_client_configs_add(struct tls_client_configs *configs, struct tls_client_config *config)
 {
-    struct tls_client_config **node = tsearch(config, &configs->made, compare);
-
-    if (!node)
+    if (tfind(config, &configs->made, compare))
+        return 0;
+    if (!tsearch(config, &configs->made, compare))
         return -ENOMEM;
-    if (*node == config)
-        tls_client_config_ref(config);
+    (void)tls_client_config_ref(config);
     return 0;
 }
 

@@ -337,7 +337,6 @@ static bool prepare(struct snapshot *snapshot, struct hop *hop, const struct sna
                     struct config_errors *errors)
 {
     const struct settings *settings = snapshot->settings;
-    const struct persona *stated;
     struct resolver_options names;
 
     if (name_settings_read(settings, &names, errors) < 0)
@@ -351,8 +350,7 @@ static bool prepare(struct snapshot *snapshot, struct hop *hop, const struct sna
         !choose_debug_token(snapshot, former, errors))
         return false;
     tcp_relay_check(settings, snapshot->config, snapshot->persona, errors);
-    stated = snapshot->persona->stated;
-    persona_defaults_fill_in(stated ? stated : snapshot->persona, snapshot->config);
+    persona_defaults_fill_in(persona_times_stated(snapshot->persona), snapshot->config);
     if (!scale_times(snapshot, former))
         return false;
     if (field_plans_compile(settings, snapshot->config, snapshot->persona, &snapshot->field_plans,
