@@ -5,7 +5,8 @@
 #include "config/admin/admin_priv.h"
 #include "core/utf8.h"
 
-#define KONG_VERSION "3.9.3" /* what clients that look at it are to expect */
+#define KONG_VERSION "3.9.3"                 /* what clients that look at it are to expect */
+#define LUA_VERSION  "LuaJIT 2.1.0-20231117" /* the one of that version */
 
 /* --- / ------------------------------------------------------------------------------------- */
 
@@ -37,11 +38,12 @@ int admin_root(struct admin_call *call)
 {
     const struct admin_host *host = call->admin->host;
     json_t *root = host->node(host->context);
-    json_t *own = json_pack("{ss,ss,ss,ss,s{so,so},so}", "tagline", "Welcome to kong", "version",
-                            KONG_VERSION, "edition", "community", "lua_version", "none", "plugins",
-                            "available_on_server", available_plugins(dao_model(call->admin->dao)),
-                            "enabled_in_cluster", used_plugins(call), "configuration",
-                            host->configuration(host->context));
+    json_t *own =
+        json_pack("{ss,ss,ss,ss,s{si,si},s{so,so},so}", "tagline", "Welcome to kong", "version",
+                  KONG_VERSION, "edition", "community", "lua_version", LUA_VERSION, "timers",
+                  "running", 0, "pending", 0, "plugins", "available_on_server",
+                  available_plugins(dao_model(call->admin->dao)), "enabled_in_cluster",
+                  used_plugins(call), "configuration", host->configuration(host->context));
     int r = root && own ? json_object_update_missing(root, own) : -1;
 
     json_decref(own);
