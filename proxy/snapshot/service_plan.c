@@ -255,7 +255,8 @@ static bool take_over(struct service_plan *plan, const struct service_plan *form
     plan->set = set;
     plan->names_version = version_of(plan);
     plan->load = service_load_hold(former->load);
-    health_plan_share(&plan->health, &former->health, plan->service->upstream);
+    health_plan_init_as(&plan->health, plan->service->upstream, options->client_tls->persona,
+                        &former->health);
     plan->tls = former->tls ? tls_client_config_ref(former->tls) : NULL;
     plan->tls_verified = former->tls_verified;
     return true;

@@ -283,7 +283,7 @@ static bool scale_times(struct snapshot *snapshot, const struct snapshot *former
     return entity_times_scale(snapshot->config, scale) == 0;
 }
 
-/* Also in time to come: a persona's file is read by a reload, not because a service was changed. */
+/* A persona's file is read by a reload, not because a service was changed. */
 static bool share_personas(struct snapshot *snapshot, const struct snapshot *former)
 {
     snapshot->persona = persona_share(former->persona);

@@ -6,6 +6,7 @@ from lab.dns_server import A
 from lab.wait import wait_until
 from test_control import ask
 from test_dns import two_origins
+from test_extras import Extras
 
 DNS = {"dns_order": "A", "hopgate_dns_min_ttl": "100ms", "hopgate_dns_timeout": "300ms", "hopgate_dns_tries": "2"}
 
@@ -144,3 +145,31 @@ def test_a_service_that_finds_its_upstream_later_uses_it(lab):
     assert content_of(lab, hop, "/shop") == (200, b"one")
     admin.must("DELETE", "/upstreams/localhost")
     assert content_of(lab, hop, "/shop") == (200, b"one")
+
+
+MONITOR = """\
+hopgate:
+  health:
+  - {upstream: pool, monitor: {type: http, send: "GET /alive HTTP/1.0\\r\\n\\r\\n", receive: "one", interval: 1, timeout: 4}}
+"""
+
+
+def test_probes_go_on_while_other_services_change(lab):
+    """What a monitor asks is of the configuration in force, and not of one that is gone."""
+    origin = lab.origin(content=b"one")
+    hop = Extras(lab, MONITOR).start().hop
+    admin = Admin(lab, hop)
+    admin.must("POST", "/upstreams", {"name": "pool"})
+    admin.must("POST", "/upstreams/pool/targets", {"target": f"127.0.0.1:{origin.port}"})
+    route_to(admin, "pooled", "pool", 80)
+    route_to(admin, "other", "127.0.0.1", origin.port)
+
+    def probes():
+        return sum(request.target == "/alive" for request in origin.requests)
+
+    wait_until(lambda: probes() > 0, lambda: "a probe")
+    for i in range(6):
+        admin.must("PATCH", "/services/other", {"retries": i})
+    seen = probes()
+    wait_until(lambda: probes() > seen + 1, lambda: "probes after the changes")
+    assert content_of(lab, hop, "/pooled") == (200, b"one")

@@ -225,6 +225,16 @@ static void fewer_targets(struct entities *entities)
     entities->upstream.targets_count = 1;
 }
 
+static void another_slow_start(struct entities *entities)
+{
+    entities->upstream.slow_start_ms = 1000;
+}
+
+static void another_group(struct entities *entities)
+{
+    entities->targets[1].priority_group = 1;
+}
+
 static void its_certificate(struct entities *entities)
 {
     static const struct config_certificate certificate = { .id = "4" };
@@ -256,6 +266,8 @@ TEST(only_what_has_changed_is_made_anew)
     check_changed(no_upstream, true, false);
     check_changed(one_target, true, false);
     check_changed(fewer_targets, true, false);
+    check_changed(another_slow_start, true, false);
+    check_changed(another_group, true, false);
     check_changed(its_certificate, true, false);
     check_changed(its_authorities, true, false);
 }
