@@ -119,6 +119,12 @@ struct service_load *service_load_take(struct service_load_registry *registry,
     return load;
 }
 
+struct service_load *service_load_hold(struct service_load *load)
+{
+    load->holders++;
+    return load;
+}
+
 void service_load_release(struct service_load_registry *registry, struct service_load *load)
 {
     if (--load->holders > 0)

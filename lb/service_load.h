@@ -74,6 +74,8 @@ DEFINE_SCOPED(service_load_registry);
 /* Found or made; release it once. NULL: no memory. */
 struct service_load *service_load_take(struct service_load_registry *registry,
                                        const char *service_id);
+/* Another hold on one that is held; release it once more. */
+struct service_load *service_load_hold(struct service_load *load);
 void service_load_release(struct service_load_registry *registry, struct service_load *load);
 
 #endif

@@ -74,6 +74,11 @@ static bool set_verification(SSL_CTX *context, const struct tls_client_settings 
     return false;
 }
 
+const char *tls_trust_label(const struct tls_client_settings *settings)
+{
+    return settings->trust_label ? settings->trust_label : "the system's certificates";
+}
+
 static bool build(struct tls_client_config *config, const struct tls_client_settings *settings,
                   struct tls_error *reterr)
 {
@@ -85,8 +90,7 @@ static bool build(struct tls_client_config *config, const struct tls_client_sett
 
     config->verify = settings->verify;
     config->sessions_off = settings->sessions_off;
-    config->trust_label =
-        strdup(settings->trust_label ? settings->trust_label : "the system's certificates");
+    config->trust_label = strdup(tls_trust_label(settings));
     if (!config->trust_label) {
         tls_error_set(reterr, "out of memory");
         return false;
@@ -127,8 +131,8 @@ static bool digest_settings(EVP_MD_CTX *digest, const struct tls_client_settings
     return done;
 }
 
-static bool identify(struct tls_client_config *config, const struct tls_client_settings *settings,
-                     struct tls_error *reterr)
+bool tls_client_identify(struct tls_client_config *config,
+                         const struct tls_client_settings *settings, struct tls_error *reterr)
 {
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
     unsigned char bytes[32];
@@ -162,7 +166,7 @@ struct tls_client_config *tls_client_config_create(const struct tls_client_setti
         return NULL;
     }
     atomic_init(&config->refs, 1);
-    if (!identify(config, settings, reterr) || !build(config, settings, reterr)) {
+    if (!tls_client_identify(config, settings, reterr) || !build(config, settings, reterr)) {
         tls_client_config_unref(config);
         config = NULL;
     }

@@ -70,6 +70,11 @@ struct tls_client_config {
 bool tls_server_identify(const struct tls_server_settings *settings,
                          unsigned char ret[SHA256_DIGEST_LENGTH]);
 
+/* Fills in identity and identity_word. False: reterr. */
+bool tls_client_identify(struct tls_client_config *config,
+                         const struct tls_client_settings *settings, struct tls_error *reterr);
+const char *tls_trust_label(const struct tls_client_settings *settings);
+
 /* Length and bytes, so that no two lists of texts look the same; absent (NULL) is not empty. */
 bool tls_digest_text(EVP_MD_CTX *digest, const char *text);
 

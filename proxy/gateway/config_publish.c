@@ -167,6 +167,7 @@ static void put_in_force(struct gateway *gateway)
     if (prepared.snapshot->tls != tls)
         gateway_tend_tls(gateway, prepared.snapshot); /* other certificates */
     gateway_put_in_front(gateway, &prepared.snapshot);
+    gateway->names_version = NAMES_NOT_FOLLOWED; /* they may have changed since it was prepared */
     for (unsigned i = 0; i < gateway->workers_started; i++)
         worker_switch(&gateway->workers[i], &prepared.pinned[i]);
     free(prepared.pinned);

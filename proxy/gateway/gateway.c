@@ -339,6 +339,7 @@ static bool take_entities(struct gateway *gateway, struct snapshot **snapshot)
 {
     const char *extras = config_extras_file((*snapshot)->settings->extras);
     struct publication publication = { .gateway = gateway };
+    struct snapshot *empty;
     struct settings *settings;
     bool done;
 
@@ -352,12 +353,13 @@ static bool take_entities(struct gateway *gateway, struct snapshot **snapshot)
     config_errors_take(&gateway->errors, &publication.errors);
     if (done) {
         gateway->entities = TAKE(publication.entities);
-        settings = settings_share((*snapshot)->settings);
-        snapshot_free(*snapshot);
-        *snapshot = snapshot_load_entities(&settings, &publication.config, &gateway->hop, NULL,
+        empty = *snapshot;
+        settings = settings_share(empty->settings);
+        *snapshot = snapshot_load_entities(&settings, &publication.config, &gateway->hop, empty,
                                            &gateway->errors);
         if (*snapshot)
             (*snapshot)->generation = gateway->generation;
+        snapshot_free(empty);
     }
     config_store_publication_done(&publication);
     keep_errors_of(&gateway->errors, config_store_name(&gateway->config), extras);

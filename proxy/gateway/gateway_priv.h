@@ -76,7 +76,7 @@ struct gateway {
     struct worker *workers;
     unsigned workers_started;
     uint64_t started_at_unix_s;
-    uint64_t names_version;    /* of the resolver, as the workers know it */
+    uint64_t names_version;    /* of the resolver, as the workers know it, or NAMES_NOT_FOLLOWED */
     uint64_t publish_at_ms;    /* not before */
     struct former *former;     /* whose place this process has taken; NULL: it was started afresh */
     struct upgrade *upgrade;   /* to the process that takes this one's place; NULL: none */
@@ -141,6 +141,9 @@ void gateway_free_old_snapshots(struct gateway *gateway);
 
 /* The resolver does as this configuration says. False: no memory, or gateway->errors say why. */
 bool gateway_configure_names(struct gateway *gateway, const struct snapshot *snapshot);
+
+/* A version that no resolver has. */
+#define NAMES_NOT_FOLLOWED UINT64_MAX
 
 /* After poll: takes answers, asks what is due, gives workers the targets that have changed. */
 void gateway_follow_names(struct gateway *gateway);

@@ -67,7 +67,8 @@ struct snapshot *gateway_load(struct gateway *gateway)
 
 bool gateway_compile(struct gateway *gateway, struct snapshot *snapshot, uint64_t names_wait_ms)
 {
-    return snapshot_compile(snapshot, &gateway->hop, names_wait_ms, &gateway->errors) == 0;
+    return snapshot_compile(snapshot, &gateway->hop, gateway_newest(gateway), names_wait_ms,
+                            &gateway->errors) == 0;
 }
 
 bool gateway_listen(struct gateway *gateway, struct snapshot *snapshot)

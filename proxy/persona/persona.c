@@ -39,18 +39,28 @@ void *persona_allocate(struct persona *persona, size_t bytes)
     return block ? block->bytes : NULL;
 }
 
+static void memory_release(struct persona_memory *memory)
+{
+    while (memory && --memory->holders_count == 0) {
+        struct persona_memory *lender = memory->lender;
+
+        while (memory->blocks) {
+            struct persona_block *block = memory->blocks;
+
+            memory->blocks = block->next;
+            document_free(block->document);
+            free(block);
+        }
+        free(memory);
+        memory = lender;
+    }
+}
+
 void persona_free(struct persona *persona)
 {
     if (!persona)
         return;
-    while (persona->memory && persona->memory->blocks) {
-        struct persona_block *block = persona->memory->blocks;
-
-        persona->memory->blocks = block->next;
-        document_free(block->document);
-        free(block);
-    }
-    free(persona->memory);
+    memory_release(persona->memory);
     free(persona);
 }
 
@@ -61,10 +71,28 @@ static struct persona *persona_create(void)
     if (!persona)
         return NULL;
     persona->memory = calloc(1, sizeof(*persona->memory));
-    if (persona->memory)
-        return persona;
-    free(persona);
-    return NULL;
+    if (!persona->memory) {
+        free(persona);
+        return NULL;
+    }
+    persona->memory->holders_count = 1;
+    return persona;
+}
+
+struct persona *persona_share(const struct persona *persona)
+{
+    struct persona_memory *of = persona->memory;
+    struct persona *shared = persona_create();
+    struct persona_memory *own = shared ? shared->memory : NULL;
+
+    if (!shared)
+        return NULL;
+    own->lab_words = of->lab_words;
+    own->lender = of->lender ? of->lender : of; /* what it has for itself is not in its fields */
+    own->lender->holders_count++;
+    *shared = *persona;
+    shared->memory = own;
+    return shared;
 }
 
 static void add_error(struct config_errors *errors, const char *file, const char *message)

@@ -533,6 +533,10 @@ struct persona *persona_load(const char *name_or_path, struct config_errors *err
 /* The same from text; source is its name in messages. */
 struct persona *persona_parse(struct slice text, const char *source, struct config_errors *errors);
 
+/* The same once more, as it is now: texts and lists are shared, what is allocated in it later is its own. All
+ * of them belong to one thread. NULL: no memory. */
+struct persona *persona_share(const struct persona *persona);
+
 void persona_free(struct persona *persona);
 DEFINE_SCOPED(persona);
 

@@ -76,6 +76,8 @@ extern const struct persona_word persona_policy_words[], persona_when_words[];
 struct persona_memory {
     struct persona_block *blocks;
     struct persona_strings lab_words;
+    struct persona_memory *lender; /* of a shared persona: whose texts it has; NULL: none */
+    unsigned holders_count;        /* its persona, and those that it lends to */
 };
 
 /* Zeroed; NULL when there is no memory. */

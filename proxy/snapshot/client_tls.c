@@ -88,6 +88,7 @@ void client_tls_done(struct client_tls *client_tls)
     free(client_tls->key_pem);
     free(client_tls->cert_pem);
     free(client_tls->trusted_pem);
+    tls_client_configs_done(&client_tls->made);
     *client_tls = (struct client_tls){ 0 };
 }
 
@@ -164,7 +165,7 @@ static void set_versions(const struct config_strings *protocols, struct tls_clie
     wanted->max_version = has_1_3 || !has_1_2 ? TLS_VERSION_1_3 : TLS_VERSION_1_2;
 }
 
-struct tls_client_config *client_tls_create(const struct client_tls *client_tls,
+struct tls_client_config *client_tls_create(struct client_tls *client_tls,
                                             const struct config_service *service,
                                             struct tls_error *reterr)
 {
@@ -193,12 +194,12 @@ struct tls_client_config *client_tls_create(const struct client_tls *client_tls,
         wanted.ca_pem = own;
         wanted.trust_label = label;
     }
-    config = tls_client_config_create(&wanted, reterr);
+    config = tls_client_configs_take(&client_tls->made, &wanted, reterr);
     free(own);
     return config;
 }
 
-struct tls_client_config *client_tls_create_for_probes(const struct client_tls *client_tls,
+struct tls_client_config *client_tls_create_for_probes(struct client_tls *client_tls,
                                                        const struct config_upstream *upstream,
                                                        bool verifies, struct tls_error *reterr)
 {
@@ -217,12 +218,12 @@ struct tls_client_config *client_tls_create_for_probes(const struct client_tls *
     };
 
     set_versions(&client_tls->settings->proxy_ssl_protocols, &wanted);
-    return tls_client_config_create(&wanted, reterr);
+    return tls_client_configs_take(&client_tls->made, &wanted, reterr);
 }
 
 /* ---- checks --------------------------------------------------------------------------------- */
 
-void client_tls_check(const struct client_tls *client_tls, const struct config *config,
+void client_tls_check(struct client_tls *client_tls, const struct config *config,
                       struct config_errors *errors)
 {
     for (size_t i = 0; i < config->services_count; i++) {

@@ -69,7 +69,7 @@ static void plan_monitor(struct health_plan *plan)
     };
 }
 
-static bool plan_tls(struct health_plan *plan, const struct client_tls *client_tls,
+static bool plan_tls(struct health_plan *plan, struct client_tls *client_tls,
                      struct tls_error *reterr)
 {
     const struct config_monitor *monitor = &plan->upstream->monitor;
@@ -100,21 +100,22 @@ static void plan_outliers(struct health_plan *plan)
     };
 }
 
-bool health_plan_init(struct health_plan *plan, const struct config_upstream *upstream,
-                      const struct client_tls *client_tls, struct tls_error *reterr)
+/* All but TLS. */
+static void plan_rules(struct health_plan *plan, const struct config_upstream *upstream,
+                       const struct persona *persona)
 {
     struct passive_health *passive = &plan->passive;
 
     *plan = (struct health_plan){ .upstream = upstream };
     if (!upstream)
-        return true;
+        return;
     if (upstream->monitor.type)
         plan_monitor(plan);
     else
         plan_active(plan);
     plan_outliers(plan);
     passive->rules = health_plan_rules(&upstream->healthchecks.passive.counts);
-    passive->last_by_status = client_tls->persona->upstream.passive == PERSONA_PASSIVE_STATUS;
+    passive->last_by_status = persona->upstream.passive == PERSONA_PASSIVE_STATUS;
     passive->counts_requests = plan->outliers.interval_ms > 0;
     passive->is_on =
         health_rules_can_fail(&passive->rules) || passive->rules.limits[HEALTH_SUCCESS] > 0;
@@ -123,7 +124,21 @@ bool health_plan_init(struct health_plan *plan, const struct config_upstream *up
                        upstream->healthchecks.active.unhealthy_interval_ms > 0 ||
                        health_rules_can_fail(&passive->rules) || plan->is_monitored ||
                        passive->counts_requests;
-    return plan_tls(plan, client_tls, reterr);
+}
+
+bool health_plan_init(struct health_plan *plan, const struct config_upstream *upstream,
+                      struct client_tls *client_tls, struct tls_error *reterr)
+{
+    plan_rules(plan, upstream, client_tls->persona);
+    return !upstream || plan_tls(plan, client_tls, reterr);
+}
+
+void health_plan_init_as(struct health_plan *plan, const struct config_upstream *upstream,
+                         const struct persona *persona, const struct health_plan *former)
+{
+    plan_rules(plan, upstream, persona);
+    if (former->monitor.tls)
+        plan->monitor.tls = tls_client_config_ref(former->monitor.tls);
 }
 
 void health_plan_done(struct health_plan *plan)

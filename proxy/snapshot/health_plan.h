@@ -30,7 +30,10 @@ struct health_plan {
 
 /* upstream NULL: nothing is judged. False: reterr; done is due in either case. */
 bool health_plan_init(struct health_plan *plan, const struct config_upstream *upstream,
-                      const struct client_tls *client_tls, struct tls_error *reterr);
+                      struct client_tls *client_tls, struct tls_error *reterr);
+/* The same with the TLS of a former plan, whose upstream and persona were what these are. */
+void health_plan_init_as(struct health_plan *plan, const struct config_upstream *upstream,
+                         const struct persona *persona, const struct health_plan *former);
 void health_plan_done(struct health_plan *plan);
 
 /* What a target is asked, and by which name its certificate is verified; malloc'ed. */

@@ -202,7 +202,7 @@ void service_plans_tell_unverified(const struct service_plan *plans, size_t coun
                   "certificates of %s; tls_verify = true of the service switches it on", now);
 }
 
-static bool plan_tls(struct service_plan *plan, const struct client_tls *client_tls,
+static bool plan_tls(struct service_plan *plan, struct client_tls *client_tls,
                      struct tls_error *reterr)
 {
     if (plan->service->protocol != CONFIG_PROTOCOL_HTTPS)
@@ -226,12 +226,47 @@ static bool watch_all(struct service_plan *plans, const struct service_plan_opti
     return true;
 }
 
-static bool finish(struct service_plan *plan, const struct service_plan_options *options,
-                   struct tls_error *reterr)
+/* What was made for services before may do for this one. */
+static bool offer_former(const struct former_plans *former, struct tls_client_configs *made)
+{
+    const struct tls_client_config *last = NULL;
+
+    for (size_t i = 0; former->config && i < former->config->services_count; i++) {
+        struct tls_client_config *tls = former->plans[i].tls;
+
+        if (tls && tls != last && tls_client_configs_add(made, tls) < 0)
+            return false;
+        last = tls;
+    }
+    return true;
+}
+
+/* The service is as it was. False: no memory. */
+static bool take_over(struct service_plan *plan, const struct service_plan *former,
+                      const struct service_plan_options *options)
+{
+    bool leads_there = former->names_version == version_of(plan);
+    struct target_set *set = leads_there ? target_set_share(former->set) : NULL;
+
+    if (!set)
+        set = service_plan_make_set(plan, options->targets);
+    if (!set)
+        return false;
+    plan->set = set;
+    plan->names_version = version_of(plan);
+    plan->load = service_load_hold(former->load);
+    health_plan_init_as(&plan->health, plan->service->upstream, options->client_tls->persona,
+                        &former->health);
+    plan->tls = former->tls ? tls_client_config_ref(former->tls) : NULL;
+    plan->tls_verified = former->tls_verified;
+    return true;
+}
+
+static bool make(struct service_plan *plan, const struct service_plan_options *options,
+                 struct tls_error *reterr)
 {
     SCOPED(target_set) set = service_plan_make_set(plan, options->targets);
 
-    plan->loads = options->loads;
     plan->load = service_load_take(options->loads, plan->service->id);
     if (!set || !plan->load)
         return false;
@@ -239,6 +274,32 @@ static bool finish(struct service_plan *plan, const struct service_plan_options 
     if (!health_plan_init(&plan->health, plan->service->upstream, options->client_tls, reterr))
         return false;
     return plan_tls(plan, options->client_tls, reterr);
+}
+
+static bool finish_all(struct service_plan *plans, struct service_plan_options *options,
+                       char *error, size_t error_size)
+{
+    struct tls_error reterr = { "out of memory" };
+    bool has_offered = false;
+
+    for (size_t i = 0; i < options->config->services_count; i++) {
+        const struct service_plan *former = former_plans_find(&options->former, plans[i].service);
+        bool done = true;
+
+        plans[i].loads = options->loads;
+        if (!former && !has_offered) {
+            done = offer_former(&options->former, &options->client_tls->made);
+            has_offered = true;
+        }
+        if (done)
+            done =
+                former ? take_over(&plans[i], former, options) : make(&plans[i], options, &reterr);
+        if (!done) {
+            snprintf(error, error_size, "%s: %s", plans[i].service->path, reterr.text);
+            return false;
+        }
+    }
+    return true;
 }
 
 /* False: no memory. */
@@ -260,23 +321,18 @@ static bool mark_first(struct service_plan *plans, const struct config *config)
     return true;
 }
 
-struct service_plan *service_plans_create(const struct service_plan_options *options, char *error,
+struct service_plan *service_plans_create(struct service_plan_options *options, char *error,
                                           size_t error_size)
 {
     size_t count = options->config->services_count;
     struct service_plan *plans = calloc(count + 1, sizeof(*plans));
-    struct tls_error reterr = { "out of memory" };
 
     if (!plans || !watch_all(plans, options)) {
         snprintf(error, error_size, "cannot look up host names: out of memory");
         goto fail;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (!finish(&plans[i], options, &reterr)) {
-            snprintf(error, error_size, "%s: %s", plans[i].service->path, reterr.text);
-            goto fail;
-        }
-    }
+    if (!finish_all(plans, options, error, error_size))
+        goto fail;
     if (!mark_first(plans, options->config)) {
         snprintf(error, error_size, "out of memory");
         goto fail;

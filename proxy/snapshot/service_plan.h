@@ -14,6 +14,7 @@
 #include "lb/resolver.h"
 #include "lb/service_load.h"
 #include "proxy/snapshot/client_tls.h"
+#include "proxy/snapshot/former_plans.h"
 #include "proxy/snapshot/health_plan.h"
 #include "proxy/snapshot/target_set.h"
 #include "tls/tls.h"
@@ -44,14 +45,15 @@ struct service_plan_options {
     struct resolver *resolver;
     uint64_t names_wait_ms; /* for names that are not known yet, all together */
     int stop_fd;            /* when it is readable, they are not waited for; -1: none */
-    const struct client_tls *client_tls;
+    struct client_tls *client_tls;
+    struct former_plans former;
 };
 
 /*
  * One plan per service of the configuration, in its order. Names that the resolver knows already
  * cost no time. NULL: error says what is wrong.
  */
-struct service_plan *service_plans_create(const struct service_plan_options *options, char *error,
+struct service_plan *service_plans_create(struct service_plan_options *options, char *error,
                                           size_t error_size);
 void service_plans_free(struct service_plan *plans, size_t count, struct resolver *resolver);
 

@@ -263,19 +263,43 @@ static bool prepare_local(struct snapshot *snapshot, struct hop *hop, const stru
            prepare_local_tls(snapshot, hop, former, errors);
 }
 
+/* Settings that are shared, and the personas made with them, are as the former snapshot has them. */
+static bool has_settings_of(const struct snapshot *snapshot, const struct snapshot *former)
+{
+    return former && former->settings == snapshot->settings;
+}
+
 /* Below kong.conf and the persona stand real times from here on. Who looks after the hop does so in real
  * time: the local persona has none of it. */
-static bool scale_times(struct snapshot *snapshot)
+static bool scale_times(struct snapshot *snapshot, const struct snapshot *former)
 {
     uint32_t scale = snapshot->settings->hopgate_time_scale;
 
-    settings_scale_times(snapshot->settings);
-    return persona_times_scale(snapshot->persona, scale) == 0 &&
-           entity_times_scale(snapshot->config, scale) == 0;
+    if (!has_settings_of(snapshot, former)) {
+        settings_scale_times(snapshot->settings);
+        if (persona_times_scale(snapshot->persona, scale) < 0)
+            return false;
+    }
+    return entity_times_scale(snapshot->config, scale) == 0;
 }
 
-static bool load_personas(struct snapshot *snapshot, struct config_errors *errors)
+/* A persona's file is read by a reload, not because a service was changed. */
+static bool share_personas(struct snapshot *snapshot, const struct snapshot *former)
 {
+    snapshot->persona = persona_share(former->persona);
+    if (former->local_persona)
+        snapshot->local_persona = persona_share(former->local_persona);
+    if (former->admin_persona)
+        snapshot->admin_persona = persona_share(former->admin_persona);
+    return snapshot->persona && !snapshot->local_persona == !former->local_persona &&
+           !snapshot->admin_persona == !former->admin_persona;
+}
+
+static bool load_personas(struct snapshot *snapshot, const struct snapshot *former,
+                          struct config_errors *errors)
+{
+    if (has_settings_of(snapshot, former))
+        return share_personas(snapshot, former);
     snapshot->persona = load_persona(snapshot->settings, errors);
     if (snapshot->settings->status_listen.count > 0)
         snapshot->local_persona = load_local_persona(snapshot->settings, errors);
@@ -293,7 +317,8 @@ static bool prepare_admin(struct snapshot *snapshot, struct hop *hop, const stru
 
     if (settings->admin_listen.count == 0)
         return true;
-    snapshot->admin_persona = load_admin_persona(settings, errors);
+    if (!snapshot->admin_persona)
+        snapshot->admin_persona = load_admin_persona(settings, errors);
     if (!snapshot->admin_persona || !any_tls(&settings->admin_listen))
         return snapshot->admin_persona != NULL;
     inputs.policy = &snapshot->admin_persona->client;
@@ -333,13 +358,13 @@ static bool prepare(struct snapshot *snapshot, struct hop *hop, const struct sna
     snapshot->real_ip = (struct real_ip_settings){ .field_name = slice_of(settings->real_ip_header),
                                                    .recursive = settings->real_ip_recursive,
                                                    .trusted = &settings->trusted_ips };
-    if (!load_personas(snapshot, errors) ||
+    if (!load_personas(snapshot, former, errors) ||
         !log_choice_make(settings, snapshot->persona, errors, &snapshot->log_formats) ||
         !choose_debug_token(snapshot, former, errors))
         return false;
     tcp_relay_check(settings, snapshot->config, snapshot->persona, errors);
-    persona_defaults_fill_in(snapshot->persona, snapshot->config);
-    if (!scale_times(snapshot))
+    persona_defaults_fill_in(persona_times_stated(snapshot->persona), snapshot->config);
+    if (!scale_times(snapshot, former))
         return false;
     if (field_plans_compile(settings, snapshot->config, snapshot->persona, &snapshot->field_plans,
                             errors) < 0)
@@ -389,11 +414,12 @@ struct snapshot *snapshot_load_entities(struct settings **settings, struct confi
 
 /* ---- compiling ----------------------------------------------------------------------------- */
 
-int snapshot_compile(struct snapshot *snapshot, const struct hop *hop, uint64_t names_wait_ms,
+int snapshot_compile(struct snapshot *snapshot, const struct hop *hop,
+                     const struct snapshot *former, uint64_t names_wait_ms,
                      struct config_errors *errors)
 {
     const struct config_place nowhere = { .file = snapshot->config->source };
-    const struct service_plan_options options = {
+    struct service_plan_options options = {
         .config = snapshot->config,
         .targets = hop->targets,
         .loads = hop->service_loads,
@@ -404,6 +430,9 @@ int snapshot_compile(struct snapshot *snapshot, const struct hop *hop, uint64_t 
     };
     char error[640] = "out of memory";
 
+    if (has_settings_of(snapshot, former) && former->services)
+        options.former =
+            (struct former_plans){ .config = former->config, .plans = former->services };
     snapshot->resolver = hop->resolver;
     snapshot->router =
         router_create(snapshot->config, router_flavor_of(snapshot->settings->router_flavor));

@@ -86,9 +86,11 @@ struct snapshot *snapshot_load_entities(struct settings **settings, struct confi
 void snapshot_check(const struct settings *settings, const struct config *config,
                     struct config_errors *errors);
 
-/* Router, host names, targets, counters. Waits for names that the hop does not know yet, for
+/* Router, host names, targets, counters; of services that are as in `former` (NULL: there is none) under the
+ * same settings, what that has. Waits for names that the hop does not know yet, for
  * names_wait_ms at most and not while the hop is told to end. 0, or -EINVAL with the reason in errors. */
-int snapshot_compile(struct snapshot *snapshot, const struct hop *hop, uint64_t names_wait_ms,
+int snapshot_compile(struct snapshot *snapshot, const struct hop *hop,
+                     const struct snapshot *former, uint64_t names_wait_ms,
                      struct config_errors *errors);
 
 struct inherited_sockets;

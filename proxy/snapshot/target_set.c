@@ -16,6 +16,23 @@ struct target_set *target_set_create(struct upstream_targets **targets, enum end
     return set;
 }
 
+struct target_set *target_set_share(struct target_set *set)
+{
+    if (set->older)
+        return NULL;
+    set->sharers++;
+    return set;
+}
+
+/* True: another plan has it, too. */
+static bool let_go(struct target_set *set)
+{
+    if (set->sharers == 0)
+        return false;
+    set->sharers--;
+    return true;
+}
+
 static void free_one(struct target_set *set)
 {
     assert(atomic_load(&set->holders) == 0);
@@ -28,6 +45,10 @@ void target_set_free(struct target_set *set)
     while (set) {
         struct target_set *older = set->older;
 
+        if (let_go(set)) {
+            assert(!older);
+            return;
+        }
         free_one(set);
         set = older;
     }
@@ -45,7 +66,8 @@ void target_set_free_older(struct target_set *set)
             continue;
         }
         *link = older->older;
-        free_one(older);
+        if (!let_go(older))
+            free_one(older);
     }
 }
 

@@ -28,13 +28,18 @@ struct target_set {
     enum end_reason
         failure; /* why there is no target; END_OK: there is, or it is no service's host */
     _Atomic uint32_t holders; /* worker_upstreams */
+    uint32_t sharers;         /* plans that free it, beyond the first */
     struct target_set *older; /* the service's former ones that may still be held */
 };
 
 /* Takes the targets on success. NULL: no memory. */
 struct target_set *target_set_create(struct upstream_targets **targets, enum end_reason failure);
-void target_set_free(struct target_set *set);
+void target_set_free(struct target_set *set); /* with the older ones */
 DEFINE_SCOPED(target_set);
+
+/* For the same service in the next snapshot. NULL: that makes its own, this one has older ones to look
+ * after. */
+struct target_set *target_set_share(struct target_set *set);
 
 /* Frees those older ones that nobody holds. */
 void target_set_free_older(struct target_set *set);

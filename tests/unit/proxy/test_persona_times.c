@@ -106,5 +106,26 @@ TEST(no_time_becomes_none)
     persona_free(haproxy);
 }
 
-TESTS(TEST_CASE(every_time_of_every_persona_is_divided),
+TEST(what_is_shared_has_the_same_times_and_outlives_the_first)
+{
+    struct persona *kong = fixture_persona("kong"), *second, *third;
+    uint64_t stated_ms = kong->client.head_timeout_ms, scaled_ms;
+
+    CHECK_INT(persona_times_scale(kong, SCALE), 0);
+    scaled_ms = kong->client.head_timeout_ms;
+    second = persona_share(kong);
+    CHECK(second != kong);
+    CHECK(second->product == kong->product);
+    persona_free(kong);
+    third = persona_share(second);
+    persona_free(second);
+    CHECK_INT(third->client.head_timeout_ms, scaled_ms);
+    CHECK_INT(persona_times_stated(third)->client.head_timeout_ms, stated_ms);
+    CHECK(persona_allocate(third, 100) != NULL); /* its own, gone with it */
+    CHECK_STR(third->name, "kong");
+    persona_free(third);
+}
+
+TESTS(TEST_CASE(what_is_shared_has_the_same_times_and_outlives_the_first),
+      TEST_CASE(every_time_of_every_persona_is_divided),
       TEST_CASE(what_was_stated_is_kept_to_be_told), TEST_CASE(no_time_becomes_none))
