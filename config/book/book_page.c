@@ -23,13 +23,15 @@ const char *const entity_book_kinds[] = {
 
 /* ---- comparing ----------------------------------------------------------------------------- */
 
-/* Says nothing about traffic. */
-static bool is_remark(const char *field)
+/* Says nothing about traffic. Of two routes that rank alike the older one goes first; a PUT makes anything
+ * new. */
+static bool is_remark(enum book_kind kind, const char *field)
 {
-    return strcmp(field, "tags") == 0 || strcmp(field, "updated_at") == 0;
+    return strcmp(field, "tags") == 0 || strcmp(field, "updated_at") == 0 ||
+           (kind != BOOK_ROUTES && strcmp(field, "created_at") == 0);
 }
 
-static bool says_the_same(json_t *row, json_t *other)
+static bool says_the_same(enum book_kind kind, json_t *row, json_t *other)
 {
     const char *field;
     json_t *value;
@@ -39,7 +41,7 @@ static bool says_the_same(json_t *row, json_t *other)
     json_object_foreach(row, field, value)
     {
         const json_t *of_other = json_object_get(other, field);
-        if (!of_other || (!is_remark(field) && !json_equal(value, of_other)))
+        if (!of_other || (!is_remark(kind, field) && !json_equal(value, of_other)))
             return false;
     }
     return true;
@@ -122,7 +124,7 @@ static void take_known(struct book_page *page, enum book_kind kind, struct book_
 {
     if (piece->row == row)
         return;
-    if (!says_the_same(piece->row, row))
+    if (!says_the_same(kind, piece->row, row))
         take_changed(page, kind, piece, row);
     piece->row = row;
     piece->id = id_of(row);
