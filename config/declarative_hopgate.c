@@ -97,13 +97,11 @@ static const struct schema schema_limits = {
 size_t declarative_find_entity(struct loader *loader, const struct document_node *node,
                                enum entity_kind kind, const char *key)
 {
-    const struct entity_list *list = &loader->lists[kind];
-    const json_t *index = json_object_get(list->by_id, key);
+    const json_t *named = json_object_get(loader->lists[kind].by_name, key);
+    size_t found = named ? (size_t)json_integer_value(named) : loader_find_id(loader, kind, key);
 
-    if (!index)
-        index = json_object_get(list->by_name, key);
-    if (index)
-        return (size_t)json_integer_value(index);
+    if (found != NO_ENTITY)
+        return found;
     document_add_error(node, DOCUMENT_AT_VALUE, loader->errors, CONFIG_ERROR,
                        "invalid reference '%.*s: %s' (no such entry in '%s'); add it or correct "
                        "the name",
@@ -126,7 +124,7 @@ static void read_proxy_protocol(struct loader *loader, const struct document_nod
     struct config_service *service;
     size_t index;
 
-    schema_read(&loader->reader, &schema_proxy_protocol, node, NULL, &written);
+    schema_read(&loader->reader, &schema_proxy_protocol, node, &written);
     if (!written.service || !written.version)
         return; /* told already */
     index = declarative_find_entity(loader, node, ENTITY_SERVICE, written.service);
@@ -153,7 +151,7 @@ static void read_slow_start(struct loader *loader, const struct document_node *n
     struct written_slow_start written = { 0 };
     size_t index;
 
-    schema_read(&loader->reader, &schema_slow_start, node, NULL, &written);
+    schema_read(&loader->reader, &schema_slow_start, node, &written);
     if (!written.upstream)
         return; /* told already */
     index = declarative_find_entity(loader, node, ENTITY_UPSTREAM, written.upstream);
@@ -175,7 +173,7 @@ static void read_entry(struct loader *loader, const struct document_node *node,
     if (document_member(node, "upstream", &member))
         name = json_string_value(member.value);
     if (!name) {
-        schema_read(&loader->reader, schema, node, NULL, NULL); /* says what is wrong */
+        schema_read(&loader->reader, schema, node, NULL); /* says what is wrong */
         return;
     }
     index = declarative_find_entity(loader, node, ENTITY_UPSTREAM, name);
@@ -199,7 +197,7 @@ static void read_limits(struct loader *loader, const struct document_node *node)
     struct config_limits *limits;
     size_t index;
 
-    schema_read(&loader->reader, &schema_limits, node, NULL, &written);
+    schema_read(&loader->reader, &schema_limits, node, &written);
     if (!written.service)
         return; /* told already */
     index = declarative_find_entity(loader, node, ENTITY_SERVICE, written.service);
@@ -225,6 +223,22 @@ static void read_each(struct loader *loader, const struct document_node *hopgate
         return; /* other shapes were refused by the schema */
     while (document_next(&list, &item))
         read(loader, &item);
+}
+
+/* Its names, and what is read before the entities are linked. */
+int declarative_begin_hopgate(struct loader *loader)
+{
+    struct document_node root = document_root(loader->document), hopgate, list, item = { 0 };
+    int r = 0;
+
+    if (!document_member(&root, "hopgate", &hopgate) || !json_is_object(hopgate.value))
+        return 0;
+    schema_read(&loader->reader, &schema_hopgate, &hopgate, NULL);
+    if (!document_member(&hopgate, "mtls", &list) || !json_is_array(list.value))
+        return 0;
+    while (r == 0 && document_next(&list, &item))
+        r = declarative_read_mtls(loader, &item);
+    return r;
 }
 
 int declarative_read_hopgate(struct loader *loader)

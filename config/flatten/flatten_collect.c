@@ -20,12 +20,6 @@ const struct model_field *flatten_reference_to(const struct model_entity *child,
     return NULL;
 }
 
-/* An empty list may be written as {} in Lua's JSON, and null is no list. */
-static bool is_nothing(const json_t *value)
-{
-    return json_is_null(value) || (json_is_object(value) && json_object_size(value) == 0);
-}
-
 /* --- entities ------------------------------------------------------------------------------ */
 
 /* NULL: no memory. Good until the next is added. */
@@ -59,7 +53,7 @@ static int collect_member(struct flattened *flattened, size_t index, const char 
     if (strcmp(key, "_comment") == 0 || strcmp(key, "_ignore") == 0)
         return 0;
     if (child && flatten_reference_to(child, entity)) {
-        if (json_is_array(value) || is_nothing(value))
+        if (json_is_array(value) || flatten_is_nothing(value))
             return collect_list(flattened, child, value, index);
         return say(&flattened->items[index], key, "expected an array");
     }
@@ -127,39 +121,15 @@ static int check_version(struct flattened *flattened)
     return why ? say_of_document(flattened, "_format_version", why) : 0;
 }
 
-/* Of what is no list of entities: NULL when it is right. */
-static const char *wrong_with(const char *key, const json_t *value)
-{
-    const struct schema_field *field = schema_find(&schema_document, key);
-
-    if (!field)
-        return "unknown field";
-    if (json_is_null(value) || strcmp(key, "_format_version") == 0)
-        return NULL;
-    if (field->type == SCHEMA_BOOLEAN && !json_is_boolean(value))
-        return "expected a boolean";
-    if (field->type == SCHEMA_STRING && !json_is_string(value))
-        return "expected a string";
-    if (field->type == SCHEMA_RECORD && !json_is_object(value))
-        return "expected a record";
-    if (strcmp(key, "_workspace") == 0)
-        return json_is_string(value) && strcmp(json_string_value(value), "default") == 0
-                   ? NULL
-                   : "only the workspace 'default' is there";
-    if ((field->flags & SCHEMA_NOT_YET) && !is_nothing(value) && json_array_size(value) > 0)
-        return "is not supported by this version of hopgate";
-    return NULL;
-}
-
 static int collect_top(struct flattened *flattened, const char *key, json_t *value)
 {
     const struct model_entity *entity = model_entity(flattened->model, key);
-    const char *why;
 
-    if (entity && (json_is_array(value) || is_nothing(value)))
+    if (!entity)
+        return flatten_document_field(flattened, key, value);
+    if (json_is_array(value) || flatten_is_nothing(value))
         return collect_list(flattened, entity, value, FLAT_NONE);
-    why = entity ? "expected an array" : wrong_with(key, value);
-    return why ? say_of_document(flattened, key, why) : 0;
+    return say_of_document(flattened, key, "expected an array");
 }
 
 int flatten_collect(struct flattened *flattened)

@@ -49,8 +49,39 @@ static const char *id_of(const struct flat_entity *item)
     return json_string_value(json_object_get(item->values, "id"));
 }
 
+/* "services[0].routes[1]" */
+static void write_place(const struct flattened *flattened, const struct flat_entity *item,
+                        FILE *into)
+{
+    if (item->parent != FLAT_NONE) {
+        write_place(flattened, &flattened->items[item->parent], into);
+        (void)fputc('.', into);
+    }
+    (void)fprintf(into, "%s[%zu]", item->entity->name, item->index);
+}
+
+/* No name has brackets, so that it is nobody's else. */
+static int id_of_place(const struct flattened *flattened, const struct flat_entity *item,
+                       char ret[UUID_TEXT_BYTES + 1])
+{
+    char *text = NULL;
+    size_t size;
+    FILE *into = open_memstream(&text, &size);
+
+    if (!into)
+        return -ENOMEM;
+    write_place(flattened, item, into);
+    if (fclose(into) != 0) {
+        free(text);
+        return -ENOMEM;
+    }
+    entity_id_from_key(item->entity->name, text, ret);
+    free(text);
+    return 0;
+}
+
 /* Kong's, where it is made of what is written; else any. */
-static int give_id(struct flat_entity *item)
+static int give_id(const struct flattened *flattened, struct flat_entity *item)
 {
     const json_t *given = json_object_get(item->values, "id");
     char id[UUID_TEXT_BYTES + 1];
@@ -61,8 +92,9 @@ static int give_id(struct flat_entity *item)
             return 0; /* the model refuses it */
         for (size_t i = 0; i <= UUID_TEXT_BYTES; i++)
             id[i] = (char)tolower((unsigned char)text[i]);
-    } else if (!model_id_of(item->entity, item->values, id) && !uuid_v4(id)) {
-        return -ENOMEM;
+    } else if (!model_id_of(item->entity, item->values, id)) {
+        if (flattened->is_file ? id_of_place(flattened, item, id) < 0 : !uuid_v4(id))
+            return -ENOMEM;
     }
     return json_object_set_new(item->values, "id", json_string(id)) < 0 ? -ENOMEM : 0;
 }
@@ -209,7 +241,7 @@ int flatten_link(struct flattened *flattened)
         if (!item->values)
             continue;
         if (!has_late_id(item))
-            r = give_id(item);
+            r = give_id(flattened, item);
         if (r == 0)
             r = register_item(flattened, i, places);
     }
@@ -219,7 +251,7 @@ int flatten_link(struct flattened *flattened)
             continue;
         r = resolve_all(flattened, places, item);
         if (r == 0 && has_late_id(item))
-            r = give_id(item);
+            r = give_id(flattened, item);
     }
     json_decref(places);
     return r;

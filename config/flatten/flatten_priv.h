@@ -38,10 +38,27 @@ struct flattened {
     json_t *errors; /* of the document's own fields; an object */
     double now_s;
     bool is_stored_form; /* _transform: false */
+    bool is_file;        /* ids may be made of places */
 };
 
 /* Finds all. 0 or -ENOMEM. */
 int flatten_collect(struct flattened *flattened);
+
+/* What is wrong with a member of the document that is no list of entities goes into errors. 0 or -ENOMEM. */
+int flatten_document_field(struct flattened *flattened, const char *key, const json_t *value);
+
+/* Each name that such a member may have. */
+struct suggest;
+void flatten_offer_document_fields(struct suggest *suggest);
+
+/* An empty list may be written as {} in Lua's JSON, and null is no list. */
+bool flatten_is_nothing(const json_t *value);
+
+/* Calls visit with the index of each item below a list of entities at `node`, whose first is *index, and
+ * counts it on. */
+typedef int flatten_visit(void *context, size_t index, const struct document_node *node);
+int flatten_walk_list(const struct flattened *flattened, const struct document_node *node,
+                      size_t *index, flatten_visit *visit, void *context);
 
 /* The field of `child` that refers to `parent`; NULL: it is not nested there. */
 const struct model_field *flatten_reference_to(const struct model_entity *child,

@@ -226,10 +226,16 @@ int model_process(const struct model *model, const struct model_request *request
     return r;
 }
 
-char *model_check_value(const struct model_field *field, const json_t *value)
+json_t *model_value_errors(const struct model_field *field, const json_t *value)
 {
     struct model_words words = { 0 };
-    json_t *error = model_validate_value(&words, field, value);
+
+    return model_validate_value(&words, field, value);
+}
+
+char *model_check_value(const struct model_field *field, const json_t *value)
+{
+    json_t *error = model_value_errors(field, value);
     char *text = NULL;
 
     if (error)
