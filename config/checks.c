@@ -311,12 +311,17 @@ static int hex_digit(char c)
     return isdigit((unsigned char)c) ? c - '0' : toupper((unsigned char)c) - 'A' + 10;
 }
 
+static bool is_encoded_byte(const char *text)
+{
+    return text[0] == '%' && isxdigit((unsigned char)text[1]) && isxdigit((unsigned char)text[2]);
+}
+
 /* kong/tools/uri.lua: %XX becomes its byte unless that is a reserved character, which stays encoded
  * with capital hex digits. `into` may be `text`. */
 static void decode_unreserved(const char *text, char *into)
 {
     while (*text) {
-        if (*text != '%') {
+        if (!is_encoded_byte(text)) {
             *into++ = *text++;
             continue;
         }
@@ -359,6 +364,18 @@ static void remove_dot_segments(char *text)
     *out = '\0';
 }
 
+char *check_normalise_path(const char *text)
+{
+    char *normal = strdup(text);
+
+    if (!normal)
+        return NULL;
+    decode_unreserved(normal, normal);
+    if (normal[0] == '/')
+        remove_dot_segments(normal);
+    return normal;
+}
+
 /* typedefs.router_path: what holds for every path, and that it compiles. */
 static int check_regex_path(const char *text, char *message)
 {
@@ -392,12 +409,9 @@ int check_route_path(const char *text, char *message)
     r = check_path_shape(text, message);
     if (r < 0)
         return r;
-    normal = strdup(text);
+    normal = check_normalise_path(text);
     if (!normal)
         return refuse(message, "no memory to check this path");
-    decode_unreserved(normal, normal);
-    if (strchr(normal, '.'))
-        remove_dot_segments(normal);
     if (strcmp(normal, text) != 0)
         r = refuse(message, "non-normalized path, consider use '%s' instead", normal);
     free(normal);

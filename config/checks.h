@@ -42,4 +42,8 @@ check_function check_private_key;
 /* What a person may do about a message of that check, besides Kong's own words; NULL: nothing more. */
 const char *check_hint(check_function *check, const char *message);
 
+/* A path as Kong's router compares it (kong/tools/uri.lua, normalize): %XX decoded where that changes
+ * nothing, no dot segments, no empty ones. Malloc'ed; NULL: no memory. */
+char *check_normalise_path(const char *text);
+
 #endif

@@ -7,6 +7,7 @@
 
 #include "config/declarative_priv.h"
 #include "config/file.h"
+#include "core/md5.h"
 
 static const size_t entity_sizes[ENTITY_KIND_COUNT] = {
     [ENTITY_SERVICE] = sizeof(struct config_service),
@@ -100,6 +101,7 @@ static int loader_init(struct loader *loader, struct config_errors *errors, cons
         loader->config->source = config_copy_text(loader->config, file, strlen(file));
         if (!loader->config->source)
             return -ENOMEM;
+        loader->config->hopgate_source = loader->config->source;
     }
     for (size_t i = 0; i < ENTITY_KIND_COUNT; i++) {
         loader->lists[i].item_size = entity_sizes[i];
@@ -124,21 +126,11 @@ static void loader_done(struct loader *loader)
     config_free(loader->config);
 }
 
-/* FNV-1a of 128 bits. */
-void config_hash_text(struct slice text, char ret[CONFIG_HASH_BYTES + 1])
+/* All 0 without an entity, as when there was no configuration yet (kong/db/declarative/import.lua). */
+static void set_hash(struct config *config, struct slice text)
 {
-    const unsigned __int128 prime = (unsigned __int128)1 << 88 | 0x13b;
-    unsigned __int128 hash = (unsigned __int128)0x6c62272e07bb0142u << 64 | 0x62b821756295c58du;
-
-    for (size_t i = 0; i < text.len; i++)
-        hash = (hash ^ (unsigned char)text.ptr[i]) * prime;
-    (void)snprintf(ret, CONFIG_HASH_BYTES + 1, "%016llx%016llx", (unsigned long long)(hash >> 64),
-                   (unsigned long long)hash);
-}
-
-void config_set_hash(struct config *config, struct slice text)
-{
-    config_hash_text(text, config->hash);
+    if (flattened_any(config->entities))
+        md5_hex(text, config->hash);
 }
 
 /* Everything after the document is there; takes what is in `loader` and `found`. r: how that went. */
@@ -173,7 +165,7 @@ int config_load_text(struct slice text, const char *file, struct config **ret,
     r = finish_loading(&loader, r, errors);
     if (r == 0) {
         if (file)
-            config_set_hash(loader.config, text);
+            set_hash(loader.config, text);
         if (loader.config->entities && json_object_set_new(loader.config->entities, "_hash",
                                                            json_string(loader.config->hash)) < 0)
             r = -ENOMEM;

@@ -1,7 +1,7 @@
 /*
  * declarative: Kong's declarative file becomes a struct config.
  *
- * Role    reads YAML or JSON of format 3.0, or the dao's entities, and links the entities to each other. What
+ * Role    reads YAML or JSON of format 1.1, 2.1 or 3.0, or the dao's entities, and links the entities to each other. What
  *         is right is for the model to say (config/flatten, config/model); here remain references, what
  *         several entities must agree on, and `hopgate:`
  * Owns    nothing after it returned; the result belongs to the caller
@@ -14,6 +14,7 @@
 
 #include "config/config_error.h"
 #include "config/entities.h"
+#include "config/extras.h"
 #include "core/slice.h"
 
 /*
@@ -34,10 +35,10 @@ int config_load_text(struct slice text, const char *file, struct config **ret,
 int config_load_entities(json_t *document, const char *source, struct config **ret,
                          struct config_errors *errors);
 
-/* config->hash from the text that it was made of: tells one text from another, and is not meant to keep a
- * secret. config_load_text does so when there is a file. */
-enum { CONFIG_HASH_BYTES = 32 };
-void config_hash_text(struct slice text, char ret[CONFIG_HASH_BYTES + 1]);
-void config_set_hash(struct config *config, struct slice text);
+/* What extras say of the entities of a configuration whose document has no hopgate: object; NULL: nothing.
+ * Without has_entities it is one of a store that nobody has looked into yet, and only what is wrong
+ * whatever the store has is told. 0; -EINVAL and errors; -ENOMEM. */
+int config_apply_extras(struct config *config, const struct config_extras *extras,
+                        bool has_entities, struct config_errors *errors);
 
 #endif

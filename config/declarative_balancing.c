@@ -36,7 +36,7 @@ static int set_algorithm(struct loader *loader, const struct document_node *node
     upstream->algorithm = config_copy_text(loader->config, algorithm, strlen(algorithm));
     if (!upstream->algorithm)
         return -ENOMEM;
-    if (strcmp(algorithm, "consistent-hashing") == 0 &&
+    if (strcmp(algorithm, "consistent-hashing") == 0 && upstream != &loader->nothing &&
         upstream->hash_inputs[0].source == CONFIG_HASH_NONE)
         document_add_error(
             document_member(node, "algorithm", &member) ? &member : node, DOCUMENT_AT_VALUE,
@@ -55,9 +55,9 @@ static struct config_target *find_target(const struct config_upstream *upstream,
     return NULL;
 }
 
-/* `seen` has the targets that an earlier member names. */
+/* `seen` has the targets that an earlier member names. *ret_is_limited is set when this one has a limit. */
 static int read_member(struct loader *loader, const struct document_node *node,
-                       const struct config_upstream *upstream, json_t *seen)
+                       const struct config_upstream *upstream, json_t *seen, bool *ret_is_limited)
 {
     struct config_target written = { 0 }, *target;
     struct document_node member;
@@ -67,26 +67,29 @@ static int read_member(struct loader *loader, const struct document_node *node,
     r = declarative_normalise_target(loader, &written);
     if (r < 0 || !written.host)
         return r; /* told already */
+    *ret_is_limited |= written.max_requests > 0;
     (void)document_member(node, "target", &member);
-    target = find_target(upstream, written.target);
-    if (!target) {
-        FAIL(
-            loader, &member,
-            "the upstream '%s' has no target '%s'; add it to the upstream's targets or correct the "
-            "name",
-            upstream->name, written.target);
-        return 0;
-    }
     if (json_object_get(seen, written.target))
         FAIL(loader, &member, "the target '%s' is a member already; remove one of the two",
              written.target);
+    else if (json_object_set_new(seen, written.target, json_true()) < 0)
+        return -ENOMEM;
+    target = find_target(upstream, written.target);
+    if (!target) {
+        if (upstream != &loader->nothing)
+            MISFIT(loader, &member,
+                   "the upstream '%s' has no target '%s'; add it to the upstream's targets or "
+                   "correct the name",
+                   upstream->name, written.target);
+        return 0;
+    }
     target->priority_group = written.priority_group;
     target->max_requests = written.max_requests;
-    return json_object_set_new(seen, written.target, json_true()) < 0 ? -ENOMEM : 0;
+    return 0;
 }
 
 static int read_members(struct loader *loader, const struct document_node *node,
-                        const struct config_upstream *upstream)
+                        const struct config_upstream *upstream, bool *ret_is_limited)
 {
     struct document_node list, item = { 0 };
     json_t *seen;
@@ -98,22 +101,20 @@ static int read_members(struct loader *loader, const struct document_node *node,
     if (!seen)
         return -ENOMEM;
     while (r == 0 && document_next(&list, &item))
-        r = read_member(loader, &item, upstream, seen);
+        r = read_member(loader, &item, upstream, seen, ret_is_limited);
     json_decref(seen);
     return r;
 }
 
 /* Nobody would ever wait in it. */
 static void check_queue(struct loader *loader, const struct document_node *node,
-                        const struct config_upstream *upstream)
+                        const struct config_upstream *upstream, bool is_limited)
 {
     struct document_node member;
 
-    if (upstream->balancing.queue_max == 0 || !document_member(node, "queue", &member))
+    if (is_limited || upstream->balancing.queue_max == 0 ||
+        !document_member(node, "queue", &member))
         return;
-    for (size_t i = 0; i < upstream->targets_count; i++)
-        if (upstream->targets[i].max_requests > 0)
-            return;
     FAIL(loader, &member,
          "no target has a limit to wait for; give members a max_requests, or remove the queue");
 }
@@ -216,19 +217,22 @@ static void check_least_sessions(struct loader *loader, const struct document_no
 int declarative_read_balancing(struct loader *loader, const struct document_node *node,
                                struct config_upstream *upstream)
 {
+    bool is_limited = false;
     int r;
 
-    if (upstream->balancing.is_set)
-        FAIL(loader, node, "the upstream '%s' has an entry already; put both into one",
-             upstream->name);
+    if (upstream->balancing.is_set) {
+        MISFIT(loader, node, "the upstream '%s' has an entry already; put both into one",
+               upstream->name);
+        return 0;
+    }
     schema_read(&loader->reader, &schema_balancing, node, upstream);
     upstream->balancing.is_set = true;
     r = set_algorithm(loader, node, upstream);
     if (r == 0)
-        r = read_members(loader, node, upstream);
+        r = read_members(loader, node, upstream, &is_limited);
     if (r == 0)
         r = read_persistence(loader, node, upstream);
     check_least_sessions(loader, node, upstream);
-    check_queue(loader, node, upstream);
+    check_queue(loader, node, upstream, is_limited);
     return r;
 }

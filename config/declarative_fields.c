@@ -312,28 +312,35 @@ static bool read_scope(struct loader *loader, const struct document_node *node,
 }
 
 /* What is led on unopened has no fields that anyone here could see. */
-static void check_is_http(struct loader *loader, const struct document_node *node,
+static bool check_is_http(struct loader *loader, const struct document_node *node,
                           const struct config_field_rules *rules)
 {
-    if ((rules->service && rules->service->protocol == CONFIG_PROTOCOL_TCP) ||
-        (rules->route && (rules->route->protocols & CONFIG_PROTOCOL_TLS_PASSTHROUGH)))
-        FAIL(loader, node,
-             "its TLS is led on unopened (tls_passthrough), so there are no fields; "
-             "remove the entry");
+    if ((!rules->service || rules->service->protocol != CONFIG_PROTOCOL_TCP) &&
+        (!rules->route || !(rules->route->protocols & CONFIG_PROTOCOL_TLS_PASSTHROUGH)))
+        return true;
+    MISFIT(loader, node,
+           "its TLS is led on unopened (tls_passthrough), so there are no fields; "
+           "remove the entry");
+    return false;
 }
 
-static void check_only_one(struct loader *loader, const struct document_node *node,
+static bool check_only_one(struct loader *loader, const struct document_node *node,
                            const struct config_field_rules *rules)
 {
     for (size_t i = 0; i < loader->config->field_rules_count; i++) {
         const struct config_field_rules *other = &loader->config->field_rules[i];
 
-        if (other->service == rules->service && other->route == rules->route)
-            FAIL(loader, node, "%s has an entry already; put both into one",
-                 rules->route     ? "the route"
-                 : rules->service ? "the service"
-                                  : "the hop (without 'service' or 'route')");
+        if (other->of_nobody || other->service != rules->service || other->route != rules->route)
+            continue;
+        if (rules->route || rules->service)
+            MISFIT(loader, node, "%s has an entry already; put both into one",
+                   rules->route ? "the route" : "the service");
+        else
+            FAIL(loader, node,
+                 "the hop (without 'service' or 'route') has an entry already; put both into one");
+        return false;
     }
+    return true;
 }
 
 static int read_rules(struct loader *loader, const struct document_node *node)
@@ -354,10 +361,10 @@ static int read_rules(struct loader *loader, const struct document_node *node)
         r = read_operations(loader, node, false, &rules);
     if (r == 0)
         r = read_operations(loader, node, true, &rules);
-    if (r < 0 || !known)
+    if (r < 0 || (!known && !loader->reads_extras))
         return r;
-    check_only_one(loader, node, &rules);
-    check_is_http(loader, node, &rules);
+    rules.of_nobody =
+        !known || !check_only_one(loader, node, &rules) || !check_is_http(loader, node, &rules);
     loader->config->field_rules[loader->config->field_rules_count++] = rules;
     return 0;
 }

@@ -229,8 +229,11 @@ int declarative_read_health(struct loader *loader, const struct document_node *n
 {
     struct document_node member;
 
-    if (upstream->monitor.type || upstream->outliers.interval_ms > 0)
-        FAIL_AT(node, "the upstream '%s' has an entry already; put both into one", upstream->name);
+    if (upstream->monitor.type || upstream->outliers.interval_ms > 0) {
+        MISFIT(loader, node, "the upstream '%s' has an entry already; put both into one",
+               upstream->name);
+        return 0;
+    }
     schema_read(&loader->reader, &schema_health, node, upstream);
     if (document_member(node, "outliers", &member) && json_is_object(member.value))
         check_outliers(loader, &member, &upstream->outliers);

@@ -102,12 +102,38 @@ size_t declarative_find_entity(struct loader *loader, const struct document_node
 
     if (found != NO_ENTITY)
         return found;
-    document_add_error(node, DOCUMENT_AT_VALUE, loader->errors, CONFIG_ERROR,
-                       "invalid reference '%.*s: %s' (no such entry in '%s'); add it or correct "
-                       "the name",
-                       (int)strlen(entity_kind_names[kind]) - 1, entity_kind_names[kind], key,
-                       entity_kind_names[kind]);
+    if (loader->reads_extras)
+        MISFIT(loader, node, "the store has no %.*s '%s' (yet): this is not in force until it has",
+               (int)strlen(entity_kind_names[kind]) - 1, entity_kind_names[kind], key);
+    else
+        FAIL(loader, node,
+             "invalid reference '%.*s: %s' (no such entry in '%s'); add it or correct the name",
+             (int)strlen(entity_kind_names[kind]) - 1, entity_kind_names[kind], key,
+             entity_kind_names[kind]);
     return NO_ENTITY;
+}
+
+/* NULL: there is none, and the entry need not be read. */
+static struct config_service *find_service(struct loader *loader, const struct document_node *node,
+                                           const char *key)
+{
+    size_t index = declarative_find_entity(loader, node, ENTITY_SERVICE, key);
+
+    if (index != NO_ENTITY)
+        return &loader->config->services[index];
+    loader->nobody = (struct config_service){ .name = (char *)key };
+    return loader->reads_extras ? &loader->nobody : NULL;
+}
+
+static struct config_upstream *find_upstream(struct loader *loader,
+                                             const struct document_node *node, const char *key)
+{
+    size_t index = declarative_find_entity(loader, node, ENTITY_UPSTREAM, key);
+
+    if (index != NO_ENTITY)
+        return &loader->config->upstreams[index];
+    loader->nothing = (struct config_upstream){ .name = (char *)key };
+    return loader->reads_extras ? &loader->nothing : NULL;
 }
 
 static bool has(const struct config_strings *words, const char *word)
@@ -122,19 +148,18 @@ static void read_proxy_protocol(struct loader *loader, const struct document_nod
 {
     struct written_proxy_protocol written = { 0 };
     struct config_service *service;
-    size_t index;
 
     schema_read(&loader->reader, &schema_proxy_protocol, node, &written);
     if (!written.service || !written.version)
         return; /* told already */
-    index = declarative_find_entity(loader, node, ENTITY_SERVICE, written.service);
-    if (index == NO_ENTITY)
+    service = find_service(loader, node, written.service);
+    if (!service)
         return;
-    service = &loader->config->services[index];
-    if (service->proxy_protocol.version != 0)
-        document_add_error(node, DOCUMENT_AT_VALUE, loader->errors, CONFIG_ERROR,
-                           "the service '%s' has a rule already; remove one of the two",
-                           written.service);
+    if (service->proxy_protocol.version != 0) {
+        MISFIT(loader, node, "the service '%s' has a rule already; remove one of the two",
+               written.service);
+        return;
+    }
     if (strcmp(written.version, "v1") == 0 && written.tlvs.count > 0)
         document_add_error(node, DOCUMENT_AT_VALUE, loader->errors, CONFIG_ERROR,
                            "version v1 has no room for tlvs; set version to v2 or remove them");
@@ -149,14 +174,14 @@ static void read_proxy_protocol(struct loader *loader, const struct document_nod
 static void read_slow_start(struct loader *loader, const struct document_node *node)
 {
     struct written_slow_start written = { 0 };
-    size_t index;
+    struct config_upstream *upstream;
 
     schema_read(&loader->reader, &schema_slow_start, node, &written);
     if (!written.upstream)
         return; /* told already */
-    index = declarative_find_entity(loader, node, ENTITY_UPSTREAM, written.upstream);
-    if (index != NO_ENTITY)
-        loader->config->upstreams[index].slow_start_ms = written.seconds * 1000;
+    upstream = find_upstream(loader, node, written.upstream);
+    if (upstream)
+        upstream->slow_start_ms = written.seconds * 1000;
 }
 
 typedef int read_of_upstream(struct loader *loader, const struct document_node *node,
@@ -166,9 +191,9 @@ typedef int read_of_upstream(struct loader *loader, const struct document_node *
 static void read_entry(struct loader *loader, const struct document_node *node,
                        const struct schema *schema, read_of_upstream *read)
 {
+    struct config_upstream *upstream;
     struct document_node member;
     const char *name = NULL;
-    size_t index;
 
     if (document_member(node, "upstream", &member))
         name = json_string_value(member.value);
@@ -176,8 +201,8 @@ static void read_entry(struct loader *loader, const struct document_node *node,
         schema_read(&loader->reader, schema, node, NULL); /* says what is wrong */
         return;
     }
-    index = declarative_find_entity(loader, node, ENTITY_UPSTREAM, name);
-    if (index != NO_ENTITY && read(loader, node, &loader->config->upstreams[index]) < 0)
+    upstream = find_upstream(loader, node, name);
+    if (upstream && read(loader, node, upstream) < 0)
         loader->reader.out_of_memory = true;
 }
 
@@ -194,24 +219,23 @@ static void read_balancing(struct loader *loader, const struct document_node *no
 static void read_limits(struct loader *loader, const struct document_node *node)
 {
     struct written_limits written = { 0 };
-    struct config_limits *limits;
-    size_t index;
+    struct config_service *service;
 
     schema_read(&loader->reader, &schema_limits, node, &written);
     if (!written.service)
         return; /* told already */
-    index = declarative_find_entity(loader, node, ENTITY_SERVICE, written.service);
-    if (index == NO_ENTITY)
+    service = find_service(loader, node, written.service);
+    if (!service)
         return;
-    limits = &loader->config->services[index].limits;
-    if (limits->is_set)
-        document_add_error(node, DOCUMENT_AT_VALUE, loader->errors, CONFIG_ERROR,
-                           "the service '%s' has limits already; remove one of the two",
-                           written.service);
-    *limits = (struct config_limits){ .is_set = true,
-                                      .requests_max = written.max_requests,
-                                      .pending_max = written.max_pending,
-                                      .retries_max = written.max_retries };
+    if (service->limits.is_set) {
+        MISFIT(loader, node, "the service '%s' has limits already; remove one of the two",
+               written.service);
+        return;
+    }
+    service->limits = (struct config_limits){ .is_set = true,
+                                              .requests_max = written.max_requests,
+                                              .pending_max = written.max_pending,
+                                              .retries_max = written.max_retries };
 }
 
 static void read_each(struct loader *loader, const struct document_node *hopgate, const char *name,
@@ -225,20 +249,14 @@ static void read_each(struct loader *loader, const struct document_node *hopgate
         read(loader, &item);
 }
 
-/* Its names, and what is read before the entities are linked. */
 int declarative_begin_hopgate(struct loader *loader)
 {
-    struct document_node root = document_root(loader->document), hopgate, list, item = { 0 };
-    int r = 0;
+    struct document_node root = document_root(loader->document), hopgate;
 
     if (!document_member(&root, "hopgate", &hopgate) || !json_is_object(hopgate.value))
         return 0;
     schema_read(&loader->reader, &schema_hopgate, &hopgate, NULL);
-    if (!document_member(&hopgate, "mtls", &list) || !json_is_array(list.value))
-        return 0;
-    while (r == 0 && document_next(&list, &item))
-        r = declarative_read_mtls(loader, &item);
-    return r;
+    return declarative_read_mtls(loader, &hopgate);
 }
 
 int declarative_read_hopgate(struct loader *loader)

@@ -105,6 +105,7 @@ int loader_refer_to(struct loader *loader, enum entity_kind from_kind, enum enti
         .to_kind = to_kind,
         .from = loader->lists[from_kind].count - 1,
         .key = key,
+        .to = NO_ENTITY,
         .place = { .file = loader->document->file, .path = entity_kind_names[from_kind] },
     };
 

@@ -44,7 +44,7 @@ static int register_mtls_names(struct loader *loader, const struct document_node
     return r;
 }
 
-int declarative_read_mtls(struct loader *loader, const struct document_node *node)
+static int read_one(struct loader *loader, const struct document_node *node)
 {
     struct config_mtls *mtls = loader_add(loader, ENTITY_MTLS);
     struct document_node member, item = { 0 };
@@ -68,5 +68,17 @@ int declarative_read_mtls(struct loader *loader, const struct document_node *nod
         return r;
     while (r == 0 && document_next(&member, &item))
         r = loader_refer_to(loader, ENTITY_MTLS, ENTITY_CA_CERTIFICATE, item.value, &item);
+    return r;
+}
+
+int declarative_read_mtls(struct loader *loader, const struct document_node *hopgate)
+{
+    struct document_node list, item = { 0 };
+    int r = 0;
+
+    if (!document_member(hopgate, "mtls", &list) || !json_is_array(list.value))
+        return 0; /* other shapes were refused by the schema */
+    while (r == 0 && document_next(&list, &item))
+        r = read_one(loader, &item);
     return r;
 }

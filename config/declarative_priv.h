@@ -12,6 +12,7 @@
 
 #include "config/document.h"
 #include "config/entities.h"
+#include "config/extras.h"
 #include "config/flatten/flatten.h"
 #include "config/schema.h"
 
@@ -51,7 +52,11 @@ struct reference {
 
 struct loader {
     struct document *document;
-    struct flattened *flattened; /* of a text; NULL: the document has flat entities already */
+    struct flattened *flattened;  /* of a text; NULL: the document has flat entities already */
+    bool reads_extras;            /* the document is that of extras.h: see declarative_extras.c */
+    bool has_no_entities;         /* it is only checked, whatever the store has */
+    struct config_service nobody; /* stand for those that it names and the store does not have */
+    struct config_upstream nothing;
     struct config *config;
     struct config_errors *errors;
     struct schema_reader reader;
@@ -69,6 +74,16 @@ static inline void *loader_entity(const struct loader *loader, enum entity_kind 
 
 #define FAIL(loader, node, ...) \
     document_add_error(node, DOCUMENT_AT_VALUE, (loader)->errors, CONFIG_ERROR, __VA_ARGS__)
+
+/* What does not fit the entities is a mistake in a file, and a remark beside a store, where they come
+ * and go: the entry is not in force then. */
+#define MISFIT(loader, node, ...)                                                      \
+    do {                                                                               \
+        if (!(loader)->has_no_entities)                                                \
+            document_add_error(node, DOCUMENT_AT_VALUE, (loader)->errors,              \
+                               (loader)->reads_extras ? CONFIG_WARNING : CONFIG_ERROR, \
+                               __VA_ARGS__);                                           \
+    } while (0)
 
 /* Room for one more, zeroed; NULL: no memory. The pointer is good until the next one is added. */
 void *loader_add(struct loader *loader, enum entity_kind kind);
@@ -100,7 +115,7 @@ int declarative_read_entity(struct loader *loader, const struct model_entity *en
  * and upstreams are in the configuration. 0 or -ENOMEM. */
 int declarative_begin_hopgate(struct loader *loader);
 int declarative_read_hopgate(struct loader *loader);
-int declarative_read_mtls(struct loader *loader, const struct document_node *node);
+int declarative_read_mtls(struct loader *loader, const struct document_node *hopgate);
 
 /* Index by name or id of an entity that is linked already; NO_ENTITY: there is none, which is told at
  * `node`. */

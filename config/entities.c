@@ -1,6 +1,7 @@
 #include "config/entities.h"
 
 #include <jansson.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,10 +56,18 @@ char *config_copy_text(struct config *config, const char *text, size_t length)
     return copy;
 }
 
+struct config *config_share(struct config *config)
+{
+    atomic_fetch_add_explicit(&config->sharers_count, 1, memory_order_relaxed);
+    return config;
+}
+
 void config_free(struct config *config)
 {
-    if (!config)
+    if (!config || atomic_fetch_sub_explicit(&config->sharers_count, 1, memory_order_acq_rel) > 0)
         return;
+    for (size_t i = 0; i < config->lenders_count; i++)
+        config_free(config->lenders[i]);
     while (config->blocks) {
         struct config_block *block = config->blocks;
         config->blocks = block->next;

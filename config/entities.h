@@ -280,7 +280,8 @@ struct config_mtls {
     int verify_depth; /* -1: not set */
     char *crl;        /* a path, PEM text or its base64; NULL: none */
     bool allow_partial_chain;
-    const char *path; /* "hopgate.mtls[0]" */
+    bool lacks_authority; /* names some that the store does not have */
+    const char *path;     /* "hopgate.mtls[0]" */
     unsigned line, column;
 };
 
@@ -355,6 +356,7 @@ struct config_field_rules {
     size_t forwarded_count;
     struct config_field_operation *request, *response;
     size_t request_count, response_count;
+    bool of_nobody; /* of one that the store does not have: checked, and in force nowhere */
 };
 
 struct json_t; /* jansson's */
@@ -374,10 +376,14 @@ struct config {
     size_t mtls_count;
     struct config_field_rules *field_rules; /* hopgate.fields */
     size_t field_rules_count;
-    char *source;            /* file name, or NULL for the empty configuration */
-    char hash[33];           /* of its text, 32 hex digits; all 0 for the empty configuration */
+    char *source;         /* file name, or NULL for the empty configuration */
+    char *hopgate_source; /* where the hopgate: object stands: source, or config/extras.h's file */
+    char hash[33];        /* of its text, 32 hex digits; all 0 for the empty configuration */
     struct json_t *entities; /* of the declarative file, as dao_replace_all takes them; or NULL */
     struct config_block *blocks; /* memory of all strings and of the arrays inside entities */
+    struct config **lenders; /* others whose memory its entities have parts of, see config_share */
+    size_t lenders_count;
+    _Atomic uint32_t sharers_count; /* that free it, beyond the first */
 };
 
 /* Without any entity. NULL: no memory. */
@@ -386,6 +392,9 @@ struct config *config_create(void);
 /* Zeroed memory that lives as long as the configuration. NULL: no memory. */
 void *config_alloc(struct config *config, size_t bytes);
 char *config_copy_text(struct config *config, const char *text, size_t length);
+
+/* One more who frees it; on any thread. The same configuration. */
+struct config *config_share(struct config *config);
 
 void config_free(struct config *config);
 DEFINE_SCOPED(config);

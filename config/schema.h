@@ -70,9 +70,6 @@ struct schema_reader {
 void schema_read(struct schema_reader *reader, const struct schema *schema,
                  const struct document_node *node, void *entity);
 
-/* Of the document's _format_version (NULL: not there); NULL: it is right. */
-const char *schema_format_version_error(const json_t *version);
-
 /* "x is in the list": for lists written as "a, b, c". */
 bool schema_list_has(const char *list, const char *word);
 

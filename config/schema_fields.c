@@ -9,12 +9,6 @@
 #include "config/declarative_fields.h"
 #include "config/schema.h"
 
-#include <string.h>
-
-#define OLD_FORMAT                                                                         \
-    "is not supported by this version of hopgate; put '~' before each regex path and set " \
-    "_format_version: \"3.0\" (deck file convert does both)"
-
 #define FIELDS(table) .fields = (table), .fields_count = sizeof(table) / sizeof((table)[0])
 #define STORED(type, member) \
     .offset = offsetof(struct type, member), .size = sizeof(((struct type *)0)->member)
@@ -84,19 +78,3 @@ static const struct schema_field rules_fields[] = {
     { .name = "response", .type = SCHEMA_ENTITIES },
 };
 const struct schema schema_field_rules = { .name = "fields", FIELDS(rules_fields) };
-
-/* Older formats write regex paths like plain ones, so reading them as 3.0 could mean other routes. */
-const char *schema_format_version_error(const json_t *version)
-{
-    const char *text = json_string_value(version);
-
-    if (!version)
-        return "required field missing; add _format_version: \"3.0\"";
-    if (!text)
-        return "expected a string; write it in quotes: \"3.0\"";
-    if (strcmp(text, "1.1") == 0)
-        return "format 1.1 " OLD_FORMAT;
-    if (strcmp(text, "2.1") == 0)
-        return "format 2.1 " OLD_FORMAT;
-    return strcmp(text, "3.0") == 0 ? NULL : "expected one of: 3.0";
-}

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config/extras.h"
 #include "config/file.h"
 #include "config/kong_conf.h"
 #include "config/settings_priv.h"
@@ -405,6 +406,7 @@ void settings_free(struct settings *settings)
     }
     for (size_t i = 0; i < settings_table_count; i++)
         free_member(settings, &settings_table[i]);
+    config_extras_unref(settings->extras);
     free(settings->file);
     free(settings->origins);
     free(settings);

@@ -124,9 +124,11 @@ struct settings {
     uint64_t hopgate_dns_timeout_ms; /* of one question to one server */
     uint32_t hopgate_dns_tries;
 
-    char *database;            /* "off", "sqlite" */
-    char *hopgate_sqlite_path; /* below the prefix or absolute */
-    char *declarative_config;  /* or NULL */
+    char *database;               /* "off", "sqlite" */
+    char *hopgate_sqlite_path;    /* below the prefix or absolute */
+    char *declarative_config;     /* or NULL */
+    char *hopgate_extras_file;    /* hopgate: of database = sqlite; or NULL */
+    struct config_extras *extras; /* what is in it, from config_source_load on; or NULL */
 
     /* The Admin API: TLS of its listeners as that of proxy_listen, with certificates of its own */
     struct config_strings admin_ssl_cert, admin_ssl_cert_key; /* empty: a self-signed one */
@@ -134,6 +136,7 @@ struct settings {
     char *admin_ssl_client_certificate, *admin_ssl_crl;       /* or NULL */
     uint32_t admin_ssl_verify_depth;
     uint64_t admin_client_max_body_size_bytes; /* 0: no limit but the one on all of them */
+    uint64_t lmdb_map_size_bytes;              /* of entities that POST /config may bring */
     char *hopgate_admin_token;                 /* who asks must show it; NULL: nobody need */
     bool hopgate_admin_public;                 /* reachable from outside without TLS and proof */
     struct config_strings hopgate_admin_hosts; /* names it may be called by; "*": any */

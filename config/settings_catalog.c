@@ -24,6 +24,7 @@ static const struct {
     { "nginx_admin_ssl_verify_depth", "intermediates that its chain may have" },
     { "nginx_admin_ssl_crl", "revoked ones: path, PEM or base64" },
     { "nginx_admin_client_max_body_size", "bytes of a request to admin_listen; more is a 413" },
+    { "lmdb_map_size", "bytes of entities, as JSON, that POST /config may bring; more is a 413" },
     { "hopgate_admin_token",
       "who asks the Admin API must show this text in the field Kong-Admin-Token" },
     { "hopgate_admin_public",
@@ -45,6 +46,9 @@ static const struct {
       "where entities are kept: sqlite, written by the Admin API, or off, a declarative "
       "file; off where a file is given, else sqlite" },
     { "hopgate_sqlite_path", "the file of database = sqlite, below the prefix or absolute" },
+    { "hopgate_extras_file",
+      "file with the hopgate: object (limits, mtls, fields, ...) of database = sqlite, as a "
+      "declarative file has it; the reload reads it again" },
     { "declarative_config", "declarative file when none is named on the command line" },
     { "port_maps", "external:internal ports, for X-Forwarded-Port" },
     { "proxy_listen",

@@ -80,6 +80,7 @@ const struct setting settings_table[] = {
       .supported = "off, sqlite",
       AT(database) },
     { .name = "hopgate_sqlite_path", .default_text = "hopgate.db", AT(hopgate_sqlite_path) },
+    { .name = "hopgate_extras_file", AT(hopgate_extras_file) },
     { .name = "declarative_config", AT(declarative_config) },
     REFUSED("declarative_config_string", NULL,
             "is not supported; write a file and name it in "
@@ -114,6 +115,7 @@ const struct setting settings_table[] = {
     { .name = "nginx_admin_ssl_crl", AT(admin_ssl_crl) },
     LIMIT(SIZE, "nginx_admin_client_max_body_size", "10m", 0, SIZE_MAX_BYTES,
           admin_client_max_body_size_bytes),
+    LIMIT(SIZE, "lmdb_map_size", "2048m", 1, SIZE_MAX_BYTES, lmdb_map_size_bytes),
     { .name = "hopgate_admin_token", AT(hopgate_admin_token) },
     { .name = "hopgate_admin_public",
       .type = SETTING_SWITCH,

@@ -1,6 +1,5 @@
-#include "core/conn.h"
+#include "core/conn_priv.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -11,63 +10,12 @@
 
 #include "core/addr.h"
 
-enum conn_state { CONN_CONNECTING, CONN_OPEN, CONN_FLUSHING, CONN_LINGERING, CONN_DYING };
-
 /* One send takes at most this much; a larger queue goes in several. */
 enum { SEND_BYTES_MAX = 256 * 1024, LINGER_BYTES_MAX = 8 * 1024 * 1024 };
-
-struct conn {
-    struct stream stream; /* first: a stream pointer is a conn pointer */
-    struct stream_endpoint endpoint;
-    struct ring_user user;
-    struct loop *loop;
-    int fd;
-    enum conn_state state;
-    enum stream_read_size read_size;
-    unsigned events; /* mask to deliver at the next run */
-
-    struct buf in;
-    int in_end; /* 1: not ended; 0: end of stream; negative errno */
-    bool recv_armed, recv_small_only;
-    bool recv_delayed; /* the submission queue was full */
-
-    struct buf out;
-    size_t sending; /* bytes of the send in flight; they stay at the front of out */
-    int out_error;
-    bool drain_due; /* the queue got bytes, or the end, since it was last seen empty */
-    bool was_high, shutdown_wanted, shutdown_done, linger_wanted;
-    bool cancel_wanted; /* DYING: the submission queue was full */
-    uint64_t lingered_bytes, linger_until_ms;
-
-    struct stream_failure failure;
-    struct task task, flush_task;
-    struct timer close_timer;
-    void (*on_gone)(void *owner, uint32_t ticket); /* or NULL */
-    void *gone_owner;
-    uint32_t gone_ticket;
-    struct conn *next_closing, *prev_closing;
-    bool is_listed;
-    struct deferred deferred;
-};
-
-static void conn_die(struct conn *conn);
-static void cancel_operations(struct conn *conn);
-static void conn_finish_if_idle(struct conn *conn);
-
-static struct conn *conn_of(struct stream *stream)
-{
-    return (struct conn *)stream;
-}
 
 static const struct conn *const_conn_of(const struct stream *stream)
 {
     return (const struct conn *)stream;
-}
-
-static void conn_set_state(struct conn *conn, enum conn_state state)
-{
-    assert(state > conn->state); /* every transition of the picture leads to a later state */
-    conn->state = state;
 }
 
 static void conn_raise(struct conn *conn, unsigned events)
@@ -183,6 +131,20 @@ static void start_lingering(struct conn *conn)
         arm_recv(conn);
 }
 
+static void run_linger(struct conn *conn)
+{
+    conn->lingered_bytes += conn->in.length;
+    buf_done(&conn->in);
+    if (conn->in_end <= 0 || conn->lingered_bytes > LINGER_BYTES_MAX ||
+        conn->loop->now_ms >= conn->linger_until_ms) {
+        conn_die(conn);
+        return;
+    }
+    if (!conn->recv_armed)
+        loop_timer_set(conn->loop, &conn->close_timer, CONN_LINGER_IDLE_TIMEOUT_MS);
+    arm_recv(conn);
+}
+
 /* The queue is empty. */
 static void on_drained(struct conn *conn)
 {
@@ -211,7 +173,7 @@ static void run_flush(struct task *task)
 
     if (conn->state == CONN_DYING) {
         if (conn->cancel_wanted)
-            cancel_operations(conn);
+            conn_cancel_operations(conn);
         return;
     }
     if (conn->recv_delayed)
@@ -326,152 +288,6 @@ static void record_connect(struct conn *conn, int result)
     conn_raise(conn, STREAM_OPEN);
 }
 
-/* ---- closing ------------------------------------------------------------------------------- */
-
-static void free_conn(struct deferred *deferred)
-{
-    struct conn *conn = (struct conn *)((char *)deferred - offsetof(struct conn, deferred));
-
-    conn->loop->objects--;
-    memory_account_add(chunk_pool_account(conn->loop->pool), MEMORY_CONNECTIONS,
-                       -(int64_t)sizeof(*conn));
-    free(conn);
-}
-
-static void conn_finish_if_idle(struct conn *conn)
-{
-    if (conn->state != CONN_DYING || conn->user.ops_in_flight > 0 || conn->fd < 0)
-        return;
-    (void)close(conn->fd); /* nothing to do about an error; the descriptor is gone either way */
-    conn->fd = -1;
-    if (conn->on_gone)
-        conn->on_gone(conn->gone_owner, conn->gone_ticket);
-    ring_leave(conn->loop->ring, &conn->user);
-    buf_done(&conn->in);
-    buf_done(&conn->out);
-    timer_cancel(&conn->close_timer);
-    loop_forget(conn->loop, &conn->task);
-    loop_forget(conn->loop, &conn->flush_task);
-    loop_free_later(conn->loop, &conn->deferred);
-}
-
-/* With a full submission queue the next turn tries again. shutdown() would end the operations as
- * well, but its FIN would make an aborted answer look complete. */
-static void cancel_operations(struct conn *conn)
-{
-    conn->cancel_wanted = ring_cancel_fd(conn->loop->ring, &conn->user, conn->fd) < 0;
-    if (conn->cancel_wanted)
-        loop_post_flush(conn->loop, &conn->flush_task);
-}
-
-/* Between close and death a connection has no owner: the loop's list is how it is found. */
-static void list_closing(struct conn *conn)
-{
-    conn->is_listed = true;
-    conn->next_closing = conn->loop->closing;
-    if (conn->next_closing)
-        conn->next_closing->prev_closing = conn;
-    conn->loop->closing = conn;
-}
-
-static void unlist_closing(struct conn *conn)
-{
-    if (!conn->is_listed)
-        return;
-    conn->is_listed = false;
-    if (conn->prev_closing)
-        conn->prev_closing->next_closing = conn->next_closing;
-    else
-        conn->loop->closing = conn->next_closing;
-    if (conn->next_closing)
-        conn->next_closing->prev_closing = conn->prev_closing;
-}
-
-static void conn_die(struct conn *conn)
-{
-    conn_set_state(conn, CONN_DYING);
-    unlist_closing(conn);
-    timer_cancel(&conn->close_timer);
-    if (conn->user.ops_in_flight > 0)
-        cancel_operations(conn);
-    loop_post(conn->loop, &conn->task); /* finishes when nothing is in flight */
-}
-
-static void run_linger(struct conn *conn)
-{
-    conn->lingered_bytes += conn->in.length;
-    buf_done(&conn->in);
-    if (conn->in_end <= 0 || conn->lingered_bytes > LINGER_BYTES_MAX ||
-        conn->loop->now_ms >= conn->linger_until_ms) {
-        conn_die(conn);
-        return;
-    }
-    if (!conn->recv_armed)
-        loop_timer_set(conn->loop, &conn->close_timer, CONN_LINGER_IDLE_TIMEOUT_MS);
-    arm_recv(conn);
-}
-
-static void on_close_timer(struct timer *timer)
-{
-    struct conn *conn = (struct conn *)((char *)timer - offsetof(struct conn, close_timer));
-    uint64_t stalled_at = conn->endpoint.send_progress_at_ms + CONN_FLUSH_STALL_TIMEOUT_MS;
-
-    if (conn->state == CONN_FLUSHING && conn->loop->now_ms < stalled_at) {
-        timer_set(&conn->loop->timers, timer, stalled_at);
-        return;
-    }
-    conn_die(conn);
-}
-
-static void conn_close(struct stream *stream, enum stream_close how)
-{
-    const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
-    struct conn *conn = conn_of(stream);
-    bool resets = how == STREAM_CLOSE_ABORT || how == STREAM_CLOSE_CUT;
-
-    assert(conn->state < CONN_FLUSHING && "closed twice");
-    conn->stream.owner = NULL;
-    conn->events = 0;
-    if (resets) /* acts when the descriptor is closed, which comes last */
-        (void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-    if (how == STREAM_CLOSE_ABORT || conn->state == CONN_CONNECTING) {
-        conn_die(conn);
-        return;
-    }
-    conn_set_state(conn, CONN_FLUSHING);
-    list_closing(conn);
-    conn->linger_wanted = how == STREAM_CLOSE_LINGER;
-    if (conn->out_error < 0) {
-        conn_die(conn);
-        return;
-    }
-    loop_timer_set(conn->loop, &conn->close_timer, CONN_FLUSH_STALL_TIMEOUT_MS);
-    conn->drain_due = true;
-    loop_post_flush(conn->loop, &conn->flush_task); /* drained or not is seen there */
-}
-
-void conn_abort_closing(struct loop *loop, bool all)
-{
-    struct conn *next;
-
-    for (struct conn *conn = loop->closing; conn; conn = next) {
-        next = conn->next_closing;
-        if (all || conn->state == CONN_LINGERING)
-            conn_die(conn);
-    }
-}
-
-void conn_abort_flushing(struct loop *loop, size_t queued_min)
-{
-    struct conn *next;
-
-    for (struct conn *conn = loop->closing; conn; conn = next) {
-        next = conn->next_closing;
-        if (conn->state == CONN_FLUSHING && conn->out.length >= queued_min)
-            conn_die(conn);
-    }
-}
-
 /* ---- dispatch ------------------------------------------------------------------------------ */
 
 static void on_completion(struct ring_user *user, const struct completion *completion)
@@ -581,8 +397,8 @@ static struct conn *create(struct loop *loop, int fd)
     buf_init(&conn->out, loop->pool);
     task_init(&conn->task, run_task);
     task_init(&conn->flush_task, run_flush);
-    timer_init(&conn->close_timer, on_close_timer);
-    conn->deferred.free = free_conn;
+    timer_init(&conn->close_timer, conn_on_close_timer);
+    conn->deferred.free = conn_free_deferred;
     loop->objects++;
     memory_account_add(chunk_pool_account(loop->pool), MEMORY_CONNECTIONS, sizeof(*conn));
     return conn;

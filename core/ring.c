@@ -443,6 +443,24 @@ int ring_cancel_fd(struct ring *ring, struct ring_user *user, int fd)
 /* ---- completions --------------------------------------------------------------------------- */
 
 /*
+ * The last eighth of the buffers is copied out even when memory is FULL: who reads nothing would hold
+ * them for good, and nobody else would be read from long after memory is free again. That is at most
+ * all buffers in a turn, and what is held too long is ended in the next (proxy/worker/memory_relief.h).
+ */
+static struct chunk *copy_of(struct ring *ring, const struct ring_buffers *buffers, size_t length)
+{
+    struct chunk *copy = chunk_pool_get(ring->pool, length);
+
+    if (!copy && buffers->free_count <= buffers->count / 8) {
+        bool was_privileged = chunk_pool_privilege(ring->pool, true);
+
+        copy = chunk_pool_get(ring->pool, length);
+        (void)chunk_pool_privilege(ring->pool, was_privileged);
+    }
+    return copy;
+}
+
+/*
  * Bytes of a receive. While buffers are plenty they are handed on as they are; when fewer than a
  * quarter are left they are copied out, so that slow readers elsewhere can never hold all buffers.
  */
@@ -460,7 +478,7 @@ static struct chunk *received_chunk(struct ring *ring, const struct io_uring_cqe
     }
     if (buffers->free_count >= buffers->count / 4)
         return chunk;
-    copy = chunk_pool_get(ring->pool, (size_t)cqe->res);
+    copy = copy_of(ring, buffers, (size_t)cqe->res);
     if (!copy)
         return chunk;
     memcpy(copy->data, chunk->data, (size_t)cqe->res);

@@ -116,7 +116,7 @@ static int build(struct client_policy *policy, const struct tls_policy *wanted,
         tls_error_set(reterr, "out of memory");
         return -EINVAL;
     }
-    if (!wanted->ca_pem && wanted->mode != TLS_VERIFY_OPTIONAL_NO_CA) {
+    if (!wanted->ca_pem && !wanted->trusts_nobody && wanted->mode != TLS_VERIFY_OPTIONAL_NO_CA) {
         tls_error_set(reterr, "client certificates are verified but there is no CA to verify them "
                               "with; give the issuers' certificates, or use optional_no_ca");
         return -EINVAL;

@@ -143,7 +143,7 @@ int cert_check_policy(const struct tls_policy *policy, int64_t now_s,
         return 0;
     if (policy->ca_pem)
         r = check_cas(policy, (time_t)now_s, ret_report);
-    else if (policy->mode != TLS_VERIFY_OPTIONAL_NO_CA)
+    else if (policy->mode != TLS_VERIFY_OPTIONAL_NO_CA && !policy->trusts_nobody)
         r = cert_report_add(ret_report, CERT_PROBLEM_CLIENT_CA,
                             "client certificates are verified but there is no CA to verify them "
                             "with; give the issuers' certificates, or use optional_no_ca");

@@ -48,7 +48,7 @@ static bool add_policy(EVP_MD_CTX *digest, const struct tls_policy *policy)
            add_number(digest, policy->refusal) && tls_digest_text(digest, policy->ca_pem) &&
            tls_digest_text(digest, policy->crl_pem) &&
            add_number(digest, (uint64_t)(int64_t)policy->depth) &&
-           add_number(digest, policy->partial_chain) &&
+           add_number(digest, policy->partial_chain) && add_number(digest, policy->trusts_nobody) &&
            add_texts(digest, policy->snis, policy->snis_count);
 }
 

@@ -73,11 +73,12 @@ struct tls_policy {
     const char *label; /* for messages: "hopgate.mtls[0]" */
     enum tls_verify_mode mode;
     enum tls_client_refusal refusal;
-    const char *ca_pem; /* trusted issuers; NULL only without verification or with no_ca */
+    const char *ca_pem; /* trusted issuers; NULL only without verification, with no_ca, or below */
     const char
         *crl_pem;       /* for every issuer in a chain, or it is refused; NULL: none is asked for */
     int depth;          /* intermediates between leaf and root; negative: OpenSSL's 100 */
     bool partial_chain; /* a trusted certificate need not be a root */
+    bool trusts_nobody; /* there are no issuers (yet): every certificate is refused */
     const char *const *snis; /* as in tls_certificate; count 0: the listener's own policy */
     size_t snis_count;
 };

@@ -93,6 +93,11 @@ static int add_field(struct admin_answer *answer, const char *name, char *value)
     return 0;
 }
 
+int admin_add_field(struct admin_call *call, const char *name, char *value)
+{
+    return add_field(call->answer, name, value);
+}
+
 static char *copy_slice(struct slice text)
 {
     return strndup(text.ptr ? text.ptr : "", text.len);

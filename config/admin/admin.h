@@ -17,6 +17,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "config/dao/dao.h"
 #include "core/slice.h"
@@ -49,6 +50,7 @@ struct admin_answer {
     struct admin_field fields[ADMIN_FIELDS_MAX];
     size_t fields_count;
     bool is_change; /* the dao was changed: publish before it is sent */
+    bool is_whole;  /* it is a whole configuration: what cannot be in force is told as such */
 };
 
 /* What the process tells; every function may return NULL for no memory. The results are new
@@ -74,6 +76,7 @@ struct admin {
     struct dao *dao;
     const struct admin_host *host;
     bool allows_duplicate_routes; /* hopgate_duplicate_routes = allow */
+    uint64_t config_max_bytes;    /* of entities that POST /config may bring; 0: no limit */
 };
 
 /* 0, or -ENOMEM: then the answer is a 500 without content. Free the answer. */

@@ -6,9 +6,9 @@
 #include <time.h>
 
 #include "config/admin/admin_priv.h"
-#include "config/declarative.h"
 #include "config/document_write.h"
 #include "config/flatten/flatten.h"
+#include "core/md5.h"
 
 static int needs_no_database(struct admin_call *call)
 {
@@ -42,12 +42,6 @@ struct posted {
     bool is_text;
 };
 
-static bool is_yaml(const struct admin_request *request)
-{
-    return slice_starts_with(request->content_type, SLICE("application/yaml")) ||
-           slice_starts_with(request->content_type, SLICE("text/yaml"));
-}
-
 /* Takes why. */
 static int cannot_parse(struct admin_call *call, json_t *why)
 {
@@ -73,7 +67,7 @@ static int read_text(struct admin_call *call, struct slice text, struct posted *
         return r;
     ret->document = json_incref(document->root);
     ret->is_text = true;
-    config_hash_text(text, ret->hash);
+    md5_hex(text, ret->hash);
     return 0;
 }
 
@@ -83,43 +77,65 @@ static int read_object(struct admin_call *call, struct posted *ret)
 
     if (!text)
         return -ENOMEM;
-    config_hash_text(slice_of(text), ret->hash);
+    md5_hex(slice_of(text), ret->hash);
     free(text);
     ret->document = json_incref(call->content);
     return 0;
 }
 
+/* What is no declarative configuration by its names is one as a text, if it is one at all. */
 static int read_posted(struct admin_call *call, struct posted *ret)
 {
     const json_t *text = json_object_get(call->content, "config");
 
-    if (is_yaml(call->request))
-        return read_text(call, call->request->content, ret);
     if (json_object_get(call->content, "_format_version"))
         return read_object(call, ret);
     if (json_is_string(text))
         return read_text(call, (struct slice){ json_string_value(text), json_string_length(text) },
                          ret);
+    if (!text && call->request->content.len > 0)
+        return read_text(call, call->request->content, ret);
     return kong_error_plain(&call->error, 400, "expected a declarative configuration");
+}
+
+/* --- options ------------------------------------------------------------------------------- */
+
+/* Which are taken out of the content, and else of the query. */
+struct options {
+    bool flattens_errors, checks_hash;
+};
+
+static bool is_truthy(const json_t *value)
+{
+    static const char *const words[] = { "1", "true", "on", "yes" };
+    const char *text = json_string_value(value);
+
+    for (size_t i = 0; text && i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcasecmp(text, words[i]) == 0)
+            return true;
+    return json_is_true(value) || json_number_value(value) == 1;
+}
+
+static bool is_one(const json_t *value)
+{
+    return json_is_string(value) ? strcmp(json_string_value(value), "1") == 0
+                                 : json_number_value(value) == 1;
+}
+
+static bool take_option(struct admin_call *call, const char *name, bool (*is_set)(const json_t *))
+{
+    const json_t *value = json_object_get(call->content, name);
+    bool set = is_set(value ? value : json_object_get(call->query, name));
+
+    (void)json_object_del(call->content, name); /* or it was not there */
+    return set;
 }
 
 /* --- mistakes ------------------------------------------------------------------------------ */
 
-static bool is_wanted(const struct admin_call *call, const char *name)
+static int refuse(struct admin_call *call, const struct flattened *flattened, bool flattens)
 {
-    static const char *const words[] = { "1", "true", "on", "yes" };
-    const char *value = admin_query(call, name);
-
-    for (size_t i = 0; value && i < sizeof(words) / sizeof(words[0]); i++)
-        if (strcasecmp(value, words[i]) == 0)
-            return true;
-    return false;
-}
-
-static int refuse(struct admin_call *call, const struct flattened *flattened)
-{
-    json_t *list = NULL, *answer,
-           *tree = flattened_errors(flattened, is_wanted(call, "flatten_errors") ? &list : NULL);
+    json_t *list = NULL, *answer, *tree = flattened_errors(flattened, flattens ? &list : NULL);
 
     if (!tree)
         return -ENOMEM;
@@ -135,78 +151,76 @@ static int refuse(struct admin_call *call, const struct flattened *flattened)
     return admin_answer_json(call, call->error.status, answer);
 }
 
-/* What is right for Kong, and this hop cannot run. */
-static int refuse_unrunnable(struct admin_call *call, const struct config_errors *errors)
-{
-    json_t *list = json_array(), *fields;
-
-    for (size_t i = 0; list && i < errors->count; i++) {
-        const struct config_error *error = &errors->items[i];
-        const char *path = error->place.path ? error->place.path : "";
-        if (error->severity == CONFIG_ERROR &&
-            json_array_append_new(
-                list, json_sprintf("%s%s%s", path, *path ? ": " : "", error->message)) < 0) {
-            json_decref(list);
-            return -ENOMEM;
-        }
-    }
-    fields = list ? json_pack("{s:o}", "@entity", list) : NULL;
-    return fields ? kong_error_declarative(&call->error, fields) : -ENOMEM;
-}
-
-static int check_runs(struct admin_call *call, json_t *entities)
-{
-    SCOPED(config) config = NULL;
-    struct config_errors errors;
-    json_t *document = json_copy(entities);
-    int r;
-
-    if (!document || json_object_set_new(document, "_format_version", json_string("3.0")) < 0) {
-        json_decref(document);
-        return -ENOMEM;
-    }
-    config_errors_init(&errors);
-    r = config_load_entities(document, NULL, &config, &errors);
-    if (r == -EINVAL)
-        r = refuse_unrunnable(call, &errors);
-    config_errors_done(&errors);
-    json_decref(document);
-    return r;
-}
-
 /* --- POST ---------------------------------------------------------------------------------- */
 
+/* Kong's database is a file of that size. */
+static bool fits(const struct admin_call *call, const json_t *entities)
+{
+    uint64_t bytes = 0;
+    const char *kind;
+    json_t *list, *entity;
+    size_t i;
+
+    if (call->admin->config_max_bytes == 0)
+        return true;
+    json_object_foreach((json_t *)entities, kind, list)
+    {
+        json_array_foreach(list, i, entity) bytes += json_dumpb(entity, NULL, 0, JSON_COMPACT);
+    }
+    return bytes <= call->admin->config_max_bytes;
+}
+
+static int answer_busy(struct admin_call *call)
+{
+    int r = admin_add_field(call, "Retry-After", strdup("10")); /* Kong's highest, and usual one */
+
+    return r < 0 ? r : admin_answer_message(call, 429, "Currently loading previous configuration");
+}
+
+/* What this hop cannot run is found when it is made ready to be in force. */
 static int replace(struct admin_call *call, const struct flattened *flattened, const char *hash)
 {
     json_t *entities = flattened_entities(flattened);
-    int r = entities ? check_runs(call, entities) : -ENOMEM;
+    int r = entities ? 0 : -ENOMEM;
 
-    if (r == 0 && json_object_set_new(entities, "_hash", json_string(hash)) < 0)
+    if (r == 0 && !fits(call, entities))
+        r = kong_error_plain(&call->error, 413,
+                             "Configuration does not fit in LMDB database, consider raising the "
+                             "\"lmdb_map_size\" config for Kong");
+    if (r == 0 && flattened_any(entities) &&
+        json_object_set_new(entities, "_hash", json_string(hash)) < 0)
         r = -ENOMEM;
     if (r == 0)
         r = dao_replace_all(call->admin->dao, entities);
     json_decref(entities);
     if (r == -EBUSY)
-        return kong_error_plain(&call->error, 429, "Currently loading previous configuration");
-    return r < 0 ? r : admin_answer_json(call, 201, flattened_by_id(flattened));
+        return answer_busy(call);
+    if (r < 0)
+        return r;
+    call->answer->is_whole = true;
+    return admin_answer_json(call, 201, flattened_by_id(flattened));
 }
 
 static int post(struct admin_call *call, struct posted *posted)
 {
     SCOPED(flattened) flattened = NULL;
+    const struct options options = {
+        .flattens_errors = take_option(call, "flatten_errors", is_truthy),
+        .checks_hash = take_option(call, "check_hash", is_one),
+    };
     struct timespec now;
     int r = read_posted(call, posted);
 
     if (r < 0)
         return r;
-    if (posted->is_text && is_wanted(call, "check_hash") &&
+    if (posted->is_text && options.checks_hash &&
         strcmp(posted->hash, dao_hash(call->admin->dao)) == 0)
         return admin_answer_nothing(call, 304);
     (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail for this clock */
     r = flatten_document(dao_model(call->admin->dao), posted->document,
                          (double)now.tv_sec + (double)now.tv_nsec / 1e9, &flattened);
     if (r == -EINVAL)
-        return refuse(call, flattened);
+        return refuse(call, flattened, options.flattens_errors);
     return r < 0 ? r : replace(call, flattened, posted->hash);
 }
 

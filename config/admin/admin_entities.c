@@ -228,26 +228,18 @@ static int read_below(struct admin_call *call)
     return row ? admin_answer_json(call, 200, row) : admin_not_found(call);
 }
 
-/* Another parent's row is not taken away from it. */
+/* As Kong does, also of a row that is another parent's: it moves here. */
 static int replace_below(struct admin_call *call)
 {
-    const struct admin_target *target = &call->target;
-    json_t *parent = NULL, *row = NULL, *anywhere = NULL, *content = NULL;
-    int r = find_both(call, &parent, &row);
+    json_t *parent = NULL, *row = NULL, *content = NULL;
+    int r = admin_find_parent(call, &parent);
 
-    if (r == 0 && !row)
-        r = dao_find(call->admin->dao, target->entity, target->key, &anywhere, &call->error);
-    if (r == 0 && anywhere)
-        r = kong_error_plain(&call->error, 404, "Not found");
-    json_decref(row);
-    row = NULL;
     if (r == 0) {
         content = admin_content_below(call, admin_id_of(parent));
-        r = content ? dao_upsert(call->admin->dao, target->entity, target->key, content, &row,
-                                 &call->error)
+        r = content ? dao_upsert(call->admin->dao, call->target.entity, call->target.key, content,
+                                 &row, &call->error)
                     : -ENOMEM;
     }
-    json_decref(anywhere);
     json_decref(content);
     json_decref(parent);
     return r < 0 ? r : admin_answer_json(call, 200, row);

@@ -32,12 +32,14 @@ static int view(struct admin_call *call)
     return row ? admin_answer_json(call, 200, row) : admin_not_found(call);
 }
 
-/* A new one, to which the child refers from now on. */
+/* A new one, to which the child refers from now on. Its id is made here, whatever the content says. */
 static int create_and_link(struct admin_call *call, const json_t *child, json_t **ret)
 {
     json_t *link, *linked = NULL;
-    int r = dao_insert(call->admin->dao, call->target.entity, call->content, ret, &call->error);
+    int r;
 
+    (void)json_object_del(call->content, "id"); /* if it is there */
+    r = dao_insert(call->admin->dao, call->target.entity, call->content, ret, &call->error);
     if (r < 0)
         return r;
     link = json_pack("{s{ss}}", call->target.reference->name, "id", admin_id_of(*ret));

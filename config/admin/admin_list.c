@@ -25,6 +25,14 @@ static char *own_path(const struct admin_call *call)
     return r < 0 ? NULL : path;
 }
 
+/* Of several Kong takes the first (kong/api/endpoints.lua: extract_options). */
+static const char *tags_of_query(const struct admin_call *call)
+{
+    json_t *tags = json_object_get(call->query, "tags");
+
+    return json_string_value(json_is_array(tags) ? json_array_get(tags, 0) : tags);
+}
+
 /* "name=value", encoded, put at the end of what is there. */
 static int add_parameter(char **url, const char *name, const char *value)
 {
@@ -52,7 +60,7 @@ static char *next_url(const struct admin_call *call, const char *offset)
     int r = url ? add_parameter(&url, "offset", offset) : -ENOMEM;
 
     if (r == 0 && !call->target.parent) { /* Kong's nested lists forget them */
-        r = add_parameter(&url, "tags", admin_query(call, "tags"));
+        r = add_parameter(&url, "tags", tags_of_query(call));
         if (r == 0)
             r = add_parameter(&url, "size", admin_query(call, "size"));
     }
@@ -94,7 +102,7 @@ int admin_answer_page(struct admin_call *call, const char *parent_id, bool newes
         .size = text_or(call, "size", "several"),
         .offset = text_or(call, "offset", ""),
         .has_tags = json_object_get(call->query, "tags") != NULL,
-        .tags = admin_query(call, "tags"),
+        .tags = tags_of_query(call),
         .newest_first = newest_first,
         .foreign_field = parent_id ? call->target.reference->name : NULL,
         .foreign_id = parent_id,

@@ -14,6 +14,7 @@
  *   admin_targets.c, admin_certificates.c, admin_acls.c, admin_plugins.c   what differs there
  *   admin_health_paths.c health of upstreams and targets
  *   admin_schemas.c      /schemas
+ *   admin_openapi*.c     /openapi.json
  *   admin_node.c         /, /status, /endpoints, /tags, logs, caches
  */
 #ifndef CONFIG_ADMIN_PRIV_H
@@ -70,6 +71,8 @@ int admin_answer_nothing(struct admin_call *call, unsigned status);
 int admin_answer_text(struct admin_call *call, unsigned status, const char *content_type,
                       char *text);
 int admin_not_found(struct admin_call *call); /* {"message":"Not found"} */
+/* A field of the answer; name is a literal; takes value, malloc'ed (NULL: no memory). 0 or -ENOMEM. */
+int admin_add_field(struct admin_call *call, const char *name, char *value);
 
 /* Of the query; NULL: not there, or no text. */
 const char *admin_query(const struct admin_call *call, const char *name);

@@ -138,16 +138,20 @@ int dao_find(const struct dao *dao, const struct model_entity *entity, const cha
 
 /* --- one entity below another -------------------------------------------------------------- */
 
-/* The combination of two that is unique: the parent and one more field. NULL: there is none. */
+/* What names one below its parent, of a combination of two that is unique: the other field. NULL: the
+ * endpoint key does, which is unique everywhere. */
 static const char *field_below(const struct model_entity *entity, const char *parent_field)
 {
     const char *const *fields = entity->cache_key;
+    const char *own = NULL;
 
     if (!fields || !fields[0] || !fields[1] || fields[2])
         return NULL;
     if (strcmp(fields[0], parent_field) == 0)
-        return fields[1];
-    return strcmp(fields[1], parent_field) == 0 ? fields[0] : NULL;
+        own = fields[1];
+    else if (strcmp(fields[1], parent_field) == 0)
+        own = fields[0];
+    return own && (!entity->endpoint_key || strcmp(entity->endpoint_key, own) == 0) ? own : NULL;
 }
 
 static int find_combined(const struct dao_table *table, const char *parent_id, const char *key,

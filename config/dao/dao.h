@@ -108,6 +108,11 @@ int dao_upsert(struct dao *dao, const struct model_entity *entity, const char *k
 int dao_delete(struct dao *dao, const struct model_entity *entity, const char *id,
                bool *ret_was_there, struct kong_error *error);
 
+/* Entities as dao_replace_all takes them, each in the place of the one that has its id, or beside the others;
+ * nothing is deleted. They are valid already (flattened_entities). 0; -EINVAL, then nothing has changed;
+ * -ENOMEM. */
+int dao_import(struct dao *dao, const json_t *entities, struct kong_error *error);
+
 /* Another route that the same requests match and that leads to another service; NULL: none. route:
  * as dao_insert returned it. A new reference. */
 json_t *dao_find_duplicate_route(const struct dao *dao, const json_t *route);
@@ -124,6 +129,10 @@ struct dao_page_request {
     const char *foreign_id;    /* this; NULL: all. Of those below a parent tags choose nothing, but
                                 * what is wrong with them is told, as Kong does */
 };
+
+/* A page with more has fewer rows than were asked for, one at least, and says where the next one begins:
+ * `size` is the most that a client wants. */
+enum { DAO_PAGE_BYTES_MAX = 16 * 1024 * 1024 };
 
 struct dao_page {
     json_t *data; /* array */
@@ -142,7 +151,8 @@ json_t *dao_distinct(const struct dao *dao, const struct model_entity *entity, c
 
 /* All entities as one declarative document: {"_format_version": "3.0", "services": [...]} with
  * references as ids; what a configuration is built from (config_load_entities) and what dumps and
- * GET /config print. A new reference. */
+ * GET /config print. A new reference; its lists must not be changed: that of a kind without a change
+ * since the last export is the same again, and so is each entity in the others. */
 json_t *dao_export(const struct dao *dao);
 
 /* How often it has changed; a configuration built at the same count says the same. */

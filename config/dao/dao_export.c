@@ -49,24 +49,33 @@ static json_t *export_row(const struct dao *dao, struct dao_row *row)
     return json_incref(row->exported);
 }
 
-static int export_table(const struct dao *dao, const struct dao_table *table, json_t *document)
+/* A new reference; NULL: no memory. */
+static json_t *export_rows(const struct dao *dao, const struct dao_table *table)
 {
     struct dao_node *node = dao_index_first(&table->indexes[0].index);
-    json_t *list;
-    int r = 0;
+    json_t *list = json_array();
 
-    if (!node)
-        return 0;
-    list = json_array();
-    for (; r == 0 && node; node = dao_node_next(node))
+    for (; list && node; node = dao_node_next(node))
         if (!dao_row_is_gone(dao, node->row) &&
             json_array_append_new(list, export_row(dao, node->row)) < 0)
-            r = -ENOMEM;
-    if (json_object_set_new(document, table->entity->name, r == 0 ? list : NULL) == 0)
-        return r;
-    if (r < 0)
-        json_decref(list);
-    return -ENOMEM;
+            json_decref(TAKE(list));
+    return list;
+}
+
+/* The same list until a row of the table changes; rows with a time to live change by themselves. */
+static int export_table(const struct dao *dao, struct dao_table *table, json_t *document)
+{
+    json_t *list;
+
+    if (!dao_index_first(&table->indexes[0].index))
+        return 0;
+    if (table->entity->has_ttl)
+        list = export_rows(dao, table);
+    else if (table->exported || (table->exported = export_rows(dao, table)))
+        list = json_incref(table->exported);
+    else
+        list = NULL;
+    return json_object_set_new(document, table->entity->name, list) == 0 ? 0 : -ENOMEM;
 }
 
 json_t *dao_export(const struct dao *dao)

@@ -47,12 +47,33 @@ static int fill_in(const struct model_entity *entity, json_t *value)
     return 0;
 }
 
+/* Whatever wrote the row, the rest of the program may take every field for what its table says. */
+static int check_shape(struct load *load, const struct model_entity *entity, const json_t *value)
+{
+    const char *id = json_string_value(json_object_get(value, "id"));
+
+    if (!entity_id_is_valid(id))
+        return refuse(load, entity->name, id, "its id is no UUID; put a backup in its place");
+    for (size_t i = 0; i < entity->record.fields_count; i++) {
+        const struct model_field *field = &entity->record.fields[i];
+        const char *wrong = model_wrong_shape(field, json_object_get(value, field->name));
+        if (wrong)
+            return refuse(load, entity->name, id,
+                          "its '%s' cannot be read (%s); put a backup in its place, or mend it",
+                          field->name, wrong);
+    }
+    return 0;
+}
+
 static int link_loaded(struct load *load, struct dao_table *table, json_t *value,
                        uint64_t expires_at_s)
 {
-    struct dao_row *row = dao_row_create(table, value, expires_at_s);
+    int r = check_shape(load, table->entity, value);
+    struct dao_row *row = r < 0 ? NULL : dao_row_create(table, value, expires_at_s);
     struct dao_field_index *taken;
 
+    if (r < 0)
+        return r;
     if (!row)
         return -ENOMEM;
     if (dao_row_link(row, &taken))

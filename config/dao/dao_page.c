@@ -246,6 +246,41 @@ static void walk_done(struct walk *walk)
 
 /* --- pages --------------------------------------------------------------------------------- */
 
+struct filling {
+    struct dao_page *page;
+    size_t size;  /* rows at most */
+    size_t bytes; /* of those that are in it, about */
+};
+
+/* About as many bytes as its JSON has. */
+static size_t weight_of(const json_t *value)
+{
+    size_t weight = json_is_string(value) ? json_string_length(value) + 3 : 8, i;
+    json_t *member;
+    const char *key;
+
+    json_array_foreach(value, i, member)
+    {
+        weight += weight_of(member);
+    }
+    json_object_foreach((json_t *)value, key, member)
+    {
+        weight += strlen(key) + 4 + weight_of(member);
+    }
+    return weight;
+}
+
+/* One row is always taken, so that a client gets on. False: it is the next page's. */
+static bool takes(struct filling *filling, const struct dao_row *row)
+{
+    size_t count = json_array_size(filling->page->data);
+
+    if (count == filling->size)
+        return false;
+    filling->bytes += weight_of(row->value);
+    return count == 0 || filling->bytes <= DAO_PAGE_BYTES_MAX;
+}
+
 static int add_row(const struct dao *dao, const struct dao_row *row, struct dao_page *page)
 {
     return json_array_append_new(page->data, dao_row_json(dao, row)) < 0 ? -ENOMEM : 0;
@@ -253,11 +288,11 @@ static int add_row(const struct dao *dao, const struct dao_row *row, struct dao_
 
 static int fill_page(struct walk *walk, size_t size, struct dao_page *page)
 {
+    struct filling filling = { .page = page, .size = size };
     const struct dao_row *row = NULL, *last = NULL;
-    size_t count = 0;
     int r = 0;
 
-    while (r == 0 && (row = walk_next(walk)) && count++ < size) {
+    while (r == 0 && (row = walk_next(walk)) && takes(&filling, row)) {
         r = add_row(walk->dao, row, page);
         last = row;
     }
@@ -319,15 +354,16 @@ static struct dao_row **all_rows(struct walk *walk, size_t *ret_count)
 
 static int fill_newest(struct walk *walk, size_t skipped, size_t size, struct dao_page *page)
 {
-    size_t count;
+    struct filling filling = { .page = page, .size = size };
+    size_t count, i = skipped;
     struct dao_row **rows = all_rows(walk, &count);
     int r = rows ? 0 : -ENOMEM;
 
     if (rows)
         qsort(rows, count, sizeof(*rows), compare_newest);
-    for (size_t i = skipped; r == 0 && i < count && i < skipped + size; i++)
+    for (; r == 0 && i < count && takes(&filling, rows[i]); i++)
         r = add_row(walk->dao, rows[i], page);
-    if (r == 0 && skipped + size < count && asprintf(&page->offset, "%zu", skipped + size) < 0) {
+    if (r == 0 && i < count && asprintf(&page->offset, "%zu", i) < 0) {
         page->offset = NULL;
         r = -ENOMEM;
     }

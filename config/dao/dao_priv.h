@@ -43,6 +43,8 @@ struct dao_table {
     size_t indexes_count;
     struct dao_field_index **referring; /* indexes of all tables that refer to this one */
     size_t referring_count;
+    json_t *
+        exported; /* all rows as dao_export gives them; NULL: not asked for since the last change */
 };
 
 /* All tables, in the model's order: replaced as a whole when everything is loaded again. */
@@ -146,6 +148,11 @@ static inline bool dao_was_replaced(const struct dao *dao)
  * *ret_taken; -ENOMEM. */
 int dao_change(struct dao *dao, struct dao_row *before, struct dao_row *after,
                struct dao_field_index **ret_taken);
+
+/* ---- dao_write.c ---- */
+
+/* What dao_change could not put because of that index. -EINVAL or -ENOMEM. */
+int dao_fail_taken(const struct dao_field_index *taken, json_t *value, struct kong_error *error);
 
 /* ---- dao_reference.c ---- */
 

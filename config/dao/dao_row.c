@@ -195,6 +195,7 @@ static void unlink_first(struct dao_row *row, size_t count)
 
 bool dao_row_link(struct dao_row *row, struct dao_field_index **ret_taken)
 {
+    json_decref(TAKE(row->table->exported));
     for (size_t i = 0; i < row->links_count; i++) {
         if (dao_index_link(&row->links[i].index->index, row->links[i].node))
             continue;
@@ -207,6 +208,7 @@ bool dao_row_link(struct dao_row *row, struct dao_field_index **ret_taken)
 
 void dao_row_unlink(struct dao_row *row)
 {
+    json_decref(TAKE(row->table->exported));
     unlink_first(row, row->links_count);
 }
 

@@ -115,6 +115,7 @@ static void table_done(struct dao_table *table)
     }
     free(table->indexes);
     free(table->referring);
+    json_decref(table->exported);
 }
 
 void dao_tables_done(struct dao_tables *tables)

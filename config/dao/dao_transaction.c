@@ -91,6 +91,16 @@ int dao_store_failed(struct dao *dao, int r, struct kong_error *error)
     return r == -ENOMEM ? r : kong_error_database(error, "%s", store_error(dao->store));
 }
 
+/* The first mistake, with the row that it is in. */
+static int unreadable(const struct config_errors *errors, int r, struct kong_error *error)
+{
+    const struct config_error *first = errors->count > 0 ? &errors->items[0] : NULL;
+    const char *path = first ? first->place.path : NULL;
+
+    return kong_error_database(error, "%s%s%s", path ? path : "", path ? ": " : "",
+                               first ? first->message : strerror(-r));
+}
+
 static int load_others_changes(struct dao *dao, struct kong_error *error)
 {
     struct config_errors errors;
@@ -100,8 +110,7 @@ static int load_others_changes(struct dao *dao, struct kong_error *error)
     r = dao_load(dao, &errors);
     dao->is_behind = r < 0; /* the store itself counts what it has read as seen */
     if (r < 0 && r != -ENOMEM)
-        r = kong_error_database(error, "%s",
-                                errors.count > 0 ? errors.items[0].message : strerror(-r));
+        r = unreadable(&errors, r, error);
     config_errors_done(&errors);
     return r;
 }

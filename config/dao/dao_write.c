@@ -47,7 +47,7 @@ static int fail_unique(const struct dao_field_index *taken, json_t *value, struc
     return r;
 }
 
-static int fail_taken(const struct dao_field_index *taken, json_t *value, struct kong_error *error)
+int dao_fail_taken(const struct dao_field_index *taken, json_t *value, struct kong_error *error)
 {
     if (taken->kind == DAO_INDEX_ID)
         return kong_error_primary_key_violation(error,
@@ -116,7 +116,7 @@ static int put_row(struct write *write, json_t *value, struct dao_row **ret,
         return -ENOMEM;
     r = dao_change(write->dao, write->before, row, &taken);
     if (r == -EEXIST)
-        return fail_taken(taken, value, error);
+        return dao_fail_taken(taken, value, error);
     if (r == 0)
         *ret = row;
     return r;
@@ -141,12 +141,33 @@ static int write_value(struct write *write, json_t **ret, struct kong_error *err
     return *ret ? 0 : -ENOMEM;
 }
 
+/* Kong reads what stands for other fields first: what is wrong with that is told instead. */
+static int resolve(struct write *write, const json_t *input, struct kong_error *error)
+{
+    const struct model_request request = {
+        .entity = write->entity,
+        .input = input,
+        .before = write->operation == MODEL_UPDATE ? write->before->value : NULL,
+    };
+    int r = dao_resolve(write->dao, write->entity, input, &write->input, error), said;
+    struct kong_error shorthands = { 0 };
+
+    if (r != -EINVAL)
+        return r;
+    said = model_check_shorthands(write->dao->model, &request, &shorthands);
+    if (said == -EINVAL) {
+        kong_error_done(error);
+        *error = shorthands;
+    }
+    return said < 0 ? said : r;
+}
+
 /* id: of the entity, NULL: it is the input's or made up. What fails leaves nothing behind. */
 static int write_entity(struct write *write, const char *id, const json_t *input, json_t **ret,
                         struct kong_error *error)
 {
     size_t step = dao_step(write->dao);
-    int r = dao_resolve(write->dao, write->entity, input, &write->input, error);
+    int r = resolve(write, input, error);
 
     if (r == 0 && id && json_is_object(write->input) &&
         json_object_set_new(write->input, "id", json_string(id)) < 0)

@@ -5,81 +5,6 @@
 #include <string.h>
 
 #include "config/flatten/flatten_priv.h"
-#include "config/model/model_process.h"
-
-/* --- validating ---------------------------------------------------------------------------- */
-
-/* What the model says of it, beside what was said before. Takes said. */
-static int add_errors(struct flat_entity *item, json_t *said)
-{
-    int r = 0;
-
-    if (!said)
-        return -ENOMEM;
-    if (!json_is_object(item->errors) || !json_is_object(said)) {
-        json_decref(item->errors);
-        item->errors = said;
-        return 0;
-    }
-    if (json_object_update_missing(item->errors, said) < 0)
-        r = -ENOMEM;
-    json_decref(said);
-    return r;
-}
-
-static int refused(struct flat_entity *item, struct kong_error *error)
-{
-    json_t *said = json_incref(error->fields);
-
-    if (!said && error->message) /* of the entity as a whole, or of an option */
-        said = json_pack("{s:[s]}", "@entity", error->message);
-    kong_error_done(error);
-    return add_errors(item, said);
-}
-
-static int validate_one(struct flattened *flattened, struct flat_entity *item)
-{
-    const struct model_request request = {
-        .entity = item->entity,
-        .operation = MODEL_INSERT,
-        .input = item->values,
-        .now_s = flattened->now_s,
-        .is_stored_form = flattened->is_stored_form,
-    };
-    struct kong_error error = { 0 };
-    json_t *made = NULL;
-    int r = model_process(flattened->model, &request, &made, &error);
-
-    if (r == -EINVAL)
-        return refused(item, &error);
-    if (r == 0 && !item->errors)
-        item->made = json_incref(made);
-    json_decref(made);
-    kong_error_done(&error);
-    return r;
-}
-
-static const char *name_of(const struct flat_entity *item)
-{
-    const char *endpoint = item->entity->endpoint_key;
-    const char *name = endpoint ? json_string_value(json_object_get(item->values, endpoint)) : NULL;
-
-    return name ? name : json_string_value(json_object_get(item->values, "id"));
-}
-
-static int validate_all(struct flattened *flattened)
-{
-    int r = 0;
-
-    for (size_t i = 0; r == 0 && i < flattened->count; i++) {
-        struct flat_entity *item = &flattened->items[i];
-        if (!item->values)
-            continue;
-        item->key = strdup(name_of(item) ? name_of(item) : "");
-        r = item->key ? validate_one(flattened, item) : -ENOMEM;
-    }
-    return r;
-}
 
 static bool has_mistakes(const struct flattened *flattened)
 {
@@ -87,7 +12,7 @@ static bool has_mistakes(const struct flattened *flattened)
         return true;
     for (size_t i = 0; i < flattened->count; i++) {
         const struct flat_entity *item = &flattened->items[i];
-        if (item->errors || item->late || item->dangling)
+        if (item->errors || item->twice || item->dangling)
             return true;
     }
     return false;
@@ -105,11 +30,13 @@ static int run(struct flattened *flattened)
                                                "expected an object")) < 0
                    ? -ENOMEM
                    : 0;
-    r = flatten_collect(flattened);
+    r = flatten_migrate(flattened->document);
+    if (r == 0)
+        r = flatten_collect(flattened);
     if (r == 0)
         r = flatten_link(flattened);
     if (r == 0)
-        r = validate_all(flattened);
+        r = flatten_validate(flattened);
     return r == 0 ? flatten_check_unique(flattened) : r;
 }
 
@@ -155,7 +82,9 @@ void flattened_free(struct flattened *flattened)
         json_decref(item->values);
         json_decref(item->made);
         json_decref(item->errors);
-        json_decref(item->late);
+        json_decref(item->said);
+        json_decref(item->nulls);
+        json_decref(item->twice);
         json_decref(item->dangling);
         free(item->key);
     }
@@ -190,6 +119,19 @@ json_t *flattened_entities(const struct flattened *flattened)
         return all;
     json_decref(all);
     return NULL;
+}
+
+bool flattened_any(const json_t *entities)
+{
+    const char *name;
+    json_t *list;
+
+    json_object_foreach((json_t *)entities, name, list)
+    {
+        if (json_is_array(list) && json_array_size(list) > 0)
+            return true;
+    }
+    return false;
 }
 
 json_t *flattened_by_id(const struct flattened *flattened)

@@ -6,9 +6,9 @@
  * Owns    the result until flattened_free
  * Thread  any, one at a time for each result
  *
- * First every entity is found (flatten_collect.c; flatten_document.c: what is none), then ids are given and
- * references resolved (flatten_link.c), then each is validated by the model; only when all are valid,
- * references to nothing and what is there twice are told.
+ * First every entity is found (flatten_collect.c), then ids are given and references resolved
+ * (flatten_link.c), then each is validated by the model (flatten_validate.c); only when all are valid,
+ * references to nothing and what is there twice are told (flatten_unique.c).
  */
 #ifndef CONFIG_FLATTEN_H
 #define CONFIG_FLATTEN_H
@@ -22,8 +22,12 @@
 
 struct flattened;
 
-/* document: kept until flattened_free and not changed. now_s: Unix time. 0; -EINVAL: it has mistakes, *ret
- * tells them; -ENOMEM: *ret is untouched. */
+/* A document of format 1.1 or 2.1 becomes one of 3.0, in place: paths that were regexes then get their '~'.
+ * Any other is left as it is. 0 or -ENOMEM. */
+int flatten_migrate(json_t *document);
+
+/* document: migrated, kept until flattened_free and not changed otherwise. now_s: Unix time. 0; -EINVAL: it
+ * has mistakes, *ret tells them; -ENOMEM: *ret is untouched. */
 int flatten_document(const struct model *model, json_t *document, double now_s,
                      struct flattened **ret);
 
@@ -34,6 +38,9 @@ int flatten_file(const struct model *model, json_t *document, double now_s, stru
 /* {"services": [...], "hopgate": {...}}: every field, ids, references as {"id": ...}: what dao_replace_all
  * takes. Of a document without mistakes. A new reference; NULL: no memory. */
 json_t *flattened_entities(const struct flattened *flattened);
+
+/* Whether there is any entity among those. entities may be NULL. */
+bool flattened_any(const json_t *entities);
 
 /* {"services": {"ID": {...}}}: what POST /config answers. */
 json_t *flattened_by_id(const struct flattened *flattened);

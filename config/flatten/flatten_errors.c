@@ -107,16 +107,47 @@ static int put_by_key(json_t *tree, const struct flat_entity *item, json_t *said
                : r;
 }
 
-static int put_by_place(json_t *tree, const struct flat_entity *item)
+static int put_by_place(json_t *tree, const struct flat_entity *item, json_t *said)
 {
     char place[32];
 
     if (!json_is_object(json_object_get(tree, item->entity->name)))
-        return put_below(tree, item, item->late);
+        return put_below(tree, item, said);
     (void)snprintf(place, sizeof(place), "%zu", item->index + 1);
-    return json_object_set(json_object_get(tree, item->entity->name), place, item->late) < 0
-               ? -ENOMEM
-               : 0;
+    return json_object_set(json_object_get(tree, item->entity->name), place, said) < 0 ? -ENOMEM
+                                                                                       : 0;
+}
+
+/* The member of the object, or of the list; an empty object when there is none. Borrowed; NULL: no memory,
+ * or a text stands there, which says enough. */
+static json_t *object_at(json_t *tree, const struct flat_entity *item)
+{
+    const json_t *list = json_object_get(tree, item->entity->name);
+    char place[32];
+    json_t *found, *made;
+    int r;
+
+    (void)snprintf(place, sizeof(place), "%zu", item->index + 1);
+    found = json_is_object(list) ? json_object_get(list, place) : json_array_get(list, item->index);
+    if (found && !json_is_null(found))
+        return json_is_object(found) ? found : NULL;
+    made = json_object();
+    r = made ? put_by_place(tree, item, made) : -ENOMEM;
+    json_decref(made);
+    return r == 0 ? made : NULL; /* the tree has it */
+}
+
+static int put_twice(const struct flattened *flattened, json_t *tree,
+                     const struct flat_entity *item)
+{
+    json_t *above;
+
+    if (item->twice_at == FLAT_AT_KEY)
+        return put_by_key(tree, item, item->twice);
+    if (item->twice_at == FLAT_AT_INDEX)
+        return put_by_place(tree, item, item->twice);
+    above = object_at(tree, &flattened->items[item->parent]);
+    return above ? put_below(above, item, item->twice) : 0;
 }
 
 /* A new reference; NULL: no memory. */
@@ -146,9 +177,8 @@ static int add_unlinked(const struct flattened *flattened, json_t *tree)
             r = put_by_key(tree, item, texts);
             json_decref(texts);
         }
-        if (r == 0 && item->late)
-            r = item->is_late_by_key ? put_by_key(tree, item, item->late)
-                                     : put_by_place(tree, item);
+        if (r == 0 && item->twice)
+            r = put_twice(flattened, tree, item);
     }
     return r;
 }
@@ -195,13 +225,22 @@ static int list_leaves(json_t *list, const char *path, const json_t *error)
     return r;
 }
 
-/* What is nested in it has an entry of its own. */
+/* As it was written, with its parent's id; what is nested in it has an entry of its own. */
 static json_t *own_entity(const struct flat_entity *item)
 {
     json_t *entity = json_is_object(item->values) ? json_copy(item->values) : json_object();
+    const char *name;
+    json_t *value;
 
     if (!json_object_get(item->given, "id") && entity)
         (void)json_object_del(entity, "id"); /* it was made here */
+    json_object_foreach((json_t *)item->given, name, value)
+    {
+        if (json_object_get(item->values, name) && json_object_set(entity, name, value) < 0) {
+            json_decref(entity);
+            return NULL;
+        }
+    }
     return entity;
 }
 
@@ -222,8 +261,8 @@ static json_t *entry_of(const struct flat_entity *item)
 
     if (r == 0 && item->errors)
         r = list_leaves(list, "", item->errors);
-    if (r == 0 && item->late && !item->errors)
-        r = list_leaves(list, "", item->late);
+    if (r == 0 && item->twice && !item->errors)
+        r = list_leaves(list, "", item->twice);
     if (r == 0 && !item->errors) {
         json_t *text;
         const char *field;
@@ -255,7 +294,7 @@ static json_t *list_entries(const struct flattened *flattened, bool any_invalid)
 
     for (size_t i = 0; list && i < flattened->count; i++) {
         const struct flat_entity *item = &flattened->items[i];
-        if (any_invalid ? !item->errors : !item->late && !item->dangling)
+        if (any_invalid ? !item->errors : !item->twice && !item->dangling)
             continue;
         if (json_array_append_new(list, entry_of(item)) == 0)
             continue;

@@ -132,6 +132,8 @@ static const struct {
     const char *field; /* NULL: any */
     const char *begins, *hint;
 } plain_hints[] = {
+    { "_format_version", "required field missing", "add _format_version: \"3.0\"" },
+    { "_format_version", "expected a string", "write it in quotes: \"3.0\"" },
     { "destinations", "expected a record", "write it as {port: 443}" },
     { NULL, "expected an array", "write it as a list: [ … ]" },
     { NULL, "expected a set", "write it as a list: [ … ]" },
@@ -143,6 +145,7 @@ static const struct {
     { NULL, "uniqueness violation", "rename or remove one of the two" },
     { NULL, "cannot set '", "remove it" },
     { NULL, "value must be null", "remove it" },
+    { NULL, "is not supported by this version", "remove it" },
     { NULL, "only the workspace 'default'", "remove it" },
     { NULL, "certificate does not match key", "put the key that was made for this certificate" },
     { NULL, "certificate expired", "put the certificate that the authority has now" },
@@ -152,26 +155,29 @@ static const struct {
     { "protocols", "unknown type: nil", "remove it for http and https" },
 };
 
-static const char *plain_hint(const struct flatten_spot *spot, const char *message)
+static void hint_words(const struct flatten_spot *spot, const char *message, char *into)
 {
     const char *hint = NULL;
 
     if (spot->field && spot->field->check)
         hint = check_hint(spot->field->check, message);
-    if (!hint && strcmp(message, "expected a string") == 0 && json_is_number(spot->value))
-        return "write it in quotes";
     for (size_t i = 0; !hint && i < sizeof(plain_hints) / sizeof(plain_hints[0]); i++)
         if (begins(message, plain_hints[i].begins) &&
             (!plain_hints[i].field ||
              (spot->name && strcmp(spot->name, plain_hints[i].field) == 0)))
             hint = plain_hints[i].hint;
-    return hint;
+    if (!hint && strcmp(message, "expected a string") == 0 && json_is_number(spot->value))
+        hint = "write it in quotes";
+    if (hint)
+        (void)snprintf(into, FLATTEN_HINT_MAX, "; %s", hint);
+    else if (strcmp(message, "required field missing") == 0 && spot->name)
+        (void)snprintf(into, FLATTEN_HINT_MAX, "; add '%s'", spot->name);
 }
 
 const char *flatten_hint(const struct flatten_spot *spot, const char *message, char *into)
 {
     struct model_condition condition;
-    const char *text = find_condition(spot, &condition), *hint;
+    const char *text = find_condition(spot, &condition);
 
     into[0] = '\0';
     if (strcmp(message, "unknown field") == 0 && spot->name) {
@@ -181,12 +187,8 @@ const char *flatten_hint(const struct flatten_spot *spot, const char *message, c
                        spot->name);
     } else if (text) {
         hint_condition(spot, &condition, text, message, into);
-    } else if (strcmp(message, "required field missing") == 0 && spot->name) {
-        (void)snprintf(into, FLATTEN_HINT_MAX, "; add '%s'", spot->name);
     } else {
-        hint = plain_hint(spot, message);
-        if (hint)
-            (void)snprintf(into, FLATTEN_HINT_MAX, "; %s", hint);
+        hint_words(spot, message, into);
     }
     return into;
 }

@@ -1,4 +1,4 @@
-/* flatten_link: ids, what refers to what, and what is there twice. */
+/* flatten_link: ids, and what refers to what. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -18,9 +18,8 @@ static char *place_key(const char *entity, const char *field, const char *value)
     return asprintf(&key, "%s\n%s\n%s", entity, field, value) < 0 ? NULL : key;
 }
 
-/* 1: it was free; 0: another is there; -ENOMEM. */
-static int claim(json_t *places, const char *entity, const char *field, const char *value,
-                 size_t index)
+int flatten_claim(json_t *places, const char *entity, const char *field, const char *value,
+                  size_t index)
 {
     char *key = place_key(entity, field, value);
     int r = key ? json_object_get(places, key) == NULL : -ENOMEM;
@@ -47,6 +46,22 @@ static int look_up(const json_t *places, const char *entity, const char *field, 
 static const char *id_of(const struct flat_entity *item)
 {
     return json_string_value(json_object_get(item->values, "id"));
+}
+
+/* The values that a key is made of: as they are written, and the parent's id. A new reference; NULL: no
+ * memory. */
+static json_t *keyed_values(const struct flattened *flattened, const struct flat_entity *item)
+{
+    const struct model_field *field = item->parent_field;
+    json_t *values = json_copy(item->values), *written;
+
+    written = field ? json_object_get(values, field->name) : NULL;
+    if (!field || !values || (written && !json_is_null(written)))
+        return values;
+    if (json_object_set_new(values, field->name,
+                            json_pack("{s:s}", "id", id_of(&flattened->items[item->parent]))) < 0)
+        (void)json_object_del(values, field->name); /* the parent's id is none: it says so itself */
+    return values;
 }
 
 /* "services[0].routes[1]" */
@@ -81,10 +96,23 @@ static int id_of_place(const struct flattened *flattened, const struct flat_enti
 }
 
 /* Kong's, where it is made of what is written; else any. */
-static int give_id(const struct flattened *flattened, struct flat_entity *item)
+static int make_id(const struct flattened *flattened, const struct flat_entity *item,
+                   char ret[UUID_TEXT_BYTES + 1])
+{
+    json_t *values = keyed_values(flattened, item);
+    int r = values ? 0 : -ENOMEM;
+
+    if (r == 0 && !model_id_of(item->entity, values, ret))
+        r = flattened->is_file ? id_of_place(flattened, item, ret) : uuid_v4(ret) ? 0 : -ENOMEM;
+    json_decref(values);
+    return r;
+}
+
+static int give_id(struct flattened *flattened, struct flat_entity *item)
 {
     const json_t *given = json_object_get(item->values, "id");
     char id[UUID_TEXT_BYTES + 1];
+    int r = 0;
 
     if (given && !json_is_null(given)) {
         const char *text = json_string_value(given);
@@ -92,11 +120,10 @@ static int give_id(const struct flattened *flattened, struct flat_entity *item)
             return 0; /* the model refuses it */
         for (size_t i = 0; i <= UUID_TEXT_BYTES; i++)
             id[i] = (char)tolower((unsigned char)text[i]);
-    } else if (!model_id_of(item->entity, item->values, id)) {
-        if (flattened->is_file ? id_of_place(flattened, item, id) < 0 : !uuid_v4(id))
-            return -ENOMEM;
+    } else {
+        r = make_id(flattened, item, id);
     }
-    return json_object_set_new(item->values, "id", json_string(id)) < 0 ? -ENOMEM : 0;
+    return r < 0 || json_object_set_new(item->values, "id", json_string(id)) < 0 ? -ENOMEM : 0;
 }
 
 static int register_item(struct flattened *flattened, size_t index, json_t *places)
@@ -105,10 +132,10 @@ static int register_item(struct flattened *flattened, size_t index, json_t *plac
     const char *endpoint = item->entity->endpoint_key;
     const char *name = endpoint ? json_string_value(json_object_get(item->values, endpoint)) : NULL;
     const char *id = id_of(item);
-    int r = id ? claim(places, item->entity->name, "id", id, index) : 0;
+    int r = id ? flatten_claim(places, item->entity->name, "id", id, index) : 0;
 
     if (r >= 0 && name)
-        r = claim(places, item->entity->name, endpoint, name, index);
+        r = flatten_claim(places, item->entity->name, endpoint, name, index);
     return r < 0 ? r : 0;
 }
 
@@ -163,42 +190,36 @@ static int say_dangling(struct flat_entity *item, const struct model_field *fiel
     return json_object_set_new(item->dangling, field->name, said) < 0 ? -ENOMEM : 0;
 }
 
-static int resolve(struct flattened *flattened, const json_t *places, struct flat_entity *item,
-                   const struct model_field *field)
+/* *ret_id: of what it refers to, else any, so that the rest is validated all the same; "": it is no
+ * reference, and the model refuses it. */
+static int look_for(const struct flattened *flattened, const json_t *places,
+                    struct flat_entity *item, const struct model_field *field,
+                    char ret_id[UUID_TEXT_BYTES + 1])
 {
     const struct model_entity *entity = model_entity(flattened->model, field->reference);
     const json_t *value = json_object_get(item->values, field->name);
-    const char *key = key_of(value, entity->endpoint_key), *id = NULL;
-    char any[UUID_TEXT_BYTES + 1];
+    const char *key = key_of(value, entity->endpoint_key), *id;
     size_t found;
-    int r;
+    int r = 0;
 
-    if (!key)
-        return 0;
-    r = find(places, entity, key, &found);
-    if (r == 0 && found != FLAT_NONE)
-        id = id_of(&flattened->items[found]);
-    if (r == 0 && !id) {
-        r = say_dangling(item, field, value);
-        entity_id_from_key(entity->name, key, any); /* the rest is validated all the same */
-        id = any;
-    }
-    return r < 0 ? r : set_reference(item, field, id);
+    *ret_id = '\0';
+    if (key)
+        r = find(places, entity, key, &found);
+    if (r < 0 || !key)
+        return r;
+    id = found != FLAT_NONE ? id_of(&flattened->items[found]) : NULL;
+    if (id)
+        (void)snprintf(ret_id, UUID_TEXT_BYTES + 1, "%s", id);
+    else
+        entity_id_from_key(entity->name, key, ret_id);
+    return id ? 0 : say_dangling(item, field, value);
 }
 
-/* What nesting says must not be said again. */
 static int refer_to_parent(struct flattened *flattened, struct flat_entity *item)
 {
-    const char *name = item->parent_field->name;
-    const json_t *own = json_object_get(item->values, name);
     const char *id = id_of(&flattened->items[item->parent]);
     char any[UUID_TEXT_BYTES + 1];
 
-    if (own && !json_is_null(own)) {
-        item->errors = json_pack("{s:s}", name, "value must be null");
-        if (!item->errors)
-            return -ENOMEM;
-    }
     if (!id || !entity_id_is_valid(id)) {
         entity_id_from_key(item->parent_field->reference, "", any);
         id = any; /* the parent is wrong, and says so */
@@ -206,29 +227,24 @@ static int refer_to_parent(struct flattened *flattened, struct flat_entity *item
     return set_reference(item, item->parent_field, id);
 }
 
+/* What nesting says goes before what is written (kong: populate_references), which must be there all the
+ * same. */
 static int resolve_all(struct flattened *flattened, const json_t *places, struct flat_entity *item)
 {
-    int r = item->parent_field ? refer_to_parent(flattened, item) : 0;
+    char id[UUID_TEXT_BYTES + 1];
+    int r = 0;
 
     for (size_t i = 0; r == 0 && i < item->entity->record.fields_count; i++) {
         const struct model_field *field = &item->entity->record.fields[i];
-        if (field->type == MODEL_FOREIGN && field != item->parent_field)
-            r = resolve(flattened, places, item, field);
+        if (field->type != MODEL_FOREIGN)
+            continue;
+        r = look_for(flattened, places, item, field, id);
+        if (r == 0 && field == item->parent_field)
+            r = refer_to_parent(flattened, item);
+        else if (r == 0 && *id)
+            r = set_reference(item, field, id);
     }
     return r;
-}
-
-/* Of a combination in which references are: acls, keys, plugins, targets. Nothing refers to these. */
-static bool has_late_id(const struct flat_entity *item)
-{
-    const char *const *name = item->entity->cache_key;
-
-    if (json_is_string(json_object_get(item->values, "id")))
-        return false;
-    while (name && *name)
-        if (model_field(&item->entity->record, *name++)->type == MODEL_FOREIGN)
-            return true;
-    return false;
 }
 
 int flatten_link(struct flattened *flattened)
@@ -240,113 +256,13 @@ int flatten_link(struct flattened *flattened)
         struct flat_entity *item = &flattened->items[i];
         if (!item->values)
             continue;
-        if (!has_late_id(item))
-            r = give_id(flattened, item);
+        r = give_id(flattened, item);
         if (r == 0)
             r = register_item(flattened, i, places);
     }
-    for (size_t i = 0; r == 0 && i < flattened->count; i++) {
-        struct flat_entity *item = &flattened->items[i];
-        if (!item->values)
-            continue;
-        r = resolve_all(flattened, places, item);
-        if (r == 0 && has_late_id(item))
-            r = give_id(flattened, item);
-    }
-    json_decref(places);
-    return r;
-}
-
-/* --- uniqueness ---------------------------------------------------------------------------- */
-
-static int say_twice(struct flat_entity *item, const char *field, const char *value, bool by_key)
-{
-    json_decref(item->late);
-    item->late =
-        json_sprintf("uniqueness violation: '%s' entity with %s set to '%s' already declared",
-                     item->entity->name, field, value);
-    item->is_late_by_key = by_key;
-    return item->late ? 0 : -ENOMEM;
-}
-
-static int check_field(struct flattened *flattened, json_t *places, size_t index,
-                       const struct model_field *field)
-{
-    struct flat_entity *item = &flattened->items[index];
-    const char *value = json_string_value(json_object_get(item->made, field->name));
-    const char *endpoint = item->entity->endpoint_key;
-    bool is_endpoint = endpoint && strcmp(field->name, endpoint) == 0;
-    int r = value ? claim(places, item->entity->name, field->name, value, index) : 1;
-
-    return r != 0 ? r : say_twice(item, field->name, value, !is_endpoint);
-}
-
-/* "a\nb\n..." of the combination, and which field stands for it in words. malloc'ed. */
-static char *combination(const struct flat_entity *item, const char **ret_field)
-{
-    char *text = NULL;
-    size_t size;
-    FILE *into = open_memstream(&text, &size);
-
-    if (!into)
-        return NULL;
-    for (const char *const *name = item->entity->cache_key; *name; name++) {
-        const json_t *value = json_object_get(item->made, *name);
-        const json_t *id = json_object_get(value, "id");
-        (void)fprintf(into, "%s\n",
-                      id                      ? json_string_value(id)
-                      : json_is_string(value) ? json_string_value(value)
-                                              : "");
-        if (model_field(&item->entity->record, *name)->type != MODEL_FOREIGN)
-            *ret_field = *name;
-    }
-    if (fclose(into) == 0)
-        return text;
-    free(text);
-    return NULL;
-}
-
-static int check_combination(struct flattened *flattened, json_t *places, size_t index)
-{
-    struct flat_entity *item = &flattened->items[index];
-    const char *field = "id", *value;
-    char *text;
-    int r;
-
-    if (!item->entity->cache_key || !item->entity->cache_key[1])
-        return 1; /* of one field, that is unique by itself */
-    text = combination(item, &field);
-    r = text ? claim(places, item->entity->name, "*", text, index) : -ENOMEM;
-    free(text);
-    value = json_string_value(json_object_get(item->made, field));
-    return r != 0 ? r : say_twice(item, field, value ? value : "", false);
-}
-
-/* As in Kong the name is told rather than an id that was made of it. */
-static int check_one(struct flattened *flattened, json_t *places, size_t index)
-{
-    struct flat_entity *item = &flattened->items[index];
-    const char *id = json_string_value(json_object_get(item->made, "id"));
-    int r = claim(places, item->entity->name, "id", id, index);
-
-    if (r == 0)
-        r = say_twice(item, "primary key", id, false);
-    if (r >= 0)
-        r = check_combination(flattened, places, index);
-    for (size_t i = 0; r >= 0 && i < item->entity->record.fields_count; i++)
-        if (item->entity->record.fields[i].flags & MODEL_UNIQUE)
-            r = check_field(flattened, places, index, &item->entity->record.fields[i]);
-    return r < 0 ? r : 0;
-}
-
-int flatten_check_unique(struct flattened *flattened)
-{
-    json_t *places = json_object();
-    int r = places ? 0 : -ENOMEM;
-
     for (size_t i = 0; r == 0 && i < flattened->count; i++)
-        if (flattened->items[i].made)
-            r = check_one(flattened, places, i);
+        if (flattened->items[i].values)
+            r = resolve_all(flattened, places, &flattened->items[i]);
     json_decref(places);
     return r;
 }

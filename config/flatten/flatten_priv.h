@@ -14,6 +14,13 @@
 
 #define FLAT_NONE SIZE_MAX
 
+/* Where Kong's tree has what is said of an entity that is there twice. */
+enum flat_place {
+    FLAT_AT_INDEX,  /* of its own list, in the entity's list at the top */
+    FLAT_IN_PARENT, /* the same, in its parent at the top */
+    FLAT_AT_KEY,    /* by name or id */
+};
+
 /* One entry of a list in the document. */
 struct flat_entity {
     const struct model_entity *entity;
@@ -23,11 +30,13 @@ struct flat_entity {
     const struct model_field *parent_field; /* that refers to the parent; NULL: at the top */
     json_t *values; /* without what is nested in it; then with id and references; NULL: no object */
     json_t *made;   /* valid, as it is stored; NULL: not valid */
-    json_t *errors; /* Kong's, of this entity; NULL: none */
-    json_t *late; /* a text, or an array of texts: twice there, or refers to nothing; NULL: none */
-    bool is_late_by_key; /* the tree has it by name or id, else by index */
-    json_t *dangling;    /* texts, by field; NULL: none */
-    char *key;           /* name or id, for errors */
+    json_t *errors; /* Kong's, of this entity; first those of its form; NULL: none */
+    json_t *said;   /* of its values; for flatten_validate.c */
+    json_t *nulls;  /* references that were written although nesting says them; the same */
+    json_t *twice;  /* a text: another one is the same; NULL: none */
+    enum flat_place twice_at;
+    json_t *dangling; /* texts, by field: references to nothing; NULL: none */
+    char *key;        /* name or id, for errors */
 };
 
 struct flattened {
@@ -44,15 +53,9 @@ struct flattened {
 /* Finds all. 0 or -ENOMEM. */
 int flatten_collect(struct flattened *flattened);
 
-/* What is wrong with a member of the document that is no list of entities goes into errors. 0 or -ENOMEM. */
-int flatten_document_field(struct flattened *flattened, const char *key, const json_t *value);
-
-/* Each name that such a member may have. */
+/* Each name that a document may have beside lists of entities. */
 struct suggest;
 void flatten_offer_document_fields(struct suggest *suggest);
-
-/* An empty list may be written as {} in Lua's JSON, and null is no list. */
-bool flatten_is_nothing(const json_t *value);
 
 /* Calls visit with the index of each item below a list of entities at `node`, whose first is *index, and
  * counts it on. */
@@ -64,10 +67,20 @@ int flatten_walk_list(const struct flattened *flattened, const struct document_n
 const struct model_field *flatten_reference_to(const struct model_entity *child,
                                                const struct model_entity *parent);
 
+/* 1: it was free and is the item's now; 0: another has it; -ENOMEM. places: an object. */
+int flatten_claim(json_t *places, const char *entity, const char *field, const char *value,
+                  size_t index);
+
 /* Ids, and references as {"id": ...}. 0 or -ENOMEM. */
 int flatten_link(struct flattened *flattened);
 
+/* Each by the model, as Kong does it: errors, else made. 0 or -ENOMEM. */
+int flatten_validate(struct flattened *flattened);
+
 /* Of valid ones: who is there twice. 0 or -ENOMEM. */
 int flatten_check_unique(struct flattened *flattened);
+
+/* Of "_format_version"; NULL: it is right. */
+const char *flatten_version_error(const json_t *version);
 
 #endif

@@ -20,7 +20,12 @@ struct level {
     const struct model_record *subschema;
     const struct model_field *parent_field; /* that the nesting fills in; NULL: none */
     const json_t *errors;
+    const json_t *dangling; /* told beside them, and better than that they have no id; NULL: none */
 };
+
+#define NOT_SUPPORTED "is not supported by this version of hopgate"
+
+#define NOT_SUPPORTED "is not supported by this version of hopgate"
 
 static bool begins(const char *text, const char *with)
 {
@@ -49,7 +54,7 @@ static enum document_side side_of(const struct document_node *node, const char *
 {
     size_t length = node->key ? strlen(node->key) : 0;
     bool is_name =
-        strcmp(message, "unknown field") == 0 ||
+        strcmp(message, "unknown field") == 0 || begins(message, NOT_SUPPORTED) ||
         (length > 0 && message[0] == '\'' && strncmp(message + 1, node->key, length) == 0 &&
          begins(message + 1 + length, "' is not supported"));
 
@@ -226,6 +231,9 @@ static void tell_record(const struct level *level)
             tell_of_whole(level, error);
             continue;
         }
+        if (json_is_object(error) && json_object_get(error, "id") &&
+            json_object_get(level->dangling, name))
+            continue;
         at = place_of(level, name);
         spot = spot_in(level, name, field_of(level, name));
         spot.value = at.value;
@@ -235,26 +243,41 @@ static void tell_record(const struct level *level)
 
 /* --- entities ------------------------------------------------------------------------------ */
 
-/* "... entity with name set to 'x' already declared" is told at the name. */
-static void tell_late(const struct level *level, const char *text)
+/* The field that "... entity with name set to 'x' already declared" is about. False: none. */
+static bool twice_field(const char *text, char *into, size_t size)
 {
     static const char mark[] = " entity with ";
     const char *field = strstr(text, mark);
+
+    if (!field)
+        return false;
+    field += sizeof(mark) - 1;
+    (void)snprintf(into, size, "%.*s", begins(field, "primary key") ? 2 : (int)strcspn(field, " "),
+                   begins(field, "primary key") ? "id" : field);
+    return true;
+}
+
+/* Told at the field. An id that nobody has written is made of the name, which says more. */
+static void tell_twice(const struct level *level, const struct flat_entity *item)
+{
+    const char *text = json_string_value(item->twice), *key = item->entity->endpoint_key;
     struct document_node at = *level->node;
     struct flatten_spot spot = spot_in(level, NULL, NULL);
-    char name[64] = "";
-    size_t length;
+    char field[64];
+    bool is_made;
 
-    if (field) {
-        field += sizeof(mark) - 1;
-        length = strcspn(field, " ");
-        if (length < sizeof(name))
-            (void)snprintf(name, sizeof(name), "%.*s", (int)length, field);
-        if (begins(field, "primary key"))
-            (void)snprintf(name, sizeof(name), "id");
+    if (!json_is_object(at.value) || !twice_field(text, field, sizeof(field))) {
+        tell(level->telling, &at, &spot, text);
+        return;
     }
-    (void)(json_is_object(at.value) && document_member(level->node, name, &at)); /* else it stays */
-    tell(level->telling, &at, &spot, text);
+    is_made = strcmp(field, "id") == 0 && !json_object_get(at.value, "id");
+    (void)document_member(level->node, is_made && key ? key : field, &at); /* else it stays */
+    if (is_made)
+        document_add_error(&at, DOCUMENT_AT_VALUE, level->telling->errors, CONFIG_ERROR,
+                           "%s; '%s' is here twice: rename or remove one of the two", text,
+                           item->key);
+    else
+        tell(level->telling, &at, &spot, text);
 }
 
 static void tell_unlinked(const struct level *level, const struct flat_entity *item)
@@ -265,10 +288,8 @@ static void tell_unlinked(const struct level *level, const struct flat_entity *i
                                     .record = level->record,
                                     .errors = item->dangling };
 
-    if (json_is_string(item->late))
-        tell_late(level, json_string_value(item->late));
-    for (size_t i = 0; i < json_array_size(item->late); i++)
-        tell_late(level, json_string_value(json_array_get(item->late, i)));
+    if (item->twice)
+        tell_twice(level, item);
     if (item->dangling)
         tell_record(&dangling);
 }
@@ -287,6 +308,7 @@ static int tell_item(void *context, size_t index, const struct document_node *no
             item->values ? model_subschema(flattened->model, item->entity, item->values) : NULL,
         .parent_field = item->parent_field,
         .errors = item->errors,
+        .dangling = item->dangling,
     };
 
     if (json_is_object(item->errors))

@@ -178,10 +178,36 @@ static char *assemble(const json_t *tree, const char *one, const char *many)
     return message;
 }
 
+/* The last words of what lists not everything. 0 or -1. */
+static int tell_left_out(json_t *tree, size_t left_out)
+{
+    json_t *of_entity = json_object_get(tree, "@entity");
+    json_t *said = json_sprintf("and %zu more violations", left_out);
+
+    if (json_is_array(of_entity))
+        return json_array_append_new(of_entity, said);
+    return json_object_set_new(tree, "@entity", json_pack("[o]", said));
+}
+
+/* "100 schema violations (a: b; ...), and 4900 more" */
+static char *and_more(char *message, size_t left_out)
+{
+    char *longer = message ? print("%s, and %zu more", message, left_out) : NULL;
+
+    free(message);
+    return longer;
+}
+
 int kong_error_schema_violation(struct kong_error *error, json_t *fields)
 {
-    return give(error, KONG_SCHEMA_VIOLATION, fields,
-                assemble(fields, "schema violation", "schema violations"));
+    size_t left_out = kong_error_limit(fields, KONG_VIOLATIONS_MAX);
+    char *message = assemble(fields, "schema violation", "schema violations");
+
+    if (left_out > 0) {
+        message = and_more(message, left_out);
+        (void)tell_left_out(fields, left_out); /* no memory: the message tells it */
+    }
+    return give(error, KONG_SCHEMA_VIOLATION, fields, message);
 }
 
 int kong_error_invalid_options(struct kong_error *error, json_t *options)
@@ -356,6 +382,10 @@ int kong_error_database(struct kong_error *error, const char *format, ...)
 
 int kong_error_declarative(struct kong_error *error, json_t *fields)
 {
+    size_t left_out = kong_error_limit(fields, KONG_DECLARATIVE_VIOLATIONS_MAX);
+
+    if (left_out > 0)
+        (void)tell_left_out(fields, left_out); /* no memory: then fewer are told */
     return give(error, KONG_DECLARATIVE_CONFIG, fields,
                 about("declarative config is invalid: %s", fields));
 }

@@ -70,6 +70,13 @@ int kong_error_declarative(struct kong_error *error, json_t *fields);
 int kong_error_referenced_by_others(struct kong_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* What a refusal lists at most; its last words tell how many there are beside them. No person or tool
+ * mends more at a time, and who sends 100,000 wrong values on purpose shall not get as many sentences. */
+enum { KONG_VIOLATIONS_MAX = 100, KONG_DECLARATIVE_VIOLATIONS_MAX = 1000 };
+
+/* Takes the texts behind the first `max` out of a tree of them, and tells how many those were. */
+size_t kong_error_limit(json_t *tree, size_t max);
+
 /* The content that goes to the client; a new reference; NULL: no memory. */
 json_t *kong_error_json(const struct kong_error *error);
 void kong_error_done(struct kong_error *error);

@@ -29,6 +29,11 @@
  *   x_priority, x_version, x_runs     of a plugin; x_runs: this program runs it
  *   x_runs        of a field: the values (or elements) that this program runs, or false: only the default
  *                 asks for nothing that it does not do. Others are right, and refused when an entity is made
+ *   x_unit        what a number counts ("milliseconds"): every number has one
+ *   x_differs     where this program does not do what Kong does
+ *
+ * Every field has a description: what it means, in one or two lines; `hopgate explain` and the OpenAPI
+ * document print it.
  */
 #ifndef CONFIG_MODEL_H
 #define CONFIG_MODEL_H
@@ -180,6 +185,11 @@ const struct model_record *model_subschema(const struct model *model,
 /* One field with that in mind; subschema may be NULL. */
 const struct model_field *model_field_of(const struct model_entity *entity,
                                          const struct model_record *subschema, const char *name);
+
+/* What is stored and read again: NULL when the value, or what is in it, has its field's form, whatever
+ * the rules say of it now; else what is expected, a literal. A null is good anywhere but in a list or
+ * a map. */
+const char *model_wrong_shape(const struct model_field *field, const json_t *value);
 
 /* ---- /schemas ---- */
 

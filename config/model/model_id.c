@@ -3,10 +3,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The text that stands for a value in a key; NULL: there is none, and without it there is no id. */
+/* "x", {id: x} or {name: x}; NULL: none of them. */
+static const char *reference_part(const struct model_field *field, const json_t *value)
+{
+    const struct model_entity *entity = model_entity(model_get(), field->reference);
+    const char *text = json_string_value(value);
+
+    if (!text)
+        text = json_string_value(json_object_get(value, "id"));
+    if (!text && entity->endpoint_key)
+        text = json_string_value(json_object_get(value, entity->endpoint_key));
+    return text;
+}
+
+/* The text that stands for a value in a key; NULL: there is none, and without it there is no id. (A key
+ * that Kong would make up is taken when it is given, where Kong takes a random id.) */
 static const char *key_part(const struct model_field *field, const json_t *value)
 {
-    const char *text = json_string_value(field->reference ? json_object_get(value, "id") : value);
+    const char *text = field->reference ? reference_part(field, value) : json_string_value(value);
 
     if (text)
         return text;

@@ -15,8 +15,8 @@
 #include "config/model/model.h"
 
 /*
- * Of the values as they are written (a target without its default port), with references resolved:
- * {"id": ...}. False: nothing in it is unique, so that Kong takes a random id each time; `ret` is
+ * Of the values as they are written: a target without its default port, a reference as the name or the id
+ * that stands there; what is nested has its parent's id. False: nothing in it is unique, so that Kong takes a random id each time; `ret` is
  * untouched.
  */
 bool model_id_of(const struct model_entity *entity, const json_t *values,

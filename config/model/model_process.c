@@ -226,6 +226,31 @@ int model_process(const struct model *model, const struct model_request *request
     return r;
 }
 
+int model_check_shorthands(const struct model *model, const struct model_request *request,
+                           struct kong_error *error)
+{
+    struct model_filling filling = { .context = MODEL_CONTEXT_INSERT, .now_s = request->now_s };
+    const struct model_record *subschema;
+    json_t *values;
+
+    if (!json_is_object(request->input) || is_too_deep(request->input, MODEL_INPUT_DEPTH_MAX))
+        return 0;
+    filling.words.model = model;
+    values = json_deep_copy(request->input);
+    if (!values)
+        return -ENOMEM;
+    subschema = model_subschema(model, request->entity, values);
+    if (!subschema && request->before)
+        subschema = model_subschema(model, request->entity, request->before);
+    model_fill(&filling, &request->entity->record, subschema, values);
+    json_decref(values);
+    if (filling.words.out_of_memory) {
+        json_decref(filling.errors);
+        return -ENOMEM;
+    }
+    return filling.errors ? kong_error_schema_violation(error, filling.errors) : 0;
+}
+
 json_t *model_value_errors(const struct model_field *field, const json_t *value)
 {
     struct model_words words = { 0 };

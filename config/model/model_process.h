@@ -42,6 +42,12 @@ struct model_request {
 int model_process(const struct model *model, const struct model_request *request, json_t **ret,
                   struct kong_error *error);
 
+/* Only what stands for other fields (services.url, old names), which Kong reads before references are
+ * resolved: 0, -EINVAL with a KONG_SCHEMA_VIOLATION, -ENOMEM. Of what is no object or nested too deep
+ * nothing is said. */
+int model_check_shorthands(const struct model *model, const struct model_request *request,
+                           struct kong_error *error);
+
 /* Kong's error tree of one value alone: a new reference; NULL: it is good. */
 json_t *model_value_errors(const struct model_field *field, const json_t *value);
 

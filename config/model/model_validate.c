@@ -67,12 +67,13 @@ void model_say_at(struct model_words *words, json_t *errors, const char *path, j
         words->out_of_memory = true;
 }
 
+/* A member that somebody has sent by that name has its error there already. */
 void model_say_of_entity(struct model_words *words, json_t *errors, json_t *error)
 {
     json_t *list = json_object_get(errors, "@entity");
 
-    if (!list) {
-        list = json_array();
+    if (!json_is_array(list)) {
+        list = list ? json_pack("[O]", list) : json_array();
         if (json_object_set_new(errors, "@entity", list) < 0)
             list = NULL;
     }

@@ -11,7 +11,8 @@
  * A second kind of store (PostgreSQL) is a second file with these functions: struct store_ops.
  *
  * Errors: 0; -EBUSY another writer holds the lock for too long; -EROFS; -ENOSPC; -EIO; -EUCLEAN the
- * content is damaged; -ENOMEM. The reason in words is store_error() until the next call. After an error
+ * content is damaged; -ESTALE the file is not there any more, or another one is in its place; -ENOMEM. The
+ * reason in words is store_error() until the next call. After an error
  * the store can be used as before: what failed may be tried again once the disk has room.
  */
 #ifndef CONFIG_STORE_H
@@ -19,6 +20,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "config/config_error.h"
 #include "core/cleanup.h"
@@ -42,14 +44,19 @@ struct store_ops {
     void (*rollback)(struct store *store); /* also when there is nothing to roll back */
     int (*load)(struct store *store, store_row *row, void *context); /* one consistent state */
     int (*changed)(struct store *store, bool *ret);                  /* cheap; without the lock */
+    uint64_t (*log_bytes)(struct store *store); /* written, and not moved to their place yet */
     void (*close)(struct store *store);
 };
 
 enum { STORE_BUSY_MS = 5000 };
 
+/* With more of a log than that something keeps it from being moved. */
+enum { STORE_LOG_BYTES_MAX = 64 * 1024 * 1024 };
+
 struct store {
     const struct store_ops *ops;
     unsigned busy_max_ms; /* how long begin waits for another writer; may be changed at any time */
+    int failure;          /* an errno, positive: why the last call failed; 0: it did not */
     char error[512];
 };
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "config/store/store_sqlite_priv.h"
 
@@ -69,7 +70,9 @@ static const char *fix_of(int number)
 {
     switch (number) {
     case EBUSY:
-        return "another process writes to it; try again";
+        return "another process writes to it: end what that one does (a shell with an open "
+               "BEGIN?), "
+               "then try again";
     case EROFS:
         return "make it and its folder writable for the user hopgate runs as";
     case ENOSPC:
@@ -80,7 +83,7 @@ static const char *fix_of(int number)
     case ENOMEM:
         return "no memory";
     default:
-        return "look for the disk's errors in the kernel's log";
+        return "look for the disk's errors in the kernel's log, and for room on it";
     }
 }
 
@@ -93,6 +96,7 @@ int store_sqlite_fail(struct store_sqlite *sqlite, int result, const char *doing
         number = ENOMEM;
     (void)snprintf(sqlite->base.error, sizeof(sqlite->base.error), "%s: %s: %s; %s", sqlite->path,
                    doing, words, fix_of(number));
+    sqlite->base.failure = number;
     return -number;
 }
 
@@ -188,6 +192,45 @@ static int read_version(struct store_sqlite *sqlite, sqlite3_int64 *ret)
     return r;
 }
 
+/* --- the files ----------------------------------------------------------------------------- */
+
+/* SQLite goes on with the files that it has open, wherever their names lead by now: what it would write is
+ * lost. A name that leads nowhere: *ret is untouched. */
+static void log_stat(struct store_sqlite *sqlite, struct stat *ret)
+{
+    const char *path = sqlite3_db_filename(sqlite->db, "main");
+
+    if (path && stat(sqlite3_filename_wal(path), ret) < 0)
+        *ret = (struct stat){ 0 };
+}
+
+void store_sqlite_note_files(struct store_sqlite *sqlite)
+{
+    struct stat log = { 0 };
+
+    log_stat(sqlite, &log);
+    sqlite->log_inode = log.st_ino;
+}
+
+static int check_files(struct store_sqlite *sqlite)
+{
+    struct stat log = { 0 };
+    int has_moved = 0;
+
+    (void)sqlite3_file_control(sqlite->db, "main", SQLITE_FCNTL_HAS_MOVED,
+                               &has_moved); /* else: no */
+    log_stat(sqlite, &log);
+    if (!has_moved && log.st_ino == sqlite->log_inode)
+        return 0;
+    (void)snprintf(sqlite->base.error, sizeof(sqlite->base.error),
+                   "%s: the %s was deleted or replaced while it was in use, and is not written to "
+                   "any more; put the former one back, or restart the hop to go on with what is "
+                   "there",
+                   sqlite->path, has_moved ? "file" : "write-ahead log beside it (-wal)");
+    sqlite->base.failure = ESTALE;
+    return -ESTALE;
+}
+
 /* --- the store ----------------------------------------------------------------------------- */
 
 static void rollback(struct store *store)
@@ -206,8 +249,11 @@ static int begin(struct store *store, bool *ret_changed)
     sqlite3_int64 version;
     int r;
 
+    store->failure = 0;
     (void)sqlite3_busy_timeout(sqlite->db, (int)store->busy_max_ms); /* only sets a number */
-    r = run_or_fail(sqlite, STATEMENT_BEGIN, "taking its lock to write");
+    r = check_files(sqlite);
+    if (r == 0)
+        r = run_or_fail(sqlite, STATEMENT_BEGIN, "taking its lock to write");
     if (r < 0)
         return r;
     r = read_version(sqlite, &version);
@@ -245,8 +291,10 @@ static int remove_row(struct store *store, const char *kind, const char *id)
 static int commit(struct store *store)
 {
     struct store_sqlite *sqlite = (struct store_sqlite *)store;
-    int r = run_or_fail(sqlite, STATEMENT_COMMIT, "committing");
+    int r = check_files(sqlite);
 
+    if (r == 0)
+        r = run_or_fail(sqlite, STATEMENT_COMMIT, "committing");
     if (r < 0)
         rollback(store);
     return r;
@@ -298,11 +346,24 @@ static int changed(struct store *store, bool *ret)
 {
     struct store_sqlite *sqlite = (struct store_sqlite *)store;
     sqlite3_int64 version;
-    int r = read_version(sqlite, &version);
+    int r;
 
+    store->failure = 0;
+    (void)sqlite3_busy_timeout(sqlite->db, (int)store->busy_max_ms); /* only sets a number */
+    r = check_files(sqlite);
+    if (r == 0)
+        r = read_version(sqlite, &version);
     if (r == 0)
         *ret = version != sqlite->seen_version;
     return r;
+}
+
+static uint64_t log_bytes(struct store *store)
+{
+    struct stat log = { 0 };
+
+    log_stat((struct store_sqlite *)store, &log);
+    return (uint64_t)log.st_size;
 }
 
 static void close_store(struct store *store)
@@ -324,5 +385,6 @@ const struct store_ops store_sqlite_ops = {
     .rollback = rollback,
     .load = load,
     .changed = changed,
+    .log_bytes = log_bytes,
     .close = close_store,
 };

@@ -34,11 +34,13 @@ static const char *const migrations[] = {
 enum { VERSION = sizeof(migrations) / sizeof(migrations[0]) };
 
 /* EXTRA is FULL, and lasting deletions of a rollback journal, should there ever be one. secure_delete: a
- * private key that was deleted is not left behind in the file. */
+ * private key that was deleted is not left behind in the file. journal_size_limit: a log that had to grow
+ * shrinks again. */
 static const char settings[] = "PRAGMA synchronous = EXTRA;"
                                "PRAGMA secure_delete = ON;"
                                "PRAGMA trusted_schema = OFF;"
                                "PRAGMA cell_size_check = ON;"
+                               "PRAGMA journal_size_limit = 16777216;"
                                "PRAGMA temp_store = MEMORY;";
 
 /* --- the file ------------------------------------------------------------------------------ */
@@ -144,6 +146,7 @@ __attribute__((format(printf, 2, 3))) static int refuse(struct store_sqlite *sql
     (void)vsnprintf(words, sizeof(words), format, args);
     va_end(args);
     (void)snprintf(sqlite->base.error, sizeof(sqlite->base.error), "%s: %s", sqlite->path, words);
+    sqlite->base.failure = EUCLEAN;
     return -EUCLEAN;
 }
 
@@ -189,15 +192,15 @@ static int migrate_from(struct store_sqlite *sqlite, sqlite3_int64 version)
 
 /* begin: "BEGIN" only looks; "BEGIN IMMEDIATE" changes, and of two processes that start at once, the
  * second finds the work done. */
-static int examine(struct store_sqlite *sqlite, const char *begin, bool migrates)
+static int examine(struct store_sqlite *sqlite, const char *begin, bool migrates,
+                   sqlite3_int64 *ret_version)
 {
-    sqlite3_int64 version = 0;
     int r = store_sqlite_execute(sqlite, begin, "opening");
 
     if (r == 0)
-        r = check_application(sqlite, &version);
+        r = check_application(sqlite, ret_version);
     if (r == 0 && migrates)
-        r = migrate_from(sqlite, version);
+        r = migrate_from(sqlite, *ret_version);
     if (r == 0)
         r = store_sqlite_execute(sqlite, "COMMIT", "opening");
     if (r < 0 && !sqlite3_get_autocommit(sqlite->db))
@@ -258,6 +261,7 @@ static int open_database(struct store_sqlite *sqlite)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
     int result = sqlite3_open_v2(sqlite->path, &sqlite->db, flags, NULL), r;
+    sqlite3_int64 version = 0;
 
     if (result != SQLITE_OK)
         return store_sqlite_fail(sqlite, result, "opening");
@@ -269,13 +273,13 @@ static int open_database(struct store_sqlite *sqlite)
                              "hopgate runs as");
         return -EROFS;
     }
-    r = examine(sqlite, "BEGIN", false); /* before anything is written */
+    r = examine(sqlite, "BEGIN", false, &version); /* before anything is written */
     if (r == 0)
         r = check_log(sqlite, "PRAGMA journal_mode = WAL");
     if (r == 0)
         r = store_sqlite_execute(sqlite, settings, "opening");
-    if (r == 0)
-        r = examine(sqlite, "BEGIN IMMEDIATE", true);
+    if (r == 0 && version != VERSION) /* else who only reads would wait for who writes */
+        r = examine(sqlite, "BEGIN IMMEDIATE", true, &version);
     if (r ==
         0) /* once more: when the disk fails while it is turned on, SQLite keeps that to itself */
         r = check_log(sqlite, "PRAGMA journal_mode");
@@ -320,6 +324,7 @@ int store_sqlite_open(const char *path, struct store **ret, struct config_errors
         return r;
     }
     tighten_mode(sqlite, errors);
+    store_sqlite_note_files(sqlite);
     *ret = &sqlite->base;
     return 0;
 }

@@ -9,6 +9,7 @@
 #define CONFIG_STORE_SQLITE_PRIV_H
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include "config/store/store.h"
 
@@ -30,6 +31,7 @@ struct store_sqlite {
     sqlite3_stmt *statements[STATEMENT_COUNT];
     char *path;
     sqlite3_int64 seen_version; /* of STATEMENT_VERSION, at the last load */
+    ino_t log_inode;            /* of the write-ahead log that is open; 0: not known */
 };
 
 /* Errno of a result, with its reason in store->error: "PATH: DOING: what SQLite says; the fix". */
@@ -41,6 +43,9 @@ int store_sqlite_execute(struct store_sqlite *sqlite, const char *sql, const cha
 /* The first column of the first row as a number. 0 or store_sqlite_fail. */
 int store_sqlite_number(struct store_sqlite *sqlite, const char *sql, sqlite3_int64 *ret,
                         const char *doing);
+
+/* Which files are open: from now on others in their place are noticed. */
+void store_sqlite_note_files(struct store_sqlite *sqlite);
 
 extern const struct store_ops store_sqlite_ops;
 

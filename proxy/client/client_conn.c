@@ -1,18 +1,12 @@
-#include "proxy/client/client_conn.h"
+#include "proxy/client/client_conn_priv.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "core/addr.h"
-#include "core/log.h"
-#include "core/proxy_protocol_stream.h"
 #include "proxy/exchange/exchange.h"
 #include "proxy/report/metrics.h"
-#include "proxy/snapshot/virtual_server.h"
 #include "proxy/worker/worker.h"
-#include "tls/tls_stream.h"
 
 /* ms; in the handshake, and again until the first byte of the request */
 enum { DRAIN_FIRST_BYTES_TIMEOUT_MS = 1000 };
@@ -21,14 +15,7 @@ enum { DRAIN_FIRST_BYTES_TIMEOUT_MS = 1000 };
  * its way to us when we would close. It is answered, and told to close. */
 enum { HANDOVER_NEXT_REQUEST_TIMEOUT_MS = 1000 };
 
-static void on_event(void *owner, unsigned events);
 static const struct http_client_ops client_ops;
-static void on_proxy_header(struct client_conn *conn);
-
-static const struct persona_client *policy_of(const struct client_conn *conn)
-{
-    return &conn->virtual_server->persona->client;
-}
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
@@ -52,7 +39,7 @@ static void free_client_conn(struct deferred *deferred)
     free(conn);
 }
 
-static void close_conn(struct client_conn *conn, enum stream_close how)
+void client_conn_close(struct client_conn *conn, enum stream_close how)
 {
     assert(conn->exchange == NULL && "a connection cannot go before its exchange");
     timer_cancel(&conn->timer);
@@ -74,7 +61,7 @@ static void on_target_ended(void *owner)
     struct client_conn *conn = owner;
 
     if (conn->state == CLIENT_CONN_IDLE)
-        close_conn(conn, STREAM_CLOSE_FLUSH);
+        client_conn_close(conn, STREAM_CLOSE_FLUSH);
 }
 
 uint64_t client_conn_first_bytes_timeout_ms(const struct worker *worker,
@@ -89,13 +76,14 @@ uint64_t client_conn_first_bytes_timeout_ms(const struct worker *worker,
     return timeout_ms;
 }
 
-static void wait_for_first_request(struct client_conn *conn, enum client_conn_state state)
+void client_conn_wait_for_request(struct client_conn *conn, enum client_conn_state state)
 {
     bool in_tls = state == CLIENT_CONN_CONNECTED || state == CLIENT_CONN_HANDSHAKE;
 
     conn->state = state;
-    loop_timer_set(conn->worker->loop, &conn->timer,
-                   client_conn_first_bytes_timeout_ms(conn->worker, policy_of(conn), in_tls));
+    loop_timer_set(
+        conn->worker->loop, &conn->timer,
+        client_conn_first_bytes_timeout_ms(conn->worker, client_conn_policy(conn), in_tls));
 }
 
 void client_conn_drain(struct client_conn *conn)
@@ -105,9 +93,9 @@ void client_conn_drain(struct client_conn *conn)
     if (conn->requests_count > 0 && conn->worker->hands_over)
         loop_timer_set(conn->worker->loop, &conn->timer, HANDOVER_NEXT_REQUEST_TIMEOUT_MS);
     else if (conn->requests_count > 0)
-        close_conn(conn, STREAM_CLOSE_FLUSH);
+        client_conn_close(conn, STREAM_CLOSE_FLUSH);
     else if (conn->worker->draining) /* else the time that it has runs on */
-        wait_for_first_request(conn, conn->state);
+        client_conn_wait_for_request(conn, conn->state);
 }
 
 /* Whether TLS comes was decided by the virtual server that the connection was accepted for. */
@@ -128,7 +116,7 @@ void client_conn_on_new_snapshot(struct client_conn *conn)
 /* ---- the next request ---------------------------------------------------------------------- */
 
 /* Bytes of a request are here: from now on it has an exchange and a total time for its head. */
-static bool open_exchange(struct client_conn *conn, bool pipelined)
+bool client_conn_open_exchange(struct client_conn *conn, bool pipelined)
 {
     const struct exchange_client client = {
         .stream = &conn->endpoint.http,
@@ -149,18 +137,18 @@ static bool open_exchange(struct client_conn *conn, bool pipelined)
 
     conn->exchange = exchange_create(conn->worker, &client);
     if (!conn->exchange) {
-        close_conn(conn, STREAM_CLOSE_ABORT);
+        client_conn_close(conn, STREAM_CLOSE_ABORT);
         return false;
     }
     conn->requests_count++;
     conn->state = CLIENT_CONN_HEAD;
-    conn->endpoint.chunked_content_max = policy_of(conn)->content_max_bytes;
-    http1_endpoint_begin(&conn->endpoint, &policy_of(conn)->limits, &conn->exchange->arena,
+    conn->endpoint.chunked_content_max = client_conn_policy(conn)->content_max_bytes;
+    http1_endpoint_begin(&conn->endpoint, &client_conn_policy(conn)->limits, &conn->exchange->arena,
                          &conn->exchange->request);
     if (conn->exchange->record.persona->lab_is_on)
         conn->endpoint.parser.leniencies =
             conn->exchange->record.persona->parse.request & HTTP1_LENIENT_IN_REQUESTS;
-    loop_timer_set(conn->worker->loop, &conn->timer, policy_of(conn)->head_timeout_ms);
+    loop_timer_set(conn->worker->loop, &conn->timer, client_conn_policy(conn)->head_timeout_ms);
     return true;
 }
 
@@ -191,13 +179,13 @@ static void read_head(struct client_conn *conn)
         return;
     case ENDPOINT_HEAD_NONE:
         exchange_discard(TAKE(conn->exchange));
-        close_conn(conn, STREAM_CLOSE_FLUSH);
+        client_conn_close(conn, STREAM_CLOSE_FLUSH);
         return;
     }
 }
 
 /* IDLE: an idle connection costs no exchange, so look for a first byte before making one. */
-static void start_reading(struct client_conn *conn)
+void client_conn_start_reading(struct client_conn *conn)
 {
     bool pipelined = conn->endpoint.in.length > 0 && conn->requests_count > 0;
 
@@ -207,11 +195,11 @@ static void start_reading(struct client_conn *conn)
         if (n == -EAGAIN)
             return;
         if (n <= 0) {
-            close_conn(conn, n == 0 ? STREAM_CLOSE_FLUSH : STREAM_CLOSE_ABORT);
+            client_conn_close(conn, n == 0 ? STREAM_CLOSE_FLUSH : STREAM_CLOSE_ABORT);
             return;
         }
     }
-    if (open_exchange(conn, pipelined))
+    if (client_conn_open_exchange(conn, pipelined))
         read_head(conn);
 }
 
@@ -240,13 +228,13 @@ static void run_next(struct task *task)
         (struct client_conn *)((char *)task - offsetof(struct client_conn, next_task));
 
     if (conn->state == CLIENT_CONN_IDLE)
-        start_reading(conn);
+        client_conn_start_reading(conn);
 }
 
 /* It has been open for so long that its next answer is to be the last. */
 static bool is_old(const struct client_conn *conn)
 {
-    uint64_t age_max_ms = policy_of(conn)->keepalive_age_ms;
+    uint64_t age_max_ms = client_conn_policy(conn)->keepalive_age_ms;
 
     return age_max_ms != 0 && conn->worker->loop->now_ms - conn->accepted_at_ms >= age_max_ms;
 }
@@ -276,7 +264,7 @@ static void done(struct http_stream *stream, bool keep_alive)
     if (!keep_alive || conn->pin.has_ended ||
         (!hop_lets_persist(conn) && !conn->worker->hands_over)) {
         /* what was not read would turn our close into a reset that eats the answer (P16) */
-        close_conn(conn, STREAM_CLOSE_LINGER);
+        client_conn_close(conn, STREAM_CLOSE_LINGER);
         return;
     }
     conn->state = CLIENT_CONN_IDLE;
@@ -285,7 +273,7 @@ static void done(struct http_stream *stream, bool keep_alive)
     stream_set_read_size(conn->endpoint.stream, STREAM_READ_SMALL);
     loop_timer_set(conn->worker->loop, &conn->timer, /* the answer's head told nothing of an end */
                    conn->worker->hands_over ? HANDOVER_NEXT_REQUEST_TIMEOUT_MS
-                                            : policy_of(conn)->keepalive_timeout_ms);
+                                            : client_conn_policy(conn)->keepalive_timeout_ms);
     loop_post(conn->worker->loop, &conn->next_task);
 }
 
@@ -294,7 +282,7 @@ static void hang_up(struct http_stream *stream, enum stream_close how)
     struct client_conn *conn = conn_of(stream);
 
     conn->exchange = NULL;
-    close_conn(conn, how);
+    client_conn_close(conn, how);
 }
 
 static const struct http_client_ops client_ops = {
@@ -309,7 +297,7 @@ void client_conn_abort(struct client_conn *conn)
     }
     if (conn->exchange)
         exchange_discard(TAKE(conn->exchange));
-    close_conn(conn, STREAM_CLOSE_ABORT);
+    client_conn_close(conn, STREAM_CLOSE_ABORT);
 }
 
 void client_conn_cut(struct client_conn *conn, const char *detail)
@@ -331,39 +319,11 @@ bool client_conn_close_if_idle(struct client_conn *conn, uint64_t first_request_
 
     if ((conn->state != CLIENT_CONN_IDLE && conn->state != CLIENT_CONN_CONNECTED) || is_new)
         return false;
-    close_conn(conn, STREAM_CLOSE_FLUSH);
+    client_conn_close(conn, STREAM_CLOSE_FLUSH);
     return true;
 }
 
 /* ---- events -------------------------------------------------------------------------------- */
-
-static void count_handshake(const struct client_conn *conn)
-{
-    struct metrics_shard *metrics = conn->worker->metrics;
-    const struct tls_session_info *tls = stream_tls_info(conn->endpoint.stream);
-
-    metrics_count_one(metrics, METRICS_CLIENT_TLS_OK);
-    if (tls && tls->resumed)
-        metrics_count_one(metrics, METRICS_CLIENT_TLS_RESUMED);
-}
-
-/* What fails before a request has no exchange, hence its own line: "... while SSL handshaking, client: ..." */
-static void log_before_request(const struct client_conn *conn, enum end_reason reason,
-                               struct slice detail, const char *problem)
-{
-    enum end_phase phase = conn->state == CLIENT_CONN_PROXY_HEADER ? END_PHASE_READING_PROXY_HEADER
-                                                                   : END_PHASE_TLS_HANDSHAKE;
-    char phrase[512], ip[ADDR_IP_TEXT_MAX], server[ADDR_TEXT_MAX];
-
-    (void)end_reason_format(reason, detail.ptr, phrase, sizeof(phrase)); /* a cut text will do */
-    log_error((enum log_level)end_reason_info(reason)->level,
-              "*%llu %s%s, client: %s, server: %s%s%s",
-              (unsigned long long)conn->endpoint.http.endpoint->connection_id, phrase,
-              end_phase_text(phase, END_HOP_CLIENT),
-              addr_format_ip(&conn->endpoint.http.endpoint->peer, ip, sizeof(ip)),
-              addr_format(&conn->virtual_server->address, server, sizeof(server)),
-              problem ? ", problem: " : "", problem ? problem : "");
-}
 
 static void on_timer(struct timer *timer)
 {
@@ -372,17 +332,12 @@ static void on_timer(struct timer *timer)
 
     switch (conn->state) {
     case CLIENT_CONN_PROXY_HEADER:
-        log_before_request(conn, END_CLIENT_PROXY_HEADER_TIMEOUT, (struct slice){ NULL, 0 }, NULL);
-        close_conn(conn, STREAM_CLOSE_ABORT);
-        return;
     case CLIENT_CONN_CONNECTED:
     case CLIENT_CONN_HANDSHAKE:
-        metrics_count_one(conn->worker->metrics, METRICS_CLIENT_TLS_FAILED);
-        log_before_request(conn, END_CLIENT_TLS_TIMEOUT, (struct slice){ NULL, 0 }, NULL);
-        close_conn(conn, STREAM_CLOSE_FLUSH);
+        client_opening_timed_out(conn);
         return;
     case CLIENT_CONN_IDLE:
-        close_conn(conn, STREAM_CLOSE_FLUSH);
+        client_conn_close(conn, STREAM_CLOSE_FLUSH);
         return;
     case CLIENT_CONN_HEAD:
         http1_endpoint_fail(&conn->endpoint, END_CLIENT_HEAD_TIMEOUT, (struct slice){ NULL, 0 });
@@ -393,93 +348,17 @@ static void on_timer(struct timer *timer)
     }
 }
 
-/* A browser that was told http:// for the TLS port gets a page that says so (nginx's 497). */
-static void answer_plain_http(struct client_conn *conn)
-{
-    http1_endpoint_attach(&conn->endpoint, tls_stream_take_lower(conn->endpoint.stream));
-    stream_set_owner(conn->endpoint.stream, conn, on_event);
-    if (!open_exchange(conn, false))
-        return;
-    timer_cancel(&conn->timer);
-    conn->state = CLIENT_CONN_EXCHANGE;
-    http1_endpoint_fail(&conn->endpoint, END_CLIENT_PLAIN_HTTP, (struct slice){ NULL, 0 });
-    exchange_on_front(conn->exchange, HTTP_STREAM_FAILED);
-}
-
-/* Who just connects and leaves (a health check) is not worth a line. */
-static void on_proxy_header_failed(struct client_conn *conn, const struct stream_failure *failure)
-{
-    if (failure->error == -EPROTO)
-        log_before_request(conn, END_CLIENT_PROXY_HEADER_INVALID, slice_of(failure->detail),
-                           proxy_protocol_stream_problem(conn->endpoint.stream));
-    close_conn(conn, STREAM_CLOSE_ABORT);
-}
-
-static void on_open_failed(struct client_conn *conn)
-{
-    struct stream_failure failure = stream_failure(conn->endpoint.stream);
-    struct slice detail = slice_of(failure.detail);
-    char text[128];
-
-    if (failure.step == STREAM_STEP_PROXY_HEADER) {
-        on_proxy_header_failed(conn, &failure);
-        return;
-    }
-    metrics_count_one(conn->worker->metrics, METRICS_CLIENT_TLS_FAILED);
-    if (failure.detail && strcmp(failure.detail, TLS_PLAIN_HTTP) == 0) {
-        answer_plain_http(conn);
-        return;
-    }
-    if (failure.step == STREAM_STEP_TLS_VERIFY) {
-        log_before_request(conn, detail.len ? END_CLIENT_CERT_INVALID : END_CLIENT_CERT_MISSING,
-                           detail, NULL);
-    } else {
-        if (detail.len == 0 && failure.error)
-            detail = errno_detail(failure.error, text, sizeof(text));
-        log_before_request(conn, END_CLIENT_TLS_FAILED, detail, NULL);
-    }
-    close_conn(conn, STREAM_CLOSE_FLUSH);
-}
-
-/* A hop before us, with its clients' certificates in a field: see exchange_identity.c. */
-static bool hands_certificates_on(const struct client_conn *conn)
-{
-    return policy_of(conn)->trusted_client_cert != PERSONA_TRUSTED_CERT_NONE &&
-           addr_cidrs_contain(conn->pinned->snapshot->real_ip.trusted,
-                              &conn->endpoint.http.endpoint->peer);
-}
-
-/* The time for it has been running since the connection was accepted. */
-static void start_handshake(struct client_conn *conn)
-{
-    struct stream *stream = conn->endpoint.stream;
-    struct stream *secured = tls_stream_accept(&stream, conn->memory, conn->virtual_server->tls);
-
-    if (!secured) {
-        close_conn(conn, STREAM_CLOSE_ABORT);
-        return;
-    }
-    conn->state = CLIENT_CONN_HANDSHAKE;
-    http1_endpoint_attach(&conn->endpoint, secured);
-    stream_set_owner(secured, conn, on_event);
-    tls_stream_take_turns(secured, &conn->worker->handshakes);
-    if (hands_certificates_on(conn))
-        tls_stream_refuse_later(secured);
-    if (tls_stream_begin(secured) & STREAM_OPEN_FAILED)
-        on_open_failed(conn);
-}
-
 static void on_readable(struct client_conn *conn)
 {
     switch (conn->state) {
     case CLIENT_CONN_CONNECTED:
-        start_handshake(conn);
+        client_opening_go_on(conn);
         return;
     case CLIENT_CONN_PROXY_HEADER:
     case CLIENT_CONN_HANDSHAKE:
         return;
     case CLIENT_CONN_IDLE:
-        start_reading(conn);
+        client_conn_start_reading(conn);
         return;
     case CLIENT_CONN_HEAD:
         read_head(conn);
@@ -519,13 +398,13 @@ static void on_write_failed(struct client_conn *conn)
     fail_head(conn);
 }
 
-static void on_event(void *owner, unsigned events)
+void client_conn_on_event(void *owner, unsigned events)
 {
     struct client_conn *conn = owner;
     unsigned for_exchange = exchange_events(events);
 
     if (events & STREAM_OPEN_FAILED) {
-        on_open_failed(conn);
+        client_opening_failed(conn);
         return;
     }
     if ((events & STREAM_WRITE_FAILED) && conn->state != CLIENT_CONN_EXCHANGE) {
@@ -534,14 +413,8 @@ static void on_event(void *owner, unsigned events)
     }
     if ((events & STREAM_WRITE_FAILED) && stream_failure(conn->endpoint.stream).error == -ENOMEM)
         http1_endpoint_fail(&conn->endpoint, END_OUT_OF_MEMORY, (struct slice){ NULL, 0 });
-    if ((events & STREAM_OPEN) && conn->state == CLIENT_CONN_PROXY_HEADER) {
-        on_proxy_header(conn);
-        return;
-    }
     if (events & STREAM_OPEN) {
-        count_handshake(conn);
-        wait_for_first_request(conn, CLIENT_CONN_IDLE);
-        start_reading(conn);
+        client_opening_done(conn);
         return;
     }
     /* an exchange may end, and the connection with it, in either call; the second is made only when
@@ -555,56 +428,6 @@ static void on_event(void *owner, unsigned events)
     }
     if (events & STREAM_READABLE)
         on_readable(conn);
-}
-
-/* The event that the first byte came finds nothing to read before: a receive is armed, no more. */
-static void wait_for_first_byte(struct client_conn *conn)
-{
-    wait_for_first_request(conn, CLIENT_CONN_CONNECTED);
-    if (stream_read(conn->endpoint.stream, &conn->endpoint.in, 1) != -EAGAIN)
-        close_conn(conn, STREAM_CLOSE_ABORT); /* cannot be: nothing was received yet */
-}
-
-static void start_requests(struct client_conn *conn)
-{
-    wait_for_first_request(conn, CLIENT_CONN_IDLE);
-    start_reading(conn);
-}
-
-static void on_proxy_header(struct client_conn *conn)
-{
-    conn->proxy_header = proxy_protocol_stream_header(conn->endpoint.stream);
-    if (!conn->over_tls) {
-        start_requests(conn);
-        return;
-    }
-    wait_for_first_request(conn, CLIENT_CONN_CONNECTED); /* its first bytes may be here already */
-    start_handshake(conn);
-}
-
-/* Only who is trusted may say who the client is, and must. */
-static void start_proxy_header(struct client_conn *conn)
-{
-    const struct addr_cidrs *trusted = conn->pinned->snapshot->real_ip.trusted;
-    struct stream *plain = conn->endpoint.stream, *stream;
-    unsigned events;
-
-    if (!addr_cidrs_contain(trusted, &plain->endpoint->peer)) {
-        log_before_request(conn, END_CLIENT_PROXY_HEADER_REFUSED, (struct slice){ NULL, 0 }, NULL);
-        close_conn(conn, STREAM_CLOSE_ABORT);
-        return;
-    }
-    stream = proxy_protocol_stream_create(&plain, conn->memory);
-    if (!stream) {
-        close_conn(conn, STREAM_CLOSE_ABORT);
-        return;
-    }
-    http1_endpoint_attach(&conn->endpoint, stream);
-    stream_set_owner(stream, conn, on_event);
-    wait_for_first_request(conn, CLIENT_CONN_PROXY_HEADER);
-    events = proxy_protocol_stream_begin(stream);
-    if (events)
-        on_event(conn, events);
 }
 
 void client_conn_start(struct worker_listener *listener, struct stream *stream)
@@ -634,11 +457,6 @@ void client_conn_start(struct worker_listener *listener, struct stream *stream)
     conn->deferred.free = free_client_conn;
     worker_add_client(worker, conn);
     http1_endpoint_attach(&conn->endpoint, stream);
-    stream_set_owner(stream, conn, on_event);
-    if (conn->virtual_server->proxy_protocol)
-        start_proxy_header(conn);
-    else if (conn->over_tls)
-        wait_for_first_byte(conn);
-    else
-        start_requests(conn);
+    stream_set_owner(stream, conn, client_conn_on_event);
+    client_opening_begin(conn);
 }

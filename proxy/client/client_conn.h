@@ -7,8 +7,8 @@
  * Thread  one worker
  *
  *   CONNECTED -> HANDSHAKE -> IDLE -> HEAD -> EXCHANGE -> IDLE ...
- *                                     [start_handshake, on_event, open_exchange, read_head, done]
- *   any state -> closed and freed     [close_conn]
+ *     [until IDLE: client_opening.c; then client_conn_open_exchange, read_head, done]
+ *   any state -> closed and freed     [client_conn_close]
  *
  * A TLS connection is CONNECTED until its first byte: what a handshake needs is twenty times what an
  * idle connection does, and who opens thousands and says nothing is not to get it. Plain ones begin

@@ -145,6 +145,15 @@ struct direction {
     enum end_reason read_failed, write_failed;
 };
 
+/* Neither side is to blame when it is this hop that has no memory. */
+static enum end_reason reason_of(const struct passthrough *self, int error, enum end_reason reason)
+{
+    if (error != -ENOMEM)
+        return reason;
+    return worker_memory_level(worker_of(self)) == MEMORY_FULL ? END_MEMORY_FULL
+                                                               : END_OUT_OF_MEMORY;
+}
+
 /* Moves what can be moved. Not reading is the back-pressure. False: it failed, and `self` is gone. */
 static bool move(struct passthrough *self, const struct direction *way)
 {
@@ -161,7 +170,8 @@ static bool move(struct passthrough *self, const struct direction *way)
         if (n == -EAGAIN)
             return true;
         if (n < 0) {
-            fail(self, way->read_failed, errno_detail((int)n, text, sizeof(text)));
+            fail(self, reason_of(self, (int)n, way->read_failed),
+                 errno_detail((int)n, text, sizeof(text)));
             return false;
         }
         self->active_at_ms = loop_of(self)->now_ms;
@@ -171,7 +181,7 @@ static bool move(struct passthrough *self, const struct direction *way)
         else
             r = stream_write(way->to, &self->pass);
         if (r < 0) {
-            fail(self, way->write_failed, errno_detail(r, text, sizeof(text)));
+            fail(self, reason_of(self, r, way->write_failed), errno_detail(r, text, sizeof(text)));
             return false;
         }
         if (n >= CHUNK_SMALL_BYTES)

@@ -87,18 +87,14 @@ static void ask(struct exchange *exchange)
 {
     const struct admin_request request = request_of(exchange);
     const struct admin_author author = author_of(exchange);
-    struct gathered_content *gathered = exchange->gathered;
-    int r = admin_question_ask(exchange, &request, &author, &gathered->bytes);
+    int r = admin_question_ask(exchange, &request, &author);
 
-    if (r == 0) { /* the bytes count on, as the question's */
-        gathered->length = 0;
-        gathered_content_done(gathered);
+    if (r == 0)
         exchange->client_ops->watch(exchange->front); /* it may leave meanwhile: last touch */
-    } else if (r == -EBUSY) {
+    else if (r == -EBUSY)
         refuse_for_now(exchange);
-    } else {
+    else
         exchange_send_local(exchange, NULL);
-    }
 }
 
 /* ---- its content --------------------------------------------------------------------------- */

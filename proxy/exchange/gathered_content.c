@@ -7,7 +7,7 @@
 
 enum { ROOM_MIN = 4096 };
 
-static bool make_room(struct gathered_content *content, size_t needed)
+static int make_room(struct gathered_content *content, size_t needed)
 {
     size_t room = content->room ? content->room : ROOM_MIN;
     char *grown;
@@ -15,25 +15,26 @@ static bool make_room(struct gathered_content *content, size_t needed)
     while (room < needed)
         room *= 2;
     if (room == content->room)
-        return true;
+        return 0;
+    if (!admin_content_count(content->hop, (int64_t)(room - content->room), room))
+        return -EBUSY;
     grown = realloc(content->bytes, room);
-    if (!grown)
-        return false;
+    if (!grown) {
+        (void)admin_content_count(content->hop, -(int64_t)(room - content->room), 0);
+        return -ENOMEM;
+    }
     content->bytes = grown;
     content->room = room;
-    return true;
+    return 0;
 }
 
 int gathered_content_add(struct gathered_content *content, struct buf *from)
 {
     size_t length = from->length;
+    int r = make_room(content, content->length + length);
 
-    if (!admin_content_count(content->hop, (int64_t)length))
-        return -EBUSY;
-    if (!make_room(content, content->length + length)) {
-        (void)admin_content_count(content->hop, -(int64_t)length);
-        return -ENOMEM;
-    }
+    if (r < 0)
+        return r;
     content->length += buf_peek(from, content->bytes + content->length, length);
     buf_consume(from, length);
     return 0;
@@ -41,7 +42,8 @@ int gathered_content_add(struct gathered_content *content, struct buf *from)
 
 void gathered_content_done(struct gathered_content *content)
 {
-    (void)admin_content_count(content->hop, -(int64_t)content->length);
+    (void)admin_content_count(content->hop, -(int64_t)content->room, 0);
+    admin_answer_sent(content->hop, content->answer_bytes);
     free(content->bytes);
     *content = (struct gathered_content){ .hop = content->hop };
 }

@@ -1,8 +1,8 @@
 /*
  * gathered_content: the content of a request in one piece, for an answer that is made here.
  *
- * Role    collects what comes in
- * Owns    the bytes; they count in hop->admin_content_bytes
+ * Role    collects what comes in; counts the answer that goes out
+ * Owns    the bytes; their room counts in hop->admin_content_bytes
  * Thread  one worker
  */
 #ifndef PROXY_GATHERED_CONTENT_H
@@ -16,7 +16,8 @@ struct gathered_content {
     struct hop *hop;
     char *bytes; /* malloc'ed */
     size_t length, room;
-    bool showed_token; /* who sends it; see admin_guard.h */
+    size_t answer_bytes; /* of a large answer that is being sent: in hop->admin_answer_bytes */
+    bool showed_token;   /* who sends it; see admin_guard.h */
 };
 
 /* Takes all bytes of `from`. 0, -ENOMEM, or -EBUSY: all requests together hold too much. */

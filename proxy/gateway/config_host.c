@@ -64,6 +64,20 @@ static char *ask_status(struct gateway *gateway, const char *path)
                : NULL;
 }
 
+/* Kong's, and what it has no word for while there is something to tell. */
+static json_t *database(struct gateway *gateway)
+{
+    struct config_store_state state = config_store_state(&gateway->config);
+    json_t *database = json_pack("{s:b}", "reachable", state.problem[0] == '\0');
+
+    if (state.problem[0])
+        (void)json_object_set_new(database, "problem", json_string(state.problem)); /* or not */
+    if (state.lags_since_unix_s > 0)
+        (void)json_object_set_new(database, "not_in_force_since",
+                                  json_integer((json_int_t)state.lags_since_unix_s));
+    return database;
+}
+
 static json_t *status(void *context)
 {
     struct gateway *gateway = context;
@@ -73,7 +87,7 @@ static json_t *status(void *context)
     free(text);
     if (answer && gateway->config.store) {
         (void)json_object_del(answer, "configuration_hash"); /* Kong: of declarative files */
-        (void)json_object_set_new(answer, "database", json_pack("{s:b}", "reachable", 1));
+        (void)json_object_set_new(answer, "database", database(gateway));
     }
     return answer;
 }

@@ -15,24 +15,41 @@ enum { PUBLISH_NAMES_WAIT_MS = 1000 };
 /* What takes part in how requests are carried. Consumers, their credentials and the like are only kept. */
 static json_t *document_of(const json_t *entities)
 {
-    static const char *const kinds[] = { "services",     "routes", "upstreams",      "targets",
-                                         "certificates", "snis",   "ca_certificates" };
+    const char *const *kinds = entity_book_kinds;
+    json_t *hopgate = json_object_get(entities, "hopgate"); /* of POST /config */
     json_t *document = json_pack("{s:s}", "_format_version", "3.0");
 
-    for (size_t i = 0; document && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        json_t *list = json_object_get(entities, kinds[i]);
+    for (; document && *kinds; kinds++) {
+        json_t *list = json_object_get(entities, *kinds);
 
-        if (list && json_object_set(document, kinds[i], list) < 0)
+        if (list && json_object_set(document, *kinds, list) < 0)
             json_decref(TAKE(document));
     }
+    if (document && hopgate && json_object_set(document, "hopgate", hopgate) < 0)
+        json_decref(TAKE(document));
     return document;
 }
 
-int config_publish_read(json_t *entities, const char *source, struct config **ret,
-                        struct config_errors *errors)
+int config_publish_read(json_t *entities, const char *source, const struct config_extras *extras,
+                        struct config **ret, struct config_errors *errors)
 {
     json_t *document = document_of(entities);
-    int r = document ? config_load_entities(document, source, ret, errors) : -ENOMEM;
+    SCOPED(config) config = NULL;
+    int r = document ? config_load_entities(document, source, &config, errors) : -ENOMEM;
+
+    if (r == 0)
+        r = config_apply_extras(config, extras, true, errors);
+    if (r == 0)
+        *ret = TAKE(config);
+    json_decref(document);
+    return r;
+}
+
+int config_publish_read_again(json_t *entities, const char *source, struct entity_book *book,
+                              uint64_t in_force, struct config **ret, struct config_errors *errors)
+{
+    json_t *document = document_of(entities);
+    int r = document ? entity_book_read(book, document, source, in_force, ret, errors) : -ENOMEM;
 
     json_decref(document);
     return r;
@@ -85,10 +102,25 @@ static void begin(struct gateway *gateway)
     config_errors_init(&gateway->errors);
 }
 
+/* With the extras that are in force now. */
+static bool read_again(struct publication *publication)
+{
+    struct config_extras *extras = gateway_newest(publication->gateway)->settings->extras;
+
+    config_free(TAKE(publication->config));
+    config_extras_unref(publication->extras);
+    publication->extras = config_extras_ref(extras);
+    return config_publish_read(publication->entities, publication->source, extras,
+                               &publication->config, &publication->errors) == 0;
+}
+
 static void prepare_for(struct publication *publication)
 {
     struct gateway *gateway = publication->gateway;
 
+    if (publication->extras != gateway_newest(gateway)->settings->extras &&
+        !read_again(publication))
+        return; /* a reload came between; its errors are there */
     begin(gateway);
     publication->done = prepare(gateway, &publication->config);
     if (!publication->done && gateway->errors.errors_count == 0)
@@ -100,9 +132,11 @@ static void prepare_for(struct publication *publication)
 void config_publish_prepare(void *argument)
 {
     struct publication *publication = argument;
+    const struct gateway *gateway = publication->gateway;
 
-    publication->done = publication->gateway->draining;
-    if (!publication->done)
+    publication->is_ending = gateway->draining && !gateway->config.store;
+    publication->done = gateway->draining && gateway->config.store;
+    if (!gateway->draining)
         prepare_for(publication);
 }
 
@@ -119,8 +153,7 @@ void config_publish_discard(void *argument)
 static bool prepare_again(struct publication *publication)
 {
     publication->done = false;
-    if (config_publish_read(publication->entities, publication->source, &publication->config,
-                            &publication->errors) == 0)
+    if (read_again(publication))
         prepare_for(publication);
     return publication->done;
 }

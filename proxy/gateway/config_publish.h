@@ -6,7 +6,8 @@
  * Owns    the prepared snapshot, until it is installed or discarded
  * Thread  the main thread; the config thread has these run by main_calls
  *
- * A reload in between makes what was prepared useless; install then prepares once more. A hop that
+ * A reload in between makes what was prepared useless, and what was read with other extras; then it is
+ * done once more. A hop that
  * drains puts nothing in force any more, and says that all is well: what is durable is for the process
  * after it.
  */
@@ -16,6 +17,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
+#include "config/book/book.h"
 #include "config/config.h"
 #include "config/config_error.h"
 
@@ -26,11 +28,14 @@ struct snapshot;
 /* Entities as the store has them, at one moment. */
 struct publication {
     struct gateway *gateway;
-    const char *source;          /* the store, for messages */
-    json_t *entities;            /* as dao_export gives them; installed: those before them */
-    struct config *config;       /* made from it; NULL: taken */
-    struct config_errors errors; /* why not */
-    bool done;                   /* set by each step */
+    const char *source;           /* the store, for messages */
+    struct config_extras *extras; /* that `config` was made with; counted; NULL: none */
+    json_t *entities;             /* as dao_export gives them; installed: those before them */
+    struct config *config;        /* made from it; NULL: taken, or what is in force says the same */
+    uint64_t version;             /* of what it says: entity_book_version */
+    struct config_errors errors;  /* why not */
+    bool done;                    /* set by each step */
+    bool is_ending;               /* the hop drains, and nothing is kept for the process after it */
 };
 
 struct prepared_snapshot {
@@ -52,8 +57,12 @@ void config_declare(struct gateway *gateway, json_t *entities);
 void config_publish_forget(struct gateway *gateway);
 
 /* A configuration of entities that come from `source`. As config_load_entities; 0: *ret is set. */
-int config_publish_read(json_t *entities, const char *source, struct config **ret,
-                        struct config_errors *errors);
+int config_publish_read(json_t *entities, const char *source, const struct config_extras *extras,
+                        struct config **ret, struct config_errors *errors);
+
+/* The same with what the book has of them: see entity_book_read. */
+int config_publish_read_again(json_t *entities, const char *source, struct entity_book *book,
+                              uint64_t in_force, struct config **ret, struct config_errors *errors);
 
 /* Of these entities with the settings in force: NULL, errors say why. Takes *config. */
 struct snapshot *config_publish_load(struct gateway *gateway, struct config **config);

@@ -3,7 +3,10 @@
  *
  * Requests that only read are answered at once, from what is in force. Those that may change something
  * wait until something may be put in force again (PUBLISH_INTERVAL_MS after the last time), and then
- * share one transaction. Once in a while it looks whether another process has written.
+ * share one transaction. Once in a while it looks whether another process has written, and tries again to
+ * put in force what could not be.
+ *
+ * Nobody waits within SQLite for a lock that another process has: who only reads would wait too.
  */
 #include <errno.h>
 #include <poll.h>
@@ -20,7 +23,10 @@
 #include "proxy/gateway/gateway_priv.h"
 #include "proxy/worker/admin_question.h"
 
-enum { PUBLISH_INTERVAL_MS = 50, STORE_LOOK_INTERVAL_MS = 1000 };
+enum { PUBLISH_INTERVAL_MS = 50, STORE_LOOK_INTERVAL_MS = 1000, STORE_LOCKED_PAUSE_MS = 20 };
+
+/* What could not be put in force is tried again after a second, two, four ... */
+enum { LAG_PAUSE_MS = 1000, LAG_PAUSE_MAX_MS = 32000 };
 
 struct config_thread {
     struct gateway *gateway;
@@ -28,6 +34,8 @@ struct config_thread {
     struct admin_question *waiting[ADMIN_QUESTIONS_MAX]; /* oldest first */
     size_t waiting_count;
     uint64_t publish_at_ms, look_at_ms; /* monotonic: not before */
+    uint64_t lag_at_ms, lag_pause_ms;   /* the same, of what is stored and not in force */
+    struct log_rate log_told;           /* that the store's log has grown */
     _Atomic bool ends;
     pthread_t thread;
 };
@@ -44,6 +52,12 @@ static bool only_reads(const struct admin_question *question)
     return false;
 }
 
+static void wait_for_turn(struct config_thread *thread, struct admin_question *question)
+{
+    question->waits_since_ms = clock_now_ms();
+    thread->waiting[thread->waiting_count++] = question; /* no more exist at a time */
+}
+
 static void take_questions(struct config_thread *thread)
 {
     struct hop_question *question = hop_questions_take(&thread->gateway->hop.admin_questions);
@@ -55,9 +69,32 @@ static void take_questions(struct config_thread *thread)
         if (only_reads(asked))
             config_batch_read(&thread->batches, asked);
         else
-            thread->waiting[thread->waiting_count++] = asked; /* no more exist at a time */
+            wait_for_turn(thread, asked);
         question = next;
     }
+}
+
+static void forget_first(struct config_thread *thread, size_t count)
+{
+    thread->waiting_count -= count;
+    memmove(thread->waiting, thread->waiting + count,
+            thread->waiting_count * sizeof(struct admin_question *));
+}
+
+/* Each waits for the lock as long as a SQLite of its own would. */
+static void refuse_the_patient(struct config_thread *thread)
+{
+    uint64_t now_ms = clock_now_ms();
+    size_t count = 0;
+
+    while (count < thread->waiting_count &&
+           now_ms - thread->waiting[count]->waits_since_ms >= STORE_BUSY_MS)
+        config_batch_refuse_locked(&thread->batches, thread->waiting[count++]);
+    forget_first(thread, count);
+    if (count > 0)
+        log_error(LOG_LEVEL_ERROR, "admin: %zu %s refused, nothing was changed: %s", count,
+                  count == 1 ? "request was" : "requests were",
+                  store_error(thread->gateway->config.store));
 }
 
 static void run_some(struct config_thread *thread)
@@ -66,23 +103,75 @@ static void run_some(struct config_thread *thread)
         thread->waiting_count < CONFIG_BATCH_MAX ? thread->waiting_count : CONFIG_BATCH_MAX;
     uint64_t began_at_ms = clock_now_ms();
 
-    if (config_batch_run(&thread->batches, thread->waiting, count))
+    switch (config_batch_run(&thread->batches, thread->waiting, count)) {
+    case CONFIG_BATCH_LOCKED:
+        thread->publish_at_ms = clock_now_ms() + STORE_LOCKED_PAUSE_MS;
+        refuse_the_patient(thread);
+        return;
+    case CONFIG_BATCH_IN_FORCE:
         thread->publish_at_ms = began_at_ms + PUBLISH_INTERVAL_MS;
-    thread->waiting_count -= count;
-    memmove(thread->waiting, thread->waiting + count,
-            thread->waiting_count * sizeof(struct admin_question *));
+        break;
+    case CONFIG_BATCH_NOTHING:
+        break;
+    }
+    forget_first(thread, count);
+}
+
+/* ---- what is stored and not in force ------------------------------------------------------- */
+
+static void note_lag(struct config_thread *thread)
+{
+    bool lags = config_batches_lag(&thread->batches);
+    uint64_t now_ms = clock_now_ms();
+
+    config_store_note_lag(&thread->gateway->config, lags);
+    if (!lags) {
+        thread->lag_pause_ms = LAG_PAUSE_MS;
+        thread->lag_at_ms = 0;
+        return;
+    }
+    if (now_ms < thread->lag_at_ms)
+        return;
+    thread->lag_at_ms = now_ms + thread->lag_pause_ms;
+    thread->lag_pause_ms *= thread->lag_pause_ms < LAG_PAUSE_MAX_MS ? 2 : 1;
 }
 
 /* ---- others who write ---------------------------------------------------------------------- */
 
+/* A log that grows takes the disk in the end. */
+static void tell_log(struct config_thread *thread)
+{
+    const struct config_store *config = &thread->gateway->config;
+    uint64_t bytes = config->store->ops->log_bytes(config->store), untold;
+
+    if (bytes > STORE_LOG_BYTES_MAX && log_rate_allows(&thread->log_told, clock_now_ms(), &untold))
+        log_error(LOG_LEVEL_WARN,
+                  "%s-wal has %llu MiB: another process reads the store without an end (a shell "
+                  "with an open BEGIN, a backup?), so nothing of it can be moved into the store; "
+                  "end that process",
+                  config_store_name(config), (unsigned long long)(bytes >> 20));
+}
+
 static void look_at_store(struct config_thread *thread)
 {
     struct store *store = thread->gateway->config.store;
+    uint64_t now_ms = clock_now_ms();
     bool has_changed = false;
+    int r;
 
-    thread->look_at_ms = clock_now_ms() + STORE_LOOK_INTERVAL_MS;
-    if (store && store->ops->changed(store, &has_changed) == 0 && has_changed)
-        (void)config_batch_run(&thread->batches, NULL, 0);
+    thread->look_at_ms = now_ms + STORE_LOOK_INTERVAL_MS;
+    if (!store)
+        return;
+    r = store->ops->changed(store, &has_changed);
+    if (r == -EBUSY)
+        return; /* at the next look */
+    config_store_note_problem(&thread->gateway->config, r < 0 ? store_error(store) : "");
+    tell_log(thread);
+    if (r < 0)
+        return;
+    if (has_changed || (config_batches_lag(&thread->batches) && now_ms >= thread->lag_at_ms))
+        (void)config_batch_run(&thread->batches, NULL, 0); /* locked: at the next look */
+    note_lag(thread);
 }
 
 /* ---- the declarative file ------------------------------------------------------------------ */
@@ -95,6 +184,7 @@ static void take_declared(struct config_thread *thread)
 
     if (!entities)
         return;
+    gateway->config.in_force = 0;
     if (config_store_replace(&gateway->config, entities))
         thread->batches.generation = dao_generation(gateway->config.dao);
     else
@@ -126,8 +216,10 @@ static void *run(void *argument)
         wait_for_work(thread);
         take_declared(thread);
         take_questions(thread);
-        if (thread->waiting_count > 0 && clock_now_ms() >= thread->publish_at_ms)
+        if (thread->waiting_count > 0 && clock_now_ms() >= thread->publish_at_ms) {
             run_some(thread);
+            note_lag(thread);
+        }
         if (clock_now_ms() >= thread->look_at_ms)
             look_at_store(thread);
     }
@@ -160,15 +252,19 @@ bool gateway_start_config_thread(struct gateway *gateway, const struct snapshot 
         return false;
     }
     thread->gateway = gateway;
+    thread->lag_pause_ms = LAG_PAUSE_MS;
     thread->batches = (struct config_batches){
         .gateway = gateway,
         .host = config_host(gateway, gateway->config.store != NULL),
         .admin = { .dao = gateway->config.dao,
                    .allows_duplicate_routes =
-                       strcmp(settings->hopgate_duplicate_routes, "allow") == 0 },
+                       strcmp(settings->hopgate_duplicate_routes, "allow") == 0,
+                   .config_max_bytes = settings->lmdb_map_size_bytes },
         .generation = dao_generation(gateway->config.dao),
     };
     thread->batches.admin.host = &thread->batches.host;
+    if (gateway->config.store)
+        gateway->config.store->busy_max_ms = 0; /* see refuse_the_patient */
     error = thread_start(&thread->thread, run, thread);
     if (error != 0) {
         snprintf(gateway->error, sizeof(gateway->error), "cannot start the config thread: %s",
@@ -192,5 +288,6 @@ void gateway_stop_config_thread(struct gateway *gateway)
     (void)!write(gateway->hop.admin_questions.doorbell, &one, sizeof(one)); /* wakes it */
     (void)pthread_join(thread->thread, NULL);
     drop_waiting(thread);
+    config_batches_done(&thread->batches);
     free(thread);
 }

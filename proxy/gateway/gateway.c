@@ -311,8 +311,13 @@ static bool start_watchdog(struct gateway *gateway)
     return usec == 0 || gateway->watchdog;
 }
 
+static bool is_of(const struct config_error *error, const char *file)
+{
+    return file && error->place.file && strcmp(error->place.file, file) == 0;
+}
+
 /* What only the second reading of the same files has found. */
-static void keep_errors_of(struct config_errors *errors, const char *source)
+static void keep_errors_of(struct config_errors *errors, const char *source, const char *extras)
 {
     struct config_errors kept;
 
@@ -320,8 +325,7 @@ static void keep_errors_of(struct config_errors *errors, const char *source)
     for (size_t i = 0; i < errors->count; i++) {
         const struct config_error *error = &errors->items[i];
 
-        if (error->severity == CONFIG_ERROR ||
-            (error->place.file && strcmp(error->place.file, source) == 0))
+        if (error->severity == CONFIG_ERROR || is_of(error, source) || is_of(error, extras))
             config_errors_add(&kept, error->severity, error->place, "%s", error->message);
     }
     config_errors_done(errors);
@@ -332,6 +336,7 @@ static void keep_errors_of(struct config_errors *errors, const char *source)
  * come into it now, when its file may be made and no other process has this prefix. */
 static bool take_entities(struct gateway *gateway, struct snapshot **snapshot)
 {
+    const char *extras = config_extras_file((*snapshot)->settings->extras);
     struct publication publication = { .gateway = gateway };
     struct settings *settings;
     bool done;
@@ -341,7 +346,8 @@ static bool take_entities(struct gateway *gateway, struct snapshot **snapshot)
         return false;
     if (!gateway->config.store)
         return true;
-    done = config_store_publication(&gateway->config, &publication) == 0;
+    done = config_store_publication(&gateway->config, 0, &publication) == 0;
+    gateway->config.in_force = publication.version;
     config_errors_take(&gateway->errors, &publication.errors);
     if (done) {
         gateway->entities = TAKE(publication.entities);
@@ -353,7 +359,7 @@ static bool take_entities(struct gateway *gateway, struct snapshot **snapshot)
             (*snapshot)->generation = gateway->generation;
     }
     config_store_publication_done(&publication);
-    keep_errors_of(&gateway->errors, config_store_name(&gateway->config));
+    keep_errors_of(&gateway->errors, config_store_name(&gateway->config), extras);
     return done && *snapshot;
 }
 

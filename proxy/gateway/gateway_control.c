@@ -119,6 +119,21 @@ static json_t *former_of(const struct gateway *gateway)
                                            : json_null();
 }
 
+/* Of a declarative file there is nothing to tell. */
+static json_t *store_of(struct gateway *gateway)
+{
+    struct config_store_state state;
+
+    if (!gateway->config.store)
+        return json_null();
+    state = config_store_state(&gateway->config);
+    return json_pack("{s:s, s:b, s:o, s:o}", "file", gateway->config.path, "in_force",
+                     state.lags_since_unix_s == 0, "not_in_force_since",
+                     state.lags_since_unix_s > 0 ? json_integer((json_int_t)state.lags_since_unix_s)
+                                                 : json_null(),
+                     "problem", state.problem[0] ? json_string(state.problem) : json_null());
+}
+
 static json_t *memory_of(const struct memory_budget *budget)
 {
     return json_pack("{s:s, s:I, s:I}", "level", memory_level_text(memory_budget_level(budget)),
@@ -143,7 +158,7 @@ static json_t *answer_status(struct gateway *gateway, const json_t *request)
     }
     return json_pack(
         "{s:b, s:s, s:s%, s:s, s:i, s:I, s:s, s:I, s:I, s:o, s:i, s:I, s:I, s:I, s:o, s:o, s:o, "
-        "s:o, s:o}",
+        "s:o, s:o, s:o}",
         "ok", 1, "version", HOPGATE_VERSION, "name", snapshot->name.ptr, snapshot->name.len,
         "persona", snapshot->persona->name, "pid", (int)getpid(), "uptime_s",
         (json_int_t)((uint64_t)time(NULL) - gateway->started_at_unix_s), "state",
@@ -153,7 +168,8 @@ static json_t *answer_status(struct gateway *gateway, const json_t *request)
         "connections", connections, "exchanges", exchanges, "exchanges_total",
         (json_int_t)atomic_load(&gateway->hop.exchanges_count), "reload", reload_of(gateway),
         "memory", memory_of(gateway->hop.memory), "certificates", certificates_of(snapshot),
-        "client_verification", client_verification_of(snapshot), "former", former_of(gateway));
+        "client_verification", client_verification_of(snapshot), "former", former_of(gateway),
+        "store", store_of(gateway));
 }
 
 /* ---- show ---------------------------------------------------------------------------------- */
@@ -264,10 +280,20 @@ static void add_budget(json_t *answer, const struct memory_budget *budget)
     json_object_set_new(answer, "limit", json_integer((json_int_t)memory_budget_limit(budget)));
 }
 
+/* What requests to the Admin API hold, of all workers and the config thread. */
+static json_t *admin_memory(struct hop *hop)
+{
+    return json_pack("{s:I, s:I, s:I}", "requests",
+                     (json_int_t)atomic_load(&hop->admin_questions_count), "content",
+                     (json_int_t)atomic_load(&hop->admin_content_bytes), "answers",
+                     (json_int_t)atomic_load(&hop->admin_answer_bytes));
+}
+
 static json_t *show_memory(struct gateway *gateway)
 {
     json_t *answer = from_workers(gateway, SHOW_MEMORY, "workers");
 
+    json_object_set_new(answer, "admin", admin_memory(&gateway->hop));
     add_budget(answer, gateway->hop.memory);
     add_heap(answer);
     return answer;

@@ -108,10 +108,11 @@ static const char *version_of(const char *product)
     return slash ? slash + 1 : product;
 }
 
-static struct hop_figures gather(const struct gateway *gateway, struct worker_figures *workers)
+static struct hop_figures gather(struct gateway *gateway, struct worker_figures *workers)
 {
     const struct snapshot *snapshot = gateway_newest(gateway);
     const struct reload_result *reload = &gateway->last_reload;
+    struct config_store_state store = config_store_state(&gateway->config);
 
     for (unsigned i = 0; i < gateway->workers_started; i++)
         (void)worker_call(&gateway->workers[i], fill_worker, &workers[i]); /* ended: all 0 */
@@ -131,6 +132,8 @@ static struct hop_figures gather(const struct gateway *gateway, struct worker_fi
         .memory = memory_figures(gateway->hop.memory),
         .queued_count = waiting_lines_count(gateway->hop.waiting_lines),
         .draining = gateway->draining,
+        .store_fails = store.problem[0] != '\0',
+        .store_lags = store.lags_since_unix_s > 0,
     };
 }
 

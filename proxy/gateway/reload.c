@@ -42,8 +42,8 @@ static struct snapshot *load_with_entities(struct gateway *gateway)
         !check_database(gateway, settings))
         return NULL;
     config_free(TAKE(config));
-    if (config_publish_read(gateway->entities, config_store_name(&gateway->config), &config,
-                            &gateway->errors) < 0)
+    if (config_publish_read(gateway->entities, config_store_name(&gateway->config),
+                            settings->extras, &config, &gateway->errors) < 0)
         return NULL;
     return snapshot_load_entities(&settings, &config, &gateway->hop, gateway_newest(gateway),
                                   &gateway->errors);
@@ -125,6 +125,8 @@ void gateway_put_in_front(struct gateway *gateway, struct snapshot **snapshot)
     }
     if ((*snapshot)->config->entities)
         config_declare(gateway, TAKE((*snapshot)->config->entities));
+    if (gateway->config.store)
+        config_store_set_extras(&gateway->config, (*snapshot)->settings->extras);
     (*snapshot)->older = gateway->snapshots;
     gateway->snapshots = TAKE(*snapshot);
 }

@@ -246,7 +246,8 @@ static void put_node(struct metrics_text *text, const struct hop_figures *figure
     metrics_text_sample(text,
                         METRICS_LABELS({ "node_id", figures->node_id }, { "subsystem", "http" }),
                         metrics_total(figures->metrics, METRICS_REQUESTS));
-    gauge(text, "kong_datastore_reachable", "Datastore reachable from Kong, 0 is unreachable", 1);
+    gauge(text, "kong_datastore_reachable", "Datastore reachable from Kong, 0 is unreachable",
+          !figures->store_fails);
     metrics_text_family(text, "kong_node_info", METRICS_TYPE_GAUGE,
                         "Kong Node metadata information");
     metrics_text_sample(
@@ -355,6 +356,8 @@ static void put_configuration(struct metrics_text *text, const struct hop_figure
           figures->queued_count);
     gauge(text, "hopgate_config_generation", "Number of the configuration in force",
           figures->snapshot->generation);
+    gauge(text, "hopgate_config_store_in_force",
+          "Whether what the store of the Admin API has is in force", !figures->store_lags);
     metrics_text_family(text, "hopgate_config_reloads_total", METRICS_TYPE_COUNTER,
                         "Reloads since the start");
     metrics_text_sample(text, METRICS_LABELS({ "result", "ok" }), reload->succeeded_count);

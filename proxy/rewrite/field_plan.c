@@ -43,6 +43,8 @@ static bool index_entries(struct field_compiler *compiler, struct entry_index *r
     for (size_t i = 0; i < config->field_rules_count; i++) {
         const struct config_field_rules *rules = &config->field_rules[i];
 
+        if (rules->of_nobody)
+            continue;
         if (rules->route)
             ret->of_routes[rules->route - config->routes] = rules;
         else if (rules->service)
@@ -110,7 +112,8 @@ static void check_preserve_host(struct field_compiler *compiler, const struct co
     if (route->preserve_host && plan->host.policy == CONFIG_POLICY_REPLACE &&
         plan->host.untrusted == CONFIG_POLICY_REPLACE)
         config_errors_add(compiler->errors, CONFIG_WARNING,
-                          field_place(compiler, route->path, route->line, route->column),
+                          (struct config_place){ compiler->config->source, route->line,
+                                                 route->column, route->path },
                           "preserve_host has no effect: the forwarded policy of Host is replace, "
                           "and it goes first; remove one of the two");
 }

@@ -58,7 +58,7 @@ void field_plan_check_operation(struct field_compiler *compiler,
 static inline struct config_place field_place(const struct field_compiler *compiler,
                                               const char *path, unsigned line, unsigned column)
 {
-    return (struct config_place){ compiler->config->source, line, column, path };
+    return (struct config_place){ compiler->config->hopgate_source, line, column, path };
 }
 
 #endif

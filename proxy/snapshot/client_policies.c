@@ -112,6 +112,8 @@ static int read_entry(const struct reading *reading, const struct config_mtls *m
     *reading->policy = (struct tls_policy){ .label = mtls->path,
                                             .mode = mode_of(mtls->verify_client),
                                             .depth = mtls->verify_depth,
+                                            .trusts_nobody = mtls->lacks_authority &&
+                                                             mtls->ca_certificates_count == 0,
                                             .partial_chain = mtls->allow_partial_chain,
                                             .snis = (const char *const *)mtls->snis.items,
                                             .snis_count = mtls->snis.count };
@@ -174,9 +176,10 @@ int client_policies_init(struct client_policies *policies, const struct server_t
         reading.policy = &policies->items[i];
         reading.ca_pem = &policies->texts[2 * i];
         reading.crl_pem = &policies->texts[2 * i + 1];
-        reading.place = (struct config_place){
-            .file = config->source, .line = mtls->line, .column = mtls->column, .path = mtls->path
-        };
+        reading.place = (struct config_place){ .file = config->hopgate_source,
+                                               .line = mtls->line,
+                                               .column = mtls->column,
+                                               .path = mtls->path };
         r = read_entry(&reading, mtls);
         result = r < 0 ? r : result;
     }

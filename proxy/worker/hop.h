@@ -60,6 +60,7 @@ struct hop {
     struct mailbox admin_questions; /* struct admin_question: workers to the config thread */
     _Atomic uint32_t admin_questions_count;
     _Atomic int64_t admin_content_bytes; /* of them, and of requests that are coming in */
+    _Atomic int64_t admin_answer_bytes;  /* of large answers, until the client has them */
     _Atomic bool draining;               /* readiness turns before anything else does */
 };
 

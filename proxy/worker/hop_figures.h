@@ -64,6 +64,8 @@ struct hop_figures {
     struct memory_figures memory;
     uint32_t queued_count; /* requests that wait for a place at a target */
     bool draining;
+    bool store_fails; /* the store of the Admin API is of no use at present */
+    bool store_lags;  /* what it has is not in force */
 };
 
 /* Of all workers; `offset` names the counter: offsetof(struct worker_figures, ..._count). */

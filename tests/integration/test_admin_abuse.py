@@ -72,7 +72,7 @@ def test_content_that_has_come_is_not_waited_for_any_more(lab):
     with Locked(hop):
         assert client.read_head().status == 100
         client.send(content)
-        assert client.read_response().status == 500  # after five seconds; see STORE_BUSY_MS
+        assert client.read_response().status == 503  # after five seconds; see STORE_BUSY_MS
     assert Admin(lab, hop).must("GET", "/services")["data"] == []
 
 
@@ -132,3 +132,30 @@ def test_refusing_them_is_the_rule(lab):
         conf.write("hopgate_stored_plugins = allow\n")
     restart(hop)
     assert Admin(lab, hop).must("GET", "/plugins")["data"][0]["enabled"]
+
+
+# ---- a store that somebody has written to by hand --------------------------------------------------
+
+@pytest.mark.parametrize("was, now, said", [
+    ('"tags":null', '"tags":[1]', "its 'tags' cannot be read (expected a text)"),
+    ('"port":80', '"port":"80"', "its 'port' cannot be read (expected a number)"),
+])
+def test_a_row_that_makes_no_sense_is_named_and_traffic_goes_on(lab, was, now, said):
+    origin = lab.origin(content=b"the origin")
+    hop = admin_hop(lab).start()
+    admin = Admin(lab, hop)
+    service = admin.must("POST", "/services", {"name": "s", "host": "127.0.0.1", "port": origin.port})
+    admin.must("POST", "/routes", {"paths": ["/"], "service": {"id": service["id"]}})
+    admin.must("POST", "/services", {"name": "other", "host": "h"})
+    with sqlite3.connect(hop.prefix / "hopgate.db") as store:
+        store.execute("UPDATE entities SET json = replace(json, ?, ?) WHERE json LIKE '%\"other\"%'", (was, now))
+    store.close()
+    assert hop.error_log.wait_for("what another process has written cannot be read: services[", said)
+    assert lab.client(hop).get("/").content == b"the origin"
+    assert admin.ask("POST", "/services", {"name": "new", "host": "h"})[0] == 500
+    assert admin.must("GET", "/services/s")["id"] == service["id"]
+    with sqlite3.connect(hop.prefix / "hopgate.db") as store:
+        store.execute("UPDATE entities SET json = replace(json, ?, ?)", (now, was))
+    store.close()
+    admin.must("POST", "/services", {"name": "new", "host": "h"})
+    assert lab.client(hop).get("/").content == b"the origin"

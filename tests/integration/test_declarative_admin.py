@@ -1,4 +1,5 @@
 """database = off: the declarative file through the Admin API, and a whole configuration at once by POST /config."""
+import hashlib
 import json
 import pathlib
 import signal
@@ -147,12 +148,23 @@ def test_the_same_text_again_changes_nothing(lab):
     assert admin.ask("POST", "/config?check_hash=1", {"config": text + "\n"})[0] == 201
 
 
+ONE = b'_format_version: "3.0"\nservices: [{name: s, host: h}]\n'
+IN_A_FORM = b"config=_format_version%3A+%223.0%22%0Aservices%3A+%5B%7Bname%3A+s%2C+host%3A+h%7D%5D"
+
+
+def part(name, content, more=""):
+    return (f'--x\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n'.encode() + content + b"\r\n--x--\r\n")
+
+
 @pytest.mark.parametrize("kind, content", [
-    ("application/yaml", b'_format_version: "3.0"\nservices: [{name: s, host: h}]\n'),
-    ("text/yaml", b'_format_version: "3.0"\nservices: [{name: s, host: h}]\n'),
-    ("application/x-www-form-urlencoded",
-     b"config=_format_version%3A+%223.0%22%0Aservices%3A+%5B%7Bname%3A+s%2C+host%3A+h%7D%5D"),
+    ("application/yaml", ONE),
+    ("text/yaml", ONE),
+    ("text/yaml; charset=utf-8", json.dumps({"_format_version": "3.0", "services": [{"name": "s", "host": "h"}]}).encode()),
+    ("application/x-www-form-urlencoded", IN_A_FORM),
+    ("multipart/form-data; boundary=x", part("config", ONE)),
+    ("multipart/form-data; boundary=x", part("config", ONE, '; filename="kong.yml"\r\nContent-Type: text/plain')),
     ("application/json", b'{"_format_version": "3.0", "services": [{"name": "s", "host": "h"}]}'),
+    ("application/json", b'{"_format_version": "3.0", "services": [{"name": "s", "host": "h"}], "flatten_errors": true, "check_hash": "1"}'),
     ("application/json", json.dumps({"config": '{"_format_version": "3.0", "services": [{"name": "s", "host": "h"}]}'})
      .encode()),
 ])
@@ -165,6 +177,69 @@ def test_all_the_ways_to_send_it(lab, kind, content):
     assert [service["name"] for service in admin.must("GET", "/services")["data"]] == ["s"]
 
 
+def test_the_hash_is_that_of_the_text(lab):
+    """As Kong's: MD5, and only zeros while there is no entity."""
+    hop = hop_of(lab, '_format_version: "3.0"\n').start()
+    admin = Admin(lab, hop)
+
+    def shown():
+        return admin.must("GET", "/status")["configuration_hash"]
+    assert shown() == "0" * 32
+    text = ONE.decode()
+    admin.must("POST", "/config", {"config": text})
+    assert shown() == hashlib.md5(ONE).hexdigest()
+    assert admin.ask("POST", "/config", {"config": text, "check_hash": 1}) == (304, None)
+    assert admin.ask("POST", "/config?check_hash=true", {"config": text})[0] == 201
+    assert admin.ask("POST", "/config?check_hash=1", {"config": text + "x"})[0] == 400
+    document = {"_format_version": "3.0", "services": [{"name": "s", "host": "h"}]}
+    assert [admin.ask("POST", "/config?check_hash=1", document)[0] for _ in range(2)] == [201, 201]
+    admin.must("POST", "/config", {"config": '_format_version: "3.0"\nservices: []\nconsumers: {}\n'})
+    assert shown() == "0" * 32
+
+
+def test_the_hash_of_the_file_is_that_of_its_text(lab):
+    text = ONE.decode()
+    admin = Admin(lab, hop_of(lab, text).start())
+    assert admin.must("GET", "/status")["configuration_hash"] == hashlib.md5(ONE).hexdigest()
+    assert admin.ask("POST", "/config?check_hash=1", {"config": text}) == (304, None)
+
+
+def test_older_formats_are_taken(lab):
+    """Regexes get their ~, in a file and by POST /config; what is shown is of format 3.0."""
+    origin = lab.origin(content=b"one")
+    text = FILE.split("upstreams:")[0].replace("PORT", str(origin.port)).replace("/a]", '"/a\\\\d+$"]')
+    hop = hop_of(lab, text.replace('"3.0"', '"2.1"')).start()
+    admin = Admin(lab, hop)
+    assert admin.must("GET", "/routes/my-route")["paths"] == ["~/a\\d+$"]
+    assert [content_of(lab, hop, path)[0] for path in ("/a12", "/ax")] == [200, 404]
+    assert config_of(admin).startswith("_format_version: '3.0'\n")
+    admin.must("POST", "/config", {"config": text.replace('"3.0"', '"1.1"').replace("/a", "/b")})
+    assert [content_of(lab, hop, path)[0] for path in ("/b12", "/a12")] == [200, 404]
+
+
+def test_what_does_not_fit_is_413(lab):
+    hop = hop_of(lab, ONE.decode(), conf={"lmdb_map_size": "20k"}).start()
+    admin = Admin(lab, hop)
+    many = {"_format_version": "3.0", "services": [{"name": f"s{i}", "host": "h"} for i in range(100)]}
+    assert admin.ask("POST", "/config", many) == (413, {
+        "message": 'Configuration does not fit in LMDB database, consider raising the "lmdb_map_size" config for Kong'})
+    assert [service["name"] for service in admin.must("GET", "/services")["data"]] == ["s"]
+    admin.must("POST", "/config", {**many, "services": many["services"][:10]})
+
+
+def test_while_the_hop_ends_nothing_is_taken(lab):
+    """Nobody is told that a configuration is in force that never will be."""
+    hop = hop_of(lab, ONE.decode(), conf={"nginx_worker_processes": "1"}).start()
+    admin = Admin(lab, hop)
+    client = admin.connect()
+    admin.must("GET", "/")  # the same listener has accepted it later, so the client was accepted too
+    hop.signal(signal.SIGTERM)
+    hop.error_log.wait_for("draining")
+    answer = client.request("POST", "/config", fields=[("Content-Type", "application/yaml")], content=ONE)
+    assert (answer.status, json.loads(answer.content)) == (503, {"message": "Kong currently exiting"})
+    assert hop.wait_exit() == 0
+
+
 def test_with_a_database_there_is_no_such_endpoint(lab):
     admin = Admin(lab, admin_hop(lab).start())
     said = {"message": "this endpoint is only available when Kong is configured to not use a database"}
@@ -175,7 +250,22 @@ def test_with_a_database_there_is_no_such_endpoint(lab):
 # ---- mistakes ------------------------------------------------------------------------------------
 
 DATA = pathlib.Path(__file__).parents[1] / "data"
-MISTAKES = json.loads((DATA / "kong-declarative-errors.json").read_text())
+PEM = json.loads((DATA / "kong-dao-certificates.json").read_text())
+
+
+def with_pem(value):
+    """Rows have "@cert" and "@key"."""
+    if isinstance(value, dict):
+        return {key: with_pem(item) for key, item in value.items()}
+    return [with_pem(item) for item in value] if isinstance(value, list) else \
+        PEM[value[1:]] if value in ("@cert", "@key") else value
+
+
+CASES = [{**row, "document": with_pem(row["document"])}
+         for row in json.loads((DATA / "kong-declarative-flat.json").read_text())]
+ERRORS = json.loads((DATA / "kong-declarative-errors.json").read_text())
+MISTAKES = [*ERRORS, *(row for row in CASES if "fields" in row and "@" not in json.dumps(row["fields"]))]
+RIGHT = [row for row in CASES if "flat" in row]
 
 
 @pytest.fixture
@@ -200,7 +290,7 @@ def leaves(tree):
     return [leaf for value in values if value is not None for leaf in leaves(value)]
 
 
-@pytest.mark.parametrize("row", MISTAKES, ids=lambda row: row["name"])
+@pytest.mark.parametrize("row", ERRORS, ids=lambda row: row["name"])
 def test_check_says_the_same_at_the_place(hopgate, tmp_path, row):
     path = tmp_path / "k.json"
     path.write_text(json.dumps(row["document"], indent=1))
@@ -209,6 +299,15 @@ def test_check_says_the_same_at_the_place(hopgate, tmp_path, row):
     for text in leaves(row["fields"]):
         lines = [line for line in done.err.splitlines() if text in line]
         assert lines and lines[0].startswith(f"{path}:"), (text, done.err)
+
+
+def test_what_kong_takes_is_taken(lab):
+    """What comes out is for tests/unit/config/test_flatten.c to say."""
+    admin = Admin(lab, hop_of(lab, '_format_version: "3.0"\n').start())
+    for row in RIGHT:
+        flat = admin.must("POST", "/config", row["document"])
+        assert {kind: len(rows) for kind, rows in row["flat"].items() if rows != "@absent"}.items() <= \
+            {kind: len(rows) for kind, rows in flat.items()}.items(), row["name"]
 
 
 def flawed_certificates(pki):
@@ -271,12 +370,33 @@ def test_errors_of_each_entity_in_a_list(admin_without_entities):
     assert {(error["type"], error["field"]) for error in service["errors"]} == {("field", "name"), ("field", "port")}
 
 
-@pytest.mark.parametrize("content, status, said", [
-    ({}, 400, {"message": "expected a declarative configuration"}),
-    ({"config": 5}, 400, {"message": "expected a declarative configuration"}),
+@pytest.mark.parametrize("kind, content, said", [
+    (None, b"", {"message": "expected a declarative configuration"}),
+    ("application/json", b'{"config": 5}', {"message": "expected a declarative configuration"}),
+    ("application/yaml", b"", {"message": "expected a declarative configuration"}),
+    ("application/json", b"", {"message": "Cannot parse JSON body"}),
+    ("application/json", b"{", {"message": "Cannot parse JSON body"}),
+    ("application/json", b"{}", {"_format_version": "required field missing"}),
+    ("application/json", b'{"services": []}', {"_format_version": "required field missing"}),
+    ("application/json", b"[]", {"error": "failed parsing declarative configuration: expected an object"}),
+    ("application/x-www-form-urlencoded", b"a=b",
+     {"error": "failed parsing declarative configuration: expected an object"}),
+    ("application/yaml", b"- 1", {"error": "failed parsing declarative configuration: expected an object"}),
 ])
-def test_what_is_no_configuration(admin_without_entities, content, status, said):
-    assert admin_without_entities.ask("POST", "/config", content) == (status, said)
+def test_what_is_no_configuration(lab, admin_without_entities, kind, content, said):
+    client = admin_without_entities.connect()
+    answer = client.request("POST", "/config", fields=[("Content-Type", kind)] if kind else [], content=content)
+    told = json.loads(answer.content)
+    assert answer.status == 400 and (told if "message" in said else told["fields"]) == said, told
+    assert "message" in said or told["code"] == 14
+
+
+def test_other_kinds_of_content_and_methods(admin_without_entities):
+    client = admin_without_entities.connect()
+    answer = client.request("POST", "/config", fields=[("Content-Type", "text/plain")], content=ONE)
+    assert (answer.status, answer.content) == (415, b"")
+    for method in ("PUT", "PATCH", "DELETE"):
+        assert admin_without_entities.ask(method, "/config", {})[0] == 405
 
 
 @pytest.mark.parametrize("text", ["[]", "hello", "a: [", "{", ""])

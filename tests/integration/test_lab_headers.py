@@ -321,7 +321,7 @@ def test_mistakes_are_told_before_anything_starts(headers, tmp_path):
     ((), "CHAIN is missing"), (("kong-alone", "--at", "nobody"), "no hop of the chain: nobody"),
     (("--url", "http://a.test/"), "--url needs --origin"), (("kong-alone", "--origin", "127.0.0.1:1"), "go with --url"),
     (("kong-alone", "--junit", "a"), "needs --expect"), (("kong-alone", "--wrong"), "not understood: --wrong"),
-    (("kong-alone", "--html"), "a value is missing after --html"),
+    (("kong-alone", "--html"), "a value must follow --html"),
     (("kong-alone", "--url", "http://a.test/"), "either CHAIN or --url"),
     (("kong-alone", "--request", "missing"), "missing"),
 ])

@@ -472,4 +472,4 @@ def test_text_has_the_verdict_first_and_no_control_bytes(hopgate, shelf, tmp_pat
 def test_wrong_usage_is_64(hopgate, arguments):
     done = hopgate("probe", *arguments)
     assert (done.code, done.out) == (USAGE, "")
-    assert "hopgate: " in done.err and "Sanitizer" not in done.err
+    assert done.err.startswith("hopgate probe: ") and "Sanitizer" not in done.err

@@ -275,7 +275,7 @@ def test_clocks_that_differ_are_named_and_moved(lab, chain, trace, tmp_path):
 
 @pytest.mark.parametrize("words, code, message", [
     ((), 64, "a log is missing"),
-    (("--nonsense", "x"), 64, "unknown option"),
+    (("--nonsense", "x"), 64, "not understood: --nonsense"),
     (("--limit", "none", "x"), 64, "a number from 1 must follow --limit"),
     (("--id",), 64, "a value must follow"),
     (("/nonexistent/access.log",), 1, "/nonexistent/access.log: No such file or directory"),

@@ -1,68 +1,90 @@
-/* hopgate config dump: the entities of a hop's store as a declarative file. */
+/* hopgate config: declarative files, alone and into and out of a hop's store. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "config/config.h"
 #include "config/dao/dao.h"
 #include "config/document_write.h"
 #include "config/settings.h"
+#include "proxy/gateway/config_publish.h"
 #include "proxy/gateway/prefix.h"
+#include "tools/cli/arguments.h"
 #include "tools/cli/cli.h"
-#include "tools/cli/verb.h"
+#include "tools/cli/config_document.h"
+#include "tools/cli/config_import.h"
+
+enum config_word { CONFIG_NO_WORD, CONFIG_DUMP, CONFIG_PARSE, CONFIG_IMPORT };
 
 struct config_options {
+    enum config_word word;
+    const char *file;               /* of CONFIG_PARSE and CONFIG_IMPORT */
     const char *prefix, *kong_conf; /* NULL: not given */
     bool json;
 };
 
 /* ---- words --------------------------------------------------------------------------------- */
 
-static int complain(const struct verb *verb, const char *what, const char *word)
+static int take_option(void *context, const char *name, const char *value)
 {
-    (void)fprintf(stderr, "hopgate: %s \"%s\"\n\n", what, word);
-    verb_print_help(verb, stderr);
-    return CLI_USAGE;
-}
+    struct config_options *options = context;
 
-static void set_option(const struct verb_option *option, const char *value,
-                       struct config_options *ret)
-{
-    if (strcmp(option->name, "--json") == 0)
-        ret->json = true;
-    else if (strcmp(option->name, "--prefix") == 0)
-        ret->prefix = value;
+    if (!value)
+        options->json = true;
+    else if (strcmp(name, "--prefix") == 0)
+        options->prefix = value;
     else
-        ret->kong_conf = value;
+        options->kong_conf = value;
+    return 0;
 }
 
-/* 0, or an exit code; -1 after --help. */
-static int parse(int argc, char **argv, const struct verb *verb, struct config_options *ret)
+static enum config_word word_of(const char *text)
 {
-    bool has_word = false;
+    static const struct {
+        const char *text;
+        enum config_word word;
+    } words[] = { { "dump", CONFIG_DUMP },
+                  { "parse", CONFIG_PARSE },
+                  { "import", CONFIG_IMPORT },
+                  { "load", CONFIG_IMPORT },
+                  { "db_import", CONFIG_IMPORT } }; /* Kong's */
 
-    for (int i = 1; i < argc; i++) {
-        const struct verb_option *option = verb_option_find(verb, argv[i]);
-        const char *value = NULL;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcmp(text, words[i].text) == 0)
+            return words[i].word;
+    return CONFIG_NO_WORD;
+}
 
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            verb_print_help(verb, stdout);
-            return -1;
-        }
-        if (!option && !has_word && strcmp(argv[i], "dump") == 0) {
-            has_word = true;
-            continue;
-        }
-        if (!option)
-            return complain(verb, "not understood:", argv[i]);
-        if (option->value && i + 1 == argc)
-            return complain(verb, "a value must follow", argv[i]);
-        if (option->value)
-            value = argv[++i];
-        set_option(option, value, ret);
+/* The word that says what is to be done, then the file. */
+static int take_word(void *context, const char *text)
+{
+    struct config_options *options = context;
+
+    if (options->word == CONFIG_NO_WORD) {
+        options->word = word_of(text);
+        return options->word != CONFIG_NO_WORD
+                   ? 0
+                   : arguments_complain("config", "not understood: %s", text);
     }
-    return has_word ? 0 : complain(verb, "what is to be done? one of: dump; after", argv[0]);
+    if (options->word == CONFIG_DUMP)
+        return arguments_complain("config", "not understood: %s", text);
+    return arguments_take_only("config", &options->file, text);
+}
+
+static int parse(int argc, char **argv, struct config_options *ret)
+{
+    const struct arguments arguments = { "config", take_option, take_word, NULL, ret };
+    int r = arguments_take(&arguments, argc, argv);
+
+    if (r != 0)
+        return r;
+    if (ret->word == CONFIG_NO_WORD)
+        return arguments_complain("config", "what is to be done? one of: dump, parse, import");
+    return ret->word == CONFIG_DUMP || ret->file
+               ? 0
+               : arguments_complain("config", "expected a declarative configuration file");
 }
 
 /* ---- dump ---------------------------------------------------------------------------------- */
@@ -81,8 +103,47 @@ static int print(const json_t *entities, bool json)
     return done ? CLI_OK : CLI_FAILED;
 }
 
+/* Names that the store does not have are mistakes in a declarative file. */
+static void tell_misfits(json_t *entities, const struct config_extras *extras,
+                         struct config_errors *errors)
+{
+    SCOPED(config) config = NULL;
+    struct config_errors found;
+
+    config_errors_init(&found);
+    (void)config_publish_read(entities, NULL, extras, &config, &found); /* for its remarks */
+    for (size_t i = 0; i < found.count; i++) {
+        const struct config_error *error = &found.items[i];
+
+        if (error->place.file && strcmp(error->place.file, config_extras_file(extras)) == 0)
+            config_errors_add(errors, error->severity, error->place, "%s", error->message);
+    }
+    config_errors_done(&found);
+}
+
+/* What the hop is told beside its store. */
+static int add_extras(json_t *entities, const struct settings *settings,
+                      struct config_errors *errors)
+{
+    struct config_extras *extras = NULL;
+    json_t *object;
+    int r;
+
+    if (!settings->hopgate_extras_file)
+        return 0;
+    r = config_extras_load(settings->hopgate_extras_file, &extras, errors);
+    if (r == 0)
+        tell_misfits(entities, extras, errors);
+    object = config_extras_object(extras);
+    if (object && json_object_set(entities, "hopgate", object) < 0)
+        r = -ENOMEM;
+    config_extras_unref(extras);
+    return r;
+}
+
 /* It is not made when it is not there: that would hide a wrong prefix. */
-static int dump_store(const char *path, bool json, struct config_errors *errors)
+static int dump_store(const char *path, const struct settings *settings, bool json,
+                      struct config_errors *errors)
 {
     SCOPED(store) store = NULL;
     SCOPED(dao) dao = NULL;
@@ -105,7 +166,9 @@ static int dump_store(const char *path, bool json, struct config_errors *errors)
     if (r < 0 || !dao)
         return CLI_FAILED;
     entities = dao_export(dao);
-    r = entities ? print(entities, json) : CLI_FAILED;
+    if (entities)
+        r = add_extras(entities, settings, errors);
+    r = entities && r == 0 ? print(entities, json) : CLI_FAILED;
     json_decref(entities);
     return r;
 }
@@ -117,7 +180,22 @@ static bool has_store(const struct settings *settings)
                               : !settings->declarative_config;
 }
 
-static int dump(const struct config_options *options, struct config_errors *errors)
+static int refuse_without_store(const struct config_options *options,
+                                const struct settings *settings, struct config_errors *errors)
+{
+    if (options->word == CONFIG_IMPORT) {
+        (void)fprintf(stderr, "Error: 'hopgate config import' only works with a database.\n"
+                              "When using database=off, reload your declarative configuration\n"
+                              "using the /config endpoint.\n");
+        return CLI_FAILED; /* Kong's */
+    }
+    config_errors_add(errors, CONFIG_ERROR, settings_place(settings, "database"),
+                      "there is no store with database = off: the declarative file is the "
+                      "configuration, GET /config of the Admin API shows it");
+    return CLI_BAD_CONFIG;
+}
+
+static int with_store(const struct config_options *options, struct config_errors *errors)
 {
     SCOPED(settings) settings = NULL;
     struct prefix prefix = { .lock_fd = -1 };
@@ -126,30 +204,42 @@ static int dump(const struct config_options *options, struct config_errors *erro
 
     if (r < 0)
         return r == -ENOMEM ? CLI_FAILED : CLI_BAD_CONFIG;
-    if (!has_store(settings)) {
-        config_errors_add(errors, CONFIG_ERROR, settings_place(settings, "database"),
-                          "there is no store with database = off: the declarative file is the "
-                          "configuration, GET /config of the Admin API shows it");
-        return CLI_BAD_CONFIG;
-    }
+    if (!has_store(settings))
+        return refuse_without_store(options, settings, errors);
     prefix.path = strdup(options->prefix ? options->prefix : settings->prefix);
     path = prefix.path ? prefix_path(&prefix, settings->hopgate_sqlite_path) : NULL;
     free(prefix.path);
-    r = path ? dump_store(path, options->json, errors) : CLI_FAILED;
+    if (!path)
+        return CLI_FAILED;
+    r = options->word == CONFIG_IMPORT ? config_import(path, options->file, errors)
+                                       : dump_store(path, settings, options->json, errors);
     free(path);
     return r;
+}
+
+/* ---- parse --------------------------------------------------------------------------------- */
+
+static int parse_file(const char *file)
+{
+    SCOPED(flattened) flattened = config_document_read(file);
+
+    if (flattened)
+        (void)printf("parse successful\n");
+    return flattened ? CLI_OK : CLI_FAILED;
 }
 
 int cli_config(int argc, char **argv)
 {
     struct config_options options = { 0 };
     struct config_errors errors;
-    int r = parse(argc, argv, verb_find("config"), &options);
+    int r = parse(argc, argv, &options);
 
     if (r != 0)
         return r < 0 ? CLI_OK : r;
+    if (options.word == CONFIG_PARSE)
+        return parse_file(options.file);
     config_errors_init(&errors);
-    r = dump(&options, &errors);
+    r = with_store(&options, &errors);
     config_errors_print(&errors, stderr);
     config_errors_done(&errors);
     return r;

@@ -14,6 +14,7 @@
 
 #include "config/settings.h"
 #include "proxy/gateway/control.h"
+#include "tools/cli/arguments.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/table.h"
 #include "tools/cli/verb.h"
@@ -245,13 +246,6 @@ static const struct control_verb control_verbs[] = {
       .print = print_object },
 };
 
-static int complain(const struct control_verb *verb, const char *what, const char *word)
-{
-    (void)fprintf(stderr, "hopgate %s: %s \"%s\"\n\n", verb->name, what, word);
-    verb_print_help(verb_find(verb->name), stderr);
-    return CLI_USAGE;
-}
-
 static size_t words_wanted(const struct control_verb *verb)
 {
     size_t count = 0;
@@ -273,10 +267,9 @@ static void take_switch(const char *name, struct control_options *ret)
 
 static bool take_number(const char *value, int max, int *ret)
 {
-    char *end;
-    long number = strtol(value, &end, 10);
+    int64_t number;
 
-    if (end == value || *end != '\0' || number < 1 || number > max)
+    if (!arguments_number(value, 1, max, &number))
         return false;
     *ret = (int)number;
     return true;
@@ -304,45 +297,53 @@ static int check_words(const struct control_verb *verb, const struct control_opt
     if (verb->words_suffice) {
         if (verb->words_suffice(options))
             return 0;
-        verb_print_help(verb_find(verb->name), stderr);
-        return CLI_USAGE;
+        return arguments_complain(verb->name, "these words do not make sense together");
     }
-    return words == words_wanted(verb) ? 0 : complain(verb, "missing:", verb->words[words]);
+    return words == words_wanted(verb)
+               ? 0
+               : arguments_complain(verb->name, "missing: %s", verb->words[words]);
 }
 
-/* 0, or an exit code; -1: help was printed. */
+struct control_words {
+    const struct control_verb *verb;
+    struct control_options *options;
+    size_t count;
+};
+
+static int take_option(void *context, const char *name, const char *value)
+{
+    const struct control_words *words = context;
+
+    if (!value) {
+        take_switch(name, words->options);
+        return 0;
+    }
+    if (take_value(name, value, words->options))
+        return 0;
+    return arguments_complain(words->verb->name, "%s is a number from 1 to %d, not \"%s\"", name,
+                              words->verb->starts ? UPGRADE_TIMEOUT_S_MAX : LIMIT_MAX, value);
+}
+
+static int take_word(void *context, const char *word)
+{
+    struct control_words *words = context;
+
+    if (words->count == words_wanted(words->verb))
+        return arguments_complain(words->verb->name, "not understood: %s", word);
+    words->options->words[words->count++] = word;
+    return 0;
+}
+
 static int parse(int argc, char **argv, const struct control_verb *verb,
                  struct control_options *ret)
 {
-    const struct verb *known = verb_find(verb->name);
-    size_t words = 0;
+    struct control_words words = { verb, ret, 0 };
+    const struct arguments arguments = { verb->name, take_option, take_word, NULL, &words };
+    int r;
 
     *ret = (struct control_options){ 0 };
-    for (int i = 1; i < argc; i++) {
-        const char *word = argv[i];
-        const struct verb_option *option = verb_option_find(known, word);
-
-        if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-            verb_print_help(known, stdout);
-            return -1;
-        }
-        if (option && option->value) {
-            if (i + 1 == argc)
-                return complain(verb, "a value must follow", word);
-            if (!take_value(option->name, argv[++i], ret))
-                return complain(verb,
-                                verb->starts ? "not a number from 1 to 100:"
-                                             : "not a number from 1 to 1000:",
-                                argv[i]);
-        } else if (option) {
-            take_switch(option->name, ret);
-        } else {
-            if (word[0] == '-' || words == words_wanted(verb))
-                return complain(verb, "not understood:", word);
-            ret->words[words++] = word;
-        }
-    }
-    return check_words(verb, ret, words);
+    r = arguments_take(&arguments, argc, argv);
+    return r != 0 ? r : check_words(verb, ret, words.count);
 }
 
 /* malloc'ed; NULL: the complaint was printed, *ret_code says how to exit. */

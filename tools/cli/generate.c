@@ -2,8 +2,13 @@
 
 #include <string.h>
 
+#include "tools/cli/arguments.h"
 #include "tools/cli/cli.h"
-#include "tools/cli/verb.h"
+
+static int take_kind(void *context, const char *word)
+{
+    return arguments_take_only("generate", context, word);
+}
 
 int cli_generate(int argc, char **argv)
 {
@@ -12,20 +17,21 @@ int cli_generate(int argc, char **argv)
         void (*generate)(FILE *stream);
     } kinds[] = { { "man", generate_man },
                   { "man-conf", generate_man_conf },
+                  { "man-entities", generate_man_entities },
                   { "bash", generate_bash },
                   { "zsh", generate_zsh },
                   { "fish", generate_fish } };
-    const char *word = argc == 2 ? argv[1] : "";
+    const char *word = NULL;
+    const struct arguments arguments = { "generate", NULL, take_kind, NULL, &word };
+    int r = arguments_take(&arguments, argc, argv);
 
-    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-        verb_print_help(verb_find("generate"), stdout);
-        return CLI_OK;
-    }
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+    if (r != 0)
+        return r < 0 ? CLI_OK : r;
+    for (size_t i = 0; word && i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (strcmp(word, kinds[i].word) == 0) {
             kinds[i].generate(stdout);
             return fflush(stdout) == 0 && !ferror(stdout) ? CLI_OK : CLI_FAILED;
         }
-    verb_print_help(verb_find("generate"), stderr);
-    return CLI_USAGE;
+    return arguments_complain("generate", "one of the kinds must be named%s%s",
+                              word ? ", not " : "", word ? word : "");
 }

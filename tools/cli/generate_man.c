@@ -5,6 +5,7 @@
 #include "config/settings_catalog.h"
 #include "tools/cli/generate.h"
 #include "tools/cli/verb.h"
+#include "tools/explain/explain.h"
 
 /* Text that roff shall not read: backslashes, hyphens that can be pasted, a dot that begins a line. */
 static void put(FILE *stream, const char *text)
@@ -143,7 +144,7 @@ void generate_man(FILE *stream)
     PUT_LIST(stream, "SIGNALS", signals);
     PUT_LIST(stream, "ENVIRONMENT", environment);
     PUT_LIST(stream, "FILES", files);
-    (void)fputs(".SH SEE ALSO\n.BR hopgate.conf (5)\n", stream);
+    (void)fputs(".SH SEE ALSO\n.BR hopgate.conf (5), hopgate-entities (5)\n", stream);
 }
 
 /* ---- hopgate.conf(5) ----------------------------------------------------------------------- */
@@ -207,5 +208,25 @@ void generate_man_conf(FILE *stream)
                 "notice, or an error where ignoring it would mislead.\n",
                 stream);
     put_keys(stream, is_unused);
-    (void)fputs(".SH SEE ALSO\n.BR hopgate (1)\n", stream);
+    (void)fputs(".SH SEE ALSO\n.BR hopgate (1), hopgate-entities (5)\n", stream);
+}
+
+/* ---- hopgate-entities(5) ------------------------------------------------------------------- */
+
+void generate_man_entities(FILE *stream)
+{
+    const struct model *model = model_get();
+    json_t *all = model ? explain_all(model) : NULL;
+
+    put_title(stream, "hopgate-entities", 5, "what the Admin API and declarative files can say");
+    (void)fputs(
+        ".SH DESCRIPTION\n"
+        "The entities and plugins of Kong that hopgate knows, field by field. What is not\n"
+        "given has its default (behind =), else null. A text is not empty unless it says so.\n"
+        "\\fBhopgate explain\\fR tells the same of one field.\n",
+        stream);
+    if (all)
+        explain_print_manual(all, stream);
+    json_decref(all);
+    (void)fputs(".SH SEE ALSO\n.BR hopgate (1), hopgate.conf (5)\n", stream);
 }

@@ -49,14 +49,19 @@ static int format_label(const struct verb_option *option, char into[LABEL_MAX])
                     option->value ? option->value : "");
 }
 
+void verb_print_usage(const struct verb *verb, FILE *stream)
+{
+    for (size_t i = 0; verb->synopses[i]; i++)
+        (void)fprintf(stream, "%s hopgate %s %s\n", i == 0 ? "usage:" : "      ", verb->name,
+                      verb->synopses[i]);
+}
+
 void verb_print_help(const struct verb *verb, FILE *stream)
 {
     char label[LABEL_MAX];
     int widest = 0;
 
-    for (size_t i = 0; verb->synopses[i]; i++)
-        (void)fprintf(stream, "%s hopgate %s %s\n", i == 0 ? "usage:" : "      ", verb->name,
-                      verb->synopses[i]);
+    verb_print_usage(verb, stream);
     (void)fprintf(stream, "\n%s\n", verb->text);
     for (const struct verb_option *option = verb->options; option && option->name; option++) {
         int width = format_label(option, label);

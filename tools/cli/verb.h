@@ -49,6 +49,7 @@ const struct verb_option *verb_option_find(const struct verb *verb, const char *
 
 bool verb_option_is_argument(const struct verb_option *option);
 
+void verb_print_usage(const struct verb *verb, FILE *stream); /* the synopses */
 void verb_print_help(const struct verb *verb, FILE *stream);
 void verb_print_all(FILE *stream);
 

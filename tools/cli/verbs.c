@@ -2,6 +2,7 @@
 #include "tools/cli/cli.h"
 #include "tools/cli/verb.h"
 #include "tools/doctor/doctor.h"
+#include "tools/explain/explain.h"
 #include "tools/lab/lab.h"
 #include "tools/origin/origin.h"
 #include "tools/probe/probe.h"
@@ -69,19 +70,40 @@ const struct verb verbs[] = {
       .exit_codes = "0 usable (warnings may have been printed), 64 usage, 78 bad configuration" },
     { .name = "config",
       .run = cli_config,
-      .summary = "the entities of a hop's store as a declarative file",
-      .synopses = SYNOPSES("dump [OPTIONS]"),
-      .text = "Prints all entities that the Admin API keeps (database = sqlite), secrets with "
-              "them, as a\n"
-              "declarative file: `hopgate run FILE` and POST /config take it as it is. The hop may "
-              "run or "
-              "not.",
-      .words = "dump",
+      .summary = "declarative files, and the store of a hop",
+      .synopses = SYNOPSES("dump [OPTIONS]", "parse FILE", "import FILE [OPTIONS]"),
+      .text =
+          "dump: prints all entities that the Admin API keeps (database = sqlite), secrets with "
+          "them, as\na declarative file: `hopgate run FILE`, POST /config and import take it as "
+          "it is.\n"
+          "parse: says whether FILE is a declarative file that Kong would take, or what is wrong "
+          "with it\nas `kong config parse` does; `check` says where, and what hopgate cannot "
+          "run.\n"
+          "import (also load, db_import): puts the entities of FILE into the store: in place of "
+          "those that\nhave their ids, beside the others; nothing is deleted; all of it or "
+          "nothing. As Kong's db_import.\n"
+          "The hop may run or not; one that runs follows within a second or so.",
+      .words = "dump parse import load FILE",
       .options =
-          OPTIONS(VALUE("--prefix", "DIR", "the hop's prefix; else the one of its kong.conf"),
+          OPTIONS(ARGUMENT("FILE", "Kong declarative file, .yaml, .yml or .json"),
+                  VALUE("--prefix", "DIR", "the hop's prefix; else the one of its kong.conf"),
                   { "--conf", "-c", "FILE", "that kong.conf; KONG_PREFIX overrides it" },
-                  SWITCH("--json", "JSON instead of YAML")),
-      .exit_codes = "0 done, 1 the store cannot be read, 64 usage, 78 bad configuration" },
+                  SWITCH("--json", "dump: JSON instead of YAML")),
+      .exit_codes = "0 done, 1 the file has mistakes or the store cannot be read or written, 64 "
+                    "usage, 78 bad configuration" },
+    { .name = "explain",
+      .run = explain_verb,
+      .summary = "what entities, plugins and their fields mean: types, defaults, limits",
+      .synopses = SYNOPSES("[--json] [PATH]", "--all [--json | --markdown]"),
+      .text = "Tells what a thing of the Admin API or a declarative file means: an entity "
+              "(services), a field\n"
+              "(services.retries, upstreams.healthchecks.active.type), a plugin (plugins.cors), a "
+              "field of it\n"
+              "(plugins.cors.config.origins). Without PATH it lists what there is.",
+      .options =
+          OPTIONS(ARGUMENT("PATH", "names with dots between them"), SWITCH("--all", "everything"),
+                  SWITCH("--json", "for programs"), SWITCH("--markdown", "with --all: as a page")),
+      .exit_codes = "0 told, 1 failed, 64 usage, also when there is no such thing" },
     { .name = "status",
       .run = cli_control,
       .summary = "what a running hop is and how it is doing",
@@ -458,10 +480,11 @@ const struct verb verbs[] = {
     { .name = "generate",
       .run = cli_generate,
       .summary = "man pages and completions, for the build",
-      .synopses = SYNOPSES("man|man-conf|bash|zsh|fish"),
-      .text = "Writes a man page or a completion to standard output, made from the tables of verbs "
-              "and of\nsettings that this binary has.",
-      .words = "man man-conf bash zsh fish",
+      .synopses = SYNOPSES("man|man-conf|man-entities|bash|zsh|fish"),
+      .text =
+          "Writes a man page or a completion to standard output, made from the tables of verbs, "
+          "settings\nand entities that this binary has.",
+      .words = "man man-conf man-entities bash zsh fish",
       .exit_codes = "0 written, 64 usage",
       .is_hidden = true },
 };

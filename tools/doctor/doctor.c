@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "config/suggest.h"
+#include "tools/cli/arguments.h"
 #include "tools/cli/cli.h"
-#include "tools/cli/verb.h"
 #include "tools/lab/experiment.h"
 
 struct options {
@@ -45,19 +45,10 @@ int doctor_examine_chain(const struct chain *chain, const char *name,
 
 /* ---- options ------------------------------------------------------------------------------- */
 
-static int complain(const char *what, const char *word)
-{
-    (void)fprintf(stderr, "hopgate doctor: %s%s\n\n", what, word);
-    verb_print_help(verb_find("doctor"), stderr);
-    return CLI_USAGE;
-}
-
 static int take_rule(const char *id, struct options *options)
 {
     struct suggest suggest = { .wanted = id };
 
-    if (!id)
-        return complain("a value must follow --rule", "");
     options->only = doctor_rule_find(id);
     if (options->only)
         return 0;
@@ -69,32 +60,30 @@ static int take_rule(const char *id, struct options *options)
     return CLI_USAGE;
 }
 
-/* 0, or an exit code; -1: help was printed. */
+static int take_option(void *context, const char *name, const char *value)
+{
+    struct options *options = context;
+
+    if (value)
+        return take_rule(value, options);
+    *(strcmp(name, "--json") == 0 ? &options->json : &options->list) = true;
+    return 0;
+}
+
+static int take_chain(void *context, const char *word)
+{
+    return arguments_take_only("doctor", &((struct options *)context)->chain, word);
+}
+
 static int parse(int argc, char **argv, struct options *ret)
 {
-    const struct verb *verb = verb_find("doctor");
-    int r = 0;
+    const struct arguments arguments = { "doctor", take_option, take_chain, NULL, ret };
+    int r;
 
     *ret = (struct options){ .chain = NULL };
-    for (int i = 1; i < argc && r == 0; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            verb_print_help(verb, stdout);
-            return -1;
-        }
-        if (strcmp(argv[i], "--rule") == 0)
-            r = take_rule(argv[++i], ret);
-        else if (strcmp(argv[i], "--json") == 0)
-            ret->json = true;
-        else if (strcmp(argv[i], "--list") == 0)
-            ret->list = true;
-        else if (argv[i][0] == '-' || ret->chain)
-            r = complain("not understood: ", argv[i]);
-        else
-            ret->chain = argv[i];
-    }
-    if (r == 0 && !ret->chain && !ret->list)
-        r = complain("CHAIN is missing: a file, or a ready-made one", "");
-    return r;
+    r = arguments_take(&arguments, argc, argv);
+    return r == 0 && !ret->chain && !ret->list ? arguments_complain("doctor", ARGUMENTS_NO_CHAIN)
+                                               : r;
 }
 
 /* ---- the verb ------------------------------------------------------------------------------ */

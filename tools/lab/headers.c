@@ -5,18 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/cli/arguments.h"
 #include "tools/cli/cli.h"
-#include "tools/cli/verb.h"
 #include "tools/lab/headers_print.h"
 #include "tools/lab/headers_run.h"
 #include "tools/lab/lab.h"
-
-static int complain(const char *what, const char *word)
-{
-    (void)fprintf(stderr, "hopgate lab headers: %s%s\n\n", what, word);
-    verb_print_help(verb_find("lab headers"), stderr);
-    return CLI_USAGE;
-}
 
 /* ---- options ------------------------------------------------------------------------------- */
 
@@ -51,42 +44,41 @@ static const char **value_of(struct headers_options *options, const char *word)
 static int judge(const struct headers_options *options)
 {
     if (options->chain && options->url)
-        return complain("either CHAIN or --url", "");
+        return arguments_complain("lab headers", "either CHAIN or --url");
     if (!options->chain && !options->url)
-        return complain("CHAIN is missing: a file, or a ready-made one; or --url", "");
+        return arguments_complain("lab headers", ARGUMENTS_NO_CHAIN "; or --url");
     if (options->url && !options->origin)
-        return complain("--url needs --origin IP:PORT, where the product finds its origin", "");
+        return arguments_complain(
+            "lab headers", "--url needs --origin IP:PORT, where the product finds its origin");
     if (!options->url && (options->origin || options->ca || options->connect))
-        return complain("--origin, --cacert and --connect go with --url", "");
+        return arguments_complain("lab headers", "--origin, --cacert and --connect go with --url");
     if (options->junit && !options->expect)
-        return complain("--junit needs --expect", "");
+        return arguments_complain("lab headers", "--junit needs --expect");
     return 0;
 }
 
-/* 0, or an exit code; -1: help was printed. */
+static int take_option(void *context, const char *name, const char *value)
+{
+    if (value)
+        *value_of(context, name) = value;
+    else
+        *switch_of(context, name) = true;
+    return 0;
+}
+
+static int take_chain(void *context, const char *word)
+{
+    return arguments_take_only("lab headers", &((struct headers_options *)context)->chain, word);
+}
+
 static int parse(int argc, char **argv, struct headers_options *ret)
 {
-    *ret = (struct headers_options){ .chain = NULL };
-    for (int i = 1; i < argc; i++) {
-        bool *flag = switch_of(ret, argv[i]);
-        const char **value = value_of(ret, argv[i]);
+    const struct arguments arguments = { "lab headers", take_option, take_chain, NULL, ret };
+    int r;
 
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            verb_print_help(verb_find("lab headers"), stdout);
-            return -1;
-        }
-        if (flag)
-            *flag = true;
-        else if (value && i + 1 < argc)
-            *value = argv[++i];
-        else if (value)
-            return complain("a value is missing after ", argv[i]);
-        else if (argv[i][0] == '-' || ret->chain)
-            return complain("not understood: ", argv[i]);
-        else
-            ret->chain = argv[i];
-    }
-    return judge(ret);
+    *ret = (struct headers_options){ .chain = NULL };
+    r = arguments_take(&arguments, argc, argv);
+    return r != 0 ? r : judge(ret);
 }
 
 /* ---- files --------------------------------------------------------------------------------- */
@@ -134,7 +126,9 @@ static int check_names(const struct headers_options *options, const struct chain
     for (size_t i = 0; options->at && i + 1 < names.count; i++)
         if (strcmp(options->at, names.places[i].name) == 0)
             return CLI_OK;
-    return options->at ? complain("--at names no hop of the chain: ", options->at) : CLI_OK;
+    return options->at ? arguments_complain("lab headers", "--at names no hop of the chain: %s",
+                                            options->at)
+                       : CLI_OK;
 }
 
 /* ---- output -------------------------------------------------------------------------------- */

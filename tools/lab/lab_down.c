@@ -9,9 +9,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "tools/cli/arguments.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/table.h"
-#include "tools/cli/verb.h"
 #include "tools/lab/lab.h"
 #include "tools/lab/lab_place.h"
 #include "tools/lab/lab_process.h"
@@ -101,31 +101,25 @@ static void print_lab(const json_t *lab)
     json_decref(rows);
 }
 
-static int complain(const char *verb, const char *what, const char *word)
+static int take_switch(void *context, const char *name, const char *value)
 {
-    (void)fprintf(stderr, "hopgate %s: %s%s\n\n", verb, what, word);
-    verb_print_help(verb_find(verb), stderr);
-    return CLI_USAGE;
-}
-
-static bool wants_help(int argc, char **argv)
-{
-    return argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+    (void)name; /* each of the two verbs has one */
+    (void)value;
+    *(bool *)context = true;
+    return 0;
 }
 
 int lab_status_verb(int argc, char **argv)
 {
-    bool as_json = argc > 1 && strcmp(argv[1], "--json") == 0;
+    bool as_json = false;
+    const struct arguments arguments = { "lab status", take_switch, NULL, NULL, &as_json };
+    int r = arguments_take(&arguments, argc, argv);
     json_t *labs;
     const json_t *lab;
     size_t i;
 
-    if (wants_help(argc, argv)) {
-        verb_print_help(verb_find("lab status"), stdout);
-        return CLI_OK;
-    }
-    if (argc > 2 || (argc == 2 && !as_json))
-        return complain("lab status", "not understood: ", argv[argc - 1]);
+    if (r != 0)
+        return r < 0 ? CLI_OK : r;
     labs = running_labs();
     if (!labs)
         return CLI_FAILED;
@@ -192,17 +186,22 @@ static int end_lab(const json_t *lab)
     return CLI_OK;
 }
 
+struct down_options {
+    const char *which; /* NULL: the only one */
+    bool all;
+};
+
 static bool is_meant(const json_t *lab, const char *which)
 {
     char block[24];
 
     snprintf(block, sizeof(block), "%lld",
              (long long)json_integer_value(json_object_get(lab, "block")));
-    return strcmp(which, "--all") == 0 || strcmp(which, block) == 0 ||
+    return strcmp(which, block) == 0 ||
            strcmp(which, json_string_value(json_object_get(lab, "name"))) == 0;
 }
 
-static int end_meant(const json_t *labs, const char *which)
+static int end_meant(const json_t *labs, const struct down_options *options)
 {
     int r = CLI_OK;
     unsigned ended = 0;
@@ -211,37 +210,46 @@ static int end_meant(const json_t *labs, const char *which)
 
     json_array_foreach(labs, i, lab)
     {
-        if (which && !is_meant(lab, which))
+        if (options->which && !is_meant(lab, options->which))
             continue;
         ended++;
         if (end_lab(lab) != CLI_OK)
             r = CLI_FAILED;
     }
-    if (ended > 0 || (which && strcmp(which, "--all") == 0))
+    if (ended > 0 || options->all)
         return r;
     (void)fprintf(stderr, "hopgate: no such lab is up; `hopgate lab status` lists them\n");
     return CLI_FAILED;
 }
 
+static int take_down_switch(void *context, const char *name, const char *value)
+{
+    return take_switch(&((struct down_options *)context)->all, name, value);
+}
+
+static int take_which(void *context, const char *word)
+{
+    return arguments_take_only("lab down", &((struct down_options *)context)->which, word);
+}
+
 int lab_down_verb(int argc, char **argv)
 {
-    const char *which = argc > 1 ? argv[1] : NULL;
+    struct down_options options = { .which = NULL };
+    const struct arguments arguments = { "lab down", take_down_switch, take_which, NULL, &options };
+    int r = arguments_take(&arguments, argc, argv);
     json_t *labs;
-    int r;
 
-    if (wants_help(argc, argv)) {
-        verb_print_help(verb_find("lab down"), stdout);
-        return CLI_OK;
-    }
-    if (argc > 2 || (which && which[0] == '-' && strcmp(which, "--all") != 0))
-        return complain("lab down", "not understood: ", argv[argc - 1]);
+    if (r != 0)
+        return r < 0 ? CLI_OK : r;
+    if (options.all && options.which)
+        return arguments_complain("lab down", "either --all or %s", options.which);
     labs = running_labs();
     if (!labs)
         return CLI_FAILED;
-    if (!which && json_array_size(labs) > 1)
-        r = complain("lab down", "several labs are up; say which, or --all", "");
+    if (!options.all && !options.which && json_array_size(labs) > 1)
+        r = arguments_complain("lab down", "several labs are up; say which, or --all");
     else
-        r = end_meant(labs, which);
+        r = end_meant(labs, &options);
     json_decref(labs);
     return r;
 }

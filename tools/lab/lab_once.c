@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/cli/arguments.h"
 #include "tools/cli/cli.h"
-#include "tools/cli/verb.h"
 #include "tools/lab/experiment.h"
 #include "tools/lab/lab.h"
 #include "tools/lab/matrix_report.h"
@@ -22,13 +22,6 @@ struct once_options {
 
 enum { FILL_BYTES_MAX = 1 << 20, CONTENT_BYTES_MAX = 1 << 26 };
 
-static int complain(const char *what, const char *word)
-{
-    (void)fprintf(stderr, "hopgate lab run: %s%s\n\n", what, word);
-    verb_print_help(verb_find("lab run"), stderr);
-    return CLI_USAGE;
-}
-
 /* ---- options ------------------------------------------------------------------------------- */
 
 static int take_field(struct case_request *request, const char *value)
@@ -36,17 +29,17 @@ static int take_field(struct case_request *request, const char *value)
     const char *colon = strchr(value, ':');
 
     if (!colon || colon == value || strpbrk(value, "\r\n"))
-        return complain("-H is 'NAME: VALUE', not ", value);
+        return arguments_complain("lab run", "-H is 'NAME: VALUE', not %s", value);
     if (request->fields_count + 3 >= CASE_FIELDS_MAX)
-        return complain("too many fields at ", value);
+        return arguments_complain("lab run", "too many fields at %s", value);
     request->fields[request->fields_count++] = value;
     return 0;
 }
 
 /* Behind "--": as curl has it. */
-static int parse_request(int argc, char **argv, struct once_options *ret)
+static int take_request(void *context, int argc, char **argv)
 {
-    struct case_request *request = &ret->request;
+    struct case_request *request = &((struct once_options *)context)->request;
 
     for (int i = 0; i < argc; i++) {
         bool takes =
@@ -54,7 +47,7 @@ static int parse_request(int argc, char **argv, struct once_options *ret)
         int r = 0;
 
         if (takes && i + 1 == argc)
-            return complain("a value must follow ", argv[i]);
+            return arguments_complain("lab run", "a value must follow %s", argv[i]);
         if (strcmp(argv[i], "-X") == 0)
             request->method = argv[++i];
         else if (strcmp(argv[i], "-H") == 0)
@@ -64,19 +57,27 @@ static int parse_request(int argc, char **argv, struct once_options *ret)
         else if (argv[i][0] == '/' && !request->path)
             request->path = argv[i];
         else
-            return complain(
-                "behind -- follow -X METHOD, -H 'NAME: VALUE', -d CONTENT and a /path, not ",
+            return arguments_complain(
+                "lab run",
+                "behind -- follow -X METHOD, -H 'NAME: VALUE', -d CONTENT and a /path, not %s",
                 argv[i]);
         if (r != 0)
             return r;
     }
+    return 0;
+}
+
+static int complete_request(struct once_options *ret)
+{
+    struct case_request *request = &ret->request;
+
     if (!request->method)
         request->method = request->content || ret->content_bytes > 0 ? "POST" : "GET";
     if (strspn(request->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != strlen(request->method) ||
         strlen(request->method) > 15)
-        return complain("no method: ", request->method);
+        return arguments_complain("lab run", "no method: %s", request->method);
     return request->path && strpbrk(request->path, " \r\n\t")
-               ? complain("a path has no spaces: ", request->path)
+               ? arguments_complain("lab run", "a path has no spaces: %s", request->path)
                : 0;
 }
 
@@ -115,57 +116,52 @@ static int take_number(struct once_options *options, const char *name, const cha
         if (strcmp(name, numbers[i].name) != 0)
             continue;
         if (!is_number(value, numbers[i].max, numbers[i].into))
-            return complain(name, " is followed by a number that is not too large");
+            return arguments_complain("lab run", "%s is followed by a number that is not too large",
+                                      name);
     }
     options->request.before_count = (unsigned)before;
     return 0;
 }
 
-static int take_value(struct once_options *options, const char *name, const char *value)
+static int take_option(void *context, const char *name, const char *value)
 {
-    if (!value)
-        return complain("a value must follow ", name);
+    struct once_options *options = context;
+
+    if (strcmp(name, "--json") == 0) {
+        options->json = true;
+        return 0;
+    }
     if (strcmp(name, "--fault") == 0)
         options->fault = value;
     else if (strcmp(name, "--place") == 0)
         options->place = value;
     else if (strcmp(name, "--fill") == 0 && !is_fill(value, options))
-        return complain("--fill is LINESxBYTES, as in 1x9000, not ", value);
+        return arguments_complain("lab run", "--fill is LINESxBYTES, as in 1x9000, not %s", value);
     else if (strcmp(name, "--time-scale") == 0 &&
              (options->time_scale = experiment_time_scale(value)) == 0)
-        return complain("--time-scale is a number from 1 to 100000, not ", value);
+        return arguments_complain("lab run", "--time-scale is a number from 1 to 100000, not %s",
+                                  value);
     return take_number(options, name, value);
 }
 
-/* 0, or an exit code; -1: help was printed. */
+static int take_chain(void *context, const char *word)
+{
+    return arguments_take_only("lab run", &((struct once_options *)context)->chain, word);
+}
+
 static int parse(int argc, char **argv, struct once_options *ret)
 {
-    const struct verb *verb = verb_find("lab run");
-    int i = 1, r = 0;
+    const struct arguments arguments = { "lab run", take_option, take_chain, take_request, ret };
+    int r;
 
     *ret = (struct once_options){ .chain = NULL };
-    for (; i < argc && r == 0 && strcmp(argv[i], "--") != 0; i++) {
-        const struct verb_option *option =
-            argv[i][0] == '-' ? verb_option_find(verb, argv[i]) : NULL;
-
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            verb_print_help(verb, stdout);
-            return -1;
-        }
-        if (option && option->value)
-            r = take_value(ret, option->name, argv[++i]);
-        else if (option)
-            ret->json = true;
-        else if (argv[i][0] == '-' || ret->chain)
-            r = complain("not understood: ", argv[i]);
-        else
-            ret->chain = argv[i];
-    }
+    r = arguments_take(&arguments, argc, argv);
     if (r == 0 && !ret->chain)
-        r = complain("CHAIN is missing: a file, or a ready-made one", "");
+        r = arguments_complain("lab run", ARGUMENTS_NO_CHAIN);
     if (r == 0 && !ret->fault && (ret->place || ret->fault_times > 0))
-        r = complain(ret->place ? "--place" : "--fault-times", " is for --fault");
-    return r != 0 ? r : parse_request(i < argc ? argc - i - 1 : 0, argv + i + (i < argc), ret);
+        r = arguments_complain("lab run", "%s is for --fault",
+                               ret->place ? "--place" : "--fault-times");
+    return r != 0 ? r : complete_request(ret);
 }
 
 /* ---- what is made of numbers --------------------------------------------------------------- */
@@ -284,7 +280,8 @@ static int make_plan(const struct once_options *options, const struct chain *cha
     (*ret)->cases[0].times = (unsigned)options->fault_times;
     if (options->fault_times > 0 && (*ret)->cases[0].words[0]) {
         case_plan_free(TAKE(*ret));
-        return complain("--fault-times is for faults of the origin, not for ", options->fault);
+        return arguments_complain(
+            "lab run", "--fault-times is for faults of the origin, not for %s", options->fault);
     }
     if ((*ret)->count == 1)
         return r;

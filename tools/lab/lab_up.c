@@ -7,8 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tools/cli/arguments.h"
 #include "tools/cli/cli.h"
-#include "tools/cli/verb.h"
 #include "tools/lab/lab.h"
 #include "tools/lab/lab_drawing.h"
 #include "tools/lab/lab_run.h"
@@ -19,35 +19,33 @@ struct up_options {
     bool detach, check;
 };
 
-static int complain(const char *what, const char *word)
+static int take_option(void *context, const char *name, const char *value)
 {
-    (void)fprintf(stderr, "hopgate lab up: %s%s\n\n", what, word);
-    verb_print_help(verb_find("lab up"), stderr);
-    return CLI_USAGE;
+    struct up_options *options = context;
+
+    (void)value;
+    *(strcmp(name, "--detach") == 0 ? &options->detach : &options->check) = true;
+    return 0;
 }
 
-/* 0, or an exit code; -1: help was printed. */
+static int take_chain(void *context, const char *word)
+{
+    return arguments_take_only("lab up", &((struct up_options *)context)->chain, word);
+}
+
 static int parse(int argc, char **argv, struct up_options *ret)
 {
+    const struct arguments arguments = { "lab up", take_option, take_chain, NULL, ret };
+    int r;
+
     *ret = (struct up_options){ .chain = NULL };
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            verb_print_help(verb_find("lab up"), stdout);
-            (void)printf("\nready-made chains:\n");
-            for (const struct chain_builtin *one = chain_builtins; one->name; one++)
-                (void)printf("  %s\n", one->name);
-            return -1;
-        }
-        if (strcmp(argv[i], "--detach") == 0)
-            ret->detach = true;
-        else if (strcmp(argv[i], "--check") == 0)
-            ret->check = true;
-        else if (argv[i][0] == '-' || ret->chain)
-            return complain("not understood: ", argv[i]);
-        else
-            ret->chain = argv[i];
+    r = arguments_take(&arguments, argc, argv);
+    if (r == ARGUMENTS_HELP) {
+        (void)printf("\nready-made chains:\n");
+        for (const struct chain_builtin *one = chain_builtins; one->name; one++)
+            (void)printf("  %s\n", one->name);
     }
-    return ret->chain ? 0 : complain("CHAIN is missing: a file, or a ready-made one", "");
+    return r != 0 || ret->chain ? r : arguments_complain("lab up", ARGUMENTS_NO_CHAIN);
 }
 
 /* ---- what is told -------------------------------------------------------------------------- */
@@ -217,14 +215,11 @@ int lab_up_verb(int argc, char **argv)
 
 int lab_schema_verb(int argc, char **argv)
 {
-    bool wants_help = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+    const struct arguments arguments = { "lab schema", NULL, NULL, NULL, NULL };
+    int r = arguments_take(&arguments, argc, argv);
 
-    if (argc > 1) {
-        if (!wants_help)
-            (void)fprintf(stderr, "hopgate lab schema: not understood: %s\n\n", argv[1]);
-        verb_print_help(verb_find("lab schema"), wants_help ? stdout : stderr);
-        return wants_help ? CLI_OK : CLI_USAGE;
-    }
+    if (r != 0)
+        return r < 0 ? CLI_OK : r;
     chain_print_schema(stdout);
     return CLI_OK;
 }

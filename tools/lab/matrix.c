@@ -4,8 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/cli/arguments.h"
 #include "tools/cli/cli.h"
-#include "tools/cli/verb.h"
 #include "tools/lab/case_expect.h"
 #include "tools/lab/experiment.h"
 #include "tools/lab/lab.h"
@@ -22,15 +22,9 @@ struct matrix_options {
 
 /* ---- options ------------------------------------------------------------------------------- */
 
-static int complain(const char *what, const char *word)
+static int take_option(void *context, const char *name, const char *value)
 {
-    (void)fprintf(stderr, "hopgate lab matrix: %s%s\n\n", what, word);
-    verb_print_help(verb_find("lab matrix"), stderr);
-    return CLI_USAGE;
-}
-
-static int take_value(struct matrix_options *options, const char *name, const char *value)
-{
+    struct matrix_options *options = context;
     const struct {
         const char *name;
         const char **into;
@@ -41,44 +35,33 @@ static int take_value(struct matrix_options *options, const char *name, const ch
                   { "--html", &options->html },
                   { "--expect", &options->expect } };
 
-    if (!value)
-        return complain("a value must follow ", name);
+    if (!value) {
+        options->json = true;
+        return 0;
+    }
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         if (strcmp(name, texts[i].name) == 0)
             *texts[i].into = value;
     if (strcmp(name, "--time-scale") == 0 &&
         (options->time_scale = experiment_time_scale(value)) == 0)
-        return complain("--time-scale is a number from 1 to 100000, not ", value);
+        return arguments_complain("lab matrix", "--time-scale is a number from 1 to 100000, not %s",
+                                  value);
     return 0;
 }
 
-/* 0, or an exit code; -1: help was printed. */
+static int take_chain(void *context, const char *word)
+{
+    return arguments_take_only("lab matrix", &((struct matrix_options *)context)->chain, word);
+}
+
 static int parse(int argc, char **argv, struct matrix_options *ret)
 {
-    const struct verb *verb = verb_find("lab matrix");
+    const struct arguments arguments = { "lab matrix", take_option, take_chain, NULL, ret };
+    int r;
 
     *ret = (struct matrix_options){ .chain = NULL };
-    for (int i = 1; i < argc; i++) {
-        const struct verb_option *option =
-            argv[i][0] == '-' ? verb_option_find(verb, argv[i]) : NULL;
-        int r = 0;
-
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            verb_print_help(verb, stdout);
-            return -1;
-        }
-        if (option && option->value)
-            r = take_value(ret, option->name, argv[++i]);
-        else if (option)
-            ret->json = true;
-        else if (argv[i][0] == '-' || ret->chain)
-            r = complain("not understood: ", argv[i]);
-        else
-            ret->chain = argv[i];
-        if (r != 0)
-            return r;
-    }
-    return ret->chain ? 0 : complain("CHAIN is missing: a file, or a ready-made one", "");
+    r = arguments_take(&arguments, argc, argv);
+    return r != 0 || ret->chain ? r : arguments_complain("lab matrix", ARGUMENTS_NO_CHAIN);
 }
 
 /* ---- output -------------------------------------------------------------------------------- */

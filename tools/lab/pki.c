@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,62 +9,47 @@
 #include <unistd.h>
 
 #include "tls/pki_lab.h"
+#include "tools/cli/arguments.h"
 #include "tools/cli/cli.h"
-#include "tools/cli/verb.h"
 #include "tools/lab/lab.h"
 
 enum { DAYS_MAX = 3650 };
-
-static int complain(const char *what)
-{
-    (void)fprintf(stderr, "hopgate: %s\n\n", what);
-    verb_print_help(verb_find("lab pki"), stderr);
-    return CLI_USAGE;
-}
 
 struct options {
     const char *folder;
     struct pki_lab_settings settings;
 };
 
-/* 0, or an exit code after the complaint; -1 after --help. */
+static int take_option(void *context, const char *name, const char *value)
+{
+    struct pki_lab_settings *settings = &((struct options *)context)->settings;
+    int64_t days;
+
+    if (strcmp(name, "--name") == 0) {
+        settings->server_name = value;
+        return 0;
+    }
+    if (!arguments_number(value, 1, DAYS_MAX, &days))
+        return arguments_complain("lab pki", "--days is a number from 1 to %d, not %s", DAYS_MAX,
+                                  value);
+    settings->days = (int)days;
+    return 0;
+}
+
+static int take_folder(void *context, const char *word)
+{
+    return arguments_take_only("lab pki", &((struct options *)context)->folder, word);
+}
+
 static int parse(int argc, char **argv, struct options *ret)
 {
-    static const struct option long_options[] = { { "name", required_argument, NULL, 'n' },
-                                                  { "days", required_argument, NULL, 'd' },
-                                                  { "help", no_argument, NULL, 'h' },
-                                                  { NULL, 0, NULL, 0 } };
-    char *end;
-    long days;
-    int option;
+    const struct arguments arguments = { "lab pki", take_option, take_folder, NULL, ret };
+    int r;
 
     *ret = (struct options){ .settings.server_name = "shelf.test",
                              .settings.now_s = (int64_t)time(NULL) };
-    opterr = 0; /* its messages lack our name */
-    while ((option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
-        switch (option) {
-        case 'n':
-            ret->settings.server_name = optarg;
-            break;
-        case 'd':
-            days = strtol(optarg, &end, 10);
-            ret->settings.days = (int)days;
-            if (*end == '\0' && days > 0 && days <= DAYS_MAX)
-                break;
-            (void)fprintf(stderr, "hopgate: --days is a number from 1 to %d\n", DAYS_MAX);
-            return CLI_USAGE;
-        case 'h':
-            verb_print_help(verb_find("lab pki"), stdout);
-            return -1;
-        default:
-            return complain("an option is not known, or lacks its value");
-        }
-    }
-    if (optind + 1 == argc) {
-        ret->folder = argv[optind];
-        return 0;
-    }
-    return complain("one DIR must be named");
+    r = arguments_take(&arguments, argc, argv);
+    return r != 0 || ret->folder ? r : arguments_complain("lab pki", "DIR is missing");
 }
 
 /* ---- files --------------------------------------------------------------------------------- */

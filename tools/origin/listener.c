@@ -66,8 +66,15 @@ static int start(struct origin_listener *listener)
     return 0;
 }
 
+/* The loop closes its socket a little later; whoever said "refused" expects it with the next SYN. */
 static void stop(struct origin_listener *listener)
 {
+    int fd = listener->listener ? listener_copy_fd(listener->listener) : -1;
+
+    if (fd >= 0) {
+        (void)shutdown(fd, SHUT_RDWR); /* Linux: it listens no more */
+        (void)close(fd);
+    }
     if (listener->listener)
         listener_stop(listener->listener);
     listener->listener = NULL;

@@ -4,6 +4,7 @@
 set(generated_texts
   "man|hopgate.1|${CMAKE_INSTALL_MANDIR}/man1|hopgate.1"
   "man-conf|hopgate.conf.5|${CMAKE_INSTALL_MANDIR}/man5|hopgate.conf.5"
+  "man-entities|hopgate-entities.5|${CMAKE_INSTALL_MANDIR}/man5|hopgate-entities.5"
   "bash|hopgate.bash|${CMAKE_INSTALL_DATADIR}/bash-completion/completions|hopgate"
   "zsh|hopgate.zsh|${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions|_hopgate"
   "fish|hopgate.fish|${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d|hopgate.fish")

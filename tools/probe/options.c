@@ -1,23 +1,14 @@
 #include "tools/probe/options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/cli/arguments.h"
 #include "tools/cli/cli.h"
-#include "tools/cli/verb.h"
 
 enum { FILE_BYTES_MAX = 4 << 20, TIMEOUT_MAX_S = 3600 };
-
-static int complain(const char *what, const char *word)
-{
-    (void)fprintf(stderr, "hopgate: %s%s%s%s\n\n", what, word ? " \"" : "", word ? word : "",
-                  word ? "\"" : "");
-    verb_print_help(verb_find("probe"), stderr);
-    return CLI_USAGE;
-}
 
 /* The text of a file, heap; NULL after the complaint. */
 static char *read_text(const char *path)
@@ -28,7 +19,7 @@ static char *read_text(const char *path)
     char *fitting;
 
     if (!text || ferror(file)) {
-        (void)fprintf(stderr, "hopgate: cannot read %s: %s\n", path, strerror(errno));
+        (void)fprintf(stderr, "hopgate probe: cannot read %s: %s\n", path, strerror(errno));
         free(text);
         text = NULL;
     }
@@ -76,50 +67,23 @@ static int parse_url(struct probe_options *options)
     if (strncasecmp(rest, "https://", 8) == 0)
         options->tls = true;
     else if (strncasecmp(rest, "http://", 7) != 0)
-        return complain("a URL begins with https:// or http://, not like", options->url);
+        return arguments_complain("probe", "a URL begins with https:// or http://, not like \"%s\"",
+                                  options->url);
     rest += options->tls ? 8 : 7;
     authority = (struct slice){ rest, strcspn(rest, "/?#") };
     options->target = rest + authority.len;
     if (!is_visible(options->target) || strchr(options->target, '#'))
-        return complain("blanks, control bytes and \"#\" must be written as %XX in the URL",
-                        options->url);
+        return arguments_complain(
+            "probe", "blanks, control bytes and \"#\" must be written as %%XX in the URL \"%s\"",
+            options->url);
     if (!split_authority(authority, options->tls ? "443" : "80", &options->host, &options->port))
-        return complain("the URL has no usable host (user names are not taken):", options->url);
+        return arguments_complain(
+            "probe", "the URL has no usable host (user names are not taken): \"%s\"", options->url);
     options->authority = strndup(authority.ptr, authority.len);
-    return options->authority ? 0 : complain("out of memory", NULL);
+    return options->authority ? 0 : arguments_complain("probe", "out of memory");
 }
 
 /* ---- options ------------------------------------------------------------------------------- */
-
-enum {
-    OPT_CONNECT = 256,
-    OPT_SNI,
-    OPT_CACERT,
-    OPT_CERT,
-    OPT_KEY,
-    OPT_HEADER,
-    OPT_METHOD,
-    OPT_TIMEOUT,
-    OPT_TLS12,
-    OPT_INSECURE,
-    OPT_JSON
-};
-
-static const struct option long_options[] = {
-    { "connect", required_argument, NULL, OPT_CONNECT },
-    { "sni", required_argument, NULL, OPT_SNI },
-    { "cacert", required_argument, NULL, OPT_CACERT },
-    { "cert", required_argument, NULL, OPT_CERT },
-    { "key", required_argument, NULL, OPT_KEY },
-    { "header", required_argument, NULL, OPT_HEADER },
-    { "method", required_argument, NULL, OPT_METHOD },
-    { "timeout", required_argument, NULL, OPT_TIMEOUT },
-    { "tls1.2", no_argument, NULL, OPT_TLS12 },
-    { "insecure", no_argument, NULL, OPT_INSECURE },
-    { "json", no_argument, NULL, OPT_JSON },
-    { "help", no_argument, NULL, 'h' },
-    { NULL, 0, NULL, 0 },
-};
 
 static int take_timeout(struct probe_options *options, const char *word)
 {
@@ -127,7 +91,7 @@ static int take_timeout(struct probe_options *options, const char *word)
     double seconds = strtod(word, &end);
 
     if (end == word || *end || !(seconds >= 0.001 && seconds <= TIMEOUT_MAX_S))
-        return complain("--timeout is a number of seconds, not", word);
+        return arguments_complain("probe", "--timeout is a number of seconds, not \"%s\"", word);
     options->timeout_ms = (uint64_t)(seconds * 1000);
     return 0;
 }
@@ -138,9 +102,9 @@ static int take_header(struct probe_options *options, const char *word)
     const char *colon = strchr(word, ':');
 
     if (!colon || colon == word || strpbrk(word, "\r\n"))
-        return complain("a header is \"Name: value\", not", word);
+        return arguments_complain("probe", "a header is \"Name: value\", not \"%s\"", word);
     if (options->headers_count == PROBE_HEADERS_MAX)
-        return complain("too many headers; not taken:", word);
+        return arguments_complain("probe", "too many headers; not taken: \"%s\"", word);
     options->headers[options->headers_count++] = word;
     return 0;
 }
@@ -148,7 +112,7 @@ static int take_header(struct probe_options *options, const char *word)
 static int take_method(struct probe_options *options, const char *word)
 {
     if (!word[0] || !is_visible(word))
-        return complain("not a method:", word);
+        return arguments_complain("probe", "not a method: \"%s\"", word);
     options->method = word;
     return 0;
 }
@@ -160,64 +124,70 @@ static int take_file(char **into, const char *path)
     return *into ? 0 : CLI_USAGE;
 }
 
-static int take(struct probe_options *options, int option, const char *word)
+static int take_connect(struct probe_options *options, const char *word)
 {
-    switch (option) {
-    case OPT_CONNECT:
-        if (!split_authority(slice_of(word), NULL, &options->connect_host, &options->connect_port))
-            return complain("--connect takes HOST:PORT, not", word);
-        return 0;
-    case OPT_SNI:
-        options->sni = word;
-        return 0;
-    case OPT_CACERT:
-        return take_file(&options->ca_pem, word);
-    case OPT_CERT:
-        return take_file(&options->chain_pem, word);
-    case OPT_KEY:
-        return take_file(&options->key_pem, word);
-    case OPT_HEADER:
-        return take_header(options, word);
-    case OPT_METHOD:
-        return take_method(options, word);
-    case OPT_TIMEOUT:
-        return take_timeout(options, word);
-    case OPT_TLS12:
-        options->tls12_only = true;
-        return 0;
-    case OPT_INSECURE:
-        options->insecure = true;
-        return 0;
-    case OPT_JSON:
+    if (!split_authority(slice_of(word), NULL, &options->connect_host, &options->connect_port))
+        return arguments_complain("probe", "--connect takes HOST:PORT, not \"%s\"", word);
+    return 0;
+}
+
+static int take_switch(struct probe_options *options, const char *name)
+{
+    if (strcmp(name, "--json") == 0)
         options->json = true;
-        return 0;
-    case 'h':
-        verb_print_help(verb_find("probe"), stdout);
-        return -1;
-    default:
-        return complain("an option is not known, or lacks its value", NULL);
-    }
+    else if (strcmp(name, "--insecure") == 0)
+        options->insecure = true;
+    else
+        options->tls12_only = true;
+    return 0;
+}
+
+static int take_option(void *context, const char *name, const char *value)
+{
+    struct probe_options *options = context;
+
+    if (!value)
+        return take_switch(options, name);
+    if (strcmp(name, "--connect") == 0)
+        return take_connect(options, value);
+    if (strcmp(name, "--cacert") == 0)
+        return take_file(&options->ca_pem, value);
+    if (strcmp(name, "--cert") == 0)
+        return take_file(&options->chain_pem, value);
+    if (strcmp(name, "--key") == 0)
+        return take_file(&options->key_pem, value);
+    if (strcmp(name, "--header") == 0)
+        return take_header(options, value);
+    if (strcmp(name, "--method") == 0)
+        return take_method(options, value);
+    if (strcmp(name, "--timeout") == 0)
+        return take_timeout(options, value);
+    options->sni = value;
+    return 0;
+}
+
+static int take_url(void *context, const char *word)
+{
+    return arguments_take_only("probe", &((struct probe_options *)context)->url, word);
 }
 
 int probe_options_parse(int argc, char **argv, struct probe_options *ret)
 {
-    int option, r = 0;
+    const struct arguments arguments = { "probe", take_option, take_url, NULL, ret };
+    int r;
 
     *ret = (struct probe_options){ .method = "GET", .timeout_ms = PROBE_TIMEOUT_S * 1000 };
-    opterr = 0; /* its messages lack our name */
-    while (r == 0 && (option = getopt_long(argc, argv, "h", long_options, NULL)) != -1)
-        r = take(ret, option, optarg);
+    r = arguments_take(&arguments, argc, argv);
     if (r != 0)
         return r;
-    if (optind + 1 != argc)
-        return complain("one URL must be named", NULL);
-    ret->url = argv[optind];
+    if (!ret->url)
+        return arguments_complain("probe", "one URL must be named");
     if (ret->key_pem && !ret->chain_pem)
-        return complain("--key belongs to a --cert, which is missing", NULL);
+        return arguments_complain("probe", "--key belongs to a --cert, which is missing");
     if (ret->chain_pem && !ret->key_pem) {
         ret->key_pem = strdup(ret->chain_pem);
         if (!ret->key_pem)
-            return complain("out of memory", NULL);
+            return arguments_complain("probe", "out of memory");
     }
     return parse_url(ret);
 }

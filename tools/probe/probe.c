@@ -210,7 +210,7 @@ static int run(const struct probe_options *options)
     if (options->tls) {
         probe = make_probe(options, options->tls12_only, &error);
         if (!probe) {
-            (void)fprintf(stderr, "hopgate: %s\n", error.text);
+            (void)fprintf(stderr, "hopgate probe: %s\n", error.text);
             return CLI_USAGE;
         }
     }
@@ -221,7 +221,7 @@ static int run(const struct probe_options *options)
     if (!options->json)
         probe_print_text(options, &result, stdout);
     else if (probe_print_json(options, &result, stdout) < 0)
-        (void)fprintf(stderr, "hopgate: out of memory\n");
+        (void)fprintf(stderr, "hopgate probe: out of memory\n");
     probe_result_done(&result);
     return is_fine && fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
 }

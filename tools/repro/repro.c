@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/units.h"
+#include "tools/cli/arguments.h"
 #include "tools/cli/cli.h"
-#include "tools/cli/verb.h"
 #include "tools/repro/pasted.h"
 #include "tools/repro/report.h"
 
@@ -15,69 +14,53 @@ enum { TEXTS_MAX = 16, LIMIT_USUAL = 8 };
 struct repro_options {
     const char *texts[TEXTS_MAX];
     struct paste_options paste;
-    uint64_t limit;
+    int64_t limit; /* causes */
     bool json, no_run;
 };
 
 /* ---- options ------------------------------------------------------------------------------- */
 
-static int complain(const char *what, const char *word)
+static int take_option(void *context, const char *name, const char *value)
 {
-    (void)fprintf(stderr, "hopgate repro: %s%s\n\n", what, word);
-    verb_print_help(verb_find("repro"), stderr);
-    return CLI_USAGE;
-}
+    struct repro_options *options = context;
 
-static int take_value(struct repro_options *options, const char *name, const char *value)
-{
-    if (!value)
-        return complain("a value must follow ", name);
-    if (strcmp(name, "--product") == 0) {
+    if (strcmp(name, "--json") == 0) {
+        options->json = true;
+    } else if (strcmp(name, "--no-run") == 0) {
+        options->no_run = true;
+    } else if (strcmp(name, "--product") == 0) {
         options->paste.product = line_product_of(value);
-        return options->paste.product != LINE_PRODUCTS
-                   ? 0
-                   : complain("--product is kong, nginx, haproxy or alb, not ", value);
+        if (options->paste.product == LINE_PRODUCTS)
+            return arguments_complain("repro", "--product is kong, nginx, haproxy or alb, not %s",
+                                      value);
+    } else if (!arguments_number(value, 1, RANK_MAX, &options->limit)) {
+        return arguments_complain("repro", "--limit is a number from 1 to %d, not %s", RANK_MAX,
+                                  value);
     }
-    if (units_parse_number(value, &options->limit) < 0 || options->limit < 1 ||
-        options->limit > RANK_MAX)
-        return complain("--limit is a number from 1 to 32, not ", value);
     return 0;
 }
 
-static int take_text(struct repro_options *options, const char *text)
+static int take_text(void *context, const char *text)
 {
+    struct repro_options *options = context;
+
     if (options->paste.count == TEXTS_MAX)
-        return complain("too many lines; more go by standard input: ", "-");
+        return arguments_complain("repro", "too many lines; more go by standard input: -");
     options->texts[options->paste.count++] = text;
     return 0;
 }
 
-/* 0, or an exit code; -1: help was printed. */
 static int parse(int argc, char **argv, struct repro_options *ret)
 {
-    const struct verb *verb = verb_find("repro");
-    int r = 0;
+    const struct arguments arguments = { "repro", take_option, take_text, NULL, ret };
+    int r;
 
     *ret = (struct repro_options){ .limit = LIMIT_USUAL, .paste.product = LINE_PRODUCTS };
     ret->paste.texts = ret->texts;
-    for (int i = 1; i < argc && r == 0; i++) {
-        const struct verb_option *option =
-            strncmp(argv[i], "--", 2) == 0 ? verb_option_find(verb, argv[i]) : NULL;
-
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            verb_print_help(verb, stdout);
-            return -1;
-        }
-        if (option && option->value)
-            r = take_value(ret, option->name, argv[++i]);
-        else if (option)
-            *(strcmp(option->name, "--json") == 0 ? &ret->json : &ret->no_run) = true;
-        else if (strncmp(argv[i], "--", 2) == 0 && !strchr(argv[i], ' '))
-            r = complain("not understood: ", argv[i]);
-        else
-            r = take_text(ret, argv[i]);
-    }
-    return r != 0 || ret->paste.count > 0 ? r : complain("a line of a log is missing", "");
+    r = arguments_take(&arguments, argc, argv);
+    return r != 0 || ret->paste.count > 0
+               ? r
+               : arguments_complain("repro", "a line of a log is missing");
 }
 
 /* ---- the verb ------------------------------------------------------------------------------ */
@@ -113,8 +96,8 @@ static int find_causes(const struct repro_options *options, const struct pasted 
         return CLI_FAILED;
     }
     rank_causes(table, pasted->lines, pasted->count, &ranking);
-    if (ranking.count > options->limit)
-        ranking.count = options->limit;
+    if (ranking.count > (size_t)options->limit)
+        ranking.count = (size_t)options->limit;
     if (options->no_run)
         only_rank(&ranking, &trials);
     else

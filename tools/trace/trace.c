@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/cli/arguments.h"
 #include "tools/cli/cli.h"
-#include "tools/cli/verb.h"
 #include "tools/trace/draw.h"
 #include "tools/trace/join.h"
 #include "tools/trace/log_read.h"
@@ -20,66 +20,47 @@ struct options {
     const char *files[FILES_MAX];
     size_t files_count;
     const char *id; /* NULL: any */
-    unsigned long limit;
+    int64_t limit;  /* requests */
     bool all, json;
 };
 
 /* ---- options ---- */
 
-static int complain(const char *what, const char *word)
+static int take_option(void *context, const char *name, const char *value)
 {
-    (void)fprintf(stderr, "hopgate: %s \"%s\"\n\n", what, word);
-    verb_print_help(verb_find("trace"), stderr);
-    return CLI_USAGE;
-}
+    struct options *options = context;
 
-static int take_value(const char *option, const char *value, struct options *ret)
-{
-    char *end;
-
-    if (!value)
-        return complain("a value must follow", option);
-    if (strcmp(option, "--id") == 0) {
-        ret->id = value;
-        return 0;
-    }
-    errno = 0;
-    ret->limit = strtoul(value, &end, 10);
-    if (errno != 0 || *end != '\0' || value[0] == '-' || ret->limit == 0)
-        return complain("a number from 1 must follow --limit, not", value);
+    if (strcmp(name, "--id") == 0)
+        options->id = value;
+    else if (strcmp(name, "--all") == 0)
+        options->all = true;
+    else if (strcmp(name, "--json") == 0)
+        options->json = true;
+    else if (!arguments_number(value, 1, INT64_MAX, &options->limit))
+        return arguments_complain("trace", "a number from 1 must follow --limit, not \"%s\"",
+                                  value);
     return 0;
 }
 
-/* 0, an exit code, or -1 after --help. */
+static int take_file(void *context, const char *word)
+{
+    struct options *options = context;
+
+    if (options->files_count == FILES_MAX)
+        return arguments_complain("trace", "too many logs, beginning with \"%s\"", word);
+    options->files[options->files_count++] = word;
+    return 0;
+}
+
 static int parse(int argc, char **argv, struct options *ret)
 {
-    *ret = (struct options){ .limit = 20 };
-    for (int i = 1; i < argc; i++) {
-        const char *word = argv[i];
-        int r = 0;
+    const struct arguments arguments = { "trace", take_option, take_file, NULL, ret };
+    int r;
 
-        if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-            verb_print_help(verb_find("trace"), stdout);
-            return -1;
-        }
-        if (word[0] != '-' || word[1] == '\0') {
-            if (ret->files_count == FILES_MAX)
-                return complain("too many logs, beginning with", word);
-            ret->files[ret->files_count++] = word;
-        } else if (strcmp(word, "--all") == 0) {
-            ret->all = true;
-        } else if (strcmp(word, "--json") == 0) {
-            ret->json = true;
-        } else if (strcmp(word, "--id") == 0 || strcmp(word, "--limit") == 0) {
-            r = take_value(word, i + 1 < argc ? argv[i + 1] : NULL, ret);
-            i++;
-        } else {
-            return complain("unknown option", word);
-        }
-        if (r != 0)
-            return r;
-    }
-    return ret->files_count > 0 ? 0 : complain("a log is missing:", "LOG");
+    *ret = (struct options){ .limit = 20 };
+    r = arguments_take(&arguments, argc, argv);
+    return r == 0 && ret->files_count == 0 ? arguments_complain("trace", "a log is missing: LOG")
+                                           : r;
 }
 
 /* ---- selection ---- */
@@ -179,8 +160,8 @@ static void print_story(const struct trace_account *root, const struct verdict *
 static int print_all(const struct trace *trace, const struct options *options)
 {
     struct verdict verdict;
-    unsigned long told = 0;
-    unsigned long wanted = 0;
+    int64_t told = 0;
+    int64_t wanted = 0;
     unsigned long requests = 0;
 
     for (struct trace_account *at = trace->first; at; at = at->next_in_trace) {
@@ -201,12 +182,13 @@ static int print_all(const struct trace *trace, const struct options *options)
             print_story(at, &verdict, scale);
     }
     if (!options->json)
-        (void)printf(
-            "%lu of %lu requests told%s; %u lines read, %u of no known format\n", told, requests,
-            wanted > told               ? " (--limit shows more)"
-            : told == 0 && !options->id ? " (none failed; --all tells those that went well)"
-                                        : "",
-            trace->lines_count, trace->lines_skipped);
+        (void)printf("%lld of %lu requests told%s; %u lines read, %u of no known format\n",
+                     (long long)told, requests,
+                     wanted > told ? " (--limit shows more)"
+                     : told == 0 && !options->id
+                         ? " (none failed; --all tells those that went well)"
+                         : "",
+                     trace->lines_count, trace->lines_skipped);
     return options->id && wanted == 0 ? CLI_FAILED : CLI_OK;
 }
 

@@ -7,18 +7,11 @@
 
 #include "config/units.h"
 #include "core/addr.h"
+#include "tools/cli/arguments.h"
 #include "tools/cli/cli.h"
-#include "tools/cli/verb.h"
 #include "tools/wire/relay.h"
 
 enum { TIME_SCALE_MAX = 100000 };
-
-static int complain(const char *what, const char *word)
-{
-    (void)fprintf(stderr, "hopgate wire: %s \"%s\"\n\n", what, word);
-    verb_print_help(verb_find("wire"), stderr);
-    return CLI_USAGE;
-}
 
 static struct wire_options *newest(struct relay_options *options)
 {
@@ -31,11 +24,11 @@ static int take_listen(struct relay_options *options, const char *value)
     struct wire_options *wire;
 
     if (options->wires_count == RELAY_WIRES_MAX)
-        return complain("more wires than a process takes (64):", value);
+        return arguments_complain("wire", "more wires than a process takes (64): \"%s\"", value);
     wire = &options->wires[options->wires_count];
     *wire = (struct wire_options){ .to.ss_family = AF_UNSPEC, .bind.ss_family = AF_UNSPEC };
     if (addr_parse(slice_of(value), 0, &wire->listen) < 0)
-        return complain("--listen takes ADDRESS:PORT, not", value);
+        return arguments_complain("wire", "--listen takes ADDRESS:PORT, not \"%s\"", value);
     snprintf(names[options->wires_count], sizeof(names[0]), "w%u", options->wires_count + 1);
     wire->name = names[options->wires_count++];
     return 0;
@@ -50,8 +43,9 @@ static int take_fault(struct relay_options *options, const char *value)
         options->faults = json_array();
     if (fault && options->wires_count > 0 && !json_object_get(fault, "wire"))
         json_object_set_new(fault, "wire", json_string(newest(options)->name));
-    return json_array_append_new(options->faults, fault) < 0 ? complain("out of memory at", value)
-                                                             : 0;
+    return json_array_append_new(options->faults, fault) < 0
+               ? arguments_complain("wire", "out of memory at \"%s\"", value)
+               : 0;
 }
 
 /* A fault that was said before the name knows the wire by its number. */
@@ -63,7 +57,7 @@ static int take_name(struct relay_options *options, const char *value)
 
     for (unsigned n = 0; n + 1 < options->wires_count; n++)
         if (strcmp(options->wires[n].name, value) == 0)
-            return complain("two wires are called", value);
+            return arguments_complain("wire", "two wires are called \"%s\"", value);
     json_array_foreach(options->faults, i, fault)
     {
         const char *its_wire = json_string_value(json_object_get(fault, "wire"));
@@ -80,16 +74,17 @@ static int take_of_wire(struct relay_options *options, const char *name, const c
     struct wire_options *wire = newest(options);
 
     if (!wire)
-        return complain("--listen must come before what belongs to a wire:", value);
+        return arguments_complain(
+            "wire", "--listen must come before what belongs to a wire: \"%s\"", value);
     if (strcmp(name, "--name") == 0)
         return take_name(options, value);
     if (strcmp(name, "--to") == 0) {
         if (addr_parse(slice_of(value), 0, &wire->to) < 0 || addr_port(&wire->to) == 0)
-            return complain("--to takes ADDRESS:PORT, not", value);
+            return arguments_complain("wire", "--to takes ADDRESS:PORT, not \"%s\"", value);
         return 0;
     }
     return addr_parse(slice_of(value), 0, &wire->bind) < 0
-               ? complain("--bind takes an address, not", value)
+               ? arguments_complain("wire", "--bind takes an address, not \"%s\"", value)
                : 0;
 }
 
@@ -98,13 +93,14 @@ static int take_number(const char *value, uint64_t max, uint64_t *ret)
     uint64_t number;
 
     if (units_parse_number(value, &number) < 0 || number > max)
-        return complain("not a number that fits:", value);
+        return arguments_complain("wire", "not a number that fits: \"%s\"", value);
     *ret = number;
     return 0;
 }
 
-static int take_value(struct relay_options *options, const char *name, const char *value)
+static int take_option(void *context, const char *name, const char *value)
 {
+    struct relay_options *options = context;
     int r = 0;
 
     if (strcmp(name, "--listen") == 0)
@@ -123,49 +119,35 @@ static int take_value(struct relay_options *options, const char *name, const cha
         options->log = value;
     else
         return take_of_wire(options, name, value);
-    return r == 0 && options->time_scale == 0 ? complain("--time-scale begins at 1, not", value)
-                                              : r;
+    return r == 0 && options->time_scale == 0
+               ? arguments_complain("wire", "--time-scale begins at 1, not \"%s\"", value)
+               : r;
 }
 
 static int check_wires(const struct relay_options *options)
 {
-    if (options->wires_count == 0) {
-        (void)fprintf(stderr, "hopgate wire: --listen and --to must say from where to where\n\n");
-        verb_print_help(verb_find("wire"), stderr);
-        return CLI_USAGE;
-    }
+    if (options->wires_count == 0)
+        return arguments_complain("wire", "--listen and --to must say from where to where");
     for (unsigned i = 0; i < options->wires_count; i++)
         if (options->wires[i].to.ss_family == AF_UNSPEC)
-            return complain("--to is missing for the wire", options->wires[i].name);
+            return arguments_complain("wire", "--to is missing for the wire \"%s\"",
+                                      options->wires[i].name);
     return 0;
 }
 
-/* 0, or an exit code; -1: help was printed. */
 static int parse(int argc, char **argv, struct relay_options *ret)
 {
-    const struct verb *verb = verb_find("wire");
+    const struct arguments arguments = { "wire", take_option, NULL, NULL, ret };
+    int r;
 
     *ret = (struct relay_options){ .time_scale = 1, .seed = 1 };
-    for (int i = 1; i < argc; i += 2) {
-        const struct verb_option *option = verb_option_find(verb, argv[i]);
-        int r;
-
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            verb_print_help(verb, stdout);
-            (void)printf("\nkinds of faults (also direction=to-server|to-client, connection=N, "
-                         "chance=0..1, id=NAME):\n");
-            wire_fault_print_kinds(stdout);
-            return -1;
-        }
-        if (!option)
-            return complain("not understood:", argv[i]);
-        if (i + 1 == argc)
-            return complain("a value must follow", argv[i]);
-        r = take_value(ret, option->name, argv[i + 1]);
-        if (r != 0)
-            return r;
+    r = arguments_take(&arguments, argc, argv);
+    if (r == ARGUMENTS_HELP) {
+        (void)printf("\nkinds of faults (also direction=to-server|to-client, connection=N, "
+                     "chance=0..1, id=NAME):\n");
+        wire_fault_print_kinds(stdout);
     }
-    return check_wires(ret);
+    return r != 0 ? r : check_wires(ret);
 }
 
 int wire_verb(int argc, char **argv)

@@ -1,14 +1,19 @@
 """
 What decK does (go-database-reconciler, go-kong), to the letter as far as the Admin API sees it.
 
-Replayed: the version of the root, the parallel set of lists with size=1000 and offsets, the strict types of
-go-kong's structs, defaults out of /schemas, comparison with null and [] told apart, PUT by id in order, ten
-at a time. A state is {entity: {id: {field: value}}}; what a field of a file leaves out is not in it.
+Replayed: Go's HTTP client (connections that are kept, its fields, sorted queries), the version of the root, the
+parallel set of lists with size=1000, tags and offsets (pkg/dump/dump.go, kong/list.go), the strict types of go-kong's
+structs, defaults out of /schemas (pkg/utils/defaulter.go), comparison with null and [] told apart, and what
+pkg/diff/diff.go writes: duplicates of a name go first, then levels of PUT by id, ten at a time, then deletes from the
+last level on; before a row is made, somebody else's of that id is looked for (pkg/types/*.go). A state is
+{entity: {id: {field: value}}}; what a field of a file leaves out is not in it.
 """
 import concurrent.futures
 import http.client
 import json
 import re
+import threading
+import urllib.parse
 import uuid
 
 LISTS = ["services", "routes", "plugins", "certificates", "snis", "upstreams", "consumers"]  # 404 is fatal
@@ -23,6 +28,9 @@ LEVELS = [["certificates", "ca_certificates", "consumers", "vaults", "key-sets"]
 FILLED = {"services": "services", "routes": "routes", "upstreams": "upstreams", "targets": "targets"}
 PARALLEL = 10
 TIMEOUT_S = 60  # decK's own is 10
+FIELDS = {"User-Agent": "Go-http-client/1.1", "Accept-Encoding": "gzip"}
+LOOKED_FOR = ("plugins", "key-auths", "basic-auths", "acls", "upstreams")  # by id, before they are made
+NAMES = {"services": "name", "routes": "name", "consumers": "username"}  # of duplicates
 
 # go-kong's types.go: what is an int there fails to decode from 1.0, a struct from a text.
 TYPES = {
@@ -174,23 +182,35 @@ def old_names(schema):
 # ---- the tool ---------------------------------------------------------------------------------------
 
 class Deck:
-    def __init__(self, address):
-        self.address = address
+    """tags: of --select-tag. tls: an ssl context. fields: of --headers."""
+
+    def __init__(self, address, tags=(), tls=None, fields=None, workspace=""):
+        self.address, self.tags, self.tls, self.workspace = address, list(tags), tls, workspace
+        self.fields = {**FIELDS, **(fields or {})}
         self.log = []  # (method, path)
+        self.kept = threading.local()
 
     # -- go-kong's client
 
+    def connection(self):
+        if not hasattr(self.kept, "connection"):
+            self.kept.connection = http.client.HTTPSConnection(*self.address, timeout=TIMEOUT_S, context=self.tls) if self.tls \
+                else http.client.HTTPConnection(*self.address, timeout=TIMEOUT_S)
+        return self.kept.connection
+
     def ask(self, method, path, content=None):
-        connection = http.client.HTTPConnection(*self.address, timeout=TIMEOUT_S)
         body = None if content is None else json.dumps(content).encode()
-        connection.request(method, path, body, {"Content-Type": "application/json"} if body is not None else {})
+        fields = {**self.fields, **({"Content-Type": "application/json"} if body is not None else {})}
+        connection = self.connection()
+        connection.request(method, path, body, fields)
         answer = connection.getresponse()
         text = answer.read()
-        connection.close()
         self.log.append((method, path))
         value = json.loads(text) if text else None
         if answer.status >= 400 and not isinstance((value or {}).get("message"), str):
             raise DeckFailed(f"HTTP status {answer.status} without a message: {text!r}")
+        if path == "/" and not answer.headers["Server"].startswith("kong/"):  # told from an AI gateway by it
+            raise DeckFailed(f"Server: {answer.headers['Server']}")
         return answer.status, value
 
     def must(self, method, path, content=None):
@@ -210,32 +230,38 @@ class Deck:
             raise DeckFailed("Cannot operate on a DB-less Kong")
         return int(match.group(1)), int(match.group(2))
 
-    def list(self, path, tolerated=()):
-        rows, offset = [], None
+    def list(self, path, tolerated=(), tags=None):
+        """Every row; Values.Encode sorts the parameters."""
+        rows, query = [], {"size": 1000, **({"tags": ",".join(tags)} if tags else {})}
         while True:
-            following = f"{path}?size=1000" + (f"&offset={offset}" if offset else "")
+            following = f"{path}?{urllib.parse.urlencode(sorted(query.items()))}"
             status, page = self.ask("GET", following)
             if status in tolerated:
                 return []
             if status >= 400:
                 raise DeckFailed(f"GET {following}: HTTP status {status} (message: {page['message']!r})")
             rows += page["data"]
-            offset = page.get("offset")
-            if not offset:
+            if page.get("offset") is None:
                 return rows
+            query["offset"] = page["offset"]
 
     # -- commands
 
     def dump(self):
         """The state of the gateway."""
         self.ping()
+        if self.workspace:
+            status, _ = self.ask("GET", f"/{self.workspace}/workspaces/{self.workspace}")
+            if status == 404:
+                raise DeckFailed(f"workspace '{self.workspace}' does not exist in Kong")
         with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
-            fatal = {name: pool.submit(self.list, f"/{name}") for name in LISTS}
-            others = {name: pool.submit(self.list, f"/{name}", codes) for name, codes in TOLERATED.items()}
+            fatal = {name: pool.submit(self.list, f"/{name}", (), self.tags) for name in LISTS}
+            others = {name: pool.submit(self.list, f"/{name}", codes, None if name == "mtls-auths" else self.tags)
+                      for name, codes in TOLERATED.items()}
             again = pool.submit(self.ping)
             rows = {name: future.result() for name, future in {**fatal, **others}.items()}
             again.result()
-            targets = [pool.submit(self.list, f"/upstreams/{row['id']}/targets") for row in rows["upstreams"]]
+            targets = [pool.submit(self.list, f"/upstreams/{row['id']}/targets", (), self.tags) for row in rows["upstreams"]]
             rows["targets"] = [row for future in targets for row in future.result()]
         for entity, kinds in TYPES.items():
             for row in rows[entity]:
@@ -270,33 +296,60 @@ class Deck:
         config = next(field["config"] for field in schema["fields"] if "config" in field)
         return {**row, "config": {key: value for key, value in row["config"].items() if key not in old_names(config)}}
 
-    def diff(self, state):
-        """[(what, entity, id)] in the order in which sync would do it."""
-        have = self.dump()
-        want = self.filled(state)
-        steps = []
-        for level in LEVELS:
-            for entity in level:
-                for key, row in want.get(entity, {}).items():
-                    there = have.get(entity, {}).get(key)
-                    if there and entity == "plugins":
-                        there, row = self.without_old_names(there), self.without_old_names(row)
-                    if there and not same(entity, there, row):
-                        steps.append(("update", entity, key, row))
-                    elif not there:
-                        steps.append(("create", entity, key, row))
+    def steps(self, state):
+        """[[(what, entity, id, row)]] in the order of sync; those of one list go at once."""
+        have, want = self.dump(), self.filled(state)
+        duplicates = self.duplicates(have, want)
+        for _, entity, key, _ in [step for level in duplicates for step in level]:
+            del have[entity][key]
+            have["plugins"] = {each: row for each, row in have["plugins"].items()  # they go with it (postProcess.go)
+                               if (row[entity[:-1]] or {}).get("id") != key}
+        writes = [[step for entity in level for key, row in want.get(entity, {}).items()
+                   for step in self.write(entity, key, row, have.get(entity, {}))] for level in LEVELS]
         deletes = [[("delete", entity, key, row) for entity in level for key, row in have.get(entity, {}).items()
                     if key not in want.get(entity, {})] for level in reversed(LEVELS)]
-        return [step for level in deletes for step in level] + steps
+        return duplicates + writes + deletes
+
+    def write(self, entity, key, row, have):
+        there = have.get(key)
+        if there and entity == "plugins":
+            there, wanted = self.without_old_names(there), self.without_old_names(row)
+            return [] if same(entity, there, wanted) else [("update", entity, key, row)]
+        if there:
+            return [] if same(entity, there, row) else [("update", entity, key, row)]
+        if entity in LOOKED_FOR:  # a row that --select-tag hides
+            status, _ = self.ask("GET", f"/{entity}/{key}")
+            if status < 400:
+                raise DeckFailed(f"{entity} with ID {key} already exists")
+            if status != 404:
+                raise DeckFailed(f"GET /{entity}/{key}: HTTP status {status}")
+        return [("create", entity, key, row)]
+
+    @staticmethod
+    def duplicates(have, want):
+        """Rows whose name another id has now; with a service its routes."""
+        events = {}
+        for entity, name in NAMES.items():
+            ids = {row.get(name): key for key, row in want.get(entity, {}).items() if row.get(name)}
+            for key, row in have.get(entity, {}).items():
+                if ids.get(row.get(name), key) == key:
+                    continue
+                events[entity, key] = row
+                events.update({("routes", each): route for each, route in have["routes"].items()
+                               if entity == "services" and (route["service"] or {}).get("id") == key})
+        return [[("delete", entity, key, row) for (entity, key), row in events.items() if entity in level]
+                for level in reversed(LEVELS)]
+
+    def diff(self, state):
+        """[(what, entity, id, row)]"""
+        return [step for level in self.steps(state) for step in level]
 
     def sync(self, state):
-        steps = self.diff(state)
-        deletes = [[step for step in steps if step[0] == "delete" and step[1] in level] for level in reversed(LEVELS)]
-        writes = [[step for step in steps if step[0] != "delete" and step[1] in level] for level in LEVELS]
+        levels = self.steps(state)
         with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
-            for level in [*deletes, *writes]:
+            for level in levels:
                 list(pool.map(self.do, level))
-        return len(steps)
+        return sum(len(level) for level in levels)
 
     def path_of(self, entity, key, row):
         if entity == "targets":
@@ -308,8 +361,9 @@ class Deck:
     def do(self, step):
         what, entity, key, row = step
         path = self.path_of(entity, key, row)
-        if what == "delete":
+        if what == "delete" or (what, entity) == ("update", "targets"):  # "Targets in Kong cannot be updated"
             self.must("DELETE", path)
+        if what == "delete":
             return
         content = {name: value for name, value in row.items() if value is not None}  # omitempty
         status, answer = self.ask("PUT", path, content)
@@ -328,7 +382,8 @@ class Deck:
         problems = []
         for entity, rows in state.items():
             schema = {"key-auths": "keyauth_credentials", "basic-auths": "basicauth_credentials",
-                      "key-sets": "key_sets"}.get(entity, entity)
+                      "key-sets": "key_sets", "hmac-auths": "hmacauth_credentials", "jwts": "jwt_secrets",
+                      "oauth2": "oauth2_credentials"}.get(entity, entity)
             for row in rows.values():
                 status, answer = self.ask("POST", f"/schemas/{schema}/validate", row)
                 if status != 200:
@@ -340,7 +395,7 @@ def new_state(**entities):
     """{entity: {id: row}} of rows; ids that are missing are made here, as decK does."""
     state = {}
     for entity, rows in entities.items():
-        name = entity.replace("key_auths", "key-auths").replace("basic_auths", "basic-auths")
+        name = entity.replace("_", "-") if entity.endswith(("_auths", "_sets")) else entity
         state[name] = {}
         for row in rows:
             row = {"id": str(uuid.uuid4()), **row}

@@ -437,6 +437,12 @@ TEST(rows_whose_time_is_over_leave_the_store)
     fake_done(&fake);
 }
 
+#define WRONG_ROW(kind, member, says)                                            \
+    {                                                                            \
+        kind " aaaaaaaa-0000-4000-8000-000000000001",                            \
+            "{\"id\":\"aaaaaaaa-0000-4000-8000-000000000001\"," member "}", says \
+    }
+
 TEST(a_row_that_cannot_be_read_is_named_and_refused)
 {
     static const struct {
@@ -450,6 +456,20 @@ TEST(a_row_that_cannot_be_read_is_named_and_refused)
           "{\"id\":\"aaaaaaaa-0000-4000-8000-000000000001\",\"service\":{\"id\":"
           "\"aaaaaaaa-0000-4000-8000-000000000002\"}}",
           "does not reference an existing 'services' entity" },
+        WRONG_ROW("services", "\"tags\":[1]", "its 'tags' cannot be read (expected a text)"),
+        WRONG_ROW("services", "\"tags\":[null]", "'tags' cannot be read (expected a value)"),
+        WRONG_ROW("services", "\"tags\":{}", "'tags' cannot be read (expected a list)"),
+        WRONG_ROW("services", "\"port\":\"80\"", "'port' cannot be read (expected a number)"),
+        WRONG_ROW("services", "\"enabled\":1", "'enabled' cannot be read (expected true or"),
+        WRONG_ROW("routes", "\"service\":{\"id\":5}", "'service' cannot be read (expected {"),
+        WRONG_ROW("routes", "\"service\":5", "'service' cannot be read (expected {"),
+        WRONG_ROW("routes", "\"headers\":{\"x\":[5]}", "'headers' cannot be read (expected a te"),
+        WRONG_ROW("routes", "\"headers\":{\"x\":null}", "'headers' cannot be read (expected a v"),
+        WRONG_ROW("upstreams", "\"healthchecks\":{\"active\":{\"timeout\":\"1\"}}",
+                  "'healthchecks' cannot be read (expected a number)"),
+        WRONG_ROW("plugins", "\"config\":5", "'config' cannot be read (expected an object)"),
+        { "services not-aaaaaaaa-0000-4000-8000-000000000001-but-longer",
+          "{\"id\":\"not-aaaaaaaa-0000-4000-8000-000000000001-but-longer\"}", "its id is no UUID" },
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -142,6 +142,49 @@ TEST(violations_are_counted_and_sorted)
     check_violation("{}", "0 schema violations ()");
 }
 
+/* {"tags": ["bad", null, "bad", ...]} with `count` texts. */
+static json_t *many_violations(size_t count)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < count; i++) {
+        CHECK_INT(json_array_append_new(list, json_string("bad")), 0);
+        CHECK_INT(json_array_append_new(list, json_null()), 0);
+    }
+    return json_pack("{so,ss}", "tags", list, "zzz", "the last");
+}
+
+TEST(a_hundred_violations_are_all_told)
+{
+    struct kong_error error = { 0 };
+
+    (void)kong_error_schema_violation(&error, many_violations(KONG_VIOLATIONS_MAX - 1));
+    CHECK_INT(strncmp(error.message, "100 schema violations (tags.1: bad; ", 36), 0);
+    CHECK(json_object_get(error.fields, "zzz") != NULL);
+    CHECK(json_object_get(error.fields, "@entity") == NULL);
+    kong_error_done(&error);
+}
+
+TEST(of_more_violations_the_number_is_told)
+{
+    struct kong_error error = { 0 };
+    const char *end;
+
+    (void)kong_error_schema_violation(&error, many_violations(100 * 1000));
+    CHECK_INT(strncmp(error.message, "100 schema violations (tags.1: bad; ", 36), 0);
+    end = strstr(error.message, "), and ");
+    CHECK_STR(end, "), and 99901 more");
+    CHECK(strlen(error.message) < 4096);
+    CHECK_INT(json_array_size(json_object_get(error.fields, "tags")), 199); /* no tail of nulls */
+    CHECK(json_object_get(error.fields, "zzz") == NULL);
+    CHECK_STR(json_string_value(json_array_get(json_object_get(error.fields, "@entity"), 0)),
+              "and 99901 more violations");
+    kong_error_done(&error);
+    (void)kong_error_declarative(&error, many_violations(KONG_DECLARATIVE_VIOLATIONS_MAX + 4));
+    CHECK(strstr(error.message, "and 5 more violations") != NULL);
+    kong_error_done(&error);
+}
+
 TEST(values_are_printed_as_kong_prints_them)
 {
     static const struct {
@@ -176,4 +219,6 @@ TEST(values_are_printed_as_kong_prints_them)
 
 TESTS(TEST_CASE(refusals_of_entities_have_their_body_and_status),
       TEST_CASE(refusals_of_requests_have_theirs), TEST_CASE(violations_are_counted_and_sorted),
+      TEST_CASE(a_hundred_violations_are_all_told),
+      TEST_CASE(of_more_violations_the_number_is_told),
       TEST_CASE(values_are_printed_as_kong_prints_them))

@@ -68,21 +68,39 @@ static inline unsigned net_open_fds(void)
 }
 
 /* chunk_bytes_max: 0 for no bound. */
-static inline struct bench bench_with_limits(uint32_t small, uint32_t bulk, size_t chunk_bytes_max)
+static inline struct bench bench_of(const struct loop_options *given, uint32_t small, uint32_t bulk)
 {
     struct bench bench = { .fds_before = net_open_fds() };
-    struct loop_options options;
+    struct loop_options options = *given;
     char error[400] = "";
 
-    loop_options_default(&options);
     options.ring.buffer_counts[RING_RECV_SMALL] = small;
     options.ring.buffer_counts[RING_RECV_BULK] = bulk;
     options.ring.completion_entries = NET_COMPLETION_ENTRIES;
-    options.chunk_bytes_max = chunk_bytes_max;
     bench.loop = loop_create(&options, error, sizeof(error));
     if (!bench.loop)
         fail_msg("no loop: %s", error);
     return bench;
+}
+
+static inline struct bench bench_with_limits(uint32_t small, uint32_t bulk, size_t chunk_bytes_max)
+{
+    struct loop_options options;
+
+    loop_options_default(&options);
+    options.chunk_bytes_max = chunk_bytes_max;
+    return bench_of(&options, small, bulk);
+}
+
+/* The account outlives the bench. */
+static inline struct bench bench_with_account(uint32_t small, uint32_t bulk,
+                                              struct memory_account *account)
+{
+    struct loop_options options;
+
+    loop_options_default(&options);
+    options.account = account;
+    return bench_of(&options, small, bulk);
 }
 
 static inline struct bench bench_with_buffers(uint32_t small, uint32_t bulk)

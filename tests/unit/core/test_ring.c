@@ -237,6 +237,47 @@ TEST(slow_readers_all_finish_without_memory_to_copy_to)
     relay_to_slow_readers(1, false);
 }
 
+/* Memory ran out for a moment, and those who never read held what there was of buffers since. */
+TEST(who_reads_nothing_cannot_hold_the_last_buffers_while_memory_is_full)
+{
+    enum { HOARDERS = 24 };
+    SCOPED(memory_budget) budget = memory_budget_create(1);
+    struct memory_account *account = memory_budget_account(budget, 0);
+    struct bench bench = bench_with_account(8, 8, account);
+    struct witness hoarders[HOARDERS], newcomer = { 0 };
+    uint64_t sent = 0;
+    int fds[HOARDERS][2], last[2];
+
+    memory_account_add(account, MEMORY_CONNECTIONS, 1 << 20);
+    memory_account_report(account);
+    memory_budget_set_limit(budget, 1);
+    CHECK_INT(memory_budget_level(budget), MEMORY_FULL);
+    for (unsigned i = 0; i < HOARDERS; i++) {
+        hoarders[i] = (struct witness){ .paused = true };
+        net_pair(fds[i], 0);
+        attach_accepted(&hoarders[i], &bench, fds[i][0]);
+        sent = 0;
+        CHECK(raw_write(fds[i][1], &sent, 100));
+        witness_read(&hoarders[i]); /* it does not take what arrives */
+        NET_UNTIL(bench.loop, hoarders[i].seen & STREAM_READABLE);
+    }
+    CHECK(ring_buffers_held(bench.loop->ring, RING_RECV_SMALL) < 8);
+    net_pair(last, 0);
+    attach_accepted(&newcomer, &bench, last[0]);
+    sent = 0;
+    CHECK(raw_write(last[1], &sent, 100));
+    witness_read(&newcomer);
+    NET_UNTIL(bench.loop, newcomer.received == 100);
+    for (unsigned i = 0; i < HOARDERS; i++) {
+        witness_close(&hoarders[i], STREAM_CLOSE_ABORT);
+        close(fds[i][1]);
+    }
+    witness_close(&newcomer, STREAM_CLOSE_ABORT);
+    close(last[1]);
+    memory_budget_set_limit(budget, 0);
+    bench_stop(&bench);
+}
+
 TEST(a_receive_without_buffer_is_retried_without_any_other_event)
 {
     struct bench bench = bench_with_buffers(8, 1);
@@ -503,6 +544,7 @@ TESTS(TEST_CASE(a_send_prepared_before_the_close_never_reaches_the_next_connecti
       TEST_CASE(ten_thousand_connections_aborted_at_random_leak_nothing),
       TEST_CASE(slow_readers_all_finish_with_a_handful_of_receive_buffers),
       TEST_CASE(slow_readers_all_finish_without_memory_to_copy_to),
+      TEST_CASE(who_reads_nothing_cannot_hold_the_last_buffers_while_memory_is_full),
       TEST_CASE(a_receive_without_buffer_is_retried_without_any_other_event),
       TEST_CASE(more_operations_than_the_queues_have_entries_fit_in_one_turn),
       TEST_CASE(what_found_the_queue_full_is_tried_again_and_nothing_is_lost),
