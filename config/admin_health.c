@@ -31,7 +31,7 @@ static bool is_off(const struct admin_health *health, const struct admin_health_
 static const char *state_of(const struct admin_health *health,
                             const struct admin_health_target *target)
 {
-    if (target->addresses_count == 0 && !health->is_unused)
+    if (target->addresses_count == 0 && !target->is_unanswered)
         return "DNS_ERROR";
     if (is_off(health, target))
         return "HEALTHCHECKS_OFF";

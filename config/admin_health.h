@@ -29,6 +29,7 @@ struct admin_health_target {
     uint32_t weight; /* the target's own: Kong's nodeWeight */
     const struct admin_health_address *addresses; /* none: its name was not found */
     size_t addresses_count;
+    bool is_unanswered; /* its name was not asked for long enough ago to have an answer */
 };
 
 struct admin_health {
@@ -37,7 +38,6 @@ struct admin_health {
     bool is_healthy; /* enough weight is available */
     const struct admin_health_target *targets;
     size_t targets_count;
-    bool is_unused; /* no service leads to it: nobody has asked for the targets' names yet */
 };
 
 /* {"data": [target with "health" and "data"], "next": null, "node_id": ...}. NULL: no memory. */

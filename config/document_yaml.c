@@ -3,7 +3,8 @@
  *
  * Plain scalars mean what they mean to Kong, whose reader is lyaml (YAML 1.1: yes, on, 0x1f, 1_000;
  * an octal such as 0644); quoted and block scalars are always strings. An alias shares the value it
- * names, but every use counts against DOCUMENT_NODES_MAX, so a small file cannot grow without end.
+ * names, but every use counts against DOCUMENT_NODES_MAX, and its texts against DOCUMENT_BYTES_MAX, so a
+ * small file cannot grow without end.
  */
 #include <assert.h>
 #include <ctype.h>
@@ -35,6 +36,7 @@ struct reader {
     struct anchor *anchors; /* latest first, so that a reused name means the latest */
     size_t anchors_count;
     size_t depth;
+    size_t shared_bytes; /* of the texts that aliases stand for */
 };
 
 /* A value just read, and where its mark is. */
@@ -263,6 +265,30 @@ static int find_alias(struct reader *reader, const struct anchor **ret)
     return 0;
 }
 
+static size_t text_bytes(const json_t *value)
+{
+    size_t bytes = json_string_length(value), i;
+    const char *key;
+    json_t *item;
+
+    json_object_foreach((json_t *)value, key, item)
+    {
+        bytes += strlen(key) + text_bytes(item);
+    }
+    json_array_foreach(value, i, item) bytes += text_bytes(item);
+    return bytes;
+}
+
+/* Shared here, but whoever writes it out has it as often as it stands there. */
+static int share(struct reader *reader, const json_t *value)
+{
+    reader->shared_bytes += text_bytes(value);
+    if (reader->shared_bytes <= DOCUMENT_BYTES_MAX)
+        return 0;
+    return fail_at(reader, reader->event.start_mark, "aliases repeat more than %d bytes of text",
+                   DOCUMENT_BYTES_MAX);
+}
+
 /* --- the tree ------------------------------------------------------------------------------ */
 
 static int read_value(struct reader *reader, const yaml_mark_t *key_at, struct item *ret);
@@ -292,6 +318,8 @@ static int read_alias(struct reader *reader, const yaml_mark_t *key_at, struct i
                        "lists and mappings stand more than %d deep inside each other",
                        DOCUMENT_DEPTH_MAX);
     r = copy_marks(reader->document, anchor->mark, top, &ret->mark);
+    if (r == 0)
+        r = share(reader, anchor->value);
     if (r < 0)
         return r;
     ret->value = json_incref(anchor->value);
@@ -371,6 +399,8 @@ static int apply_merge(struct reader *reader, const struct anchor *anchor, json_
         if (json_object_get(mapping, child.key))
             continue;
         r = copy_marks(reader->document, child.mark, reader->document->marks[child.mark], &index);
+        if (r == 0)
+            r = share(reader, child.value);
         if (r < 0)
             return r;
         if (json_object_set(mapping, child.key, (json_t *)child.value) < 0)

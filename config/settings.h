@@ -139,6 +139,7 @@ struct settings {
     uint64_t lmdb_map_size_bytes;              /* of entities that POST /config may bring */
     char *hopgate_admin_token;                 /* who asks must show it; NULL: nobody need */
     bool hopgate_admin_public;                 /* reachable from outside without TLS and proof */
+    struct config_strings admin_gui_url; /* whose pages may read answers; empty: any good one */
     struct config_strings hopgate_admin_hosts; /* names it may be called by; "*": any */
     char *hopgate_admin_audit_log;             /* as proxy_access_log, without a format */
     char *hopgate_duplicate_routes;            /* refuse, allow */

@@ -30,6 +30,16 @@ static void check_reach(const struct settings *settings, struct config_errors *e
     }
 }
 
+static void check_gui_urls(const struct settings *settings, struct config_errors *errors)
+{
+    for (size_t i = 0; i < settings->admin_gui_url.count; i++)
+        if (strncmp(settings->admin_gui_url.items[i], "http://", strlen("http://")) != 0 &&
+            strncmp(settings->admin_gui_url.items[i], "https://", strlen("https://")) != 0)
+            config_errors_add(errors, CONFIG_ERROR, settings_place(settings, "admin_gui_url"),
+                              "'%s' is no address of a page; write https://HOST[:PORT]",
+                              settings->admin_gui_url.items[i]);
+}
+
 void settings_check_admin(const struct settings *settings, struct config_errors *errors)
 {
     if (settings->admin_ssl_cert.count != settings->admin_ssl_cert_key.count)
@@ -44,6 +54,7 @@ void settings_check_admin(const struct settings *settings, struct config_errors 
         config_errors_add(errors, CONFIG_ERROR, settings_place(settings, "hopgate_admin_token"),
                           "a token of fewer than 16 characters can be guessed; make one with "
                           "`openssl rand -hex 32`");
+    check_gui_urls(settings, errors);
     if (!settings->hopgate_admin_public)
         check_reach(settings, errors);
     /* what is published later shares the settings, whose times are divided already */

@@ -54,6 +54,8 @@ static const struct {
     { "proxy_listen",
       "addresses of traffic, each with flags: ssl, proxy_protocol, reuseport, backlog=N" },
     { "admin_listen", "addresses of the Admin API, each with flags as proxy_listen, or off" },
+    { "admin_gui_url", "addresses of a manager elsewhere (there is none here): its pages may use "
+                       "the Admin API, and the first is what CORS names to others" },
     { "admin_gui_listen", "understood, not served yet" },
     { "status_listen", "addresses of /metrics, /status and /status/ready" },
     { "stream_listen", "addresses whose TLS is led on unopened, by server name" },

@@ -246,6 +246,36 @@ static const struct setting directives[] = {
     REFUSED("content_by_lua*", NULL, "is not supported: " LUA),
 };
 
+#define WHO_MAY                                                                                    \
+    "is not supported, and who may speak to the Admin API is no small thing: use an address that " \
+    "others do not reach, hopgate_admin_token, nginx_admin_ssl_verify_client or a firewall"
+#define ADMIN_TLS "ssl_cipher_suite and its like hold for admin_listen, too"
+
+/* Of admin_listen: what keeps people out is refused, because to ignore it would let them in. Whatever is
+ * not here has no effect, and is told: settings_table. */
+static const struct setting admin_directives[] = {
+    REFUSED("allow", NULL, WHO_MAY),
+    REFUSED("deny", NULL, WHO_MAY),
+    REFUSED("satisfy", NULL, WHO_MAY),
+    REFUSED("auth_*", NULL, WHO_MAY),
+    REFUSED("limit_except", NULL, WHO_MAY),
+    REFUSED("ssl_ocsp*", NULL, "is not supported; use nginx_admin_ssl_crl"),
+    REFUSED("ssl_trusted_certificate", NULL,
+            "is not taken as a directive; use nginx_admin_ssl_client_certificate"),
+    NO_EFFECT("ssl_certificate", NULL, "admin_ssl_cert says it"),
+    NO_EFFECT("ssl_certificate_key", NULL, "admin_ssl_cert_key says it"),
+    NO_EFFECT("ssl_ciphers", NULL, ADMIN_TLS),
+    NO_EFFECT("ssl_protocols", NULL, ADMIN_TLS),
+    NO_EFFECT("ssl_prefer_server_ciphers", NULL, ADMIN_TLS),
+    NO_EFFECT("access_log", NULL, "admin_access_log says it"),
+    NO_EFFECT("error_log", NULL, "there is one error log; see proxy_error_log"),
+    NO_EFFECT("client_body_timeout", NULL, "nginx_http_client_body_timeout holds here, too"),
+    NO_EFFECT("client_header_timeout", NULL, "nginx_http_client_header_timeout holds here, too"),
+    NO_EFFECT("keepalive_timeout", NULL, "nginx_http_keepalive_timeout holds here, too"),
+    NO_EFFECT("keepalive_requests", NULL, "nginx_http_keepalive_requests holds here, too"),
+    NO_EFFECT("send_timeout", NULL, "nginx_http_send_timeout holds here, too"),
+};
+
 /* What nginx allows in http and server only: with nginx_location_ it would not start. */
 static const char *const not_in_location[] = {
     "client_header_timeout",
@@ -288,10 +318,21 @@ static bool fits(const char *pattern, const char *directive)
                 : strcmp(pattern, directive) == 0;
 }
 
+static const struct setting *find_admin_directive(const char *directive)
+{
+    for (size_t i = 0; i < sizeof(admin_directives) / sizeof(admin_directives[0]); i++)
+        if (fits(admin_directives[i].name, directive))
+            return &admin_directives[i];
+    return NULL;
+}
+
 const struct setting *settings_find_directive(const char *key)
 {
+    static const char admin[] = "nginx_admin_";
     const char *directive = directive_of(key);
 
+    if (begins(key, admin))
+        return find_admin_directive(key + sizeof(admin) - 1);
     for (size_t i = 0; directive && i < sizeof(directives) / sizeof(directives[0]); i++)
         if (fits(directives[i].name, directive))
             return &directives[i];

@@ -127,6 +127,7 @@ const struct setting settings_table[] = {
       AT(hopgate_admin_audit_log) },
     { .name = "status_listen", .type = SETTING_LISTEN, .default_text = "off", AT(status_listen) },
     { .name = "status_access_log", .default_text = "off", AT(status_access_log) },
+    { .name = "admin_gui_url", .type = SETTING_LIST, AT(admin_gui_url) },
     { .name = "admin_gui_listen",
       .type = SETTING_LISTEN,
       .default_text = "off",

@@ -284,6 +284,26 @@ int admin_handle(struct admin *admin, const struct admin_request *request, struc
     return r;
 }
 
+bool admin_only_reads(struct admin *admin, const struct admin_request *request)
+{
+    static admin_handler *const changing_nothing[] = {
+        admin_target_healthy,        admin_target_unhealthy,       admin_set_log_level,
+        admin_schema_validate_vault, admin_schema_validate_plugin, admin_schema_validate,
+    };
+    struct admin_call call = { .admin = admin, .request = request };
+    bool reads = false;
+
+    if (read_method(&call) && split_path(&call) == 0 && admin_find_path(&call)) {
+        admin_handler *handler = handler_of(&call);
+
+        reads = call.method == ADMIN_GET || call.method == ADMIN_OPTIONS || !handler;
+        for (size_t i = 0; i < sizeof(changing_nothing) / sizeof(changing_nothing[0]); i++)
+            reads |= handler == changing_nothing[i];
+    }
+    call_done(&call);
+    return reads;
+}
+
 void admin_answer_done(struct admin_answer *answer)
 {
     free(answer->content);

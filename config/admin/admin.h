@@ -35,9 +35,10 @@ struct admin_request {
     unsigned content_types;    /* how many such fields */
     bool has_content;          /* Content-Length > 0 or chunked */
     struct slice content;
-    struct slice origin, request_headers; /* Origin, Access-Control-Request-Headers; ptr NULL */
-    struct slice host;                    /* of the request */
-    struct slice request_id;              /* 32 hex digits, for answers that carry one */
+    struct slice origin;          /* that may read the answer; ptr NULL: any */
+    struct slice request_headers; /* Access-Control-Request-Headers; ptr NULL */
+    struct slice host;            /* of the request */
+    struct slice request_id;      /* 32 hex digits, for answers that carry one */
 };
 
 enum { ADMIN_FIELDS_MAX = 12 };
@@ -68,7 +69,8 @@ struct admin_host {
     /* 0; -ENOENT no such target or address; -ENOSYS no health checks */
     int (*set_target_health)(void *context, const json_t *upstream, const json_t *target,
                              const char *address, bool healthy);
-    int (*log_level)(void *context, const char *set, const char **ret_name);
+    /* set: a level of Kong's for so long (0: until the settings are read again), or NULL. 0; -ECANCELED. */
+    int (*log_level)(void *context, const char *set, uint64_t for_ms, const char **ret_name);
     bool has_database;
 };
 
@@ -83,5 +85,8 @@ struct admin {
 int admin_handle(struct admin *admin, const struct admin_request *request,
                  struct admin_answer *ret);
 void admin_answer_done(struct admin_answer *answer);
+
+/* It changes nothing of the dao, whatever its method: no transaction is needed. */
+bool admin_only_reads(struct admin *admin, const struct admin_request *request);
 
 #endif

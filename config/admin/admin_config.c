@@ -153,21 +153,42 @@ static int refuse(struct admin_call *call, const struct flattened *flattened, bo
 
 /* --- POST ---------------------------------------------------------------------------------- */
 
+enum { DEFAULTS_MAX_BYTES = 8 * 1024 }; /* more than any entity has in JSON that was not written */
+
+/* As JSON nothing of what was written takes more than six times its bytes. */
+static uint64_t bytes_at_most(const json_t *entities)
+{
+    uint64_t bytes = (uint64_t)12 * DOCUMENT_BYTES_MAX;
+    const char *kind;
+    json_t *list;
+
+    json_object_foreach((json_t *)entities, kind, list)
+    {
+        bytes += json_array_size(list) * DEFAULTS_MAX_BYTES;
+    }
+    return bytes;
+}
+
 /* Kong's database is a file of that size. */
 static bool fits(const struct admin_call *call, const json_t *entities)
 {
-    uint64_t bytes = 0;
+    uint64_t max = call->admin->config_max_bytes, bytes = 0;
     const char *kind;
     json_t *list, *entity;
     size_t i;
 
-    if (call->admin->config_max_bytes == 0)
+    if (max == 0 || bytes_at_most(entities) <= max)
         return true;
     json_object_foreach((json_t *)entities, kind, list)
     {
-        json_array_foreach(list, i, entity) bytes += json_dumpb(entity, NULL, 0, JSON_COMPACT);
+        json_array_foreach(list, i, entity)
+        {
+            bytes += json_dumpb(entity, NULL, 0, JSON_COMPACT);
+            if (bytes > max)
+                return false;
+        }
     }
-    return bytes <= call->admin->config_max_bytes;
+    return true;
 }
 
 static int answer_busy(struct admin_call *call)

@@ -1,11 +1,16 @@
 /* What the node tells of itself (kong/api/routes/kong.lua, health.lua, tags.lua, cache.lua, debug.lua). */
 #include <errno.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/admin/admin_priv.h"
 #include "core/utf8.h"
 
-#define KONG_VERSION "3.9.3" /* what clients that look at it are to expect */
+enum { LOG_LEVEL_S_MAX = 366 * 24 * 3600 };
+
+#define KONG_VERSION "3.9.3"                 /* what clients that look at it are to expect */
+#define LUA_VERSION  "LuaJIT 2.1.0-20231117" /* the one of that version */
 
 /* --- / ------------------------------------------------------------------------------------- */
 
@@ -37,11 +42,12 @@ int admin_root(struct admin_call *call)
 {
     const struct admin_host *host = call->admin->host;
     json_t *root = host->node(host->context);
-    json_t *own = json_pack("{ss,ss,ss,ss,s{so,so},so}", "tagline", "Welcome to kong", "version",
-                            KONG_VERSION, "edition", "community", "lua_version", "none", "plugins",
-                            "available_on_server", available_plugins(dao_model(call->admin->dao)),
-                            "enabled_in_cluster", used_plugins(call), "configuration",
-                            host->configuration(host->context));
+    json_t *own =
+        json_pack("{ss,ss,ss,ss,s{si,si},s{so,so},so}", "tagline", "Welcome to kong", "version",
+                  KONG_VERSION, "edition", "community", "lua_version", LUA_VERSION, "timers",
+                  "running", 0, "pending", 0, "plugins", "available_on_server",
+                  available_plugins(dao_model(call->admin->dao)), "enabled_in_cluster",
+                  used_plugins(call), "configuration", host->configuration(host->context));
     int r = root && own ? json_object_update_missing(root, own) : -1;
 
     json_decref(own);
@@ -220,19 +226,71 @@ int admin_log_level(struct admin_call *call)
     const struct admin_host *host = call->admin->host;
     const char *name = "";
 
-    (void)host->log_level(host->context, NULL, &name);
+    (void)host->log_level(host->context, NULL, 0, &name); /* else the hop ends: it has none */
     return admin_answer_message(call, 200, "log level: %s", name);
 }
 
+/* kong/constants.lua LOG_LEVELS */
+static bool is_level(const char *text)
+{
+    static const char *const names[] = { "debug", "info", "notice", "warn",
+                                         "error", "crit", "alert",  "emerg" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(text, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Of query or content, in seconds; a minute where none is said, or what is no number. */
+static double timeout_of(const struct admin_call *call)
+{
+    const json_t *value = json_object_get(call->content, "timeout");
+    const char *text = value ? json_string_value(value) : admin_query(call, "timeout");
+    double number = json_is_number(value) ? json_number_value(value) : 60;
+    char *end;
+
+    if (text && *text) {
+        number = strtod(text, &end);
+        if (*end || isnan(number))
+            number = 60;
+    }
+    return ceil(number);
+}
+
+/* kong/api/routes/debug.lua handle_put_log_level. Of 0 seconds nothing is seen. */
 int admin_set_log_level(struct admin_call *call)
 {
     const struct admin_host *host = call->admin->host;
     const char *wanted = call->segments[3], *name = "";
+    double timeout_s = timeout_of(call);
 
-    (void)host->log_level(host->context, NULL, &name);
+    if (!host->has_database)
+        return admin_answer_message(call, 405, "cannot change log level when not using a database");
+    if (!is_level(wanted))
+        return admin_answer_message(call, 400, "unknown log level: %s", wanted);
+    if (timeout_s < 0)
+        return admin_answer_message(call, 400, "timeout must be greater than or equal to 0");
+    (void)host->log_level(host->context, NULL, 0, &name);
     if (strcmp(name, wanted) == 0)
         return admin_answer_message(call, 200, "log level is already %s", wanted);
-    if (host->log_level(host->context, wanted, &name) < 0)
-        return admin_answer_message(call, 400, "unknown log level: %s", wanted);
+    if (timeout_s > 0)
+        (void)host->log_level(host->context, wanted,
+                              timeout_s < LOG_LEVEL_S_MAX ? (uint64_t)(timeout_s * 1000)
+                                                          : LOG_LEVEL_S_MAX * 1000ull,
+                              &name);
     return admin_answer_message(call, 200, "log level changed");
+}
+
+/* --- timers -------------------------------------------------------------------------------- */
+
+/* kong/api/routes/kong.lua: those of lua-resty-timer-ng, of which there are none here. */
+int admin_timers(struct admin_call *call)
+{
+    return admin_answer_json(call, 200,
+                             json_pack("{s:{si,si},s:{s:{si,si,si,si,si},s:{},s:{ss,ss,ss}}}",
+                                       "worker", "id", 0, "count", 1, "stats", "sys", "total", 0,
+                                       "runs", 0, "running", 0, "pending", 0, "waiting", 0,
+                                       "timers", "flamegraph", "running", "", "pending", "",
+                                       "elapsed_time", ""));
 }

@@ -110,18 +110,21 @@ static int add_limits(json_t *schema, const struct model_field *field, enum admi
 /* --- words --------------------------------------------------------------------------------- */
 
 /* "how long ... (milliseconds). Unlike Kong: ..." */
-static int add_description(json_t *schema, const json_t *definition)
+static int add_description(json_t *schema, const struct model_field *field)
 {
-    const char *text = json_string_value(json_object_get(definition, "description"));
-    const char *unit = json_string_value(json_object_get(definition, "x_unit"));
-    const char *differs = json_string_value(json_object_get(definition, "x_differs"));
+    const char *text = json_string_value(json_object_get(field->definition, "description"));
+    const char *unit = json_string_value(json_object_get(field->definition, "x_unit"));
+    json_t *said = text ? model_differs(field) : NULL;
+    const char *differs = json_string_value(said);
+    int r = 0;
 
-    if (!text)
-        return 0;
-    return json_object_set_new(
-        schema, "description",
-        json_sprintf("%s%s%s%s%s%s", text, unit ? " (" : "", unit ? unit : "", unit ? ")" : "",
-                     differs ? ". Unlike Kong: " : "", differs ? differs : ""));
+    if (text)
+        r = json_object_set_new(
+            schema, "description",
+            json_sprintf("%s%s%s%s%s%s", text, unit ? " (" : "", unit ? unit : "", unit ? ")" : "",
+                         differs ? ". Unlike Kong: " : "", differs ? differs : ""));
+    json_decref(said);
+    return r;
 }
 
 /* --- a field ------------------------------------------------------------------------------- */
@@ -163,7 +166,7 @@ static int allow_null(json_t *schema, const char *type)
 
 static json_t *with_description(json_t *schema, const struct model_field *field)
 {
-    if (schema && add_description(schema, field->definition) == 0)
+    if (schema && add_description(schema, field) == 0)
         return schema;
     json_decref(schema);
     return NULL;

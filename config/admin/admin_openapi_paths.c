@@ -156,6 +156,9 @@ static json_t *responses(const struct admin_target *target, enum admin_method me
         r = refer(all, "404", "NotFound");
     if (r == 0 && method != ADMIN_GET)
         r = refer(all, "405", "NotAllowed");
+    if (r == 0 && method != ADMIN_GET && !never_succeeds)
+        r = refer(all, "202", "Stored") | refer(all, "500", "StoreFailed") |
+            refer(all, "503", "StoreLocked");
     if (r == 0 && has_content(method))
         r = refer(all, "409", "Conflict") | refer(all, "415", "UnsupportedMediaType");
     if (r == 0)

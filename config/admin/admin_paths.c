@@ -49,6 +49,7 @@ static const struct admin_path table[] = {
         admin_tags_unsupported },
       NULL },
     { "/tags/{tags}", { .get = admin_tag }, NULL },
+    { "/timers", { .get = admin_timers }, NULL },
     { "/upstreams/{upstreams}/health", { .get = admin_upstream_health }, NULL },
     { "/upstreams/{upstreams}/targets/all", { .get = admin_targets_all }, "targets" },
     { "/upstreams/{upstreams}/targets/{targets}/healthy", { .put = admin_target_healthy }, NULL },

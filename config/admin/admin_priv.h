@@ -148,7 +148,7 @@ admin_handler admin_schema_validate, admin_schema_validate_plugin, admin_schema_
 admin_handler admin_root, admin_status, admin_ready, admin_endpoints, admin_robots, admin_metrics;
 admin_handler admin_tags, admin_tag, admin_tags_unsupported;
 admin_handler admin_dns_status, admin_cache_get, admin_cache_delete, admin_needs_control_plane;
-admin_handler admin_needs_wasm, admin_log_level, admin_set_log_level;
+admin_handler admin_needs_wasm, admin_log_level, admin_set_log_level, admin_timers;
 admin_handler admin_config_get, admin_config_post;
 admin_handler admin_openapi;
 

@@ -65,7 +65,7 @@ static int add_invalid(const struct flattened *flattened, json_t *tree)
         return -ENOMEM;
     for (size_t i = 0; r == 0 && i < flattened->count; i++)
         if (flattened->items[i].errors) {
-            nesting.errors[i] = json_copy(flattened->items[i].errors);
+            nesting.errors[i] = flatten_copy(flattened->items[i].errors);
             r = nesting.errors[i] ? 0 : -ENOMEM;
         }
     if (r == 0)
@@ -228,7 +228,7 @@ static int list_leaves(json_t *list, const char *path, const json_t *error)
 /* As it was written, with its parent's id; what is nested in it has an entry of its own. */
 static json_t *own_entity(const struct flat_entity *item)
 {
-    json_t *entity = json_is_object(item->values) ? json_copy(item->values) : json_object();
+    json_t *entity = json_is_object(item->values) ? flatten_copy(item->values) : json_object();
     const char *name;
     json_t *value;
 
@@ -318,7 +318,7 @@ static bool any_is_invalid(const struct flattened *flattened)
 json_t *flattened_errors(const struct flattened *flattened, json_t **ret_list)
 {
     bool is_invalid = any_is_invalid(flattened);
-    json_t *tree = json_copy(flattened->errors), *list = NULL;
+    json_t *tree = flatten_copy(flattened->errors), *list = NULL;
     int r = tree ? 0 : -ENOMEM;
 
     if (r == 0 && ret_list)

@@ -53,15 +53,16 @@ static const char *id_of(const struct flat_entity *item)
 static json_t *keyed_values(const struct flattened *flattened, const struct flat_entity *item)
 {
     const struct model_field *field = item->parent_field;
-    json_t *values = json_copy(item->values), *written;
+    const char *id = field ? id_of(&flattened->items[item->parent]) : NULL;
+    json_t *values = flatten_copy(item->values), *written;
 
     written = field ? json_object_get(values, field->name) : NULL;
-    if (!field || !values || (written && !json_is_null(written)))
+    if (!values || !id || (written && !json_is_null(written))) /* no id: the parent's is wrong */
         return values;
-    if (json_object_set_new(values, field->name,
-                            json_pack("{s:s}", "id", id_of(&flattened->items[item->parent]))) < 0)
-        (void)json_object_del(values, field->name); /* the parent's id is none: it says so itself */
-    return values;
+    if (json_object_set_new(values, field->name, json_pack("{s:s}", "id", id)) == 0)
+        return values;
+    json_decref(values);
+    return NULL;
 }
 
 /* "services[0].routes[1]" */
@@ -82,17 +83,17 @@ static int id_of_place(const struct flattened *flattened, const struct flat_enti
     char *text = NULL;
     size_t size;
     FILE *into = open_memstream(&text, &size);
+    bool done;
 
     if (!into)
         return -ENOMEM;
     write_place(flattened, item, into);
-    if (fclose(into) != 0) {
-        free(text);
-        return -ENOMEM;
-    }
-    entity_id_from_key(item->entity->name, text, ret);
+    done = fflush(into) == 0 && !ferror(into);
+    done = fclose(into) == 0 && done;
+    if (done)
+        entity_id_from_key(item->entity->name, text, ret);
     free(text);
-    return 0;
+    return done ? 0 : -ENOMEM;
 }
 
 /* Kong's, where it is made of what is written; else any. */
@@ -100,12 +101,12 @@ static int make_id(const struct flattened *flattened, const struct flat_entity *
                    char ret[UUID_TEXT_BYTES + 1])
 {
     json_t *values = keyed_values(flattened, item);
-    int r = values ? 0 : -ENOMEM;
+    int r = values ? model_id_of(item->entity, values, ret) : -ENOMEM;
 
-    if (r == 0 && !model_id_of(item->entity, values, ret))
+    if (r == 0) /* nothing in it is unique */
         r = flattened->is_file ? id_of_place(flattened, item, ret) : uuid_v4(ret) ? 0 : -ENOMEM;
     json_decref(values);
-    return r;
+    return r < 0 ? r : 0;
 }
 
 static int give_id(struct flattened *flattened, struct flat_entity *item)

@@ -68,6 +68,7 @@ static char *combination(const struct flat_entity *item, const char **ret_field)
     char *text = NULL;
     size_t size;
     FILE *into = open_memstream(&text, &size);
+    bool done;
 
     if (!into)
         return NULL;
@@ -81,7 +82,8 @@ static char *combination(const struct flat_entity *item, const char **ret_field)
         if (model_field(&item->entity->record, *name)->type != MODEL_FOREIGN)
             *ret_field = *name;
     }
-    if (fclose(into) == 0)
+    done = fflush(into) == 0 && !ferror(into);
+    if (fclose(into) == 0 && done)
         return text;
     free(text);
     return NULL;

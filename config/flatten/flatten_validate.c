@@ -27,7 +27,7 @@ static bool is_written(const struct flat_entity *item, const struct model_field 
 /* Without references, but one that must be there. A new reference; NULL: no memory. */
 static json_t *alone(const struct flat_entity *item)
 {
-    json_t *input = json_copy(item->values);
+    json_t *input = flatten_copy(item->values);
 
     for (size_t i = 0; input && i < item->entity->record.fields_count; i++) {
         const struct model_field *field = &item->entity->record.fields[i];

@@ -30,7 +30,7 @@
  *   x_runs        of a field: the values (or elements) that this program runs, or false: only the default
  *                 asks for nothing that it does not do. Others are right, and refused when an entity is made
  *   x_unit        what a number counts ("milliseconds"): every number has one
- *   x_differs     where this program does not do what Kong does
+ *   x_differs     where this program does not do what Kong does, beside x_runs
  *
  * Every field has a description: what it means, in one or two lines; `hopgate explain` and the OpenAPI
  * document print it.
@@ -190,6 +190,10 @@ const struct model_field *model_field_of(const struct model_entity *entity,
  * the rules say of it now; else what is expected, a literal. A null is good anywhere but in a list or
  * a map. */
 const char *model_wrong_shape(const struct model_field *field, const json_t *value);
+
+/* Where this program does not do what Kong does: x_runs in words, and x_differs. A new reference to a text;
+ * NULL: it does the same, or no memory. */
+json_t *model_differs(const struct model_field *field);
 
 /* ---- /schemas ---- */
 

@@ -1,5 +1,7 @@
 #include "config/model/model_id.h"
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -27,45 +29,54 @@ static const char *key_part(const struct model_field *field, const json_t *value
     return field->flags & (MODEL_REQUIRED | MODEL_AUTO) ? NULL : "";
 }
 
-/* "plugins:*:NAME:ROUTE:SERVICE:CONSUMER"; malloc'ed. NULL: no key, or no memory. */
+static bool has_key(const struct model_entity *entity, const json_t *values)
+{
+    for (const char *const *name = entity->cache_key; *name; name++)
+        if (!key_part(model_field(&entity->record, *name), json_object_get(values, *name)))
+            return false;
+    return true;
+}
+
+/* "plugins:*:NAME:ROUTE:SERVICE:CONSUMER"; malloc'ed. NULL: no memory. */
 static char *combined_key(const struct model_entity *entity, const json_t *values)
 {
     char *text = NULL;
     size_t size = 0;
-    bool whole = true;
     FILE *into = open_memstream(&text, &size);
+    bool done;
 
     if (!into)
         return NULL;
-    (void)fprintf(into, "%s:*", entity->name); /* '*': Kong's only workspace */
-    for (const char *const *name = entity->cache_key; *name && whole; name++) {
-        const char *part =
-            key_part(model_field(&entity->record, *name), json_object_get(values, *name));
-        whole = part != NULL;
-        (void)fprintf(into, ":%s", part ? part : "");
-    }
-    if (fclose(into) != 0 || !whole) {
-        free(text);
-        return NULL;
-    }
-    return text;
+    (void)fprintf(into, "%s:*", entity->name); /* '*': Kong's only workspace; ferror tells */
+    for (const char *const *name = entity->cache_key; *name; name++)
+        (void)fprintf(
+            into, ":%s",
+            key_part(model_field(&entity->record, *name), json_object_get(values, *name)));
+    done = fflush(into) == 0 && !ferror(into);
+    if (fclose(into) == 0 && done)
+        return text;
+    free(text);
+    return NULL;
 }
 
-bool model_id_of(const struct model_entity *entity, const json_t *values,
-                 char ret[UUID_TEXT_BYTES + 1])
+int model_id_of(const struct model_entity *entity, const json_t *values,
+                char ret[UUID_TEXT_BYTES + 1])
 {
     const char *name;
     char *key;
 
     if (entity->cache_key) {
+        if (!has_key(entity, values))
+            return 0;
         key = combined_key(entity, values);
-        if (key)
-            entity_id_from_key(entity->name, key, ret);
+        if (!key)
+            return -ENOMEM;
+        entity_id_from_key(entity->name, key, ret);
         free(key);
-        return key != NULL;
+        return 1;
     }
     if (!entity->endpoint_key)
-        return false;
+        return 0;
     name = json_string_value(json_object_get(values, entity->endpoint_key));
     if (name)
         entity_id_from_key(entity->name, name, ret);

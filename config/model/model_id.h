@@ -9,17 +9,15 @@
 #ifndef CONFIG_MODEL_ID_H
 #define CONFIG_MODEL_ID_H
 
-#include <stdbool.h>
-
 #include "config/entity_id.h"
 #include "config/model/model.h"
 
 /*
  * Of the values as they are written: a target without its default port, a reference as the name or the id
- * that stands there; what is nested has its parent's id. False: nothing in it is unique, so that Kong takes a random id each time; `ret` is
- * untouched.
+ * that stands there; what is nested has its parent's id. 1; 0: nothing in it is unique, so that Kong takes
+ * a random id each time; -ENOMEM. Then `ret` is untouched.
  */
-bool model_id_of(const struct model_entity *entity, const json_t *values,
-                 char ret[UUID_TEXT_BYTES + 1]);
+int model_id_of(const struct model_entity *entity, const json_t *values,
+                char ret[UUID_TEXT_BYTES + 1]);
 
 #endif

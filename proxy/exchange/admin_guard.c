@@ -82,6 +82,30 @@ static struct slice host_of_origin(struct slice origin)
     return (struct slice){ NULL, 0 }; /* "null" */
 }
 
+/* "https://manager.example.com:8445" of an address with a path. */
+static struct slice origin_of(const char *url)
+{
+    const char *host = strstr(url, "://");
+
+    return host ? (struct slice){ url, (size_t)(host - url) + 3 + strcspn(host + 3, "/?#") }
+                : slice_of(url);
+}
+
+static bool is_page(const struct config_strings *pages, struct slice origin)
+{
+    for (size_t i = 0; pages && i < pages->count; i++)
+        if (slice_equal(origin_of(pages->items[i]), origin))
+            return true;
+    return false;
+}
+
+struct slice admin_guard_origin(const struct config_strings *pages, struct slice origin)
+{
+    if (pages->count == 0 || (origin.ptr && is_page(pages, origin)))
+        return origin;
+    return origin_of(pages->items[0]);
+}
+
 static bool is_of_loopback(struct slice host)
 {
     struct sockaddr_storage address;
@@ -97,7 +121,7 @@ static bool origin_may(const struct admin_guard *guard, const struct http_head *
 {
     struct slice host = host_of_origin(origin);
 
-    return is_listed(guard, host) ||
+    return is_listed(guard, host) || is_page(guard->pages, origin) ||
            (host.len > 0 &&
             (is_of_loopback(host) || slice_equal_nocase(host, host_of(request->authority))));
 }

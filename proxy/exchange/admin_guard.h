@@ -22,6 +22,7 @@
 struct admin_guard {
     const char *token;                  /* NULL: none is asked for */
     const struct config_strings *hosts; /* names that are good beside the machine's own; "*": any */
+    const struct config_strings *pages; /* addresses of a manager: its origins are good */
     const char *host_name;              /* the machine's */
     bool is_loopback;                   /* of the address that the connection was made to */
 };
@@ -31,6 +32,10 @@ struct admin_verdict {
     const char *message; /* for the client */
     bool showed_token;
 };
+
+/* What Access-Control-Allow-Origin says (kong/admin_gui/utils.lua): of several pages the one that asks, else
+ * the first; without any who asks. ptr NULL: "*". origin: of the request; ptr NULL: none. */
+struct slice admin_guard_origin(const struct config_strings *pages, struct slice origin);
 
 struct admin_verdict admin_guard_judge(const struct admin_guard *guard,
                                        const struct http_head *request);

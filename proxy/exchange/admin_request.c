@@ -63,7 +63,8 @@ static struct admin_request request_of(const struct exchange *exchange)
         .has_content = head->framing == HTTP_FRAMING_CHUNKED ||
                        (head->framing == HTTP_FRAMING_LENGTH && head->content_length > 0),
         .content.len = exchange->gathered->length,
-        .origin = value_of(exchange, SLICE("Origin")),
+        .origin = admin_guard_origin(&exchange->pinned->snapshot->settings->admin_gui_url,
+                                     value_of(exchange, SLICE("Origin"))),
         .request_headers = value_of(exchange, SLICE("Access-Control-Request-Headers")),
         .host = head->authority,
         .request_id = slice_of(exchange->record.request_id),
@@ -141,6 +142,7 @@ static struct admin_verdict judge(const struct exchange *exchange)
     const struct admin_guard guard = {
         .token = settings->hopgate_admin_token,
         .hosts = &settings->hopgate_admin_hosts,
+        .pages = &settings->admin_gui_url,
         .host_name = exchange->worker->hop->host_name,
         .is_loopback = addr_is_loopback(&exchange->record.client_local),
     };

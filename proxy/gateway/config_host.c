@@ -1,6 +1,7 @@
 #include "proxy/gateway/config_host.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +11,8 @@
 #include "proxy/gateway/gateway_priv.h"
 #include "proxy/report/status_api.h"
 
+enum { NAMES_LOOK_MS = 10, NAMES_WAIT_MS = 500 };
+
 /* What is asked for, and what comes back. */
 struct ask {
     struct gateway *gateway;
@@ -18,6 +21,7 @@ struct ask {
     json_t *json;
     struct gateway_upstream upstream;
     const char *set;
+    uint64_t for_ms;
     const char *level;
     int r;
 };
@@ -113,6 +117,7 @@ static void take_health(void *argument)
     ask->json = gateway_upstream_health(ask->gateway, &ask->upstream);
 }
 
+/* Names that only this request asks for get a moment to be answered. */
 static json_t *upstream_health(void *context, const json_t *upstream, const json_t *targets,
                                bool of_balancer)
 {
@@ -120,7 +125,14 @@ static json_t *upstream_health(void *context, const json_t *upstream, const json
                        .upstream = {
                            .upstream = upstream, .targets = targets, .of_balancer = of_balancer } };
 
-    return main_calls_ask(&ask.gateway->main_calls, take_health, &ask) ? ask.json : NULL;
+    for (int waited_ms = 0;; waited_ms += NAMES_LOOK_MS) {
+        if (!main_calls_ask(&ask.gateway->main_calls, take_health, &ask))
+            return NULL;
+        if (!ask.upstream.is_unanswered || waited_ms >= NAMES_WAIT_MS)
+            return ask.json;
+        json_decref(TAKE(ask.json));
+        (void)poll(NULL, 0, NAMES_LOOK_MS); /* a signal only makes it shorter */
+    }
 }
 
 static void set_health(void *argument)
@@ -159,16 +171,15 @@ static void change_level(void *argument)
     struct ask *ask = argument;
     enum log_level level = ask->set ? log_level_of(ask->set) : LOG_LEVEL_COUNT;
 
-    if (ask->set && level == LOG_LEVEL_COUNT)
-        ask->r = -EINVAL;
-    else if (ask->set)
-        log_set_error_file(ask->gateway->hop.error_log, level);
+    if (ask->set) /* alert and emerg are above what is ever written */
+        gateway_change_error_level(ask->gateway, level == LOG_LEVEL_COUNT ? LOG_LEVEL_CRIT : level,
+                                   ask->for_ms);
     ask->level = log_level_name(present_level());
 }
 
-static int log_level(void *context, const char *set, const char **ret_name)
+static int log_level(void *context, const char *set, uint64_t for_ms, const char **ret_name)
 {
-    struct ask ask = { .gateway = context, .set = set };
+    struct ask ask = { .gateway = context, .set = set, .for_ms = for_ms };
 
     if (!main_calls_ask(&ask.gateway->main_calls, change_level, &ask))
         return -ECANCELED;

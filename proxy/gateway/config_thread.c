@@ -42,16 +42,6 @@ struct config_thread {
 
 /* ---- requests ------------------------------------------------------------------------------ */
 
-static bool only_reads(const struct admin_question *question)
-{
-    static const struct slice methods[] = { { "GET", 3 }, { "HEAD", 4 }, { "OPTIONS", 7 } };
-
-    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
-        if (slice_equal(question->request.method, methods[i]))
-            return true;
-    return false;
-}
-
 static void wait_for_turn(struct config_thread *thread, struct admin_question *question)
 {
     question->waits_since_ms = clock_now_ms();
@@ -66,7 +56,7 @@ static void take_questions(struct config_thread *thread)
         struct hop_question *next = hop_question_next(question);
         struct admin_question *asked = (struct admin_question *)question;
 
-        if (only_reads(asked))
+        if (admin_only_reads(&thread->batches.admin, &asked->request))
             config_batch_read(&thread->batches, asked);
         else
             wait_for_turn(thread, asked);

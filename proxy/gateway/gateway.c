@@ -222,6 +222,7 @@ static void tear_down(struct gateway *gateway)
     metrics_free(hop->metrics);
     connection_limits_free(hop->connection_limits);
     memory_budget_free(hop->memory);
+    asked_names_drop(&gateway->asked_names, hop->resolver, UINT64_MAX);
     resolver_free(hop->resolver);
     service_load_registry_free(hop->service_loads);
     target_registry_free(hop->targets);

@@ -496,7 +496,7 @@ static json_t *answer_set(struct gateway *gateway, const json_t *request)
     level = value ? log_level_of(value) : LOG_LEVEL_COUNT;
     if (level == LOG_LEVEL_COUNT)
         return control_refuse("log_level is one of debug, info, notice, warn, error, crit");
-    log_set_error_file(gateway->hop.error_log, level);
+    gateway_change_error_level(gateway, level, 0);
     log_error(LOG_LEVEL_NOTICE, "log_level set to %s on the control socket, until the next reload",
               value);
     return accept_with("log_level", json_string(value));

@@ -27,6 +27,7 @@
 #include <stdbool.h>
 
 #include "config/source.h"
+#include "proxy/gateway/asked_names.h"
 #include "proxy/gateway/certificate_watch.h"
 #include "proxy/gateway/config_publish.h"
 #include "proxy/gateway/config_store.h"
@@ -68,8 +69,10 @@ struct gateway {
     bool ticket_keys_are_of_files;
     struct certificate_watch certificates;
     uint64_t certificates_due_at_ms; /* monotonic: when to look at them again */
-    char node_id[37];                /* a UUID of this run */
-    struct monitors *monitors;       /* NULL: no configuration needed them yet */
+    uint64_t error_level_until_ms; /* monotonic: then the log's is that of the settings; 0: it is */
+    struct asked_names asked_names; /* by the Admin API */
+    char node_id[37];               /* a UUID of this run */
+    struct monitors *monitors;      /* NULL: no configuration needed them yet */
     struct worker *workers;
     unsigned workers_started;
     uint64_t started_at_unix_s;
@@ -117,6 +120,9 @@ void gateway_mark_targets(const struct snapshot *snapshot);
 void gateway_put_in_front(struct gateway *gateway, struct snapshot **snapshot);
 
 void gateway_set_error_level(struct gateway *gateway, const struct snapshot *snapshot);
+
+/* For so long; 0: until the next reload. */
+void gateway_change_error_level(struct gateway *gateway, enum log_level level, uint64_t for_ms);
 void gateway_set_spool_limit(struct gateway *gateway, const struct snapshot *snapshot);
 
 /* Session ticket keys of files. */
@@ -224,9 +230,9 @@ struct gateway_upstream {
     const json_t *upstream, *targets, *target;
     const char *address;
     bool of_balancer, is_healthy;
+    bool is_unanswered; /* set: names of targets have no answer yet */
 };
-json_t *gateway_upstream_health(const struct gateway *gateway,
-                                const struct gateway_upstream *which);
+json_t *gateway_upstream_health(struct gateway *gateway, struct gateway_upstream *which);
 int gateway_set_target_health(const struct gateway *gateway, const struct gateway_upstream *which);
 
 /* ---- config_thread.c ---- */

@@ -1,5 +1,6 @@
 /* The main thread while the hop runs: it waits for whatever wants it. */
 #include <errno.h>
+#include <limits.h>
 #include <malloc.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -81,6 +82,25 @@ static void on_doorbell(struct gateway *gateway)
     free_what_is_old(gateway);
 }
 
+static int ms_until(uint64_t at_ms, uint64_t now_ms)
+{
+    uint64_t left_ms = at_ms > now_ms ? at_ms - now_ms : 0;
+
+    return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
+}
+
+/* What the Admin API has asked for ends by itself. */
+static void end_what_was_asked(struct gateway *gateway)
+{
+    uint64_t now_ms = clock_now_ms();
+
+    asked_names_drop(&gateway->asked_names, gateway->hop.resolver, now_ms);
+    if (gateway->error_level_until_ms == 0 || now_ms < gateway->error_level_until_ms)
+        return;
+    gateway_set_error_level(gateway, gateway_newest(gateway));
+    log_error(LOG_LEVEL_NOTICE, "log_level is that of the settings again");
+}
+
 /* Until somebody on the control socket is late, a name is to be asked for, or the certificates are
  * to be looked at. */
 static int serve_timeout_ms(const struct gateway *gateway)
@@ -95,6 +115,8 @@ static int serve_timeout_ms(const struct gateway *gateway)
     wait_ms = sooner(wait_ms, watchdog_timeout_ms(gateway->watchdog));
     if (gateway->linger_until_ms > 0)
         wait_ms = sooner(wait_ms, LINGER_LOOK_MS);
+    if (gateway->error_level_until_ms > 0)
+        wait_ms = sooner(wait_ms, ms_until(gateway->error_level_until_ms, now_ms));
     return wait_ms >= 0 && (uint64_t)wait_ms < left_ms ? wait_ms : (int)left_ms;
 }
 
@@ -177,6 +199,7 @@ void gateway_serve(struct gateway *gateway, int signals_fd)
         control_on_poll(gateway->control, control_fds, count);
         upgrade_on_poll(gateway, fds + POLL_UPGRADE, upgrade_count);
         watchdog_on_time(gateway->watchdog);
+        end_what_was_asked(gateway);
         if (clock_now_ms() >= gateway->certificates_due_at_ms)
             gateway_watch_certificates(gateway);
     }

@@ -5,6 +5,7 @@
 
 #include "config/admin_health.h"
 #include "core/addr.h"
+#include "core/clock.h"
 #include "lb/target_health.h"
 #include "lb/upstream.h"
 #include "proxy/gateway/gateway_priv.h"
@@ -32,24 +33,47 @@ struct target_view {
     struct admin_health_address *addresses;
 };
 
+static const char *type_text(enum dns_type type)
+{
+    return type == DNS_SRV ? "SRV" : type == DNS_AAAA ? "AAAA" : "A";
+}
+
 /* Kong has a balancer for upstreams that no service leads to, too: there its addresses stand, and nothing
- * checks them. */
-static void view_unused(const struct sockaddr_storage *literal, struct target_view *view,
+ * checks them. False: no memory. */
+static bool view_unused(struct gateway *gateway, struct target_view *view,
                         struct admin_health_target *ret)
 {
-    view->addresses[0] = (struct admin_health_address){
-        .ip = addr_format_ip(literal, view->ips[0], ADDR_IP_TEXT_MAX),
-        .port = ret->port,
-        .weight = ret->weight,
-        .is_usable = true,
-    };
-    ret->addresses_count = 1;
+    const struct name_record *record =
+        asked_names_get(&gateway->asked_names, gateway->hop.resolver, view->host, clock_now_ms());
+
+    ret->is_unanswered = !record || (record->count == 0 && record->last == NAME_UNKNOWN);
+    if (!record || record->count == 0)
+        return true;
+    view->ips = calloc(record->count, sizeof(*view->ips));
+    view->addresses = calloc(record->count, sizeof(*view->addresses));
+    if (!view->ips || !view->addresses)
+        return false;
+    for (size_t i = 0; i < record->count; i++) {
+        const struct name_address *address = &record->items[i];
+        uint16_t port = addr_port(&address->address);
+
+        view->addresses[i] = (struct admin_health_address){
+            .ip = addr_format_ip(&address->address, view->ips[i], ADDR_IP_TEXT_MAX),
+            .port = port ? port : ret->port,
+            .weight = address->weight ? address->weight : ret->weight,
+            .is_usable = true,
+        };
+    }
+    ret->addresses = view->addresses;
+    ret->addresses_count = record->count;
+    ret->dns = type_text(record->type);
+    return true;
 }
 
 static bool view_addresses(const struct upstream_targets *targets, const char *name,
                            struct target_view *view, struct admin_health_target *ret)
 {
-    size_t count = targets ? targets->count : 0;
+    size_t count = targets->count;
 
     view->ips = calloc(count + 1, sizeof(*view->ips));
     view->addresses = calloc(count + 1, sizeof(*view->addresses));
@@ -73,8 +97,9 @@ static bool view_addresses(const struct upstream_targets *targets, const char *n
     return true;
 }
 
-static bool view_target(const struct upstream_targets *targets, const json_t *entity,
-                        struct target_view *view, struct admin_health_target *ret)
+static bool view_target(struct gateway *gateway, const struct upstream_targets *targets,
+                        const json_t *entity, struct target_view *view,
+                        struct admin_health_target *ret)
 {
     const char *name = json_string_value(json_object_get(entity, "target"));
     struct slice host = { NULL, 0 }, port = { NULL, 0 };
@@ -94,14 +119,11 @@ static bool view_target(const struct upstream_targets *targets, const json_t *en
         .dns = is_literal ? "A" : "unknown",
         .weight = (uint32_t)json_integer_value(json_object_get(entity, "weight")),
     };
-    if (!view_addresses(targets, name ? name : "", view, ret))
-        return false;
-    if (!targets && is_literal)
-        view_unused(&literal, view, ret);
-    return true;
+    return targets ? view_addresses(targets, name ? name : "", view, ret)
+                   : view_unused(gateway, view, ret);
 }
 
-json_t *gateway_upstream_health(const struct gateway *gateway, const struct gateway_upstream *which)
+json_t *gateway_upstream_health(struct gateway *gateway, struct gateway_upstream *which)
 {
     const struct service_plan *plan = find_plan(gateway, which->upstream);
     const struct upstream_targets *targets = plan ? plan->set->targets : NULL;
@@ -115,13 +137,16 @@ json_t *gateway_upstream_health(const struct gateway *gateway, const struct gate
         .is_healthy = !targets || upstream_targets_health(targets).is_healthy,
         .targets = items,
         .targets_count = count,
-        .is_unused = !targets,
     };
     bool done = items && views;
     json_t *answer = NULL;
 
-    for (size_t i = 0; done && i < count; i++)
-        done = view_target(targets, json_array_get(which->targets, i), &views[i], &items[i]);
+    which->is_unanswered = false;
+    for (size_t i = 0; done && i < count; i++) {
+        done =
+            view_target(gateway, targets, json_array_get(which->targets, i), &views[i], &items[i]);
+        which->is_unanswered |= items[i].is_unanswered;
+    }
     if (done)
         answer =
             which->of_balancer ? admin_health_balancer(&health) : admin_health_targets(&health);

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "config/log_target.h"
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/memory_budget.h"
 #include "proxy/gateway/gateway_priv.h"
@@ -156,8 +157,15 @@ void gateway_set_error_level(struct gateway *gateway, const struct snapshot *sna
                                ? log_level_of(settings->log_level)
                                : snapshot->persona->log.error_level;
 
+    gateway->error_level_until_ms = 0;
     /* alert and emerg are above what is ever written */
     log_set_error_file(gateway->hop.error_log, level == LOG_LEVEL_COUNT ? LOG_LEVEL_CRIT : level);
+}
+
+void gateway_change_error_level(struct gateway *gateway, enum log_level level, uint64_t for_ms)
+{
+    gateway->error_level_until_ms = for_ms > 0 ? clock_now_ms() + for_ms : 0;
+    log_set_error_file(gateway->hop.error_log, level);
 }
 
 /* Keys of files are for the one who writes them to rotate. */

@@ -301,11 +301,24 @@ static bool prepare_admin(struct snapshot *snapshot, struct hop *hop, const stru
     return snapshot->admin_tls != NULL;
 }
 
+/* Of certificates that admin_listen shows; more than any other can have. */
+#define INDEX_OF_ADMIN SIZE_MAX
+
 static bool list_certificates(struct snapshot *snapshot)
 {
     struct tls_server_config *tls = snapshot->tls ? snapshot->tls : snapshot->local_tls;
+    size_t count;
 
-    return !tls || served_certificates_add(&snapshot->certificates, tls) == 0;
+    if (tls && served_certificates_add(&snapshot->certificates, tls) < 0)
+        return false;
+    count = snapshot->certificates.count;
+    if (!snapshot->admin_tls || snapshot->settings->admin_ssl_cert.count == 0)
+        return true; /* one that was made here lasts */
+    if (served_certificates_add(&snapshot->certificates, snapshot->admin_tls) < 0)
+        return false;
+    for (size_t i = count; i < snapshot->certificates.count; i++)
+        snapshot->certificates.items[i].index = INDEX_OF_ADMIN;
+    return true;
 }
 
 static bool prepare(struct snapshot *snapshot, struct hop *hop, const struct snapshot *former,
@@ -413,6 +426,8 @@ int snapshot_compile(struct snapshot *snapshot, const struct hop *hop, uint64_t 
 
 const char *snapshot_certificate_label(const struct snapshot *snapshot, size_t index)
 {
+    if (index == INDEX_OF_ADMIN)
+        return "admin_ssl_cert";
     if (index > 0 && index <= snapshot->config->certificates_count)
         return snapshot->config->certificates[index - 1].path;
     return snapshot->settings->ssl_cert.count > 0 ? "ssl_cert"

@@ -58,9 +58,10 @@ static int set_target_health(void *context, const json_t *upstream, const json_t
     return address ? -ENOENT : healthy ? 0 : -ENOSYS;
 }
 
-static int log_level(void *context, const char *set, const char **ret_name)
+static int log_level(void *context, const char *set, uint64_t timeout_s, const char **ret_name)
 {
     (void)context;
+    (void)timeout_s;
     *ret_name = "notice";
     return set && strcmp(set, "debug") != 0 ? -EINVAL : 0;
 }

@@ -304,7 +304,7 @@ def test_below_its_parents(api, kind):
         field = next(each for each, (entity, _) in kind.row["references"].items() if singular(entity) == name)
         here, elsewhere = api.parent(name)["id"], api.parent(name)["id"]
         path = f"/{parent_url}/{here}/{nested}"
-        content = {key: value for key, value in kind.wanted().items() if key != field}
+        content = {key: value for key, value in kind.wanted(**kind.row.get("with_reference", {})).items() if key != field}
         assert api.ask("GET", path) == (200, {"data": [], "next": None})
         assert api.ask("GET", f"/{parent_url}/{ABSENT}/{nested}") == (404, {"message": "Not found"})
         assert api.ask("POST", f"/{parent_url}/{ABSENT}/{nested}", content)[0] == 404

@@ -278,7 +278,8 @@ def test_plugins_of_every_kind_fit(admin):
 
 def raw_answer(admin, method, path, content, fields):
     client = admin.connect()
-    answer = client.request(method, path, fields=fields, content=content)
+    client.send_what_is_taken(client.request_bytes(method, path, fields, content))
+    answer = client.read_response(method)
     client.close()
     return answer.status, json.loads(answer.content) if answer.content else None
 

@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from lab.admin import admin_hop
-from lab.admin_model import KINDS, AdminModel, Refused
+from lab.admin_model import KINDS, AdminModel, Refused, is_id
 from lab.wait import wait_until
 from test_admin_publish import restart
 
@@ -53,9 +53,10 @@ class Connection:
 
 
 class Walk:
-    """Random steps on any of some hops that share a store."""
+    """Random steps on any of some hops that share a store. pem: of each certificate."""
 
-    def __init__(self, hops, seed):
+    def __init__(self, lab, hops, seed):
+        self.pem = {"cert": lab.pki.leaf("edge").read_text(), "key": lab.pki.key("edge").read_text()}
         self.random = random.Random(seed)
         self.connections = [Connection(hop) for hop in hops]
         self.model = AdminModel()
@@ -69,8 +70,8 @@ class Walk:
         return self.random.choice([*self.ids[kind], *there])
 
     def a_key(self, kind):
-        field = KINDS[kind]["key"]
-        return self.random.choice([self.an_id(kind), self.random.choice(NAMES)]) if field else self.an_id(kind)
+        has_names = KINDS[kind]["key"] or kind == "certificates"
+        return self.random.choice([self.an_id(kind), self.random.choice(NAMES)]) if has_names else self.an_id(kind)
 
     def a_value(self, kind, field):
         choose = self.random.choice
@@ -81,7 +82,8 @@ class Walk:
         if field in KINDS[kind]["refs"]:
             above = KINDS[kind]["refs"][field][0]
             unique = KINDS[above]["unique"]
-            return choose([None, {"id": self.an_id(above)}, {"id": self.an_id(above)}, {choose(unique): choose(NAMES)}])
+            by_name = [{choose(unique): choose(NAMES)}] if unique else []
+            return choose([None, {"id": self.an_id(above)}, {"id": self.an_id(above)}, *by_name])
         if (kind, field) == ("plugins", "name"):
             return choose(["request-termination", "correlation-id", "prometheus"])
         if (kind, field) == ("targets", "target"):
@@ -101,6 +103,10 @@ class Walk:
             said["host"] = "h"
         if kind == "plugins":
             said["enabled"] = False
+        if kind == "certificates":
+            said.update(self.pem)
+            names = [self.random.choice(NAMES) for _ in range(2)]
+            said.update(self.random.choice([{}, {"snis": None}, {"snis": []}, {"snis": names[:1]}, {"snis": names}]))
         return said
 
     def change(self, kind):
@@ -112,6 +118,7 @@ class Walk:
 
     def step(self):
         connection = self.random.choice(self.connections)
+        self.model.id_of_sni = lambda name: connection.ask("GET", f"/snis/{name}")[1]["id"]
         kind = self.random.choice(list(KINDS))
         if KINDS[kind].get("nested") and (KINDS[kind]["url"] is None or self.random.random() < 0.4):
             self.step_below(connection, kind)
@@ -142,6 +149,7 @@ class Walk:
     def compare(self, kind, identity, value):
         row = self.model.rows[kind][identity]
         assert value["id"] == identity
+        assert kind != "certificates" or value["snis"] == self.model.names_of(identity)
         assert {field: value[field] for field in row} == row, (kind, identity, value)
 
     def step_own(self, connection, kind):
@@ -158,16 +166,20 @@ class Walk:
         content = self.change(kind) if method == "PATCH" else self.content(kind) if method == "PUT" else None
 
         def expect(learn):
+            if method == "PUT" and kind == "certificates":
+                return kind, model.put_certificate(key, content, learn), 200
             if method == "PUT":
                 return kind, model.upsert(kind, key, content, learn), 200
             identity = model.find(kind, key)
+            if identity is None and kind == "certificates" and not is_id(key):
+                raise Refused((404, None))
             if method == "DELETE":
                 if identity:
                     model.delete(kind, identity)
                 return kind, None, 204
             if identity is None:
-                raise Refused((404, 6 if method == "PATCH" and kind != "plugins" else None))
-            return kind, model.update(kind, identity, content) if method == "PATCH" else identity, 200
+                raise Refused((404, 6 if method == "PATCH" and kind != "plugins" or kind == "certificates" else None))
+            return kind, model.update(kind, identity, content, learn) if method == "PATCH" else identity, 200
 
         self.judge(connection, lambda: connection.ask(method, f"{url}/{key}", content), expect)
 
@@ -202,7 +214,7 @@ class Walk:
             if method == "DELETE":
                 model.delete(kind, identity)
                 return kind, None, 204
-            return kind, model.update(kind, identity, content if field in content and kind != "targets" else below), 200
+            return kind, model.update(kind, identity, content if field in content and kind != "targets" else below, learn), 200
 
         self.judge(connection, lambda: connection.ask(method, path, content), expect)
 
@@ -256,7 +268,7 @@ def kill(walk, number):
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_it_does_as_the_model(lab, seed):
-    walk = Walk([admin_hop(lab, CONF).start()], seed)
+    walk = Walk(lab, [admin_hop(lab, CONF).start()], seed)
     walk.run(steps=400, checks=4)
 
 
@@ -265,7 +277,7 @@ def test_it_does_as_the_model(lab, seed):
 def test_it_has_everything_after_a_kill(lab):
     hop = admin_hop(lab, CONF).start()
     lab.expect_bad_end.add(hop)
-    walk = Walk([hop], 4)
+    walk = Walk(lab, [hop], 4)
     for _ in range(4):
         walk.run(steps=60, checks=1)
         kill(walk, 0)
@@ -278,7 +290,7 @@ def test_two_hops_on_one_store_are_one(lab, tmp_path):
     conf = {**CONF, "hopgate_sqlite_path": tmp_path / "shared.db"}
     hops = [admin_hop(lab, conf, name=name).start() for name in ("one", "two")]
     lab.expect_bad_end.update(hops)
-    walk = Walk(hops, 5)
+    walk = Walk(lab, hops, 5)
     for number in range(2):
         walk.run(steps=100, checks=4)
         kill(walk, number)
@@ -291,7 +303,7 @@ def test_two_hops_on_one_store_are_one(lab, tmp_path):
 def test_it_does_as_the_model_for_long(lab, seed):
     hop = admin_hop(lab, CONF).start()
     lab.expect_bad_end.add(hop)
-    walk = Walk([hop], seed)
+    walk = Walk(lab, [hop], seed)
     for _ in range(4):
         walk.run(steps=1500, checks=10)
         kill(walk, 0)

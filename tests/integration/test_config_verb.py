@@ -5,6 +5,7 @@ import pathlib
 import pwd
 import random
 import re
+import sqlite3
 import uuid
 
 import pytest
@@ -200,6 +201,27 @@ def test_there_must_be_a_store(config, tmp_path):
                         "declarative configuration\nusing the /config endpoint.\n")
     done = config("import", path, prefix=tmp_path / "nowhere")
     assert done.code == 1 and str(tmp_path / "nowhere") in done.err
+
+
+def test_a_store_that_somebody_writes_is_waited_for_and_then_told(config, store, tmp_path):
+    prefix, path = store(), written(tmp_path / "k.json", SHOP)
+    assert config("import", path, prefix=prefix).code == 0
+    before = dump(config, prefix)
+    other = sqlite3.connect(prefix / "hopgate.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    done = config("import", written(tmp_path / "b.json", shop(81)), prefix=prefix)
+    assert done.code == 1 and done.err.startswith("Error: Failed importing:\n") and "lock" in done.err, done
+    other.execute("ROLLBACK")
+    other.close()
+    assert dump(config, prefix) == before
+
+
+def test_what_is_no_store_is_left_alone(config, store, tmp_path):
+    prefix = store()
+    written(prefix / "hopgate.db", "no database at all, but somebody's" * 100)
+    done = config("import", written(tmp_path / "k.json", SHOP), prefix=prefix)
+    assert done.code == 1 and "hopgate.db" in done.err, done
+    assert (prefix / "hopgate.db").read_text().startswith("no database")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of others")

@@ -3,6 +3,7 @@ import json
 import threading
 
 from lab import behaviours
+from lab.lab import service_to
 from lab.wait import wait_until
 from test_control import ask
 from test_reload import reload
@@ -152,3 +153,12 @@ def test_client_of_an_f5_goes_on_after_a_reload(lab):
     reload(f5)
     assert client.get("/").status == 200
     assert f5.stop() == 0
+
+
+def test_an_origin_does_not_mind_that_its_connection_is_kept(lab):
+    """Of the lab: what is idle for longer than the origin waits is closed, and nobody calls that a mistake."""
+    origin = lab.origin(content=b"hello", deadline_s=0.2)
+    edge = lab.hop(service_to(origin))
+    assert lab.client(edge).get("/").content == b"hello"
+    wait_until(lambda: all(connection.done for connection in origin.connections), "the origin to close it")
+    assert origin.problems == []

@@ -49,9 +49,11 @@ const struct verb verbs[] = {
       .text = "Runs one hop in the foreground until TERM, INT or QUIT; HUP reads both files again, "
               "USR1\nopens the logs again, USR2 is `hopgate upgrade`.",
       .words = "FILE",
-      .options =
-          OPTIONS(ARGUMENT("FILE", "Kong declarative file (_format_version \"3.0\", YAML or JSON)"),
-                  CONF_FILE),
+      .options = OPTIONS(
+          ARGUMENT(
+              "FILE",
+              "Kong declarative file (YAML or JSON, _format_version \"3.0\", \"2.1\", \"1.1\")"),
+          CONF_FILE),
       .exit_codes = "0 stopped, 1 failed at run time, 64 usage, 78 bad configuration" },
     { .name = "check",
       .run = cli_check,
@@ -64,9 +66,11 @@ const struct verb verbs[] = {
           "weak keys\n"
           "and signatures, wrong purpose, authorities that are none, keys that everybody can read.",
       .words = "FILE",
-      .options =
-          OPTIONS(ARGUMENT("FILE", "Kong declarative file (_format_version \"3.0\", YAML or JSON)"),
-                  CONF_FILE),
+      .options = OPTIONS(
+          ARGUMENT(
+              "FILE",
+              "Kong declarative file (YAML or JSON, _format_version \"3.0\", \"2.1\", \"1.1\")"),
+          CONF_FILE),
       .exit_codes = "0 usable (warnings may have been printed), 64 usage, 78 bad configuration" },
     { .name = "config",
       .run = cli_config,

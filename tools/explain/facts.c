@@ -73,6 +73,13 @@ static int copy(json_t *facts, const char *as, const struct model_field *field, 
     return value ? json_object_set(facts, as, value) : 0;
 }
 
+static int add_differs(json_t *facts, const struct model_field *field)
+{
+    json_t *said = model_differs(field);
+
+    return said ? json_object_set_new(facts, "differs", said) : 0;
+}
+
 static int set_flag(json_t *facts, const char *name, bool is_set)
 {
     return is_set ? json_object_set_new(facts, name, json_true()) : 0;
@@ -125,7 +132,7 @@ static json_t *facts_of_field(const struct model_field *field, const char *path,
         return NULL;
     }
     r |= copy(facts, "description", field, "description");
-    r |= copy(facts, "differs", field, "x_differs");
+    r |= add_differs(facts, field);
     r |= copy(facts, "unit", field, "x_unit");
     if (field->flags & MODEL_HAS_DEFAULT && !field->record)
         r |= copy(facts, "default", field, "default");

@@ -14,7 +14,7 @@ class Admin:
 
     def connect(self):
         address = self.hop.admin_listeners["https" if self.tls else "http"]
-        client = RawClient(*address, tls=self.tls)
+        client = RawClient(*address, tls=self.tls, deadline_s=60)  # a change waits for disks and workers
         self.lab.clients.append(client)
         return client
 

@@ -24,6 +24,9 @@ KINDS = {
                 "nested": {"services": ("service", "plugins"), "routes": ("route", "plugins"), "consumers": ("consumer", "plugins")}},
     "targets": {"url": None, "key": "target", "unique": [], "required": ["target"], "composite": ["upstream", "target"], "plain": ["target"],
                 "values": {"weight": 100}, "refs": {"upstream": ("upstreams", "cascade", True)}, "nested": {"upstreams": ("upstream", "targets")}},
+    "certificates": {"url": "certificates", "key": None, "unique": [], "refs": {}, "values": {}},  # and `snis`, see Certificates
+    "snis": {"url": "snis", "key": "name", "unique": ["name"], "required": ["name"], "values": {},
+             "refs": {"certificate": ("certificates", "cascade", True)}, "nested": {"certificates": ("certificate", "snis")}},
     "key_sets": {"url": "key-sets", "key": "name", "unique": ["name"], "refs": {}, "values": {}},
     "keys": {"url": "keys", "key": "name", "unique": ["name"], "composite": ["kid", "set"], "required": ["kid"], "plain": ["kid"], "values": {},
              "refs": {"set": ("key_sets", "cascade", False)}, "nested": {"key-sets": ("set", "keys")}},
@@ -42,8 +45,42 @@ def is_id(text):
     return len(text) == 36 and text.count("-") == 4
 
 
-class AdminModel:
+class Certificates:
+    """What differs there: `snis` of the content are rows of their own, and any of them stands for the certificate."""
+
+    def certificate_of(self, name):
+        identity = self.by_unique("snis", "name", name)
+        return identity and self.rows["snis"][identity]["certificate"]["id"]
+
+    def check_names(self, names, own):
+        if names and (len(set(names)) < len(names) or any(self.certificate_of(name) not in (None, own) for name in names)):
+            raise Refused((400, 2))
+
+    def set_names(self, identity, names):
+        """None: they stay."""
+        if names is None:
+            return
+        for each, row in list(self.rows["snis"].items()):
+            if row["certificate"] == {"id": identity} and row["name"] not in names:
+                del self.rows["snis"][each]
+        for name in names:
+            if self.certificate_of(name) is None:
+                self.rows["snis"][self.id_of_sni(name)] = {"tags": None, "name": name, "certificate": {"id": identity}}
+
+    def names_of(self, identity):
+        return sorted(row["name"] for row in self.rows["snis"].values() if row["certificate"] == {"id": identity})
+
+    def put_certificate(self, key, content, learn):
+        own = key if is_id(key) else self.certificate_of(key)
+        names = content.get("snis") or []
+        if own is None:
+            return self.insert("certificates", {**content, "snis": names if key in names else [*names, key]}, learn)
+        return self.upsert("certificates", own, {**content, "snis": names}, learn)
+
+
+class AdminModel(Certificates):
     def __init__(self):
+        self.id_of_sni = None  # asks the gateway for what it has made up
         self.rows = {kind: {} for kind in KINDS}  # kind -> id -> {field: value}
 
     # -- reading
@@ -57,6 +94,8 @@ class AdminModel:
         """The id of what a path names, or None."""
         if is_id(key):
             return key if key in self.rows[kind] else None
+        if kind == "certificates":
+            return self.certificate_of(key)
         if KINDS[kind]["key"] is None:
             raise Refused((400, 1))
         return self.by_unique(kind, KINDS[kind]["key"], key)
@@ -125,12 +164,14 @@ class AdminModel:
     def insert(self, kind, content, learn):
         content = self.resolved(kind, content)
         row = self.new_row(kind, content, lambda field: ("made", field))
+        self.check_names(content.get("snis"), None)
         self.check(kind, row, None, content.get("id"))
         answer = learn()
         for field in KINDS[kind].get("auto", []):
             row[field] = content.get(field) or answer[field]
         identity = content.get("id") or answer["id"]
         self.rows[kind][identity] = row
+        self.set_names(identity, content.get("snis"))
         return identity
 
     def upsert(self, kind, key, content, learn):
@@ -148,20 +189,25 @@ class AdminModel:
                 content["id"] = own
         content = self.resolved(kind, content)
         row = self.new_row(kind, content, lambda field: ("made", field))
+        self.check_names(content.get("snis"), own)
         self.check(kind, row, own if own in self.rows[kind] else None, content.get("id"))
         answer = learn()
         for field in about.get("auto", []):
             row[field] = content.get(field) or answer[field]
         identity = content.get("id") or answer["id"]
         self.rows[kind][identity] = row
+        self.set_names(identity, content.get("snis"))
         return identity
 
-    def update(self, kind, identity, content):
+    def update(self, kind, identity, content, learn):
         content = self.resolved(kind, content)
+        self.check_names(content.get("snis"), identity)
         row = copy.deepcopy(self.rows[kind][identity])
         row.update({field: value for field, value in content.items() if field in row})
         self.check(kind, row, identity, None)
+        learn()
         self.rows[kind][identity] = row
+        self.set_names(identity, content.get("snis", []) or [] if "snis" in content else None)
         return identity
 
     def referring(self, kind, identity):

@@ -11,6 +11,7 @@ from .wait import DEADLINE_S, wait_until
 
 READY = re.compile(r"^hopgate: ready(.*)$", re.M)
 ADDRESS = re.compile(r"(status=|admin=)?(https?)://([^\s/:]+|\[[^\]]+\]):(\d+)")
+START_DEADLINE_S = STOP_DEADLINE_S = 3 * DEADLINE_S  # disks too: a store is made, and closed
 REPORTS = ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime error:", "Assertion")
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:exitcode=97:detect_stack_use_after_return=1",
@@ -83,7 +84,7 @@ class Hop:
     def start(self):
         self.spawn()
         wait_until(lambda: READY.search(self.stderr()) or self.process.poll() is not None,
-                   lambda: f"{self.name} to be ready; it says:\n{self.stderr()}")
+                   lambda: f"{self.name} to be ready; it says:\n{self.stderr()}", START_DEADLINE_S)
         ready = READY.search(self.stderr())
         assert ready, f"{self.name} ended with {self.process.returncode} before it was ready:\n{self.stderr()}"
         for kind, scheme, host, port in ADDRESS.findall(ready.group(1)):
@@ -142,7 +143,7 @@ class Hop:
     def signal(self, number):
         self.process.send_signal(number)
 
-    def stop(self, deadline_s=DEADLINE_S):
+    def stop(self, deadline_s=STOP_DEADLINE_S):
         """TERM, then its exit code; at the deadline it is killed and the code is -9."""
         if self.process is None:
             return 0

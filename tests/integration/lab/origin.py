@@ -89,13 +89,14 @@ class Connection(Wire):
             pass
 
     def serve(self):
-        number = 0
+        number, waits = 0, False  # for a further request
         try:
             if self.origin.on_connect:
                 self.origin.on_connect(self, None)
             while True:
+                waits = number > 0
                 raw = self.read_until(b"\r\n\r\n")
-                number += 1
+                number, waits = number + 1, False
                 request = self.parse(raw, number)
                 self.origin.record(request)
                 self.origin.behaviour_for(request)(self, request)
@@ -105,7 +106,8 @@ class Connection(Wire):
         except Malformed as problem:
             self.origin.problems.append(str(problem))
         except (OSError, ValueError) as problem:
-            if not self.origin.stopping:
+            is_idle = waits and isinstance(problem, TimeoutError) and not self.buffer  # nobody has promised to use it again
+            if not self.origin.stopping and not is_idle:
                 self.origin.problems.append(repr(problem))
         finally:
             self.close()

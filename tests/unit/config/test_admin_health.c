@@ -35,8 +35,9 @@ static json_t *entity(unsigned weight)
 TEST(health_of_targets_is_kongs_answer)
 {
     json_t *shown = entity(100);
-    const struct admin_health_target target = { shown, "app.test", 8080, "A", 100, addresses, 2 };
-    const struct admin_health health = { "u1", "n1", true, true, &target, 1, false };
+    const struct admin_health_target target = { shown, "app.test", 8080, "A",
+                                                100,   addresses,  2,    false };
+    const struct admin_health health = { "u1", "n1", true, true, &target, 1 };
 
     check_json(
         admin_health_targets(&health),
@@ -63,8 +64,10 @@ static void check_state(const struct admin_health *health, const char *want)
 TEST(each_state_is_told_when_it_is_due)
 {
     json_t *shown = entity(100);
-    struct admin_health_target target = { shown, "app.test", 8080, "A", 100, addresses + 1, 1 };
-    struct admin_health health = { "u1", "n1", true, false, &target, 1, false };
+    struct admin_health_target target = {
+        shown, "app.test", 8080, "A", 100, addresses + 1, 1, false
+    };
+    struct admin_health health = { "u1", "n1", true, false, &target, 1 };
 
     check_state(&health, "UNHEALTHY");
     health.is_checked = false;
@@ -76,7 +79,7 @@ TEST(each_state_is_told_when_it_is_due)
     target.addresses_count = 0;
     check_state(&health, "DNS_ERROR");
     health.is_checked = false;
-    health.is_unused = true;
+    target.is_unanswered = true;
     check_state(&health, "HEALTHCHECKS_OFF");
     json_decref(shown);
 }
@@ -84,8 +87,9 @@ TEST(each_state_is_told_when_it_is_due)
 TEST(health_of_the_balancer_is_kongs_answer)
 {
     json_t *shown = entity(100);
-    const struct admin_health_target target = { shown, "app.test", 8080, "A", 100, addresses, 2 };
-    struct admin_health health = { "u1", "n1", true, true, &target, 1, false };
+    const struct admin_health_target target = { shown, "app.test", 8080, "A",
+                                                100,   addresses,  2,    false };
+    struct admin_health health = { "u1", "n1", true, true, &target, 1 };
     json_t *answer;
 
     check_json(admin_health_balancer(&health),

@@ -125,6 +125,8 @@ static int run(size_t number, const struct inputs *inputs, struct dao *dao)
         r = change(dao, inputs, &error);
         if (r == 0)
             r = look(dao, &error);
+        if (r == 0)
+            r = dao_import(dao, inputs->all, &error);
         dao_undo_step(dao, 0);
         if (r == 0)
             r = dao_replace_all(dao, inputs->all);

@@ -149,6 +149,29 @@ TEST(nesting_beyond_the_limit_is_refused)
     }
 }
 
+/* A text of 1 MiB a hundred times, as an alias and merged in. */
+TEST(texts_behind_aliases_count_as_often_as_they_stand_there)
+{
+    for (int merged = 0; merged < 2; merged++) {
+        SCOPED(document) document = NULL;
+        struct config_errors errors;
+        char *text = NULL;
+        size_t size;
+        FILE *into = open_memstream(&text, &size);
+
+        (void)fprintf(into, "a: &x {t: '%0*d'}\nb:\n", 1024 * 1024, 0);
+        for (int i = 0; i < 100; i++)
+            (void)fprintf(into, merged ? "- {<<: *x}\n" : "- *x\n");
+        CHECK_INT(fclose(into), 0);
+        config_errors_init(&errors);
+        CHECK_INT(document_parse(slice_of(text), DOCUMENT_YAML, "f", &document, &errors), -EINVAL);
+        CHECK_INT(errors.count, 1);
+        CHECK_STR(errors.items[0].message, "aliases repeat more than 67108864 bytes of text");
+        config_errors_done(&errors);
+        free(text);
+    }
+}
+
 TEST(nesting_through_aliases_counts_as_nesting)
 {
     char text[4096] = "- &l0 [x]\n", *got;
@@ -291,6 +314,7 @@ TESTS(TEST_CASE(plain_yaml_scalars_mean_what_they_mean_to_kong),
       TEST_CASE(anchors_are_shared_and_merges_give_way_to_own_keys),
       TEST_CASE(bad_yaml_is_refused_with_its_place), TEST_CASE(bad_json_is_refused_with_its_place),
       TEST_CASE(an_alias_bomb_is_refused), TEST_CASE(nesting_beyond_the_limit_is_refused),
+      TEST_CASE(texts_behind_aliases_count_as_often_as_they_stand_there),
       TEST_CASE(nesting_through_aliases_counts_as_nesting),
       TEST_CASE(every_value_of_a_yaml_text_has_its_place),
       TEST_CASE(every_value_of_a_json_text_has_its_place),

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/document.h"
 #include "config/flatten/flatten.h"
 #include "config/model/model_id.h"
 #include "core/sha1.h"
@@ -170,6 +171,53 @@ TEST(mistakes_are_told_as_kong_tells_them)
     check_file("kong-declarative-errors.json");
 }
 
+/* ---- older formats ----------------------------------------------------------------------- */
+
+/* paths: of the first route, as YAML; "p" is what they become, as JSON. */
+static void check_migrated(const char *version, const char *paths, const char *want)
+{
+    SCOPED(document) document = NULL;
+    struct config_errors errors;
+    char *text;
+    json_t *got, *wanted = json_loads(want, 0, NULL);
+
+    CHECK(asprintf(&text,
+                   "_format_version: '%s'\nservices: [{host: a, routes: [{paths: &p %s}]}]\n"
+                   "routes: [{paths: *p}]\n",
+                   version, paths) > 0);
+    config_errors_init(&errors);
+    CHECK_INT(document_parse(slice_of(text), DOCUMENT_YAML, NULL, &document, &errors), 0);
+    CHECK_INT(flatten_migrate(document->root), 0);
+    CHECK_INT(flatten_migrate(document->root), 0); /* once is enough */
+    CHECK_STR(json_string_value(json_object_get(document->root, "_format_version")),
+              strcmp(version, "1.1") == 0 || strcmp(version, "2.1") == 0 ? "3.0" : version);
+    for (int i = 0; i < 2; i++) { /* the alias stands for the same list */
+        got = json_object_get(document->root, i ? "routes" : "services");
+        got = json_array_get(got, 0);
+        got = i ? got : json_array_get(json_object_get(got, "routes"), 0);
+        if (!json_equal(json_object_get(got, "paths"), wanted))
+            fail_msg("%s gives %s", paths, json_dumps(got, 0));
+    }
+    config_errors_done(&errors);
+    json_decref(wanted);
+    free(text);
+}
+
+TEST(paths_of_older_formats_become_those_of_the_newest)
+{
+    check_migrated("1.1", "['/a', '/a.b', '/(x)', '/x+']",
+                   "[\"/a\", \"/a.b\", \"~/(x)\", \"~/x+\"]");
+    check_migrated("2.1", "['/%zz', '/%4', '/%', '/%25', '/%2d']",
+                   "[\"/%zz\", \"/%4\", \"/%\", \"/%25\", \"/-\"]");
+    check_migrated("2.1", "['/%zz(', '/%4(', '/%(', '/%5e(', '/%00(']",
+                   "[\"~/%zz(\", \"~/%4(\", \"~/%(\", \"~/\\\\^(\", \"~/%00(\"]");
+    check_migrated("2.1", "['/%ff', '/%ff(']", "[\"/%ff\", \"/%ff(\"]"); /* no text at all */
+    check_migrated("2.1", "['', '~/a', '~/a(', 1, ~, [/b(]]",
+                   "[\"\", \"~/a\", \"~/a(\", 1, null, [\"/b(\"]]");
+    check_migrated("3.0", "['/x+', '/a//b']", "[\"/x+\", \"/a//b\"]");
+    check_migrated("2.0", "['/x+']", "[\"/x+\"]");
+}
+
 /* ---- ids ---------------------------------------------------------------------------------- */
 
 /* "targets:*:{upstreams}:a": the id of the only upstream in it. */
@@ -219,4 +267,6 @@ TEST(ids_are_made_as_kong_makes_them)
 }
 
 TESTS(TEST_CASE(documents_give_the_entities_or_the_mistakes_of_kong),
-      TEST_CASE(mistakes_are_told_as_kong_tells_them), TEST_CASE(ids_are_made_as_kong_makes_them))
+      TEST_CASE(mistakes_are_told_as_kong_tells_them),
+      TEST_CASE(paths_of_older_formats_become_those_of_the_newest),
+      TEST_CASE(ids_are_made_as_kong_makes_them))
