@@ -23,10 +23,10 @@ check_function check_host;           /* of a service: name or address, no port *
 check_function check_host_with_port; /* host_header of an upstream */
 check_function check_upstream_name;
 check_function check_target;
-check_function check_base_path;  /* of a service */
-check_function check_route_path; /* a prefix in normal form, or a regex behind '~' */
-check_function check_route_host; /* one leading or trailing wildcard label, optional port */
-check_function check_method;
+check_function check_base_path;    /* of a service */
+check_function check_route_path;   /* a prefix in normal form, or a regex behind '~' */
+check_function check_route_header; /* a value, or a regex behind "~*" */
+check_function check_route_host;   /* one leading or trailing wildcard label, optional port */
 check_function check_cidr;
 check_function check_url;         /* scheme and host */
 check_function check_header_name; /* Kong's idea of one, narrower than a token */

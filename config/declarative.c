@@ -7,9 +7,6 @@
 
 #include "config/declarative_priv.h"
 #include "config/file.h"
-#include "config/flatten/flatten.h"
-#include "config/service_url.h"
-#include "core/addr.h"
 #include "core/md5.h"
 
 static const size_t entity_sizes[ENTITY_KIND_COUNT] = {
@@ -23,175 +20,75 @@ static const size_t entity_sizes[ENTITY_KIND_COUNT] = {
     [ENTITY_MTLS] = sizeof(struct config_mtls),
 };
 
-/* --- one reader per entity ----------------------------------------------------------------- */
+/* --- entities ------------------------------------------------------------------------------ */
 
-/* A service whose protocol is not https must not carry TLS fields. */
-static void check_service(struct loader *loader, const struct document_node *node,
-                          const struct config_service *service)
+/* Those before which others refer to; within each as in the document, and what is nested with its parent. */
+static const char *const lists[] = { "services",     "routes", "upstreams",      "targets",
+                                     "certificates", "snis",   "ca_certificates" };
+enum { LISTS = sizeof(lists) / sizeof(lists[0]) };
+
+static int read_found(void *context, const struct model_entity *entity, const json_t *values,
+                      const struct document_node *node)
 {
-    static const char *const tls_fields[] = { "client_certificate", "tls_verify",
-                                              "tls_verify_depth", "ca_certificates" };
-    struct document_node member;
-
-    if (service->protocol == CONFIG_PROTOCOL_HTTPS)
-        return;
-    for (size_t i = 0; i < sizeof(tls_fields) / sizeof(tls_fields[0]); i++)
-        if (document_member(node, tls_fields[i], &member) && !json_is_null(member.value))
-            FAIL(loader, &member,
-                 "value must be null, because 'protocol' is '%s'; set protocol to https or "
-                 "remove '%s'",
-                 service->protocol == CONFIG_PROTOCOL_TCP ? "tcp" : "http", tls_fields[i]);
+    return declarative_read_entity(context, entity, values, node);
 }
 
-static int read_service(struct loader *loader, const struct document_node *node, size_t parent)
+/* Of a text: everything that is right goes where it belongs, or all that is wrong is told. */
+static int read_text(struct loader *loader)
 {
-    struct config_service *service = loader_add(loader, ENTITY_SERVICE);
-    size_t index = loader->lists[ENTITY_SERVICE].count - 1;
-    struct document_node member;
-    struct schema_overlay overlay = { .at = &member };
-    json_t *expanded = NULL;
-    int r;
-
-    (void)parent;
-    if (!service)
-        return -ENOMEM;
-    if (document_member(node, "url", &member) && json_is_string(member.value)) {
-        expanded = service_url_expand(json_string_value(member.value));
-        if (!expanded)
-            return -ENOMEM;
-        overlay.members = expanded;
-    }
-    schema_read(&loader->reader, &schema_services, node, expanded ? &overlay : NULL, service);
-    json_decref(expanded);
-    check_service(loader, node, service);
-    r = loader_set_place(loader, node, &service->path, &service->line, &service->column);
-    if (r == 0)
-        r = loader_register(loader, ENTITY_SERVICE, node, service->name, &service->id,
-                            service->path);
-    if (r == 0 && document_member(node, "client_certificate", &member))
-        r = loader_refer_to(loader, ENTITY_SERVICE, ENTITY_CERTIFICATE, &member);
-    if (r == 0 && document_member(node, "ca_certificates", &member) &&
-        json_is_array(member.value)) {
-        struct document_node item = { 0 };
-        while (r == 0 && document_next(&member, &item))
-            r = loader_refer_to(loader, ENTITY_SERVICE, ENTITY_CA_CERTIFICATE, &item);
-    }
-    return r < 0 ? r : loader_read_list(loader, node, "routes", declarative_read_route, index);
-}
-
-int declarative_normalise_target(struct loader *loader, struct config_target *target)
-{
-    char text[ADDR_EXPANDED_MAX];
-    struct sockaddr_storage addr;
-    struct slice host, port;
-    uint16_t number = 8000;
-    char *both;
-    int length;
-
-    if (!target->target || addr_split_host_port(slice_of(target->target), &host, &port) < 0)
-        return 0; /* refused before */
-    if (port.ptr)
-        (void)addr_parse_port(port, &number); /* checked by the schema */
-    if (addr_parse_ip(host, 0, &addr) == 0)
-        host = slice_of(addr_format_expanded(&addr, text, sizeof(text)));
-    target->port = number;
-    target->host = config_copy_text(loader->config, host.ptr, host.len);
-    if (!target->host)
-        return -ENOMEM;
-    length = asprintf(&both, strchr(target->host, ':') ? "[%s]:%u" : "%s:%u", target->host, number);
-    if (length < 0)
-        return -ENOMEM;
-    target->target = config_copy_text(loader->config, both, (size_t)length);
-    free(both);
-    return target->target ? 0 : -ENOMEM;
-}
-
-static int read_target(struct loader *loader, const struct document_node *node, size_t parent)
-{
-    struct config_target *target = loader_add(loader, ENTITY_TARGET);
-    int r;
-
-    if (!target)
-        return -ENOMEM;
-    schema_read(&loader->reader, &schema_targets, node, NULL, target);
-    r = loader_set_place(loader, node, &target->path, &target->line, &target->column);
-    if (r == 0)
-        r = declarative_normalise_target(loader, target);
-    if (r == 0)
-        r = loader_refer_to_parent(loader, ENTITY_TARGET, ENTITY_UPSTREAM, node, "upstream",
-                                   parent);
-    if (r == 0 && parent == NO_ENTITY && json_is_object(node->value) &&
-        !loader_has_items(node, "upstream"))
-        FAIL(loader, node, "required field missing; add 'upstream', the upstream's name or id");
-    return r;
-}
-
-static int read_upstream(struct loader *loader, const struct document_node *node, size_t parent)
-{
-    struct config_upstream *upstream = loader_add(loader, ENTITY_UPSTREAM);
-    size_t index = loader->lists[ENTITY_UPSTREAM].count - 1;
-    struct document_node member;
-    int r;
-
-    (void)parent;
-    if (!upstream)
-        return -ENOMEM;
-    schema_read(&loader->reader, &schema_upstreams, node, NULL, upstream);
-    r = loader_set_place(loader, node, &upstream->path, &upstream->line, &upstream->column);
-    if (r == 0)
-        r = declarative_finish_upstream(loader, node, upstream);
-    if (r == 0)
-        r = declarative_finish_healthchecks(loader, node, upstream);
-    if (r == 0)
-        r = loader_register(loader, ENTITY_UPSTREAM, node, upstream->name, &upstream->id,
-                            upstream->path);
-    if (r == 0 && document_member(node, "client_certificate", &member))
-        r = loader_refer_to(loader, ENTITY_UPSTREAM, ENTITY_CERTIFICATE, &member);
-    return r < 0 ? r : loader_read_list(loader, node, "targets", read_target, index);
-}
-
-/* --- the file ------------------------------------------------------------------------------ */
-
-static void check_format_version(struct loader *loader, const struct document_node *root)
-{
-    struct document_node version = *root;
-    bool found = document_member(root, "_format_version", &version);
-    const char *why = schema_format_version_error(found ? version.value : NULL);
-
-    if (why)
-        FAIL(loader, &version, "%s", why);
-}
-
-static int read_document(struct loader *loader)
-{
-    struct document_node root = document_root(loader->document), own;
-    int r;
+    struct document_node root = document_root(loader->document);
+    struct timespec now;
+    int r = model_get() ? 0 : -ENOMEM;
 
     if (!json_is_object(root.value)) {
         FAIL(loader, &root, "expected an object; the file begins with _format_version: \"3.0\"");
         return 0;
     }
-    check_format_version(loader, &root);
-    schema_read(&loader->reader, &schema_document, &root, NULL, NULL);
-    r = loader_read_list(loader, &root, "services", read_service, NO_ENTITY);
+    (void)clock_gettime(CLOCK_REALTIME, &now);
     if (r == 0)
-        r = loader_read_list(loader, &root, "routes", declarative_read_route, NO_ENTITY);
+        r = flatten_file(model_get(), loader->document->root,
+                         (double)now.tv_sec + (double)now.tv_nsec / 1e9, &loader->flattened);
+    if (r == -EINVAL) {
+        flattened_tell(loader->flattened, loader->document, loader->errors);
+        return 0;
+    }
+    if (r == 0) {
+        loader->config->entities = flattened_entities(loader->flattened);
+        r = loader->config->entities ? 0 : -ENOMEM;
+    }
+    for (size_t i = 0; r == 0 && i < LISTS; i++)
+        r = flattened_walk(loader->flattened, loader->document, lists[i], read_found, loader);
+    return r;
+}
+
+/* Of what is flat already. */
+static int read_entities(struct loader *loader)
+{
+    struct document_node root = document_root(loader->document);
+    const struct model *model = model_get();
+    int r = model ? 0 : -ENOMEM;
+
+    for (size_t i = 0; r == 0 && i < LISTS; i++) {
+        const struct model_entity *entity = model_entity(model, lists[i]);
+        struct document_node list, item = { 0 };
+        if (!document_member(&root, lists[i], &list))
+            continue;
+        while (r == 0 && document_next(&list, &item))
+            r = declarative_read_entity(loader, entity, item.value, &item);
+    }
+    return r;
+}
+
+static int read_document(struct loader *loader)
+{
+    int r = loader->document->marks ? read_text(loader) : read_entities(loader);
+
     if (r == 0)
-        r = loader_read_list(loader, &root, "upstreams", read_upstream, NO_ENTITY);
-    if (r == 0)
-        r = loader_read_list(loader, &root, "targets", read_target, NO_ENTITY);
-    if (r == 0)
-        r = loader_read_list(loader, &root, "certificates", declarative_read_certificate,
-                             NO_ENTITY);
-    if (r == 0)
-        r = loader_read_list(loader, &root, "snis", declarative_read_sni, NO_ENTITY);
-    if (r == 0)
-        r = loader_read_list(loader, &root, "ca_certificates", declarative_read_ca_certificate,
-                             NO_ENTITY);
-    if (r == 0 && document_member(&root, "hopgate", &own) && json_is_object(own.value))
-        r = loader_read_list(loader, &own, "mtls", declarative_read_mtls, NO_ENTITY);
+        r = declarative_begin_hopgate(loader);
     return r == 0 && loader->reader.out_of_memory ? -ENOMEM : r;
 }
+
+/* --- the whole ----------------------------------------------------------------------------- */
 
 static int loader_init(struct loader *loader, struct config_errors *errors, const char *file)
 {
@@ -224,6 +121,7 @@ static void loader_done(struct loader *loader)
         free(loader->lists[i].items);
     }
     free(loader->references);
+    flattened_free(loader->flattened);
     document_free(loader->document);
     config_free(loader->config);
 }
@@ -233,27 +131,6 @@ static void set_hash(struct config *config, struct slice text)
 {
     if (flattened_any(config->entities))
         md5_hex(text, config->hash);
-}
-
-/* All entities once more by the model, with those that nothing here runs: what the Admin API shows, and
- * whatever is wrong that was not told yet. */
-static int flatten_entities(struct loader *loader)
-{
-    struct timespec now;
-    SCOPED(flattened) flattened = NULL;
-    int r = model_get() ? 0 : -ENOMEM;
-
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    if (r == 0)
-        r = flatten_document(model_get(), loader->document->root,
-                             (double)now.tv_sec + (double)now.tv_nsec / 1e9, &flattened);
-    if (r == -EINVAL) {
-        flattened_tell(flattened, loader->document, loader->errors);
-        return 0; /* nothing told: a certificate, which cannot be loaded either */
-    }
-    if (r == 0)
-        loader->config->entities = flattened_entities(flattened);
-    return r == 0 && !loader->config->entities ? -ENOMEM : r;
 }
 
 /* Everything after the document is there; takes what is in `loader` and `found`. r: how that went. */
@@ -267,8 +144,6 @@ static int finish_loading(struct loader *loader, int r, struct config_errors *er
         r = declarative_link(loader);
     if (r == 0 && found->errors_count == 0)
         r = declarative_read_hopgate(loader);
-    if (r == 0 && loader->document->marks && json_is_object(loader->document->root))
-        r = flatten_entities(loader);
     if (r == 0 && found->errors_count > 0)
         r = -EINVAL;
     config_errors_sort(found);
@@ -287,8 +162,6 @@ int config_load_text(struct slice text, const char *file, struct config **ret,
     r = loader_init(&loader, &found, file);
     if (r == 0)
         r = document_parse(text, document_guess_format(file, text), file, &loader.document, &found);
-    if (r == 0)
-        r = flatten_migrate(loader.document->root);
     r = finish_loading(&loader, r, errors);
     if (r == 0) {
         if (file)

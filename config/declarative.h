@@ -1,7 +1,9 @@
 /*
  * declarative: Kong's declarative file becomes a struct config.
  *
- * Role    reads YAML or JSON of format 1.1, 2.1 or 3.0, or the dao's entities, checks everything, links the entities to each other
+ * Role    reads YAML or JSON of format 1.1, 2.1 or 3.0, or the dao's entities, and links the entities to each other. What
+ *         is right is for the model to say (config/flatten, config/model); here remain references, what
+ *         several entities must agree on, and `hopgate:`
  * Owns    nothing after it returned; the result belongs to the caller
  * Thread  any; it reads a file and may take long, so never a worker
  */
@@ -28,8 +30,8 @@ int config_load_text(struct slice text, const char *file, struct config **ret,
                      struct config_errors *errors);
 
 /* The same from a document that was never a text, as dao_export gives it: messages name `source` (or NULL)
- * and the entity ("services[shop]"), and no line. Lists that the loader refuses are the caller's to
- * leave out. */
+ * and the entity ("services[shop]"), and no line. Its entities are valid, with ids, and not looked at
+ * again; those that no request meets are left out. */
 int config_load_entities(json_t *document, const char *source, struct config **ret,
                          struct config_errors *errors);
 

@@ -63,7 +63,7 @@ static int read_member(struct loader *loader, const struct document_node *node,
     struct document_node member;
     int r;
 
-    schema_read(&loader->reader, &schema_balancing_member, node, NULL, &written);
+    schema_read(&loader->reader, &schema_balancing_member, node, &written);
     r = declarative_normalise_target(loader, &written);
     if (r < 0 || !written.host)
         return r; /* told already */
@@ -225,7 +225,7 @@ int declarative_read_balancing(struct loader *loader, const struct document_node
                upstream->name);
         return 0;
     }
-    schema_read(&loader->reader, &schema_balancing, node, NULL, upstream);
+    schema_read(&loader->reader, &schema_balancing, node, upstream);
     upstream->balancing.is_set = true;
     r = set_algorithm(loader, node, upstream);
     if (r == 0)

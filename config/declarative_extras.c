@@ -137,12 +137,8 @@ static void done(struct loader *loader)
 /* One that is not there verifies nobody: see tls_policy.trusts_nobody. */
 static void resolve(struct loader *loader, struct reference *reference)
 {
-    const json_t *index =
-        json_object_get(loader->lists[ENTITY_CA_CERTIFICATE].by_id, reference->key);
-
-    if (index)
-        reference->to = (size_t)json_integer_value(index);
-    else if (!loader->has_no_entities)
+    reference->to = loader_find_id(loader, ENTITY_CA_CERTIFICATE, reference->key);
+    if (reference->to == NO_ENTITY && !loader->has_no_entities)
         config_errors_add(loader->errors, CONFIG_WARNING, reference->place,
                           "the store has no CA certificate '%s' (yet): no client is verified by "
                           "it; make it, or correct the id",
@@ -170,7 +166,7 @@ static int give_authorities(const struct loader *loader, struct config_mtls *mtl
 static int read_mtls(struct loader *loader, const struct document_node *hopgate)
 {
     struct config *config = loader->config;
-    int r = loader_read_list(loader, hopgate, "mtls", declarative_read_mtls, NO_ENTITY);
+    int r = declarative_read_mtls(loader, hopgate);
 
     if (r < 0)
         return r;

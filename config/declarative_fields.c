@@ -233,7 +233,7 @@ static int read_operation(const struct operation_reading *reading)
     struct document_node at;
     int found;
 
-    schema_read(&loader->reader, &schema_field_operation, reading->node, NULL, &written);
+    schema_read(&loader->reader, &schema_field_operation, reading->node, &written);
     found = find_operation(loader, reading->node, &written);
     if (found < 0)
         return 0;
@@ -351,7 +351,7 @@ static int read_rules(struct loader *loader, const struct document_node *node)
     bool known;
     int r = 0;
 
-    schema_read(&loader->reader, &schema_field_rules, node, NULL, &written);
+    schema_read(&loader->reader, &schema_field_rules, node, &written);
     if (!json_is_object(node->value))
         return 0;
     known = read_scope(loader, node, &written, &rules);

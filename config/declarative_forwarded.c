@@ -97,7 +97,7 @@ static void read_record(struct loader *loader, const struct document_node *node,
     struct written_forwarded written = { 0 };
     struct document_node at;
 
-    schema_read(&loader->reader, &schema_forwarded, node, NULL, &written);
+    schema_read(&loader->reader, &schema_forwarded, node, &written);
     if (document_member(node, "policy", &at))
         ret->policy = checked_policy(loader, &at, (int)ret->field, written.policy);
     if (document_member(node, "untrusted", &at))

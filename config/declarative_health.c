@@ -12,76 +12,51 @@
 
 /* ---- Kong's active.headers ----------------------------------------------------------------- */
 
-/* A byte that would end the line, or the request. */
-static bool has_control(const char *text)
+static size_t count_values(const json_t *headers)
 {
-    for (; *text; text++)
-        if (((unsigned char)*text < 0x20 && *text != '\t') || *text == 0x7f)
-            return true;
-    return false;
-}
-
-static size_t count_values(const struct document_node *headers)
-{
-    struct document_node header = { 0 };
     size_t count = 0;
+    const char *name;
+    json_t *values;
 
-    while (document_next(headers, &header))
-        count += json_array_size(header.value);
+    json_object_foreach((json_t *)headers, name, values) count += json_array_size(values);
     return count;
 }
 
-static void read_values(struct loader *loader, const struct document_node *header,
-                        struct config_active_check *active)
+static bool add_header(struct loader *loader, const char *name, const json_t *value,
+                       struct config_active_check *active)
 {
-    struct document_node item = { 0 };
+    const struct config_header header = {
+        .name = config_copy_text(loader->config, name, strlen(name)),
+        .value =
+            config_copy_text(loader->config, json_string_value(value), json_string_length(value)),
+    };
 
-    while (document_next(header, &item)) {
-        const char *value = json_string_value(item.value);
-
-        if (!value) {
-            FAIL_AT(&item, "expected a string");
-            continue;
-        }
-        if (has_control(value)) {
-            FAIL_AT(&item, "a field value must not have control characters; remove them");
-            continue;
-        }
-        active->headers[active->headers_count++] = (struct config_header){
-            .name = config_copy_text(loader->config, header->key, strlen(header->key)),
-            .value = config_copy_text(loader->config, value, strlen(value)),
-        };
-    }
+    active->headers[active->headers_count++] = header;
+    return header.name && header.value;
 }
 
-static int read_headers(struct loader *loader, const struct document_node *headers,
+static int read_headers(struct loader *loader, const json_t *headers,
                         struct config_active_check *active)
 {
-    struct document_node header = { 0 };
-    char message[CHECK_MESSAGE_MAX];
+    size_t count = count_values(headers), i;
+    const char *name;
+    json_t *values, *value;
+    int r = 0;
 
-    if (json_is_null(headers->value))
+    if (count == 0)
         return 0;
-    if (!json_is_object(headers->value)) {
-        FAIL_AT(headers, "expected a map; write it as {name: [value, …]}");
-        return 0;
-    }
-    active->headers =
-        config_alloc(loader->config, (count_values(headers) + 1) * sizeof(*active->headers));
+    active->headers = config_alloc(loader->config, count * sizeof(*active->headers));
     if (!active->headers)
         return -ENOMEM;
-    while (document_next(headers, &header)) {
-        if (check_token(header.key, message) < 0)
-            FAIL_AT(&header, "%s", message);
-        else if (!json_is_array(header.value))
-            FAIL_AT(&header, "expected an array; write it as a list: [ … ]");
-        else
-            read_values(loader, &header, active);
+    json_object_foreach((json_t *)headers, name, values)
+    {
+        json_array_foreach(values, i, value)
+        {
+            if (r == 0 && json_is_string(value) && !add_header(loader, name, value, active))
+                r = -ENOMEM;
+        }
     }
-    for (size_t i = 0; i < active->headers_count; i++)
-        if (!active->headers[i].name || !active->headers[i].value)
-            return -ENOMEM;
-    return 0;
+    return r;
 }
 
 /* ---- Kong's healthchecks ------------------------------------------------------------------- */
@@ -118,20 +93,20 @@ static void warn_of_threshold(struct loader *loader, const struct document_node 
 }
 
 int declarative_finish_healthchecks(struct loader *loader, const struct document_node *node,
-                                    struct config_upstream *upstream)
+                                    const json_t *values, struct config_upstream *upstream)
 {
-    struct document_node checks, active, member;
+    const json_t *checks = json_object_get(values, "healthchecks");
+    struct document_node written, active, member;
 
-    if (!document_member(node, "healthchecks", &checks))
-        return 0;
-    if (document_member(&checks, "threshold", &member))
-        warn_of_threshold(loader, &member, upstream);
-    if (!document_member(&checks, "active", &active) || !json_is_object(active.value))
-        return 0;
-    note_type(loader, document_member(&active, "type", &member) ? &member : &active, upstream);
-    if (!document_member(&active, "headers", &member))
-        return 0;
-    return read_headers(loader, &member, &upstream->healthchecks.active);
+    if (document_member(node, "healthchecks", &written)) {
+        if (document_member(&written, "threshold", &member))
+            warn_of_threshold(loader, &member, upstream);
+        if (document_member(&written, "active", &active))
+            note_type(loader, document_member(&active, "type", &member) ? &member : &active,
+                      upstream);
+    }
+    return read_headers(loader, json_object_get(json_object_get(checks, "active"), "headers"),
+                        &upstream->healthchecks.active);
 }
 
 /* ---- hopgate.health ------------------------------------------------------------------------ */
@@ -259,7 +234,7 @@ int declarative_read_health(struct loader *loader, const struct document_node *n
                upstream->name);
         return 0;
     }
-    schema_read(&loader->reader, &schema_health, node, NULL, upstream);
+    schema_read(&loader->reader, &schema_health, node, upstream);
     if (document_member(node, "outliers", &member) && json_is_object(member.value))
         check_outliers(loader, &member, &upstream->outliers);
     if (document_member(node, "monitor", &member) && json_is_object(member.value) &&

@@ -97,13 +97,11 @@ static const struct schema schema_limits = {
 size_t declarative_find_entity(struct loader *loader, const struct document_node *node,
                                enum entity_kind kind, const char *key)
 {
-    const struct entity_list *list = &loader->lists[kind];
-    const json_t *index = json_object_get(list->by_id, key);
+    const json_t *named = json_object_get(loader->lists[kind].by_name, key);
+    size_t found = named ? (size_t)json_integer_value(named) : loader_find_id(loader, kind, key);
 
-    if (!index)
-        index = json_object_get(list->by_name, key);
-    if (index)
-        return (size_t)json_integer_value(index);
+    if (found != NO_ENTITY)
+        return found;
     if (loader->reads_extras)
         MISFIT(loader, node, "the store has no %.*s '%s' (yet): this is not in force until it has",
                (int)strlen(entity_kind_names[kind]) - 1, entity_kind_names[kind], key);
@@ -151,7 +149,7 @@ static void read_proxy_protocol(struct loader *loader, const struct document_nod
     struct written_proxy_protocol written = { 0 };
     struct config_service *service;
 
-    schema_read(&loader->reader, &schema_proxy_protocol, node, NULL, &written);
+    schema_read(&loader->reader, &schema_proxy_protocol, node, &written);
     if (!written.service || !written.version)
         return; /* told already */
     service = find_service(loader, node, written.service);
@@ -178,7 +176,7 @@ static void read_slow_start(struct loader *loader, const struct document_node *n
     struct written_slow_start written = { 0 };
     struct config_upstream *upstream;
 
-    schema_read(&loader->reader, &schema_slow_start, node, NULL, &written);
+    schema_read(&loader->reader, &schema_slow_start, node, &written);
     if (!written.upstream)
         return; /* told already */
     upstream = find_upstream(loader, node, written.upstream);
@@ -200,7 +198,7 @@ static void read_entry(struct loader *loader, const struct document_node *node,
     if (document_member(node, "upstream", &member))
         name = json_string_value(member.value);
     if (!name) {
-        schema_read(&loader->reader, schema, node, NULL, NULL); /* says what is wrong */
+        schema_read(&loader->reader, schema, node, NULL); /* says what is wrong */
         return;
     }
     upstream = find_upstream(loader, node, name);
@@ -223,7 +221,7 @@ static void read_limits(struct loader *loader, const struct document_node *node)
     struct written_limits written = { 0 };
     struct config_service *service;
 
-    schema_read(&loader->reader, &schema_limits, node, NULL, &written);
+    schema_read(&loader->reader, &schema_limits, node, &written);
     if (!written.service)
         return; /* told already */
     service = find_service(loader, node, written.service);
@@ -249,6 +247,16 @@ static void read_each(struct loader *loader, const struct document_node *hopgate
         return; /* other shapes were refused by the schema */
     while (document_next(&list, &item))
         read(loader, &item);
+}
+
+int declarative_begin_hopgate(struct loader *loader)
+{
+    struct document_node root = document_root(loader->document), hopgate;
+
+    if (!document_member(&root, "hopgate", &hopgate) || !json_is_object(hopgate.value))
+        return 0;
+    schema_read(&loader->reader, &schema_hopgate, &hopgate, NULL);
+    return declarative_read_mtls(loader, &hopgate);
 }
 
 int declarative_read_hopgate(struct loader *loader)

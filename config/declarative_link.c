@@ -12,55 +12,28 @@
 
 #include "config/declarative_priv.h"
 
-static int resolve_one(struct loader *loader, struct reference *reference)
+/* As it is called where it is written. */
+static const char *field_of(const struct reference *reference)
 {
-    const struct entity_list *list = &loader->lists[reference->to_kind];
-    const json_t *index;
+    static const char *const names[ENTITY_KIND_COUNT] = {
+        [ENTITY_SERVICE] = "service",
+        [ENTITY_UPSTREAM] = "upstream",
+        [ENTITY_CERTIFICATE] = "client_certificate",
+        [ENTITY_CA_CERTIFICATE] = "ca_certificates",
+    };
 
-    if (reference->to != NO_ENTITY)
-        return 0; /* nested: known from the start */
-    index = json_object_get(list->by_id, reference->key);
-    if (!index)
-        index = json_object_get(list->by_name, reference->key);
-    if (!index) {
+    return reference->from_kind == ENTITY_SNI ? "certificate" : names[reference->to_kind];
+}
+
+static void resolve_one(struct loader *loader, struct reference *reference)
+{
+    reference->to = loader_find_id(loader, reference->to_kind, reference->key);
+    if (reference->to == NO_ENTITY)
         config_errors_add(loader->errors, CONFIG_ERROR, reference->place,
                           "invalid reference '%s: %s' (no such entry in '%s'); add it or correct "
                           "the name",
-                          reference->field, reference->key, entity_kind_names[reference->to_kind]);
-        return -EINVAL;
-    }
-    reference->to = (size_t)json_integer_value(index);
-    return 0;
-}
-
-/* Each address once per upstream. */
-static int check_targets_unique(struct loader *loader)
-{
-    json_t *seen = json_object();
-    int r = seen ? 0 : -ENOMEM;
-
-    for (size_t i = 0; r == 0 && i < loader->references_count; i++) {
-        const struct reference *reference = &loader->references[i];
-        const struct config_target *target;
-        char key[512];
-        if (reference->from_kind != ENTITY_TARGET || reference->to == NO_ENTITY)
-            continue;
-        target = loader_entity(loader, ENTITY_TARGET, reference->from);
-        if (!target->target)
-            continue;
-        (void)snprintf(key, sizeof(key), "%zu %s", reference->to, target->target);
-        if (json_object_get(seen, key))
-            config_errors_add(loader->errors, CONFIG_ERROR,
-                              (struct config_place){ loader->document->file, target->line,
-                                                     target->column, target->path },
-                              "uniqueness violation: 'targets' entity with target set to '%s' "
-                              "already declared in this upstream; remove one of the two",
-                              target->target);
-        else if (json_object_set_new(seen, key, json_true()) < 0)
-            r = -ENOMEM;
-    }
-    json_decref(seen);
-    return r;
+                          field_of(reference), reference->key,
+                          entity_kind_names[reference->to_kind]);
 }
 
 #define HAND_OVER(loader, kind, member)                              \
@@ -316,10 +289,9 @@ int declarative_link(struct loader *loader)
     int r;
 
     for (size_t i = 0; i < loader->references_count; i++)
-        (void)resolve_one(loader, &loader->references[i]); /* its error is in the list */
-    r = check_targets_unique(loader);
-    if (r < 0 || loader->errors->errors_count > 0)
-        return r; /* entities may lack what the rest relies on */
+        resolve_one(loader, &loader->references[i]);
+    if (loader->errors->errors_count > 0)
+        return 0; /* entities may lack what the rest relies on */
     hand_over(loader);
     for (size_t i = 0; i < loader->references_count; i++)
         count_members(loader->config, &loader->references[i]);

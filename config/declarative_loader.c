@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,51 +53,29 @@ int loader_set_place(struct loader *loader, const struct document_node *node, co
     return *path ? 0 : -ENOMEM;
 }
 
-int loader_register_key(struct loader *loader, enum entity_kind kind, json_t *keys,
-                        const struct document_node *node, const char *member, const char *key)
-{
-    struct document_node at = *node;
-
-    if (!key)
-        return 0;
-    if (json_object_get(keys, key)) {
-        (void)document_member(node, member, &at); /* a generated one stays at the entity */
-        FAIL(loader, &at,
-             "uniqueness violation: '%s' entity with %s set to '%s' already declared; rename or "
-             "remove one of the two",
-             entity_kind_names[kind], strcmp(member, "id") == 0 ? "primary key" : member, key);
-        return 0;
-    }
-    return json_object_set_new(keys, key, json_integer((json_int_t)loader->lists[kind].count - 1)) <
-                   0
-               ? -ENOMEM
-               : 0;
-}
-
-/* An id that was not given: Kong's own from the name, else one from where the entity stands. */
-static int fill_id(struct loader *loader, enum entity_kind kind, const char *name, const char *path,
-                   char **id)
-{
-    char text[UUID_TEXT_BYTES + 1];
-
-    if (*id)
-        return 0;
-    entity_id_from_key(entity_kind_names[kind], name ? name : path, text);
-    *id = config_copy_text(loader->config, text, strlen(text));
-    return *id ? 0 : -ENOMEM;
-}
-
-int loader_register(struct loader *loader, enum entity_kind kind, const struct document_node *node,
-                    const char *name, char **id, const char *path)
+int loader_register(struct loader *loader, enum entity_kind kind, const char *name, const char *id)
 {
     struct entity_list *list = &loader->lists[kind];
-    int r = fill_id(loader, kind, name, path, id);
+    size_t index = list->count - 1;
 
-    if (r == 0)
-        r = loader_register_key(loader, kind, list->by_id, node, "id", *id);
-    if (r == 0)
-        r = loader_register_key(loader, kind, list->by_name, node, "name", name);
-    return r;
+    if (id && json_object_set_new(list->by_id, id, json_integer((json_int_t)index)) < 0)
+        return -ENOMEM;
+    if (name && json_object_set_new(list->by_name, name, json_integer((json_int_t)index)) < 0)
+        return -ENOMEM;
+    return 0;
+}
+
+size_t loader_find_id(const struct loader *loader, enum entity_kind kind, const char *id)
+{
+    const json_t *by_id = loader->lists[kind].by_id, *index = json_object_get(by_id, id);
+    char lower[UUID_TEXT_BYTES + 1];
+
+    if (!index && entity_id_is_valid(id)) { /* as they are stored */
+        for (size_t i = 0; i <= UUID_TEXT_BYTES; i++)
+            lower[i] = (char)tolower((unsigned char)id[i]);
+        index = json_object_get(by_id, lower);
+    }
+    return index ? (size_t)json_integer_value(index) : NO_ENTITY;
 }
 
 /* --- references ---------------------------------------------------------------------------- */
@@ -116,73 +95,27 @@ static int add_reference(struct loader *loader, struct reference reference)
     return 0;
 }
 
-/* "x", {id: x} or {name: x}; NULL when the schema has already refused it. */
-static const char *reference_key(const json_t *value)
-{
-    const char *key = json_string_value(value);
-
-    if (!key)
-        key = json_string_value(json_object_get(value, "id"));
-    return key ? key : json_string_value(json_object_get(value, "name"));
-}
-
 int loader_refer_to(struct loader *loader, enum entity_kind from_kind, enum entity_kind to_kind,
-                    const struct document_node *node)
+                    const json_t *value, const struct document_node *node)
 {
-    const struct document_mark *mark = document_mark_of(node);
-    const char *key = reference_key(node->value);
+    const char *key =
+        json_string_value(json_is_object(value) ? json_object_get(value, "id") : value);
     struct reference reference = {
         .from_kind = from_kind,
         .to_kind = to_kind,
         .from = loader->lists[from_kind].count - 1,
-        .to = NO_ENTITY,
-        .field = node->key ? node->key : node->parent->key,
         .key = key,
-        .place = { .file = node->document->file, .line = mark->line, .column = mark->column },
+        .to = NO_ENTITY,
+        .place = { .file = loader->document->file, .path = entity_kind_names[from_kind] },
     };
 
     if (!key)
         return 0;
-    reference.place.path = path_copy(loader, node);
-    return reference.place.path ? add_reference(loader, reference) : -ENOMEM;
-}
-
-int loader_refer_to_parent(struct loader *loader, enum entity_kind kind,
-                           enum entity_kind parent_kind, const struct document_node *node,
-                           const char *field, size_t parent)
-{
-    struct document_node member;
-    bool written = document_member(node, field, &member) && !json_is_null(member.value);
-
-    if (parent == NO_ENTITY)
-        return written ? loader_refer_to(loader, kind, parent_kind, &member) : 0;
-    return add_reference(loader, (struct reference){ .from_kind = kind,
-                                                     .to_kind = parent_kind,
-                                                     .from = loader->lists[kind].count - 1,
-                                                     .to = parent });
-}
-
-/* --- walking ------------------------------------------------------------------------------- */
-
-int loader_read_list(struct loader *loader, const struct document_node *parent_node,
-                     const char *field, read_entity *read, size_t parent)
-{
-    struct document_node list, item = { 0 };
-
-    if (!document_member(parent_node, field, &list) || !json_is_array(list.value))
-        return 0;
-    while (document_next(&list, &item)) {
-        int r = read(loader, &item, parent);
-        if (r < 0)
-            return r;
+    if (node) {
+        const struct document_mark *mark = document_mark_of(node);
+        reference.place.line = mark->line;
+        reference.place.column = mark->column;
+        reference.place.path = path_copy(loader, node);
     }
-    return 0;
-}
-
-bool loader_has_items(const struct document_node *node, const char *field)
-{
-    struct document_node member;
-
-    return document_member(node, field, &member) && !json_is_null(member.value) &&
-           !(json_is_array(member.value) && json_array_size(member.value) == 0);
+    return reference.place.path ? add_reference(loader, reference) : -ENOMEM;
 }

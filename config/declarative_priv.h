@@ -13,6 +13,7 @@
 #include "config/document.h"
 #include "config/entities.h"
 #include "config/extras.h"
+#include "config/flatten/flatten.h"
 #include "config/schema.h"
 
 enum entity_kind {
@@ -23,7 +24,7 @@ enum entity_kind {
     ENTITY_CERTIFICATE,
     ENTITY_SNI,
     ENTITY_CA_CERTIFICATE,
-    ENTITY_MTLS, /* not Kong's: an entry of hopgate.mtls */
+    ENTITY_MTLS, /* not Kong's: an entry of hopgate.mtls. Its names are in by_name */
     ENTITY_KIND_COUNT,
 };
 
@@ -36,15 +37,14 @@ struct entity_list {
 };
 
 struct loaded_sni {
-    char *name; /* NULL when it was wrong */
+    char *name;
 };
 
-/* "entity `from` of kind from_kind points to `key`", where key is an id or a name. */
+/* "entity `from` of kind from_kind points to the one whose id is `key`". */
 struct reference {
     enum entity_kind from_kind, to_kind;
-    size_t from, to; /* to: index in the other list once resolved, else NO_ENTITY */
-    const char *key; /* or NULL: the nesting already said it */
-    const char *field;
+    size_t from, to; /* to: index in the other list once resolved */
+    const char *key; /* in the values that it was read from, which stay until all is linked */
     struct config_place place;
 };
 
@@ -52,6 +52,7 @@ struct reference {
 
 struct loader {
     struct document *document;
+    struct flattened *flattened;  /* of a text; NULL: the document has flat entities already */
     bool reads_extras;            /* the document is that of extras.h: see declarative_extras.c */
     bool has_no_entities;         /* it is only checked, whatever the store has */
     struct config_service nobody; /* stand for those that it names and the store does not have */
@@ -84,9 +85,6 @@ static inline void *loader_entity(const struct loader *loader, enum entity_kind 
                                __VA_ARGS__);                                           \
     } while (0)
 
-/* parent: index of the entity that it is nested in, or NO_ENTITY. 0 or -ENOMEM. */
-typedef int read_entity(struct loader *loader, const struct document_node *node, size_t parent);
-
 /* Room for one more, zeroed; NULL: no memory. The pointer is good until the next one is added. */
 void *loader_add(struct loader *loader, enum entity_kind kind);
 
@@ -94,43 +92,30 @@ void *loader_add(struct loader *loader, enum entity_kind kind);
 int loader_set_place(struct loader *loader, const struct document_node *node, const char **path,
                      unsigned *line, unsigned *column);
 
-/* id or name must be new in its list; `member` is the field's name. */
-int loader_register_key(struct loader *loader, enum entity_kind kind, json_t *keys,
-                        const struct document_node *node, const char *member, const char *key);
+/* The latest one of its kind, so that others can refer to it. name: or NULL. */
+int loader_register(struct loader *loader, enum entity_kind kind, const char *name, const char *id);
 
-/* Its id, made up when it has none, and its name. */
-int loader_register(struct loader *loader, enum entity_kind kind, const struct document_node *node,
-                    const char *name, char **id, const char *path);
+/* Index of the one with that id; NO_ENTITY: there is none. */
+size_t loader_find_id(const struct loader *loader, enum entity_kind kind, const char *id);
 
-/* The latest entity of from_kind points to what stands at `node`. */
+/* The latest entity of from_kind points to `value`: an id, {"id": it} or null. node: where that is written,
+ * if nobody has looked yet whether it is there. */
 int loader_refer_to(struct loader *loader, enum entity_kind from_kind, enum entity_kind to_kind,
-                    const struct document_node *node);
+                    const json_t *value, const struct document_node *node);
 
-/* The parent of a nested entity (config/flatten looks at what is written there), or what its own field says. */
-int loader_refer_to_parent(struct loader *loader, enum entity_kind kind,
-                           enum entity_kind parent_kind, const struct document_node *node,
-                           const char *field, size_t parent);
+/* ---- declarative_entities.c ---- */
 
-/* Reads each item of the list in that field, if there is one. */
-int loader_read_list(struct loader *loader, const struct document_node *parent_node,
-                     const char *field, read_entity *read, size_t parent);
-
-/* Neither missing, nor null, nor an empty list. */
-bool loader_has_items(const struct document_node *node, const char *field);
-
-/* ---- declarative_certificates.c ---- */
-
-read_entity declarative_read_sni, declarative_read_certificate, declarative_read_ca_certificate,
-    declarative_read_mtls;
-
-/* ---- declarative_route.c ---- */
-
-read_entity declarative_read_route;
+/* An entity that the model has found right; those that no request meets are left out. */
+int declarative_read_entity(struct loader *loader, const struct model_entity *entity,
+                            const json_t *values, const struct document_node *node);
 
 /* ---- the parts of the whole ---- */
 
-/* The `hopgate:` object; services and upstreams are in the configuration already. 0 or -ENOMEM. */
+/* The `hopgate:` object: its names and hopgate.mtls before the entities are linked; the rest once services
+ * and upstreams are in the configuration. 0 or -ENOMEM. */
+int declarative_begin_hopgate(struct loader *loader);
 int declarative_read_hopgate(struct loader *loader);
+int declarative_read_mtls(struct loader *loader, const struct document_node *hopgate);
 
 /* Index by name or id of an entity that is linked already; NO_ENTITY: there is none, which is told at
  * `node`. */
@@ -143,14 +128,14 @@ int declarative_read_fields(struct loader *loader, const struct document_node *h
 int declarative_read_forwarded(struct loader *loader, const struct document_node *node,
                                struct config_field_rules *rules);
 
-/* Checks how an upstream hashes and fills in hash_inputs and algorithm. 0 or -ENOMEM. */
+/* How an upstream hashes: fills in hash_inputs and algorithm. 0 or -ENOMEM. */
 int declarative_finish_upstream(struct loader *loader, const struct document_node *node,
                                 struct config_upstream *upstream);
 
 /* declarative_health.c: of an upstream's healthchecks what is more than the single field; and its
  * entry in hopgate.health. 0 or -ENOMEM. */
 int declarative_finish_healthchecks(struct loader *loader, const struct document_node *node,
-                                    struct config_upstream *upstream);
+                                    const json_t *values, struct config_upstream *upstream);
 int declarative_read_health(struct loader *loader, const struct document_node *node,
                             struct config_upstream *upstream);
 

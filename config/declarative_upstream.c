@@ -1,15 +1,9 @@
-/*
- * declarative_upstream: what Kong checks of an upstream's hashing beyond the single field
- * (kong/db/schema/entities/upstreams.lua), and what it then means.
- */
+/* declarative_upstream: what an upstream's hashing (kong/db/schema/entities/upstreams.lua) means. */
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "config/declarative_priv.h"
-
-#define FAIL_AT(checking, field, ...)                                                           \
-    document_add_error(node_of(checking, field), DOCUMENT_AT_VALUE, (checking)->loader->errors, \
-                       CONFIG_ERROR, __VA_ARGS__)
 
 static const char *const source_names[] = {
     [CONFIG_HASH_NONE] = "none",
@@ -22,113 +16,67 @@ static const char *const source_names[] = {
     [CONFIG_HASH_URI_CAPTURE] = "uri_capture",
 };
 
-struct checking {
-    struct loader *loader;
-    const struct document_node *node;
-    struct document_node member;
-};
-
-/* Where a message about the field points: to the field, or to the upstream when it is absent. */
-static const struct document_node *node_of(struct checking *checking, const char *field)
-{
-    return document_member(checking->node, field, &checking->member) ? &checking->member
-                                                                     : checking->node;
-}
-
 static enum config_hash_source source_of(const char *word)
 {
     for (size_t i = 0; word && i < sizeof(source_names) / sizeof(source_names[0]); i++)
         if (strcmp(source_names[i], word) == 0)
             return (enum config_hash_source)i;
-    return CONFIG_HASH_NONE; /* null, or refused by the schema */
+    return CONFIG_HASH_NONE;
 }
 
-/* `field` of the upstream names what its hash is taken of. */
-static const char *require(struct checking *checking, const char *field, const char *value,
-                           const char *because)
+/* names: by source, those that have one. */
+static struct config_hash_input input_of(const char *word, const char *const *names)
 {
-    bool is_told = document_member(checking->node, field, &checking->member) &&
-                   !json_is_null(checking->member.value);
+    enum config_hash_source source = source_of(word);
 
-    if (!value && !is_told)
-        FAIL_AT(checking, field, "required field missing; add '%s', as '%s' asks for it", field,
-                because);
-    return value;
+    return (struct config_hash_input){ .source = source, .name = names[source] };
 }
 
-static void check_hash_on(struct checking *checking, struct config_upstream *upstream)
+static void fill_inputs(struct config_upstream *upstream)
 {
-    struct config_hash_input *input = &upstream->hash_inputs[0];
+    const char *const on[] = {
+        [CONFIG_HASH_HEADER] = upstream->hash_on_header,
+        [CONFIG_HASH_COOKIE] = upstream->hash_on_cookie,
+        [CONFIG_HASH_QUERY_ARG] = upstream->hash_on_query_arg,
+        [CONFIG_HASH_URI_CAPTURE] = upstream->hash_on_uri_capture,
+    };
+    const char *const fallback[] = {
+        [CONFIG_HASH_HEADER] = upstream->hash_fallback_header,
+        [CONFIG_HASH_COOKIE] = upstream->hash_on_cookie,
+        [CONFIG_HASH_QUERY_ARG] = upstream->hash_fallback_query_arg,
+        [CONFIG_HASH_URI_CAPTURE] = upstream->hash_fallback_uri_capture,
+    };
 
-    input->source = source_of(upstream->hash_on);
-    if (input->source == CONFIG_HASH_HEADER)
-        input->name = require(checking, "hash_on_header", upstream->hash_on_header, "hash_on");
-    if (input->source == CONFIG_HASH_COOKIE)
-        input->name = require(checking, "hash_on_cookie", upstream->hash_on_cookie, "hash_on");
-    if (input->source == CONFIG_HASH_QUERY_ARG)
-        input->name =
-            require(checking, "hash_on_query_arg", upstream->hash_on_query_arg, "hash_on");
-    if (input->source == CONFIG_HASH_URI_CAPTURE)
-        input->name =
-            require(checking, "hash_on_uri_capture", upstream->hash_on_uri_capture, "hash_on");
+    upstream->hash_inputs[0] = input_of(upstream->hash_on, on);
+    upstream->hash_inputs[1] = input_of(upstream->hash_fallback, fallback);
 }
 
-static void check_hash_fallback(struct checking *checking, struct config_upstream *upstream)
+/* When the first is not there the other is not either; Kong compares names as they are written. */
+static void warn_of_same_inputs(struct loader *loader, const struct document_node *node,
+                                const struct config_upstream *upstream)
 {
-    struct config_hash_input *input = &upstream->hash_inputs[1];
+    const struct config_hash_input *on = &upstream->hash_inputs[0],
+                                   *fallback = &upstream->hash_inputs[1];
+    struct document_node member;
 
-    input->source = source_of(upstream->hash_fallback);
-    if (input->source == CONFIG_HASH_HEADER)
-        input->name = require(checking, "hash_fallback_header", upstream->hash_fallback_header,
-                              "hash_fallback");
-    if (input->source == CONFIG_HASH_COOKIE)
-        input->name =
-            require(checking, "hash_on_cookie", upstream->hash_on_cookie, "hash_fallback");
-    if (input->source == CONFIG_HASH_QUERY_ARG)
-        input->name = require(checking, "hash_fallback_query_arg",
-                              upstream->hash_fallback_query_arg, "hash_fallback");
-    if (input->source == CONFIG_HASH_URI_CAPTURE)
-        input->name = require(checking, "hash_fallback_uri_capture",
-                              upstream->hash_fallback_uri_capture, "hash_fallback");
-}
-
-/* A fallback that could never be asked, or would give nothing else. */
-static void check_pair(struct checking *checking, const struct config_upstream *upstream)
-{
-    enum config_hash_source on = upstream->hash_inputs[0].source;
-    enum config_hash_source fallback = upstream->hash_inputs[1].source;
-    const char *name = upstream->hash_inputs[0].name;
-    const char *fallback_name = upstream->hash_inputs[1].name;
-
-    if ((on == CONFIG_HASH_NONE || on == CONFIG_HASH_COOKIE) && fallback != CONFIG_HASH_NONE) {
-        FAIL_AT(checking, "hash_fallback",
-                "expected one of: none, when 'hash_on' is '%s'; remove it", source_names[on]);
-        return;
-    }
-    if (on == CONFIG_HASH_NONE || on != fallback)
-        return;
-    if (!name && !fallback_name) /* those without names, or a missing name was told */
-        FAIL_AT(checking, "hash_fallback",
-                "must be another than 'hash_on', which is '%s' too; change or remove it",
-                source_names[on]);
-    else if (name && fallback_name && strcasecmp(name, fallback_name) == 0)
-        FAIL_AT(checking, "hash_fallback",
-                "values of these fields must be distinct: 'hash_on_%s', 'hash_fallback_%s'; change "
-                "one of them",
-                source_names[on], source_names[on]);
+    if (on->source == fallback->source && on->name && fallback->name &&
+        strcasecmp(on->name, fallback->name) == 0)
+        document_add_error(document_member(node, "hash_fallback", &member) ? &member : node,
+                           DOCUMENT_AT_VALUE, loader->errors, CONFIG_WARNING,
+                           "'hash_fallback' takes the same as 'hash_on', so that it never helps; "
+                           "change or remove it");
 }
 
 int declarative_finish_upstream(struct loader *loader, const struct document_node *node,
                                 struct config_upstream *upstream)
 {
     static const char hashing[] = "consistent-hashing";
-    struct checking checking = { .loader = loader, .node = node };
+    struct document_node member;
 
-    if (!upstream->algorithm) /* told already */
+    fill_inputs(upstream);
+    warn_of_same_inputs(loader, node, upstream);
+    if (!upstream->algorithm) /* refused before */
         return 0;
-    check_hash_on(&checking, upstream);
-    check_hash_fallback(&checking, upstream);
-    check_pair(&checking, upstream);
     /* as in Kong: what hashes says so by hash_on, and these two take no notice of it */
     if (strcmp(upstream->algorithm, "round-robin") == 0 &&
         upstream->hash_inputs[0].source != CONFIG_HASH_NONE)
@@ -137,8 +85,8 @@ int declarative_finish_upstream(struct loader *loader, const struct document_nod
         return -ENOMEM;
     if (strcmp(upstream->algorithm, hashing) == 0 &&
         upstream->hash_inputs[0].source == CONFIG_HASH_NONE)
-        document_add_error(node_of(&checking, "algorithm"), DOCUMENT_AT_VALUE, loader->errors,
-                           CONFIG_WARNING,
+        document_add_error(document_member(node, "algorithm", &member) ? &member : node,
+                           DOCUMENT_AT_VALUE, loader->errors, CONFIG_WARNING,
                            "without 'hash_on' all requests have the same hash, so that one target "
                            "gets them all; add hash_on");
     return 0;

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "config/bind.h"
 #include "config/schema.h"
 #include "core/time_scale.h"
 
@@ -21,6 +22,21 @@ static void scale_fields(const struct schema *schema, void *entity, uint32_t sca
     }
 }
 
+static void scale_bound(const struct bind_table *table, void *entity, uint32_t scale)
+{
+    for (size_t i = 0; i < table->fields_count; i++) {
+        const struct bind_field *field = &table->fields[i];
+        uint64_t *time = (uint64_t *)((char *)entity + field->offset);
+
+        if (field->record)
+            scale_bound(field->record, entity, scale);
+        if (!field->is_time)
+            continue;
+        assert(field->size == sizeof(*time));
+        *time = time_scale_divide(*time, scale);
+    }
+}
+
 static int scale_service(struct config *config, struct config_service *service, uint32_t scale)
 {
     struct config_service *stated = config_alloc(config, sizeof(*stated));
@@ -29,19 +45,17 @@ static int scale_service(struct config *config, struct config_service *service, 
         return -ENOMEM;
     *stated = *service;
     service->stated = stated;
-    scale_fields(&schema_services, service, scale);
+    scale_bound(&bind_services, service, scale);
     service->tls_timeout_ms = time_scale_divide_work(service->tls_timeout_ms, scale);
     return 0;
 }
 
 static void scale_upstream(struct config_upstream *upstream, uint32_t scale)
 {
-    static const struct schema *const schemas[] = { &schema_upstreams, &schema_health,
-                                                    &schema_balancing };
-
     upstream->balancing.queue_timeout_stated_ms = upstream->balancing.queue_timeout_ms;
-    for (size_t i = 0; i < sizeof(schemas) / sizeof(*schemas); i++)
-        scale_fields(schemas[i], upstream, scale);
+    scale_bound(&bind_upstreams, upstream, scale);
+    scale_fields(&schema_health, upstream, scale);
+    scale_fields(&schema_balancing, upstream, scale);
     upstream->slow_start_ms = time_scale_divide(upstream->slow_start_ms, scale);
 }
 

@@ -1,7 +1,7 @@
 /*
  * entity_times: the times of entities, in a lab where time passes faster.
  *
- * Role    divides every field that a schema calls SCHEMA_TIME, and what is written in seconds of its own
+ * Role    divides every field that a table calls a time (config/bind, config/schema), and what is written in seconds of its own
  *         (slow_start); keeps what messages and logs tell as it was written
  * Owns    nothing: copies live as long as the configuration
  * Thread  the one that loads a snapshot, once, before anybody else sees it

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "config/file.h"
+#include "config/model/model.h"
 #include "config/schema.h"
 
 struct config_extras {
@@ -25,19 +27,22 @@ static const struct schema schema_extras = {
     .fields_count = sizeof(extras_fields) / sizeof(extras_fields[0]),
 };
 
-static bool is_entity(const char *key)
+static const char *wrong_with_version(const json_t *version)
 {
-    return schema_find(&schema_document, key) && !schema_find(&schema_extras, key);
+    if (!json_is_string(version))
+        return "expected a string; write it in quotes: \"3.0\"";
+    return strcmp(json_string_value(version), "3.0") == 0 ? NULL : "expected one of: 3.0";
 }
 
 /* Lists of entities that a declarative file has would not be looked at. True: there are none. */
-static bool refuse_entities(const struct document_node *root, struct config_errors *errors)
+static bool refuse_entities(const struct model *model, const struct document_node *root,
+                            struct config_errors *errors)
 {
     struct document_node member = { 0 };
     bool is_free = true;
 
     while (document_next(root, &member)) {
-        if (!is_entity(member.key))
+        if (!model_entity(model, member.key))
             continue;
         document_add_error(&member, DOCUMENT_AT_KEY, errors, CONFIG_ERROR,
                            "only hopgate: stands in this file; entities are in the store: write "
@@ -51,20 +56,22 @@ static int check_root(const struct document *document, struct config_errors *err
 {
     struct document_node root = document_root(document), version;
     struct schema_reader reader = { .errors = errors };
+    const struct model *model = model_get();
     const char *why;
 
+    if (!model)
+        return -ENOMEM;
     if (!json_is_object(root.value)) {
         document_add_error(&root, DOCUMENT_AT_VALUE, errors, CONFIG_ERROR,
                            "expected an object; the file is hopgate: {limits: [ … ]} and the like");
         return -EINVAL;
     }
-    why = document_member(&root, "_format_version", &version)
-              ? schema_format_version_error(version.value)
-              : NULL;
+    why = document_member(&root, "_format_version", &version) ? wrong_with_version(version.value)
+                                                              : NULL;
     if (why)
         document_add_error(&version, DOCUMENT_AT_VALUE, errors, CONFIG_ERROR, "%s", why);
-    if (refuse_entities(&root, errors))
-        schema_read(&reader, &schema_extras, &root, NULL, NULL);
+    if (refuse_entities(model, &root, errors))
+        schema_read(&reader, &schema_extras, &root, NULL);
     return reader.out_of_memory ? -ENOMEM : 0;
 }
 

@@ -13,8 +13,6 @@ struct reading {
     char *entity;                     /* or NULL */
 };
 
-#define NOT_SUPPORTED "is not supported by this version of hopgate"
-
 bool schema_list_has(const char *list, const char *word)
 {
     size_t length = strlen(word);
@@ -73,19 +71,6 @@ static void store_boolean(const struct reading *reading, int value)
         *(int *)member = value;
 }
 
-static unsigned protocol_bit(const char *name)
-{
-    if (strcmp(name, "tcp") == 0)
-        return CONFIG_PROTOCOL_TCP;
-    if (strcmp(name, "tls_passthrough") == 0)
-        return CONFIG_PROTOCOL_TLS_PASSTHROUGH;
-    if (strcmp(name, "grpc") == 0)
-        return CONFIG_PROTOCOL_GRPC;
-    if (strcmp(name, "grpcs") == 0)
-        return CONFIG_PROTOCOL_GRPCS;
-    return strcmp(name, "https") == 0 ? CONFIG_PROTOCOL_HTTPS : CONFIG_PROTOCOL_HTTP;
-}
-
 static void store_number(const struct reading *reading, double value)
 {
     *(uint64_t *)(void *)(reading->entity + reading->field->offset) =
@@ -116,12 +101,7 @@ static char *copy_string(const struct reading *reading, const json_t *value)
 
 static void store_string(const struct reading *reading, const json_t *value)
 {
-    void *member = reading->entity + reading->field->offset;
-
-    if (reading->field->flags & SCHEMA_PROTOCOL)
-        *(unsigned *)member = protocol_bit(json_string_value(value));
-    else
-        *(char **)member = copy_string(reading, value);
+    *(char **)(void *)(reading->entity + reading->field->offset) = copy_string(reading, value);
 }
 
 static bool comes_earlier(const json_t *list, size_t index)
@@ -134,15 +114,9 @@ static bool comes_earlier(const json_t *list, size_t index)
 
 static void store_strings(const struct reading *reading, const json_t *list)
 {
-    void *member = reading->entity + reading->field->offset;
-    struct config_strings *strings = member;
+    struct config_strings *strings = (void *)(reading->entity + reading->field->offset);
     size_t count = json_array_size(list);
 
-    if (reading->field->flags & SCHEMA_PROTOCOL) {
-        for (size_t i = 0; i < count; i++)
-            *(unsigned *)member |= protocol_bit(json_string_value(json_array_get(list, i)));
-        return;
-    }
     strings->items = config_alloc(reading->reader->config, (count + 1) * sizeof(char *));
     if (!strings->items) {
         reading->reader->out_of_memory = true;
@@ -172,10 +146,6 @@ static bool read_string(const struct reading *reading)
     }
     if (field->one_of && !schema_list_has(field->one_of, text)) {
         FAIL(reading, "expected one of: %s", field->one_of);
-        return false;
-    }
-    if (field->supported && !schema_list_has(field->supported, text)) {
-        FAIL(reading, "'%s' " NOT_SUPPORTED "; use one of: %s", text, field->supported);
         return false;
     }
     if (field->check && field->check(text, message) < 0) {
@@ -278,20 +248,6 @@ static bool read_statuses(const struct reading *reading)
     return good;
 }
 
-static void check_reference(const struct reading *reading)
-{
-    const json_t *value = reading->node->value;
-    const char *text = json_string_value(value);
-
-    if (json_is_object(value)) {
-        text = json_string_value(json_object_get(value, "id"));
-        if (!text)
-            text = json_string_value(json_object_get(value, "name"));
-    }
-    if (!text || *text == '\0')
-        FAIL(reading, "expected an id or a name, or one of {id: …} and {name: …}");
-}
-
 static void read_value(const struct reading *reading)
 {
     const json_t *value = reading->node->value;
@@ -326,10 +282,7 @@ static void read_value(const struct reading *reading)
             store_strings(reading, value);
         return;
     case SCHEMA_RECORD:
-        schema_read(reading->reader, reading->field->record, reading->node, NULL, reading->entity);
-        return;
-    case SCHEMA_REFERENCE:
-        check_reference(reading);
+        schema_read(reading->reader, reading->field->record, reading->node, reading->entity);
         return;
     case SCHEMA_ENTITIES:
         if (!json_is_array(value))
@@ -387,49 +340,6 @@ static void store_default(const struct reading *reading)
     json_decref(value);
 }
 
-/* Numbers by value, lists without regard to order: Kong's are sets. */
-static bool same_value(const json_t *a, const json_t *b)
-{
-    if (json_is_number(a) && json_is_number(b))
-        return json_number_value(a) == json_number_value(b);
-    if (!json_is_array(a) || !json_is_array(b))
-        return json_equal(a, b);
-    if (json_array_size(a) != json_array_size(b))
-        return false;
-    for (size_t i = 0; i < json_array_size(a); i++) {
-        size_t j = 0;
-        while (j < json_array_size(b) && !same_value(json_array_get(a, i), json_array_get(b, j)))
-            j++;
-        if (j == json_array_size(b))
-            return false;
-    }
-    return true;
-}
-
-static bool asks_for_nothing(const json_t *value)
-{
-    return json_is_null(value) || (json_is_array(value) && json_array_size(value) == 0) ||
-           (json_is_object(value) && json_object_size(value) == 0);
-}
-
-static void read_not_yet(const struct reading *reading)
-{
-    const struct schema_field *field = reading->field;
-    json_t *value;
-
-    if (asks_for_nothing(reading->node->value))
-        return;
-    value = default_value(field);
-    if (!value)
-        reading->reader->out_of_memory = true;
-    else if (!same_value(value, reading->node->value))
-        document_add_error(reading->node, DOCUMENT_AT_KEY, reading->reader->errors, CONFIG_ERROR,
-                           "'%s' " NOT_SUPPORTED "; remove it%s%s", field->name,
-                           field->default_json ? " or use Kong's default, " : "",
-                           field->default_json ? field->default_json : "");
-    json_decref(value);
-}
-
 /* --- the mapping --------------------------------------------------------------------------- */
 
 static void report_unknown(struct schema_reader *reader, const struct schema *schema,
@@ -452,12 +362,7 @@ static void read_field(const struct reading *reading, const struct document_node
     struct reading missing = *reading;
 
     if (reading->node && !json_is_null(reading->node->value)) {
-        if (reading->field->flags & SCHEMA_NOT_YET)
-            read_not_yet(reading);
-        else
-            read_value(reading);
-        if (reading->entity && reading->field->said_offset > 0)
-            *(bool *)(reading->entity + reading->field->said_offset) = true;
+        read_value(reading);
         return;
     }
     missing.node = NULL;
@@ -473,22 +378,8 @@ static void read_field(const struct reading *reading, const struct document_node
     store_default(&missing);
 }
 
-/* The value of one field: the overlay's before the node's own. */
-static bool find_value(const struct document_node *node, const struct schema_overlay *overlay,
-                       const char *name, struct document_node *ret)
-{
-    const json_t *value = overlay ? json_object_get(overlay->members, name) : NULL;
-
-    if (!value)
-        return document_member(node, name, ret);
-    *ret = *overlay->at;
-    ret->value = value;
-    return true;
-}
-
 void schema_read(struct schema_reader *reader, const struct schema *schema,
-                 const struct document_node *node, const struct schema_overlay *overlay,
-                 void *entity)
+                 const struct document_node *node, void *entity)
 {
     struct document_node child = { 0 };
 
@@ -503,7 +394,7 @@ void schema_read(struct schema_reader *reader, const struct schema *schema,
     for (size_t i = 0; i < schema->fields_count; i++) {
         const struct schema_field *field = &schema->fields[i];
         struct document_node value;
-        bool found = find_value(node, overlay, field->name, &value);
+        bool found = document_member(node, field->name, &value);
         struct reading reading = {
             .reader = reader, .field = field, .entity = entity, .node = found ? &value : NULL
         };

@@ -9,8 +9,6 @@
 #include "config/declarative_fields.h"
 #include "config/schema.h"
 
-#include <string.h>
-
 #define FIELDS(table) .fields = (table), .fields_count = sizeof(table) / sizeof((table)[0])
 #define STORED(type, member) \
     .offset = offsetof(struct type, member), .size = sizeof(((struct type *)0)->member)
@@ -80,14 +78,3 @@ static const struct schema_field rules_fields[] = {
     { .name = "response", .type = SCHEMA_ENTITIES },
 };
 const struct schema schema_field_rules = { .name = "fields", FIELDS(rules_fields) };
-
-const char *schema_format_version_error(const json_t *version)
-{
-    const char *text = json_string_value(version);
-
-    if (!version)
-        return "required field missing; add _format_version: \"3.0\"";
-    if (!text)
-        return "expected a string; write it in quotes: \"3.0\"";
-    return strcmp(text, "3.0") == 0 ? NULL : "expected one of: 1.1, 2.1, 3.0";
-}

@@ -40,8 +40,8 @@ static int run(struct flattened *flattened)
     return r == 0 ? flatten_check_unique(flattened) : r;
 }
 
-int flatten_document(const struct model *model, json_t *document, double now_s,
-                     struct flattened **ret)
+static int flatten(const struct model *model, json_t *document, double now_s, bool is_file,
+                   struct flattened **ret)
 {
     struct flattened *flattened = calloc(1, sizeof(*flattened));
     int r;
@@ -51,6 +51,7 @@ int flatten_document(const struct model *model, json_t *document, double now_s,
     flattened->model = model;
     flattened->document = json_incref(document);
     flattened->now_s = now_s;
+    flattened->is_file = is_file;
     flattened->errors = json_object();
     r = flattened->errors ? run(flattened) : -ENOMEM;
     if (r < 0) {
@@ -59,6 +60,17 @@ int flatten_document(const struct model *model, json_t *document, double now_s,
     }
     *ret = flattened;
     return has_mistakes(flattened) ? -EINVAL : 0;
+}
+
+int flatten_document(const struct model *model, json_t *document, double now_s,
+                     struct flattened **ret)
+{
+    return flatten(model, document, now_s, false, ret);
+}
+
+int flatten_file(const struct model *model, json_t *document, double now_s, struct flattened **ret)
+{
+    return flatten(model, document, now_s, true, ret);
 }
 
 void flattened_free(struct flattened *flattened)

@@ -31,6 +31,10 @@ int flatten_migrate(json_t *document);
 int flatten_document(const struct model *model, json_t *document, double now_s,
                      struct flattened **ret);
 
+/* The same of a file: what has no key that an id is made of gets one made of its place, so that reading it
+ * again gives the same ids. */
+int flatten_file(const struct model *model, json_t *document, double now_s, struct flattened **ret);
+
 /* {"services": [...], "hopgate": {...}}: every field, ids, references as {"id": ...}: what dao_replace_all
  * takes. Of a document without mistakes. A new reference; NULL: no memory. */
 json_t *flattened_entities(const struct flattened *flattened);
@@ -45,10 +49,18 @@ json_t *flattened_by_id(const struct flattened *flattened);
  * array instead (flatten_errors=1). New references; NULL: no memory. */
 json_t *flattened_errors(const struct flattened *flattened, json_t **ret_list);
 
-/* The same at their places in the document that it was made from. What `errors` tells already of the same
- * place is left out. */
+/* The same at their places in the document that it was made from, with what mends them. */
 void flattened_tell(const struct flattened *flattened, const struct document *document,
                     struct config_errors *errors);
+
+/* Called for each entity with where it was written and, when it is right, as it is stored (else NULL). Not
+ * 0 ends the walk. */
+typedef int flattened_visit(void *context, const struct model_entity *entity, const json_t *values,
+                            const struct document_node *node);
+
+/* Those of the document's list `list` in its order, each before those nested in it. */
+int flattened_walk(const struct flattened *flattened, const struct document *document,
+                   const char *list, flattened_visit *visit, void *context);
 
 void flattened_free(struct flattened *flattened); /* accepts NULL */
 DEFINE_SCOPED(flattened);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "config/flatten/flatten_priv.h"
+#include "config/suggest.h"
 
 static int collect_list(struct flattened *flattened, const struct model_entity *entity,
                         json_t *list, size_t parent);
@@ -208,6 +209,20 @@ static const char *wrong_with(const char *key, const json_t *value)
                : "unknown field";
 }
 
+/* What decK fills into entities before it sends them would be left out without a word. */
+static int check_info(struct flattened *flattened, const json_t *info)
+{
+    const json_t *defaults = json_object_get(info, "defaults");
+
+    if (!defaults || is_nothing(defaults))
+        return 0;
+    return json_object_set_new(
+               flattened->errors, "_info",
+               json_pack("{s:s}", "defaults", "is not supported by this version of hopgate")) < 0
+               ? -ENOMEM
+               : 0;
+}
+
 static int collect_top(struct flattened *flattened, const char *key, json_t *value)
 {
     const struct model_entity *entity = model_entity(flattened->model, key);
@@ -216,7 +231,9 @@ static int collect_top(struct flattened *flattened, const char *key, json_t *val
     if (entity && (json_is_array(value) || is_nothing(value)))
         return collect_list(flattened, entity, value, FLAT_NONE);
     why = entity ? "expected an array" : wrong_with(key, value);
-    return why ? say_of_document(flattened, key, why) : 0;
+    if (why)
+        return say_of_document(flattened, key, why);
+    return strcmp(key, "_info") == 0 ? check_info(flattened, value) : 0;
 }
 
 int flatten_collect(struct flattened *flattened)
@@ -234,4 +251,10 @@ int flatten_collect(struct flattened *flattened)
             r = collect_top(flattened, key, value);
     }
     return r;
+}
+
+void flatten_offer_document_fields(struct suggest *suggest)
+{
+    for (size_t i = 0; i < sizeof(document_fields) / sizeof(document_fields[0]); i++)
+        suggest_offer(suggest, document_fields[i].name);
 }

@@ -65,6 +65,37 @@ static json_t *keyed_values(const struct flattened *flattened, const struct flat
     return NULL;
 }
 
+/* "services[0].routes[1]" */
+static void write_place(const struct flattened *flattened, const struct flat_entity *item,
+                        FILE *into)
+{
+    if (item->parent != FLAT_NONE) {
+        write_place(flattened, &flattened->items[item->parent], into);
+        (void)fputc('.', into);
+    }
+    (void)fprintf(into, "%s[%zu]", item->entity->name, item->index);
+}
+
+/* No name has brackets, so that it is nobody's else. */
+static int id_of_place(const struct flattened *flattened, const struct flat_entity *item,
+                       char ret[UUID_TEXT_BYTES + 1])
+{
+    char *text = NULL;
+    size_t size;
+    FILE *into = open_memstream(&text, &size);
+    bool done;
+
+    if (!into)
+        return -ENOMEM;
+    write_place(flattened, item, into);
+    done = fflush(into) == 0 && !ferror(into);
+    done = fclose(into) == 0 && done;
+    if (done)
+        entity_id_from_key(item->entity->name, text, ret);
+    free(text);
+    return done ? 0 : -ENOMEM;
+}
+
 /* Kong's, where it is made of what is written; else any. */
 static int make_id(const struct flattened *flattened, const struct flat_entity *item,
                    char ret[UUID_TEXT_BYTES + 1])
@@ -72,8 +103,8 @@ static int make_id(const struct flattened *flattened, const struct flat_entity *
     json_t *values = keyed_values(flattened, item);
     int r = values ? model_id_of(item->entity, values, ret) : -ENOMEM;
 
-    if (r == 0 && !uuid_v4(ret))
-        r = -ENOMEM;
+    if (r == 0) /* nothing in it is unique */
+        r = flattened->is_file ? id_of_place(flattened, item, ret) : uuid_v4(ret) ? 0 : -ENOMEM;
     json_decref(values);
     return r < 0 ? r : 0;
 }

@@ -47,6 +47,7 @@ struct flattened {
     json_t *errors; /* of the document's own fields; an object */
     double now_s;
     bool is_stored_form; /* _transform: false */
+    bool is_file;        /* ids may be made of places */
 };
 
 /* jansson's own copies leave out, without a word, the members for which there is no memory. The members
@@ -64,6 +65,16 @@ static inline json_t *flatten_copy(const json_t *value)
 
 /* Finds all. 0 or -ENOMEM. */
 int flatten_collect(struct flattened *flattened);
+
+/* Each name that a document may have beside lists of entities. */
+struct suggest;
+void flatten_offer_document_fields(struct suggest *suggest);
+
+/* Calls visit with the index of each item below a list of entities at `node`, whose first is *index, and
+ * counts it on. */
+typedef int flatten_visit(void *context, size_t index, const struct document_node *node);
+int flatten_walk_list(const struct flattened *flattened, const struct document_node *node,
+                      size_t *index, flatten_visit *visit, void *context);
 
 /* The field of `child` that refers to `parent`; NULL: it is not nested there. */
 const struct model_field *flatten_reference_to(const struct model_entity *child,

@@ -18,6 +18,7 @@
  *   x_is          the definition of typedefs.json that this one begins with
  *   x_check       a check in C: of a string in config/checks.h, of a record in model_checks.c
  *   x_expand      what a shorthand stands for, in C: model_shorthands.c
+ *   x_between, x_len_min     as the words without x_, where the limit is this program's and not Kong's
  *   x_write       what is done to an entity before it is stored, in C: model_writes.c
  *   x_secret      logs and tables mask it
  *   x_pseudo      taken, but no column: whoever stores the entity makes something else of it
@@ -162,6 +163,20 @@ const struct model_field *model_field(const struct model_record *record, const c
 /* A field that only stands for others (services.url, an old name); it is in no entity that comes out
  * except as an old name. index < record->shorthands_count. */
 const struct model_field *model_shorthand_at(const struct model_record *record, size_t index);
+
+/* Which of `values` says that field although it has another name (services.url says "host", an old name its
+ * new one); NULL: none. */
+const char *model_said_by(const struct model_record *record, const json_t *values,
+                          const char *name);
+
+/* The field by whose value something is asked of another ("hash_on" of "hash_on_header"). */
+struct model_condition {
+    const char *if_field, *then_field;
+    const char *then_err; /* NULL: Kong's general words */
+};
+/* False: that was the last; from index 0. */
+bool model_condition_at(const struct model_record *record, size_t index,
+                        struct model_condition *ret);
 
 /* The fields that hold for this entity as far as it is known, by its subschema_key: a record whose
  * fields take the place of those of the same name. NULL: there is no such subschema, or no key. */

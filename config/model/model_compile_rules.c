@@ -22,8 +22,10 @@ static const struct rule_word rule_words[] = {
     { "uuid", MODEL_RULE_UUID },
     { "is_regex", MODEL_RULE_IS_REGEX },
     { "between", MODEL_RULE_BETWEEN },
+    { "x_between", MODEL_RULE_BETWEEN },
     { "len_eq", MODEL_RULE_LEN_EQ },
     { "len_min", MODEL_RULE_LEN_MIN },
+    { "x_len_min", MODEL_RULE_LEN_MIN },
     { "len_max", MODEL_RULE_LEN_MAX },
     { "starts_with", MODEL_RULE_STARTS_WITH },
     { "not_match", MODEL_RULE_NOT_MATCH },
@@ -59,7 +61,7 @@ int model_compile_rules(struct model *model, const char *where, const json_t *de
     for (size_t i = 0; i < RULE_WORDS; i++) {
         const json_t *argument = json_object_get(definition, rule_words[i].word);
         bool default_length =
-            !argument && rule_words[i].kind == MODEL_RULE_LEN_MIN && field->type == MODEL_STRING;
+            !argument && field->type == MODEL_STRING && strcmp(rule_words[i].word, "len_min") == 0;
 
         if (json_is_null(argument) || json_is_false(argument))
             argument =

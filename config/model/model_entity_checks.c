@@ -228,6 +228,19 @@ static void run_check(struct running *running)
     }
 }
 
+bool model_condition_at(const struct model_record *record, size_t index,
+                        struct model_condition *ret)
+{
+    for (size_t i = 0; i < record->checks_count; i++) {
+        const struct model_entity_check *check = &record->checks[i];
+        if (check->kind != MODEL_CHECK_CONDITIONAL || index-- > 0)
+            continue;
+        *ret = (struct model_condition){ check->if_field, check->then_field, check->then_err };
+        return true;
+    }
+    return false;
+}
+
 void model_run_checks(struct model_words *words, const struct model_record *record,
                       const json_t *values, bool is_whole, json_t *errors)
 {

@@ -251,10 +251,16 @@ int model_check_shorthands(const struct model *model, const struct model_request
     return filling.errors ? kong_error_schema_violation(error, filling.errors) : 0;
 }
 
-char *model_check_value(const struct model_field *field, const json_t *value)
+json_t *model_value_errors(const struct model_field *field, const json_t *value)
 {
     struct model_words words = { 0 };
-    json_t *error = model_validate_value(&words, field, value);
+
+    return model_validate_value(&words, field, value);
+}
+
+char *model_check_value(const struct model_field *field, const json_t *value)
+{
+    json_t *error = model_value_errors(field, value);
     char *text = NULL;
 
     if (error)

@@ -48,7 +48,10 @@ int model_process(const struct model *model, const struct model_request *request
 int model_check_shorthands(const struct model *model, const struct model_request *request,
                            struct kong_error *error);
 
-/* One value alone, as in a path: NULL when it is good, else Kong's words (malloc'ed). */
+/* Kong's error tree of one value alone: a new reference; NULL: it is good. */
+json_t *model_value_errors(const struct model_field *field, const json_t *value);
+
+/* The same of a value in a path, as one text (malloc'ed); NULL: it is good. */
 char *model_check_value(const struct model_field *field, const json_t *value);
 
 #endif

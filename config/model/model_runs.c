@@ -27,10 +27,12 @@ static char *listed(const json_t *texts)
     char *text = NULL;
     size_t size;
     FILE *into = open_memstream(&text, &size);
+    bool done;
 
     for (size_t i = 0; into && i < json_array_size(texts); i++)
         (void)fprintf(into, "%s%s", i > 0 ? ", " : "", json_string_value(json_array_get(texts, i)));
-    if (into && fclose(into) == 0)
+    done = into && fflush(into) == 0 && !ferror(into);
+    if (into && fclose(into) == 0 && done)
         return text;
     free(text);
     return NULL;

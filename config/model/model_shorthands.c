@@ -112,3 +112,30 @@ json_t *(*model_named_expansion(const char *name))(const json_t *value)
             return expansions[i].expand;
     return NULL;
 }
+
+static bool stands_for(const struct model_shorthand *shorthand, const json_t *value,
+                       const char *name)
+{
+    json_t *fields;
+    bool found;
+
+    if (!shorthand->expand) {
+        const char *first = json_string_value(json_array_get(shorthand->path, 0));
+        return first && strcmp(first, name) == 0;
+    }
+    fields = shorthand->expand(value);
+    found = json_object_get(fields, name) != NULL;
+    json_decref(fields);
+    return found;
+}
+
+const char *model_said_by(const struct model_record *record, const json_t *values, const char *name)
+{
+    for (size_t i = 0; i < record->shorthands_count; i++) {
+        const char *own = record->shorthands[i].field.name;
+        const json_t *value = json_object_get(values, own);
+        if (value && stands_for(&record->shorthands[i], value, name))
+            return own;
+    }
+    return NULL;
+}

@@ -72,7 +72,7 @@ static void read_route_line(struct scene *scene, char kind, char *value)
     else if (kind == 'p' && (value[0] != '~' || regex_is_fine(scene, value + 1)))
         add(&route->paths, made->paths, value, check_route_path);
     else if (kind == 'm')
-        add(&route->methods, made->methods, value, check_method);
+        add(&route->methods, made->methods, value, check_token);
     else if (kind == 's' && (scene->flavor != ROUTER_TRADITIONAL || !strchr(value, '*')))
         add(&route->snis, made->snis, value, check_sni);
     else if (kind == 'x')

@@ -82,11 +82,12 @@ def test_a_key_that_everybody_can_read_is_a_warning_with_the_command(check, shel
     assert "everybody on this machine" not in check("duplicate").err
 
 
-def test_an_authority_that_is_none_is_a_warning_at_the_entity(hopgate, shelf, tmp_path):
+def test_an_authority_that_is_none_is_refused_at_the_entity(hopgate, shelf, tmp_path):
+    """As Kong does, and in its words."""
     path = tmp_path / "kong.json"
     authorities = [{"id": f"00000000-0000-4000-8000-00000000000{number}", "cert": pem}
                    for number, pem in enumerate([shelf.root.read_text(), shelf.certificates("good")[0]])]
     path.write_text(json.dumps({"_format_version": "3.0", "ca_certificates": authorities}))
     done = hopgate("check", path)
-    assert "ca_certificates[1]" in done.err and "is no authority (CA:FALSE)" in done.err, done
+    assert done.code == BAD_CONFIG and ": error: ca_certificates[1]: certificate does not appear to be a CA" in done.err, done
     assert "ca_certificates[0]" not in done.err

@@ -266,7 +266,7 @@ def test_kong_s_basic_line_in_kong_s_log(lab):
     ({"protocols": ["http"], "paths": ["/"]}, {"protocol": "tcp"}, "needs routes with protocols [tls_passthrough]"),
     ({"protocols": ["tls_passthrough"]}, {"protocol": "tcp"}, "must set snis when 'protocols' is 'tls_passthrough'"),
     ({"protocols": ["tls_passthrough"], "snis": ["a.test"], "paths": ["/"]}, {"protocol": "tcp"},
-     "cannot set 'paths' when 'protocols' is 'tls_passthrough'"),
+     "cannot set 'paths' when 'protocols' is 'tcp', 'tls', 'tls_passthrough' or 'udp'"),
     ({"protocols": ["tls_passthrough", "https"], "snis": ["a.test"]}, {"protocol": "tcp"}, "mutually exclusive"),
 ])
 def test_a_route_that_cannot_pass_is_refused(lab, hopgate, tmp_path, route, service, says):

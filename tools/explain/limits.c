@@ -16,7 +16,9 @@ static const char *const checks[][2] = {
     { "certificate_types", "the keys of cert and cert_alt are of two kinds (RSA, ECDSA)" },
     { "cidr", "an IP address or a CIDR range" },
     { "cookie_name", "a token (RFC 6265)" },
+    { "cookie_path", "characters of RFC 3986 but ';', percent-encoding valid" },
     { "entry_with_value", "'name:value'" },
+    { "field_value", "no control characters" },
     { "header_entry", "'name:value', the name one of a field" },
     { "header_name", "letters, digits, '_' and '-'" },
     { "header_rename", "'old:new', both names of fields" },
@@ -34,6 +36,7 @@ static const char *const checks[][2] = {
     { "rate_limits", "the limit of a longer time is not lower than that of a shorter one" },
     { "request_termination", "message, or content_type and body" },
     { "response_limits", "at least one limit; that of a longer time is not lower" },
+    { "route_header", "behind '~*' a valid regex" },
     { "route_host", "a host name; one '*', as first or last label; ':port' may follow" },
     { "route_path", "a normalized path; behind '~' a valid regex" },
     { "server_name", "a host name, no address, no port" },
@@ -114,9 +117,17 @@ static int add_value(json_t *list, const char *prefix, const char *what, const j
 
 /* ---- limits --------------------------------------------------------------------------------- */
 
+/* This program's own limit goes before Kong's, which is wider. */
+static const json_t *limit_of(const json_t *definition, const char *own_word)
+{
+    const json_t *own = json_object_get(definition, own_word);
+
+    return own ? own : json_object_get(definition, own_word + strlen("x_"));
+}
+
 static int add_number(json_t *list, const char *prefix, const json_t *definition)
 {
-    const json_t *between = json_object_get(definition, "between");
+    const json_t *between = limit_of(definition, "x_between");
     char *low, *high;
     int r = 0;
 
@@ -134,7 +145,7 @@ static int add_number(json_t *list, const char *prefix, const json_t *definition
 
 static int add_length(json_t *list, const char *prefix, const struct model_field *field)
 {
-    const json_t *min = json_object_get(field->definition, "len_min"),
+    const json_t *min = limit_of(field->definition, "x_len_min"),
                  *max = json_object_get(field->definition, "len_max"),
                  *exact = json_object_get(field->definition, "len_eq");
     const char *what = field->type == MODEL_STRING ? "bytes" : "items";

@@ -239,7 +239,7 @@ static void read_element(struct reading *reading, const struct document_node *no
 
         if (!json_is_object(node->value) || !document_member(node, key, &member))
             continue;
-        schema_read(&reading->reader, chain_tables[kinds[i].table].schema, node, NULL, element);
+        schema_read(&reading->reader, chain_tables[kinds[i].table].schema, node, element);
         element->kind = kinds[i].kind;
         check_element_name(reading, node, key, element->name);
         check_situation(reading, node, "certificate", element->certificate, PKI_ROLE_SERVER);
@@ -389,7 +389,7 @@ int chain_parse(struct slice text, const char *source, struct chain **ret,
         return r;
     reading.reader.config = chain->texts;
     root = document_root(chain->document);
-    schema_read(&reading.reader, chain_tables[CHAIN_TABLE_CHAIN].schema, &root, NULL, chain);
+    schema_read(&reading.reader, chain_tables[CHAIN_TABLE_CHAIN].schema, &root, chain);
     if (json_is_object(root.value)) {
         struct document_node client = member_or_self(&root, "client");
 

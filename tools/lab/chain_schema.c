@@ -185,7 +185,6 @@ static const char *type_name(const struct schema_field *field)
     case SCHEMA_NUMBER:
     case SCHEMA_STATUSES:
     case SCHEMA_STRINGS:
-    case SCHEMA_REFERENCE:
         break;
     }
     return field->one_of ? field->one_of : "text";

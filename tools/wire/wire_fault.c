@@ -88,7 +88,7 @@ static void read_one(struct wire_fault_set *set, const struct document_node *nod
     struct wire_fault *fault = &set->faults[set->count];
     int kind = 0;
 
-    schema_read(reader, &wire_fault_schema, node, NULL, fault);
+    schema_read(reader, &wire_fault_schema, node, fault);
     if (!fault->kind_name)
         return; /* that was complained of */
     while (kind < FAULT_KINDS && strcmp(wire_fault_kind_rows[kind].name, fault->kind_name) != 0)

@@ -40,7 +40,7 @@ static int read_step(const struct document_node *node, struct wire_script_step *
     struct raw_step raw = { 0 };
     struct document_node faults;
 
-    schema_read(reader, &step_schema, node, NULL, &raw);
+    schema_read(reader, &step_schema, node, &raw);
     step->at_ms = raw.at_ms > 0 ? (uint64_t)raw.at_ms : 0;
     if (raw.kill)
         step->kill = strcmp(raw.kill, "fin") == 0 ? WIRE_SCRIPT_KILL_FIN : WIRE_SCRIPT_KILL_RESET;
@@ -98,7 +98,7 @@ int wire_script_parse(struct slice text, const char *source, struct wire_script 
     if (r < 0)
         return r;
     root = document_root(document);
-    schema_read(&reader, &script_schema, &root, NULL, NULL);
+    schema_read(&reader, &script_schema, &root, NULL);
     if (errors->errors_count == before && document_member(&root, "steps", &steps))
         r = read_steps(&steps, script, &reader);
     if (r < 0 || reader.out_of_memory)

@@ -141,8 +141,9 @@ TEST(headers_of_a_probe_cannot_split_it)
 {
     check_says(HEAD "upstreams: [{name: u, healthchecks: {active: {headers: {X: [\"a\\r\\nY: "
                     "b\"]}}}" TARGET "}]",
-               "k.yaml:2:61: error: upstreams[0].healthchecks.active.headers.X[0]: a field value "
-               "must not have control characters; remove them\n");
+               "k.yaml:2:61: error: upstreams[0].healthchecks.active.headers.X[0]: a field's "
+               "value may have no control character such as CR, LF or NUL (byte 0x0d at offset 1); "
+               "remove it\n");
     check_says(HEAD "upstreams: [{name: u, healthchecks: {active: {headers: {X: b}}}" TARGET "}]",
                "k.yaml:2:60: error: upstreams[0].healthchecks.active.headers.X: expected an array; "
                "write it as a list: [ … ]\n");

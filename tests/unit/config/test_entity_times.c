@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "config/bind.h"
 #include "config/declarative.h"
 #include "config/schema.h"
 #include "tests/check.h"
@@ -39,6 +40,42 @@ static void set_all(const struct schema *schema, void *entity, uint64_t value)
             (field->type == SCHEMA_NUMBER || field->type == SCHEMA_INTEGER))
             memcpy((char *)entity + field->offset, &value, sizeof(value));
     }
+}
+
+static void set_bound(const struct bind_table *table, void *entity, uint64_t value)
+{
+    for (size_t i = 0; i < table->fields_count; i++) {
+        const struct bind_field *field = &table->fields[i];
+
+        if (field->record)
+            set_bound(field->record, entity, value);
+        if (field->size == sizeof(value) &&
+            (field->type == BIND_NUMBER || field->type == BIND_INTEGER))
+            memcpy((char *)entity + field->offset, &value, sizeof(value));
+    }
+}
+
+/* Returns how many times there are. */
+static size_t check_bound(const struct bind_table *table, const void *entity)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < table->fields_count; i++) {
+        const struct bind_field *field = &table->fields[i];
+        bool is_time = sounds_like_a_time(field->name);
+        uint64_t value;
+
+        if (field->record)
+            count += check_bound(field->record, entity);
+        if (field->size != sizeof(value) ||
+            (field->type != BIND_NUMBER && field->type != BIND_INTEGER))
+            continue;
+        memcpy(&value, (const char *)entity + field->offset, sizeof(value));
+        if (value != (is_time ? STATED / SCALE : STATED))
+            fail_msg("%s.%s is %llu", table->name, field->name, (unsigned long long)value);
+        count += is_time;
+    }
+    return count;
 }
 
 /* Returns how many times there are. */
@@ -86,14 +123,14 @@ TEST(every_time_of_every_schema_is_divided)
 {
     struct config *config = loaded(example);
 
-    set_all(&schema_services, &config->services[0], STATED);
-    set_all(&schema_upstreams, &config->upstreams[0], STATED);
+    set_bound(&bind_services, &config->services[0], STATED);
+    set_bound(&bind_upstreams, &config->upstreams[0], STATED);
     set_all(&schema_health, &config->upstreams[0], STATED);
     set_all(&schema_balancing, &config->upstreams[0], STATED);
     config->services[0].tls_timeout_ms = STATED;
     CHECK_INT(entity_times_scale(config, SCALE), 0);
-    CHECK_INT(check_all(&schema_services, &config->services[0]), 3);
-    CHECK_INT(check_all(&schema_upstreams, &config->upstreams[0]), 3);
+    CHECK_INT(check_bound(&bind_services, &config->services[0]), 3);
+    CHECK_INT(check_bound(&bind_upstreams, &config->upstreams[0]), 3);
     CHECK_INT(check_all(&schema_health, &config->upstreams[0]), 7);
     CHECK_INT(check_all(&schema_balancing, &config->upstreams[0]), 3);
     CHECK_INT(config->services[0].tls_timeout_ms, STATED / SCALE); /* longer than the least */
