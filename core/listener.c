@@ -7,6 +7,7 @@
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 enum {
     ACCEPTED_PER_TURN_MAX = 64, /* the rest waits one turn, so that traffic goes on */
     REARM_PAUSE_MS = 50,        /* after the descriptors or the room ran out */
+    LOOK_AGAIN_MS = 100,        /* at a queue that another process may have been woken for */
 };
 
 struct listener {
@@ -38,7 +40,8 @@ struct listener {
     size_t (*room)(void *owner); /* NULL: any number */
     struct log_rate failures_told;
     struct task task, next_turn_task;
-    struct timer rearm_timer;
+    struct timer rearm_timer, look_timer;
+    const _Atomic bool *is_shared_yet; /* of look_timer; NULL: not so */
     struct deferred deferred;
 };
 
@@ -212,6 +215,7 @@ static void finish_if_idle(struct listener *listener)
     (void)close(listener->fd);
     listener->fd = -1;
     timer_cancel(&listener->rearm_timer);
+    timer_cancel(&listener->look_timer);
     ring_leave(listener->loop->ring, &listener->user);
     loop_forget(listener->loop, &listener->task);
     loop_forget(listener->loop, &listener->next_turn_task);
@@ -326,6 +330,19 @@ static void on_rearm(struct timer *timer)
     loop_post(listener->loop, &listener->task);
 }
 
+/* An accept that begins looks at the queue first. The last look comes after the other process has gone. */
+static void on_look(struct timer *timer)
+{
+    struct listener *listener =
+        (struct listener *)((char *)timer - offsetof(struct listener, look_timer));
+    bool go_on = atomic_load(listener->is_shared_yet);
+
+    if (listener->user.ops_in_flight > 0)
+        cancel_accept(listener);
+    if (go_on)
+        loop_timer_set(listener->loop, &listener->look_timer, LOOK_AGAIN_MS);
+}
+
 struct listener *listener_start(struct loop *loop, int fd, void *owner,
                                 void (*on_accept)(void *owner, struct stream *stream))
 {
@@ -345,6 +362,7 @@ struct listener *listener_start(struct loop *loop, int fd, void *owner,
     task_init(&listener->task, run_task);
     task_init(&listener->next_turn_task, run_next_turn);
     timer_init(&listener->rearm_timer, on_rearm);
+    timer_init(&listener->look_timer, on_look);
     listener->deferred.free = free_listener;
     if (getsockname(fd, (struct sockaddr *)&listener->local, &length) == 0) {
         const struct sockaddr_in *v4 = (const struct sockaddr_in *)&listener->local;
@@ -370,6 +388,7 @@ void listener_stop(struct listener *listener)
     listener->stopping = true;
     hand_over(listener, UINT_MAX);
     timer_cancel(&listener->rearm_timer);
+    timer_cancel(&listener->look_timer);
     if (listener->user.ops_in_flight > 0 &&
         ring_cancel_fd(listener->loop->ring, &listener->user, listener->fd) < 0)
         (void)shutdown(listener->fd, SHUT_RDWR);
@@ -388,11 +407,18 @@ void listener_share(struct listener *listener)
     listener->is_shared = true;
 }
 
+void listener_look_again(struct listener *listener, const _Atomic bool *is_shared)
+{
+    listener->is_shared_yet = is_shared;
+    loop_timer_set(listener->loop, &listener->look_timer, LOOK_AGAIN_MS);
+}
+
 void listener_finish(struct listener *listener, void (*on_stopped)(void *owner))
 {
     assert(!listener->stopping && !listener->on_stopped);
     listener->on_stopped = on_stopped;
     timer_cancel(&listener->rearm_timer);
+    timer_cancel(&listener->look_timer);
     /* without it who comes between the last accept and the close is reset, as anywhere else */
     if (!listener->is_shared)
         (void)drop_syns(listener->fd);

@@ -8,6 +8,7 @@
 #ifndef CORE_LISTENER_H
 #define CORE_LISTENER_H
 
+#include <stdbool.h>
 #include <sys/socket.h>
 
 #include "core/loop.h"
@@ -70,5 +71,12 @@ int listener_copy_fd(const struct listener *listener);
 
 /* That process does: listener_finish leaves socket and queue to it. */
 void listener_share(struct listener *listener);
+
+/*
+ * Right after listener_start, in that process: until *is_shared is false, the queue is looked at every
+ * 100 ms. Of all that wait for a connection the kernel wakes one, and when that is the process which is
+ * about to stop, it takes the wake-up with it: the connection would stay there until the next one comes.
+ */
+void listener_look_again(struct listener *listener, const _Atomic bool *is_shared);
 
 #endif

@@ -383,6 +383,7 @@ static enum gateway_result start_hop(struct gateway *gateway, struct snapshot **
     gateway->hop.tick_ms = snapshot->settings->hopgate_time_scale > 1 ? LAB_TICK_MS : TIMER_TICK_MS;
     gateway->hop.workers_count = count_workers(snapshot->settings);
     gateway->hop.accepts_later = gateway->former != NULL;
+    atomic_store(&gateway->hop.has_former, gateway->former != NULL);
     gateway->hop.metrics = metrics_create(gateway->hop.workers_count);
     gateway->hop.memory = memory_budget_create(gateway->hop.workers_count);
     gateway->hop.waiting_lines = waiting_lines_create(gateway->hop.workers_count);

@@ -194,6 +194,7 @@ void gateway_serve(struct gateway *gateway, int signals_fd)
             gateway_answer_questions(gateway);
         if (fds[POLL_FORMER].revents)
             former_on_poll(gateway->former);
+        atomic_store(&hop->has_former, former_fd(gateway->former) >= 0);
         gateway_follow_names(gateway);
         gateway_follow_health(gateway);
         control_on_poll(gateway->control, control_fds, count);

@@ -32,7 +32,8 @@ struct tls_ticket_keys;
 struct hop {
     uint32_t tick_ms; /* of timers */
     unsigned workers_count;
-    bool accepts_later; /* workers start without accepting: see worker_handover.h */
+    bool accepts_later;      /* workers start without accepting: see worker_handover.h */
+    _Atomic bool has_former; /* the process before, whose sockets these are, may still accept */
     struct tls_ticket_keys *ticket_keys;
     struct tls_server_sessions
         *tls_sessions;              /* by id; made with the first configuration that has them */

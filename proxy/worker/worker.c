@@ -250,6 +250,8 @@ static bool start_listener(struct worker_listener *listener)
         if (!listener->sockets[k])
             return false;
         listener_set_room(listener->sockets[k], room);
+        if (atomic_load(&worker->hop->has_former))
+            listener_look_again(listener->sockets[k], &worker->hop->has_former);
     }
     return true;
 }

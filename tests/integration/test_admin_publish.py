@@ -234,7 +234,7 @@ class Writer:
     """Adds services one after the other, until it is told to stop. done: those that were answered with 201."""
 
     def __init__(self, lab, hop):
-        self.admin, self.done, self.bad = Admin(lab, hop), [], []
+        self.admin, self.done, self.bad, self.surprise = Admin(lab, hop), [], [], None
         self.stops = threading.Event()
         self.thread = threading.Thread(target=self.write)
 
@@ -246,8 +246,15 @@ class Writer:
     def __exit__(self, *_):
         self.stops.set()
         self.thread.join()
+        assert self.surprise is None, repr(self.surprise)
 
     def write(self):
+        try:
+            self.write_on()
+        except Exception as surprise:  # pylint: disable=broad-except  # the test tells it
+            self.surprise = surprise
+
+    def write_on(self):
         number = 0
         while not self.stops.is_set():
             name = f"s{number}"
@@ -323,7 +330,8 @@ def test_an_upgrade_loses_no_write(lab):
     with Writer(lab, hop) as writer:
         upgrade(hop)
         before = len(writer.done)
-        wait_until(lambda: len(writer.done) > before + 3, "writes to the new process")
+        wait_until(lambda: len(writer.done) > before + 3 or writer.surprise,
+                   lambda: f"writes to the new process; {len(writer.done)} were done, not {writer.bad[-3:]}")
     wait_until(lambda: set(writer.done) <= names_of(lab, hop), "every write that was answered with 201 to be there")
     assert content_of(lab, hop) == (200, b"one")
 

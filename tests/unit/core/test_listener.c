@@ -407,6 +407,41 @@ TEST(a_shared_listener_that_finishes_leaves_its_queue_to_the_other)
     bench_stop(&bench);
 }
 
+/* The other one has waited longer, so it is woken; and it does not come any more. */
+TEST(a_connection_that_another_was_woken_for_is_accepted)
+{
+    static struct crowd other;
+    struct bench former = bench_start(), bench;
+    struct sockaddr_storage address;
+    _Atomic bool is_shared = true;
+    int copy;
+
+    crowd_start(&other, &former, &address);
+    for (unsigned i = 0; i < 3; i++)
+        loop_turn(former.loop, 0);
+    bench = bench_start();
+    copy = listener_copy_fd(other.listener);
+    crowd = (struct crowd){ 0 };
+    crowd.listener = listener_start(bench.loop, copy, &crowd, on_accept);
+    CHECK(crowd.listener != NULL);
+    listener_look_again(crowd.listener, &is_shared);
+    for (unsigned i = 0; i < 3; i++)
+        loop_turn(bench.loop, 0);
+    CHECK_INT(try_connect(&address, &clients[0]), 0);
+    NET_UNTIL(bench.loop, crowd.count == 1);
+    CHECK_INT(other.count, 0);
+    CHECK_INT(try_connect(&address, &clients[1]), 0);
+    is_shared = false; /* it has gone, and took another wake-up with it: one more look */
+    NET_UNTIL(bench.loop, crowd.count == 2);
+    crowd_close(&crowd);
+    listener_stop(crowd.listener);
+    close(clients[0]);
+    close(clients[1]);
+    bench_stop(&bench);
+    listener_stop(other.listener);
+    bench_stop(&former);
+}
+
 TEST(who_joins_an_address_gets_nobody_before_it_listens)
 {
     struct bench bench = bench_start();
@@ -507,6 +542,7 @@ TESTS(TEST_CASE(accepted_connections_know_both_addresses), TEST_CASE(a_stopped_l
       TEST_CASE(a_listener_that_finishes_hands_over_all_that_the_kernel_has_completed),
       TEST_CASE(a_listener_that_finishes_without_room_leaves_the_queue_alone),
       TEST_CASE(a_shared_listener_that_finishes_leaves_its_queue_to_the_other),
+      TEST_CASE(a_connection_that_another_was_woken_for_is_accepted),
       TEST_CASE(who_joins_an_address_gets_nobody_before_it_listens),
       TEST_CASE(an_address_in_use_is_not_shared_with_a_second_owner),
       TEST_CASE(ipv6_only_leaves_the_port_of_ipv4_alone), TEST_CASE(workers_share_one_address),
