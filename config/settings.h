@@ -152,6 +152,7 @@ struct settings {
     char *hopgate_capture_log;    /* heads of all exchanges; NULL: none. Only in the lab */
     bool hopgate_capture_secrets; /* with credentials */
     struct sockaddr_storage hopgate_upstream_bind; /* AF_UNSPEC: none */
+    char *hopgate_upstream_keepalive_of;           /* target, address */
     char *hopgate_access_log_format;               /* a name or a text with "$", see access_log.h */
     char *http_log_format;     /* nginx's log_format directive, see log_directive.h; or NULL */
     bool hopgate_proxy_status; /* answers made here carry Proxy-Status (RFC 9209) */

@@ -144,6 +144,8 @@ static const struct {
       "a file: the heads of each exchange, as received and as sent, as JSON; needs hopgate_lab" },
     { "hopgate_capture_secrets", "on: credentials in it are not masked" },
     { "hopgate_upstream_bind", "source address of connections to targets" },
+    { "hopgate_upstream_keepalive_of",
+      "who shares idle connections: requests to one target, or to one address" },
     { "hopgate_access_log_format",
       "kong, combined, json, kong-serialize, haproxy, alb, a name of nginx_http_log_format, or a "
       "text with nginx's $variables" },

@@ -222,6 +222,11 @@ void persona_apply_settings(struct persona *persona, const struct settings *sett
     persona_switch_token(persona, "request_debug", settings->request_debug);
     if (settings_is_set(settings, "nginx_http_charset"))
         apply_charset(persona, settings->charset);
+    if (settings_is_set(settings, "hopgate_upstream_keepalive_of"))
+        persona->upstream.keepalive_of =
+            strcmp(settings->hopgate_upstream_keepalive_of, "target") == 0
+                ? PERSONA_KEEPALIVE_TARGET
+                : PERSONA_KEEPALIVE_ADDRESS;
     if (settings_is_set(settings, "hopgate_proxy_status"))
         persona->response.proxy_status = settings->hopgate_proxy_status
                                              ? PERSONA_PROXY_STATUS_DETAILS

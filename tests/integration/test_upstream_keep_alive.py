@@ -91,6 +91,19 @@ def test_post_on_a_stale_connection_is_502_and_says_so(lab):
     assert "stale connection" in json.dumps(kong.access_log.wait(2)[-1]["tries"])
 
 
+@pytest.mark.parametrize("conf, connections", [
+    ({}, 1), ({"hopgate_upstream_keepalive_of": "address"}, 1), ({"hopgate_upstream_keepalive_of": "target"}, 2)])
+def test_idle_connections_are_an_address_s_or_a_target_s(lab, conf, connections):
+    origin = lab.origin(content=b"x")
+    target = [{"target": f"127.0.0.1:{origin.port}"}]
+    hop = lab.hop({"_format_version": "3.0", "upstreams": [{"name": name, "targets": target} for name in ("a", "b")],
+                   "services": [{"name": name, "host": name, "routes": [{"name": name, "paths": [f"/{name}"]}]} for name in ("a", "b")]},
+                  persona="kong", conf={**ONE_WORKER, **conf})
+    client = lab.client(hop)
+    assert [client.get(path).status for path in ("/a", "/b", "/a", "/b")] == [200] * 4
+    assert len(origin.connections) == connections
+
+
 # ---- one connection to a target for each client connection, as an F5 without OneConnect
 
 

@@ -88,6 +88,8 @@ char *chain_config_kong_conf(const struct chain_config_context *context)
     print_default(out, context, "nginx_worker_processes", "1");
     print_default(out, context, "hopgate_access_log_format", "json");
     print_default(out, context, "hopgate_lab", "on");
+    if (context->has_cases)
+        print_default(out, context, "hopgate_upstream_keepalive_of", "target");
     snprintf(scale, sizeof(scale), "%lld", (long long)context->chain->time_scale);
     if (context->chain->time_scale > 1)
         print_default(out, context, "hopgate_time_scale", scale);

@@ -37,6 +37,7 @@ struct chain_config_context {
     struct chain_place here;
     struct chain_next next;
     bool is_root;
+    bool has_cases; /* what one does to a connection is not to meet another one */
     /* once the declarative file is there */
     const json_t *more_ports; /* that the hop listens on too; NULL: none */
     bool leads_tls;           /* see chain_config_leads_tls */

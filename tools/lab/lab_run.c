@@ -96,6 +96,7 @@ static int make_hop(struct lab_run *run, size_t i, const char *folder, struct co
         .pki_folder = run->pki_folder[0] ? run->pki_folder : NULL,
         .here = run->places[i],
         .is_root = geteuid() == 0,
+        .has_cases = run->hook.amend != NULL,
     };
     struct config_errors errors;
     json_t *declarative, *ports = json_array();
