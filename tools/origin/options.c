@@ -141,7 +141,7 @@ static int read_echo(const char *value, struct answer *answer)
 
 static int read_status(const char *value, struct answer *answer)
 {
-    uint64_t status;
+    uint64_t status = 0;
     int r = read_number("--status", value, 200, 999, &status);
 
     if (r == 0)
