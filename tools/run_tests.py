@@ -227,7 +227,7 @@ def fuzzer_dictionary(name):
 
 
 def run_release(run):
-    """The release build warns about nothing and installs."""
+    """The release build warns about nothing (some warnings come with optimisation only) and installs."""
     if not run.build("release"):
         return
     prefix = run.scratch / "installed"
@@ -238,7 +238,6 @@ def run_release(run):
 def run_full_extras(run):
     if run.build("clang"):
         run.unit(ROOT / "build" / "clang", "unit, clang")
-    run_release(run)
     run_tsan(run, "fast")
     run_fuzzers(run)
 
@@ -260,6 +259,8 @@ def run_tier(run, tier):
     if run.options.built or run.build("dev"):
         run.unit(run.build_dir, "unit and corpus replay", env=FULL_UNIT if tier == "full" else None)
         run.integration_all(run.build_dir / "hopgate", "integration", tier)
+    if tier != "fast" and not run.options.built:
+        run_release(run)
     if tier == "full":
         run_full_extras(run)
 
