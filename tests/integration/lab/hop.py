@@ -13,10 +13,11 @@ READY = re.compile(r"^hopgate: ready(.*)$", re.M)
 ADDRESS = re.compile(r"(status=|admin=)?(https?)://([^\s/:]+|\[[^\]]+\]):(\d+)")
 START_DEADLINE_S = STOP_DEADLINE_S = 3 * DEADLINE_S  # disks too: a store is made, and closed
 REPORTS = ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime error:", "Assertion")
+TESTS = pathlib.Path(__file__).parents[2]
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:exitcode=97:detect_stack_use_after_return=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:exitcode=97",
-    "TSAN_OPTIONS": "exitcode=97:second_deadlock_stack=1",
+    "TSAN_OPTIONS": f"exitcode=97:second_deadlock_stack=1:suppressions={TESTS / 'tsan.supp'}",
 }
 
 
